@@ -1,0 +1,80 @@
+"""The errors that flowerexp raises on purpose; each says what is wrong, where it was set, and what to do.
+
+::
+
+    FlowerexpError              a user can act on it: printed as one line, never as a traceback
+     +- ConfigError             the config is wrong: unknown key, wrong type, out of range
+     +- MachineError            this machine lacks something: no Java, no room, no permission, a port that is taken
+     +- DataError               the data cannot be measured: missing, empty, unreadable, too small for the grid
+     +- JobError                a Spark job failed, or ended without results
+     +- TrackingError           the MLflow store cannot be reached or refuses what is logged
+
+Anything else that reaches the command line is a mistake of ours, and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+
+
+class FlowerexpError(Exception):
+    """Base of every error that a user can act on.
+
+    Args:
+        problem: what is wrong, without a full stop.
+        where: where it was set, such as ``command line: grid.batch_size`` or ``grid/quick.yaml: batch_size``.
+        hint: what to do about it.
+    """
+
+    def __init__(self, problem: str, *, where: str | None = None, hint: str | None = None) -> None:
+        self.problem = problem
+        self.where = where
+        self.hint = hint
+        super().__init__(problem, where, hint)
+
+    def __str__(self) -> str:
+        """The error as one line: ``where: problem; hint``."""
+        line = f"{self.where}: {self.problem}" if self.where else self.problem
+        line = f"{line}; {self.hint}" if self.hint else line
+        return " ".join(line.split())
+
+
+class ConfigError(FlowerexpError):
+    """The config is wrong; nothing was started."""
+
+
+class MachineError(FlowerexpError):
+    """This machine lacks something that the run needs."""
+
+
+class DataError(FlowerexpError):
+    """The data set cannot be measured as it is."""
+
+
+class JobError(FlowerexpError):
+    """A Spark job failed, or ended without results."""
+
+
+class TrackingError(FlowerexpError):
+    """The MLflow store cannot be reached, or refuses what is logged."""
+
+
+def from_os_error(error: OSError, doing: str) -> MachineError:
+    """Turn an operating system's error into one line that a user can act on.
+
+    Args:
+        error: what the operating system said.
+        doing: what was being done, such as ``writing the results``.
+    """
+    hints = {
+        errno.ENOSPC: "free some room there, or choose another folder",
+        errno.EDQUOT: "free some room there, or choose another folder",
+        errno.EACCES: "give yourself the permission, or choose another folder",
+        errno.EPERM: "give yourself the permission, or choose another folder",
+        errno.EROFS: "choose a folder on a disk that can be written",
+        errno.ENOTDIR: "a part of that path is a file: choose another folder",
+        errno.ENOENT: "check the path",
+    }
+    path = f" {error.filename}" if error.filename else ""
+    reason = error.strerror or str(error)
+    return MachineError(f"{doing}{path} failed: {reason}", hint=hints.get(error.errno or 0))
