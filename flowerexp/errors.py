@@ -14,7 +14,9 @@ Anything else that reaches the command line is a mistake of ours, and keeps its 
 
 from __future__ import annotations
 
+import difflib
 import errno
+from collections.abc import Iterable
 
 
 class FlowerexpError(Exception):
@@ -78,3 +80,20 @@ def from_os_error(error: OSError, doing: str) -> MachineError:
     path = f" {error.filename}" if error.filename else ""
     reason = error.strerror or str(error)
     return MachineError(f"{doing}{path} failed: {reason}", hint=hints.get(error.errno or 0))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint that names the known words nearest to a mistyped one.
+
+    Args:
+        word: what was typed.
+        known: what would have been understood.
+
+    Returns:
+        ``did you mean 'a'?``, or the known words where none is near and they are few, or None.
+    """
+    options = sorted(set(known))
+    near = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"choose from {', '.join(options)}" if 0 < len(options) <= 12 else None

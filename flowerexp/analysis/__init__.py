@@ -1,0 +1,67 @@
+"""From measurements to what can be said about them: a summary, lines, pictures and a verdict.
+
+Knows neither Spark nor cloud nor MLflow: rows in, files and dataclasses out. `analyse` is the one call others need.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.measurements import Row, Verdict, judge, write_parquet, write_whole
+
+if TYPE_CHECKING:
+    from flowerexp.analysis.regression import Fit
+    from flowerexp.analysis.summary import Summary
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What `analyse` has found, and the files that it has written."""
+
+    summary: Summary
+    fits: tuple[Fit, ...]
+    verdict: Verdict
+    paths: tuple[Path, ...]
+
+
+def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
+    """Analyse a run and write what was found.
+
+    Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json`` and the
+    pictures; the rows first, so that they are there whatever happens later.
+
+    Args:
+        rows: all rows of the run.
+        folder: where the files go; made if missing.
+        name: what to call the rows that name no reader, such as the entrypoint.
+
+    Raises:
+        MachineError: a file cannot be written.
+    """
+    from flowerexp.analysis.plots import plot_regressions
+    from flowerexp.analysis.regression import fit_all
+    from flowerexp.analysis.summary import summarise
+
+    verdict, summary = judge(rows), summarise(rows, name)
+    paths = [write_parquet(rows, folder / "measurements.parquet")]
+    paths.append(_write_json({"verdict": asdict(verdict), **summary.plain()}, folder / "summary.json"))
+    fits = fit_all(rows, name)
+    paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
+    paths += plot_regressions(rows, fits, folder, name)
+    return Analysis(summary, tuple(fits), verdict, tuple(paths))
+
+
+def _write_json(value: Any, path: Path) -> Path:
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    return write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def load_libraries() -> None:
+    """Import the heavy libraries now, in a thread of the caller's, so that `analyse` is quick later."""
+    import flowerexp.analysis.plots
+    import flowerexp.analysis.regression
+    import flowerexp.analysis.summary  # noqa: F401

@@ -1,0 +1,215 @@
+"""flowerexp as a Hydra application: compose once, check before anything happens, then let Hydra run it.
+
+The one module that reaches into Hydra's own command line (`hydra._internal`; Hydra is pinned to 1.3.8). Hydra's own
+`hydra.main` composes a single run twice, creates the output folder before a config can be refused, and prints several
+lines, or a traceback, for a mistyped key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, run_job
+from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from flowerexp.config import Origin, check
+from flowerexp.config.places import config_folder, groups
+from flowerexp.errors import ConfigError, did_you_mean
+
+Task = Callable[[DictConfig], Any]
+
+OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
+
+
+class App(Hydra):
+    """Hydra, with one composition a run, our checks before the first side effect, and errors of one line."""
+
+    def compose_config(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        with_log_configuration: bool = False,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """Compose as Hydra does; what is wrong becomes a ConfigError."""
+        try:
+            return super().compose_config(
+                config_name, overrides, run_mode, with_log_configuration, from_shell, validate_sweep_overrides
+            )
+        except (CompactHydraException, OmegaConfBaseException) as error:
+            raise self._explained(error, overrides) from error
+
+    def run_checked(self, config: DictConfig, config_name: str, task: Task) -> JobReturn:
+        """Run one composed config: what `Hydra.run` does after composing, with our check first.
+
+        Raises:
+            ConfigError: the config is wrong; nothing was written.
+        """
+        check(without_hydra(config), origin_of(config))
+        config.hydra.mode = RunMode.RUN
+        callbacks = Callbacks(config)
+        callbacks.on_run_start(config=config, config_name=config_name)
+        result = run_job(
+            hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
+            task_function=task,
+            config=config,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+        )
+        callbacks.on_run_end(config=config, config_name=config_name, job_return=result)
+        _ = result.return_value  # raises what the task raised
+        return result
+
+    def _explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
+        """Say in one line what Hydra says in several."""
+        text = " ".join(str(error).split())
+        if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+            group, _, option = str(error.missing_cfg_file).rpartition("/")
+            return ConfigError(
+                f"there is no {group}={option}" if group else f"there is no config {option}",
+                where="command line" if group else None,
+                hint=did_you_mean(option, error.options or []),
+            )
+        if isinstance(error, OverrideParseException):
+            return ConfigError(
+                f"'{error.override}' cannot be read as KEY=VALUE",
+                where="command line",
+                hint="quote values that hold spaces, commas, brackets or quotes: 'key=\"a b\"'",
+            )
+        key = self._unknown_key(text, overrides)
+        if key:
+            return ConfigError(f"unknown key {key}", where="command line", hint=self._near(key))
+        return ConfigError(text)
+
+    def _unknown_key(self, text: str, overrides: Sequence[str]) -> str | None:
+        if "Could not override" not in text and "does not exist" not in text and "No match in the defaults" not in text:
+            return None
+        keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+        return next((key for key in keys if f"'{key}'" in text or key in text.split()), None)
+
+    def _near(self, key: str) -> str | None:
+        """The known key that is nearest to a mistyped one, looked for level by level."""
+        config: Any = self.config_loader.load_configuration("config", [], RunMode.RUN)
+        done = ""
+        for part in key.split("."):
+            known = {str(name) for name in config} - {"hydra"} if isinstance(config, DictConfig) else set()
+            if not done:
+                known |= set(groups())
+            if part not in known:
+                hint = did_you_mean(part, known)
+                return hint.replace("'", f"'{done}", 1) if hint and hint.startswith("did you mean") else hint
+            config, done = config.get(part), f"{done}{part}."
+        return None
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """A copy of a composed config without Hydra's own node."""
+    copy = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])  # type: ignore[arg-type]
+    OmegaConf.set_struct(copy, True)
+    return copy
+
+
+def origin_of(config: DictConfig) -> Origin:
+    """How a config with its Hydra node was composed."""
+    sources = [source.path for source in config.hydra.runtime.config_sources if source.schema == "file"]
+    return Origin(
+        overrides=list(config.hydra.overrides.task),
+        choices={str(key): value for key, value in config.hydra.runtime.choices.items()},
+        folders=[Path(path) for path in sources],
+    )
+
+
+def create(config_dir: str | None = None) -> App:
+    """The Hydra application over `conf/` and, before it, a folder of the user's own configs.
+
+    Raises:
+        ConfigError: `config_dir` is no folder.
+    """
+    search_path = create_config_search_path(f"file://{config_folder()}")
+    if config_dir is not None:
+        folder = Path(config_dir).absolute()
+        if not folder.is_dir():
+            raise ConfigError(f"{config_dir} is no folder", where="command line: --config-dir")
+        search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="main", path=None))
+    GlobalHydra.instance().clear()
+    app = App.create_main_hydra2(task_name="flowerexp", config_search_path=search_path)
+    assert isinstance(app, App)
+    return app
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read Hydra's own flags and the overrides."""
+    return get_args_parser().parse_intermixed_args(list(arguments))
+
+
+def main(arguments: Sequence[str], task: Task) -> None:
+    """Do what Hydra's command line does: run, sweep, or show.
+
+    Args:
+        arguments: the command line without the program's name.
+        task: called with each composed config, without its Hydra node.
+
+    Raises:
+        FlowerexpError: what a user can mend.
+    """
+    args = parse(arguments)
+    app = create(args.config_dir)
+    name = args.config_name or "config"
+    try:
+        if not _show(app, args, name):
+            _run(app, args, name, task)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _show(app: App, args: argparse.Namespace, name: str) -> bool:
+    """Serve the flags that only show something; True if there was one."""
+    if args.hydra_help:
+        app.hydra_help(config_name=name, args_parser=get_args_parser(), args=args)
+    elif args.cfg:
+        app.show_cfg(name, args.overrides, cfg_type=args.cfg, package=args.package, resolve=args.resolve)
+    elif args.info:
+        app.show_info(args.info, config_name=name, overrides=args.overrides)
+    elif args.shell_completion:
+        app.shell_completion(config_name=name, overrides=args.overrides)
+    else:
+        return False
+    return True
+
+
+def _run(app: App, args: argparse.Namespace, name: str, task: Task) -> None:
+    overrides = list(args.overrides)
+    config = app.compose_config(
+        name,
+        overrides,
+        RunMode.MULTIRUN if args.multirun else RunMode.RUN,
+        with_log_configuration=True,
+        validate_sweep_overrides=False,
+    )
+    if args.multirun or (not args.run and config.hydra.mode == RunMode.MULTIRUN):
+        with open_dict(config):
+            app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
+        return
+    for override in OverridesParser.create().parse_overrides(overrides):
+        if override.is_sweep_override():
+            raise ConfigError(
+                f"{override.input_line} is a sweep over several values",
+                where="command line",
+                hint=f"add -m to run them all, or write a list: {override.key_or_group}=[...]",
+            )
+    app.run_checked(config, name, task)

@@ -1,0 +1,156 @@
+"""Spark on this machine: `spark-submit` in a child process, with the same files as on any cluster."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from flowerexp.cluster import JobFiles, java
+from flowerexp.errors import MachineError
+
+_STOP_SECONDS = 5.0
+
+# While measuring, nothing may start a task twice or take executors away, and all executors must be there.
+MEASURING = {
+    "spark.speculation": "false",
+    "spark.dynamicAllocation.enabled": "false",
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+}
+
+
+def spark_home() -> Path:
+    """The folder of the installed PySpark, found without importing it.
+
+    Raises:
+        MachineError: PySpark is not installed.
+    """
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise MachineError("PySpark is not installed", hint="run: pip install pyspark")
+    return Path(spec.origin).parent
+
+
+class Local:
+    """Spark in local mode. Its crash or lack of memory is a failed run, never a dead launcher."""
+
+    def __init__(self, cluster: Mapping[str, Any]) -> None:
+        self.cluster = cluster
+
+    def check(self) -> None:
+        """See `Backend.check`: is there a Java, and PySpark?"""
+        java.find()
+        spark_home()
+
+    @property
+    def cores(self) -> int:
+        """How many tasks run at once: the config's number, else the cores that this process may use."""
+        return int(self.cluster["cores"] or len(os.sched_getaffinity(0)))
+
+    def properties(self, files: JobFiles) -> dict[str, str]:
+        """The Spark properties of a job; the config's own win."""
+        events = files.folder / "events"
+        return {
+            "spark.master": f"local[{self.cores}]",
+            "spark.driver.memory": str(self.cluster["memory"]),
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.log.level": "WARN",
+            "spark.eventLog.enabled": "true",
+            "spark.eventLog.dir": events.as_uri(),
+            "spark.eventLog.rolling.enabled": "false",
+            "spark.eventLog.compress": "false",
+            **MEASURING,
+            **{key: _property(value) for key, value in self.cluster["spark"].items()},
+        }
+
+    def submit(self, files: JobFiles) -> LocalSubmission:
+        """See `Backend.submit`."""
+        (files.folder / "events").mkdir(parents=True, exist_ok=True)
+        command = [str(spark_home() / "bin" / "spark-submit"), "--py-files", str(files.bundle)]
+        for key, value in self.properties(files).items():
+            command += ["--conf", f"{key}={value}"]
+        command += [str(files.script), "--job", str(files.job)]
+        log = files.folder / "driver.log"
+        with log.open("wb") as output:
+            # A session of its own: Ctrl-C reaches the launcher alone, which then stops the job; and a job whose
+            # launcher is killed goes on and leaves its results.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+                start_new_session=True,
+            )
+        return LocalSubmission(process, log)
+
+
+def _property(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment: our Java and interpreter, and no other Spark installation."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("SPARK_HOME", "SPARK_CONF_DIR")}
+    environment.update(
+        JAVA_HOME=str(java.find().home),
+        SPARK_HOME=str(spark_home()),
+        PYSPARK_PYTHON=sys.executable,
+        PYSPARK_DRIVER_PYTHON=sys.executable,
+        PYTHONUNBUFFERED="1",
+        TF_CPP_MIN_LOG_LEVEL=os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        CUDA_VISIBLE_DEVICES=os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+    )
+    return environment
+
+
+class LocalSubmission:
+    """A running `spark-submit`; what its driver prints is followed in its log, as on a cluster."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log: IO[bytes] = log.open("rb")
+        self._rest = b""
+
+    def poll(self) -> tuple[Sequence[str], int | None]:
+        """See `Submission.poll`."""
+        code = self.process.poll()  # before reading, so that the last lines are read after the end
+        text = self._rest + self._log.read()
+        whole, newline, self._rest = text.rpartition(b"\n")
+        if code is not None and self._rest:
+            whole, newline, self._rest = whole + newline + self._rest, b"", b""
+        return whole.decode(errors="replace").splitlines() if whole else [], code
+
+    def stop(self) -> None:
+        """See `Submission.stop`: first politely, then by force, the whole process group."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                break
+            try:
+                self.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+            if not self._group_lives():
+                break
+        self._log.close()
+
+    def _group_lives(self) -> bool:
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                os.killpg(self.process.pid, 0)
+            except ProcessLookupError:
+                return False
+            time.sleep(0.05)
+        return True

@@ -1,0 +1,114 @@
+"""What the command line's commands do; each imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.errors import FlowerexpError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from flowerexp.orchestrate import Result
+
+
+def experiment(arguments: Sequence[str]) -> int:
+    """`flowerexp [overrides]`: the Hydra application."""
+    from flowerexp import app
+
+    app.main(arguments, _task)
+    return 0
+
+
+def _task(config: DictConfig) -> str | None:
+    """One run, called by Hydra with its composed config.
+
+    Raises:
+        FlowerexpError: the run failed.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from flowerexp.app import origin_of
+    from flowerexp.config import check
+    from flowerexp.console import Screen
+    from flowerexp.orchestrate import run
+
+    hydra = HydraConfig.instance().cfg
+    assert hydra is not None
+    screen = Screen()
+    folder = Path(hydra.hydra.runtime.output_dir)
+    result = run(check(config, origin_of(hydra)), folder, screen)
+    _present(result, hydra.hydra.overrides.task)
+    if result.error:
+        log = folder / "job" / "driver.log"
+        raise type(result.error)(result.error.problem, where=result.error.where, hint=result.error.hint or f"see {log}")
+    return result.run_id
+
+
+def _present(result: Result, overrides: Sequence[str]) -> None:
+    """Print the table, the verdict, where things are, and the command that opens the UI."""
+    from flowerexp.console import table
+
+    lines: list[str] = []
+    if result.analysis:
+        verdict = result.analysis.verdict
+        reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
+        lines += ["", table(result.analysis.summary.groups), "", f"verdict   {verdict.state}{reasons}"]
+    phases = {name: seconds for name, seconds in result.outcome.phases.items() if "." not in name}
+    lines.append("seconds   " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items()))
+    lines.append(f"folder    {_short(result.run.folder)}")
+    if result.run_id:
+        lines += [f"MLflow    run {result.run_id}", "open      flowerexp ui"]
+    print("\n".join(lines))  # noqa: T201
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _store(arguments: Sequence[str]) -> Any:
+    """The store that a run with these overrides would log to."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    from flowerexp import app
+    from flowerexp.config import check
+    from flowerexp.tracking import Store
+
+    try:
+        config = app.create().compose_config("config", list(arguments), RunMode.RUN)
+        return Store(**check(app.without_hydra(config), app.origin_of(config))["tracking"])
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def ui(arguments: Sequence[str]) -> int:
+    """`flowerexp ui [--host HOST] [--port N] [tracking overrides]`: open MLflow's pages on our store."""
+    from flowerexp.tracking import serve
+
+    parser = argparse.ArgumentParser(prog="flowerexp ui", description="Serve MLflow's pages of the runs in our store.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as tracking.uri=... or home=...")
+    options = parser.parse_args(arguments)
+    return serve(_store(options.overrides), host=options.host, port=options.port)
+
+
+def log(arguments: Sequence[str]) -> int:
+    """`flowerexp log FOLDER ...`: log runs' folders to MLflow, where that failed at the time."""
+    from flowerexp.tracking import log_run
+
+    parser = argparse.ArgumentParser(prog="flowerexp log", description="Log runs' folders to MLflow.")
+    parser.add_argument("folder", nargs="+", type=Path, help="a run's folder, such as outputs/DATE/TIME-ID")
+    failed = 0
+    for folder in parser.parse_args(arguments).folder:
+        try:
+            print(f"{folder}: MLflow run {log_run(folder)}")  # noqa: T201
+        except FlowerexpError as error:
+            failed = 1
+            print(f"flowerexp: {error}", file=sys.stderr)  # noqa: T201
+    return failed

@@ -1,0 +1,175 @@
+"""Check a composed config against the schema: unknown keys, types, ranges; and resolve it to plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from flowerexp.config.origin import Origin
+from flowerexp.config.places import groups
+from flowerexp.config.schema import DATASETS, Config
+from flowerexp.errors import ConfigError, did_you_mean
+
+
+def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
+    """Check a composed config and resolve it.
+
+    Args:
+        config: the composed config, without Hydra's own node.
+        origin: how it was composed, for messages.
+
+    Returns:
+        The config as plain Python values: interpolations resolved, local folders absolute, a single value where a
+        list is wanted made a list of one.
+
+    Raises:
+        ConfigError: on the first thing that is wrong; the message names the key, where it was set, and what to do.
+    """
+    origin = origin or Origin()
+    plain = _plain(config, origin)
+    _check_node(plain, Config, "", origin)
+    return resolved(plain)
+
+
+def resolved(plain: dict[str, Any]) -> dict[str, Any]:
+    """Make the local folders of a checked config absolute, in place.
+
+    A job may run in another working directory than the one that the user typed in.
+    """
+    plain["home"] = _absolute(plain["home"])
+    for node, key in (("storage", "generated"), ("storage", "prepared"), ("dataset", "path"), ("dataset", "tfrecords"),
+                      ("tracking", "artifacts")):  # fmt: skip
+        value = plain[node].get(key)
+        if value is not None:
+            plain[node][key] = _absolute(value)
+    uri = plain["tracking"]["uri"]
+    if uri.startswith("sqlite:///"):
+        plain["tracking"]["uri"] = "sqlite:///" + _absolute(uri.removeprefix("sqlite:///"))
+    return plain
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else str(Path(path).expanduser().absolute())
+
+
+def _plain(config: DictConfig, origin: Origin) -> dict[str, Any]:
+    for key in sorted(OmegaConf.missing_keys(config)):
+        raise ConfigError(f"{key} has no value", where=origin.of(key), hint=f"add {key}=VALUE to the command line")
+    try:
+        plain = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        key = error.full_key or ""
+        message = str(error.msg or error).splitlines()[0]
+        raise ConfigError(f"{key} cannot be resolved: {message}", where=origin.of(key)) from error
+    return typing.cast("dict[str, Any]", plain)
+
+
+def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> type:
+    """The class that describes a node; a data set's depends on its kind."""
+    if prefix != "dataset.":
+        return schema
+    kind = node.get("kind")
+    if kind not in DATASETS:
+        raise ConfigError(
+            f"dataset.kind={kind} is unknown", where=origin.of("dataset.kind"), hint=did_you_mean(str(kind), DATASETS)
+        )
+    return DATASETS[kind]
+
+
+def _check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> None:
+    """Check one node of the config, and fill in what its schema has a default for."""
+    schema = _schema(node, schema, prefix, origin)
+    fields = {f.name: f for f in dataclasses.fields(schema)}
+    hints = typing.get_type_hints(schema)
+    for key in node:
+        if key not in fields:
+            known = [*fields, *groups(), "experiment"] if schema is Config else [prefix + name for name in fields]
+            hint = did_you_mean(f"{prefix}{key}", known)
+            raise ConfigError(f"unknown key {prefix}{key}", where=origin.of(f"{prefix}{key}"), hint=hint)
+    for name, spec in fields.items():
+        if name not in node:
+            node[name] = _default(spec, prefix + name)
+        if dataclasses.is_dataclass(hints[name]):
+            if not isinstance(node[name], dict):
+                raise _wrong(prefix + name, node[name], "a group of keys", origin)
+            _check_node(node[name], typing.cast("type", hints[name]), f"{prefix}{name}.", origin)
+        else:
+            node[name] = _check_value(node[name], hints[name], spec.metadata, prefix + name, origin)
+
+
+def _default(spec: dataclasses.Field[Any], key: str) -> Any:
+    if spec.default_factory is not dataclasses.MISSING:
+        return spec.default_factory()
+    if spec.default in (dataclasses.MISSING, "???"):
+        raise ConfigError(f"{key} is not set", where="config", hint=f"add +{key}=VALUE to the command line")
+    return spec.default
+
+
+def _wrong(key: str, value: Any, wanted: str, origin: Origin, hint: str | None = None) -> ConfigError:
+    shown = str(value).lower() if isinstance(value, bool) else "null" if value is None else value
+    return ConfigError(f"{key}={shown} must be {wanted}", where=origin.of(key), hint=hint)
+
+
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a word or path"}
+
+
+def _check_value(value: Any, hint: Any, limits: typing.Mapping[str, Any], key: str, origin: Origin) -> Any:
+    """Check one leaf, a list or an open mapping against its type and limits; returns it, converted where that is safe."""
+    arguments = typing.get_args(hint)
+    if type(None) in arguments:
+        if value is None:
+            return None
+        hint = next(argument for argument in arguments if argument is not type(None))
+    if typing.get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise _wrong(key, value, "a group of keys", origin)
+        return value
+    if typing.get_origin(hint) is list:
+        item = typing.get_args(hint)[0]
+        items = value if isinstance(value, list) else [value]
+        items = [_scalar(one, item, limits, key, origin) for one in items]
+        _check_list(items, limits, key, origin)
+        return items
+    return _scalar(value, hint, limits, key, origin)
+
+
+def _check_list(items: list[Any], limits: typing.Mapping[str, Any], key: str, origin: Origin) -> None:
+    if limits.get("nonempty") and not items:
+        raise _wrong(key, "[]", "a list of at least one", origin)
+    if "length" in limits and len(items) != limits["length"]:
+        raise _wrong(key, items, f"a list of {limits['length']}", origin)
+    if limits.get("unique") and len(set(items)) != len(items):
+        raise _wrong(key, items, "a list without repetitions", origin)
+
+
+def _scalar(value: Any, kind: type, limits: typing.Mapping[str, Any], key: str, origin: Origin) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)  # a folder named 2024, say
+    if kind is not Any and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+        raise _wrong(key, value, _NAMES[kind], origin)
+    for wanted, hint in _violations(value, limits):
+        raise _wrong(key, value, wanted, origin, hint)
+    return value
+
+
+def _violations(value: Any, limits: typing.Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    if "choices" in limits and value not in limits["choices"]:
+        yield f"one of {', '.join(limits['choices'])}", did_you_mean(str(value), limits["choices"])
+    if "pattern" in limits and not re.fullmatch(limits["pattern"], str(value)):
+        yield "a size", limits["pattern_hint"]
+    low, above, high = limits.get("min"), limits.get("above"), limits.get("max")
+    if low is not None and not value >= low:
+        yield f"{low} or more", None
+    if above is not None and not value > above:
+        yield f"more than {above}", None
+    if high is not None and not value <= high:
+        yield f"at most {high:,}", None

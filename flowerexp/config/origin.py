@@ -1,0 +1,78 @@
+"""Where a value was set, so that an error can name the file and the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of how a config was composed.
+
+    Attributes:
+        overrides: the command line's overrides, in order.
+        choices: the option chosen in each config group, such as ``{"grid": "quick"}``.
+        folders: the config folders, the one that wins first.
+    """
+
+    overrides: Sequence[str] = ()
+    choices: Mapping[str, str | None] = field(default_factory=dict)
+    folders: Sequence[Path] = ()
+
+    def of(self, key: str) -> str:
+        """Name the place where a key was set.
+
+        Args:
+            key: the key with dots, such as ``grid.batch_size``.
+
+        Returns:
+            ``command line``, ``conf/grid/quick.yaml: batch_size``, or ``config: KEY`` where it is
+            not known.
+        """
+        for override in reversed(self.overrides):
+            name = override.partition("=")[0].lstrip("+~").partition("@")[0]
+            if name == key or key.startswith((f"{name}.", f"{name}[")) or name.startswith(f"{key}."):
+                if "/" not in name and name not in self.choices:
+                    return "command line"
+        return self._in_files(key) or f"config: {key}"
+
+    def _in_files(self, key: str) -> str | None:
+        experiment = self.choices.get("experiment")
+        group, _, rest = key.partition(".")
+        candidates = [("experiment/" + experiment, key)] if experiment else []
+        candidates += [(f"{name}/{option}", key) for name, option in self.choices.items() if name != group and option]
+        if self.choices.get(group):
+            candidates.insert(1 if experiment else 0, (f"{group}/{self.choices[group]}", rest))
+        candidates.append(("config", key))
+        for name, inner in candidates:
+            for folder in self.folders:
+                found = _file_with(folder, name, inner)
+                if found:
+                    return f"{found}: {inner or key}"
+        return None
+
+
+def _file_with(folder: Path, name: str, key: str) -> str | None:
+    """The file of a config, or of the one that it is based on, that sets `key`; seen from the current folder if below."""
+    path = folder / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError):
+        return None
+    node = content
+    for part in key.split(".") if key else []:
+        if not isinstance(node, dict) or part not in node:
+            break
+        node = node[part]
+    else:
+        return f"{folder.name}/{name}.yaml"
+    for base in content.get("defaults", []):
+        if isinstance(base, str) and base != "_self_":
+            found = _file_with(folder, str(Path(name).parent / base), key)
+            if found:
+                return found
+    return None

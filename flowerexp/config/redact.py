@@ -1,0 +1,29 @@
+"""Take secrets out of what is written down."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_SECRET_KEY = re.compile(r"(?i)(password|passwd|secret|token|credential|api_?key|access_?key|private_?key)")
+_USER_IN_URI = re.compile(r"(?<=://)[^/@\s]+@")
+HIDDEN = "***"
+
+
+def redacted(value: Any, key: str = "") -> Any:
+    """A copy of a config value in which secrets are hidden.
+
+    Args:
+        value: a plain value, list or mapping.
+        key: the key that holds it; a value under a key that names a secret is hidden whole.
+
+    Returns:
+        The copy; in strings, ``user:password@`` of a URI is hidden.
+    """
+    if isinstance(value, dict):
+        return {name: redacted(inner, str(name)) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [redacted(inner, key) for inner in value]
+    if value is not None and _SECRET_KEY.search(key):
+        return HIDDEN
+    return _USER_IN_URI.sub(f"{HIDDEN}@", value) if isinstance(value, str) else value

@@ -1,0 +1,67 @@
+"""What comes home from a job: each run's status, phases and rows, as its entrypoint left them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended on the cluster.
+
+    Attributes:
+        state: `finished` or `failed`.
+        error: one line, or None.
+        facts: what the entrypoint and its runner found out.
+        phases: seconds of each phase.
+        notes: lines for the user.
+        started_at: epoch seconds.
+        ended_at: epoch seconds.
+    """
+
+    state: str
+    error: str | None
+    facts: dict[str, Any] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+def read_outcome(results: Path, exit_code: int, tail: Sequence[str]) -> Outcome:
+    """Read a run's results.
+
+    Args:
+        results: the folder that the entrypoint wrote to.
+        exit_code: the job's.
+        tail: the last lines that the job printed, to explain results that are missing.
+    """
+    try:
+        status = json.loads((results / "status.json").read_bytes())
+        phases = json.loads((results / "phases.json").read_bytes())
+    except FileNotFoundError:
+        return Outcome("failed", f"the Spark job ended without results (exit code {exit_code}): {explain(tail)}")
+    return Outcome(
+        state=status["state"],
+        error=status["error"],
+        facts=status["facts"],
+        phases=phases,
+        notes=status["notes"],
+        started_at=status["started_at"],
+        ended_at=status["ended_at"],
+    )
+
+
+_CAUSES = re.compile(r"(Error|Exception|error:|No space left|Killed|OutOfMemory|Permission denied|cannot )")
+
+
+def explain(tail: Sequence[str]) -> str:
+    """The line of a driver's output that most likely says why it ended: the last one that names an error."""
+    telling = [line.strip() for line in tail if _CAUSES.search(line) and not line.lstrip().startswith(("at ", "File "))]
+    line = telling[-1] if telling else tail[-1].strip() if tail else "it printed nothing"
+    return line[:300]

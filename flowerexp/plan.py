@@ -1,0 +1,104 @@
+"""The plan: checked configs become runs with an identity, grouped into jobs by cluster. Nothing has happened yet."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# What a run's result does not depend on: where it is kept and logged.
+_VOLATILE = ("home", "storage", "tracking")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: its identity, its checked config, and the folder that it leaves behind."""
+
+    run_key: str
+    config: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def entrypoint(self) -> str:
+        """The entrypoint's name."""
+        return str(self.config["entrypoint"]["name"])
+
+    @property
+    def name(self) -> str:
+        """A short name for tables and MLflow: cluster, entrypoint, and the factors that distinguish runs."""
+        config = self.config
+        parts = [str(config["cluster"].get("name") or config["cluster"]["kind"]), self.entrypoint]
+        if self.entrypoint == "read_speed":
+            parts += ["+".join(config["reader"]), f"cache={'on' if config['caching'] else 'off'}"]
+        else:
+            parts.append(f"partitions={config['preprocess']['partitions']}")
+        return " ".join(parts)
+
+    @property
+    def measurements(self) -> int:
+        """How many measurements the grid asks for, before cells are dropped; 0 where the entrypoint has no grid."""
+        grid = self.config["grid"]
+        if self.entrypoint != "read_speed":
+            return 0
+        cells = list(itertools.product(self.config["reader"], grid["batch_size"], grid["batch_number"]))
+        return len(cells) * int(grid["repetitions"])
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """Runs that share a cluster and an entrypoint, and so one Spark application."""
+
+    cluster: Mapping[str, Any]
+    script: str
+    runs: Sequence[PlannedRun]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will run, and the hash of the code that will run it."""
+
+    code_hash: str
+    jobs: Sequence[PlannedJob]
+
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """All runs, in the order of the jobs."""
+        return [run for job in self.jobs for run in job.runs]
+
+
+def run_key(config: Mapping[str, Any], code_hash: str) -> str:
+    """A run's identity: a hash of its config, without what is volatile, and of the code that is shipped.
+
+    Args:
+        config: the checked config.
+        code_hash: the bundle's hash.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    stable = {key: value for key, value in config.items() if key not in _VOLATILE}
+    text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def plan(configs: Sequence[Mapping[str, Any]], folders: Sequence[Path], code_hash: str) -> Plan:
+    """Plan the runs of checked configs.
+
+    Args:
+        configs: one a run.
+        folders: each run's folder.
+        code_hash: the hash of the code that will be shipped.
+
+    Returns:
+        The plan: jobs in the order in which their clusters first appear, runs within each in the given order.
+    """
+    groups: dict[str, list[PlannedRun]] = {}
+    for config, folder in zip(configs, folders, strict=True):
+        key = json.dumps([config["cluster"], config["entrypoint"]["script"]], sort_keys=True)
+        groups.setdefault(key, []).append(PlannedRun(run_key(config, code_hash), config, folder))
+    jobs = [PlannedJob(runs[0].config["cluster"], runs[0].config["entrypoint"]["script"], runs) for runs in groups.values()]
+    return Plan(code_hash, jobs)

@@ -1,0 +1,261 @@
+"""Tell MLflow about a run, from the plain files in its folder.
+
+The ordinary end of a run and ``flowerexp log FOLDER`` are the same call. It may be made again at any time: before a run
+is created in MLflow, a random token is noted in the folder's ``mlflow.json``, and the run carries it as a tag. So a run
+that was left half logged is found and completed, even if the answer that held its id was lost; none is logged twice.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+import shlex
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from flowerexp.errors import DataError, TrackingError, from_os_error
+from flowerexp.measurements import load as load_measurements
+from flowerexp.measurements import write_whole
+from flowerexp.tracking.store import Store, connect, ensure, explained
+
+Json = dict[str, Any]
+
+TOKEN_TAG = "flowerexp.log_token"
+TABLE = "measurements.json"
+ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json")
+
+# Not choices of the experiment: where things are kept, which differs from machine to machine.
+_NOT_PARAMS = {"tracking", "storage", "home", "hydra"}
+_PARAM_LENGTH = 6000
+_TAG_LENGTH = 5000
+# Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
+_SYSTEM_TAGS = {"git_commit": "mlflow.source.git.commit"}
+_NUMBERS_AS_TAGS = {"executors", "cores"}
+_DATA_FACTS = {"images", "bytes"}
+# A group's metric, and where the summary has it; MLflow sorts by name, so a rate and its median stand side by side.
+_GROUP_METRICS = {"images_per_second_median": "median_images_per_second"}
+_GROUP_METRICS |= {name: name for name in ("images_per_second", "steady_images_per_second", "first_batch_seconds")}
+_GROUP_METRICS |= {name: name for name in ("spread", "repetition_spread", "images", "bytes", "seconds", "measurements")}
+_GROUP_METRICS |= {name: name for name in ("executions", "executions_per_measurement")}
+
+
+def params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Every value that a config has chosen, flattened with dots; lists, numbers and null as compact JSON."""
+    found: dict[str, str] = {}
+    for key, value in config.items():
+        name = _name(f"{prefix}{key}")
+        if not prefix and key in _NOT_PARAMS:
+            continue
+        if isinstance(value, Mapping):
+            found |= params(value, f"{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+            found[name] = _short(text, _PARAM_LENGTH)
+    return found
+
+
+def tags(record: Mapping[str, Any]) -> dict[str, str]:
+    """What a run is and what it ran on. Where it has a name in MLflow's own pages, it has only that name."""
+    verdict = record.get("verdict") or {}
+    found: dict[str, Any] = {
+        "mlflow.source.name": "flowerexp",
+        "mlflow.source.type": "LOCAL",
+        "run_key": record["run_key"],
+        "sweep_id": record.get("sweep_id"),
+        "flowerexp.verdict": verdict.get("state"),
+        "flowerexp.reasons": "; ".join(verdict.get("reasons") or ()) or None,
+        "flowerexp.error": record.get("error"),
+    }
+    with suppress(Exception):  # a container's user may have no name; the exception's type depends on Python's version
+        found["mlflow.user"] = getpass.getuser()
+    for key, value in record["facts"].items():
+        if _number(value) is None or key in _NUMBERS_AS_TAGS:
+            found[_SYSTEM_TAGS.get(key, key)] = json.dumps(value) if isinstance(value, bool | int | float) else value
+    return {_name(key): _short(str(value), _TAG_LENGTH) for key, value in found.items() if value not in (None, "")}
+
+
+def metrics(record: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, float]:
+    """A run's numbers, in sections by what stands before the ``/``: each reader's, ``time``, ``data``, ``facts``.
+
+    Args:
+        record: the content of ``run.json``.
+        summary: the content of ``summary.json``, or nothing for a run without results.
+    """
+    found: dict[str, Any] = {}
+    for group in summary.get("groups", ()):
+        named = {metric: group.get(field) for metric, field in _GROUP_METRICS.items()}
+        measured = {key: column["median"] for key, column in group.get("columns", {}).items()}
+        found |= {f"{group['name']}/{key}": value for key, value in {**measured, **named}.items()}
+    found |= {f"time/{phase}_seconds": seconds for phase, seconds in record["phases"].items()}
+    for key, value in record["facts"].items():
+        if key not in _NUMBERS_AS_TAGS:
+            found[f"{'data' if key in _DATA_FACTS else 'facts'}/{key}"] = value
+    return {_name(key): number for key, value in found.items() if (number := _number(value)) is not None}
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _name(text: str) -> str:
+    """A name that MLflow takes: letters, digits and ``_-. :/``, at most 250 of them, and no path that folds."""
+    plain = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in text)
+    return "/".join(part if part.strip(".") else "_" for part in plain.split("/"))[:250]
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def log_run(folder: Path, store: Store | None = None) -> str:
+    """Log a run's folder, or complete what an earlier call has left half done.
+
+    Args:
+        folder: a run's folder, finished or failed.
+        store: where to; by default the store that the run was configured with.
+
+    Returns:
+        MLflow's run_id: of the run that this folder became when it was first logged there.
+
+    Raises:
+        DataError: that is no folder of a run.
+        TrackingError: the store failed; the hint is the command that tries again.
+    """
+    record = _read(folder / "run.json")
+    if record is None:
+        hint = "give the folder of a run, such as one below outputs/"
+        raise DataError(f"{folder} holds no run: run.json is missing", hint=hint)
+    if store is None:  # run.json never holds a password: MLflow takes it from its own variables, or from ~/.netrc
+        store = Store(**{**record["tracking"], "uri": record["tracking"]["uri"].replace("***@", "")})
+    with _retriable(folder), explained(store, ""), _alone(folder):
+        experiment = ensure(store)
+        return _Logger(folder, record, store, connect(store), experiment).log()
+
+
+class _Logger:
+    """One run on its way into one store."""
+
+    def __init__(self, folder: Path, record: Json, store: Store, client: Any, experiment: str) -> None:
+        self.folder, self.record, self.client, self.experiment = folder, record, client, experiment
+        self.place = {"uri": store.address, "experiment": store.experiment}
+
+    def log(self) -> str:
+        note = self._recall()
+        run_id = self._find(note["token"]) if note else None
+        if note and run_id and note.get("run_id"):
+            return run_id  # noted only when everything is in
+        token = note["token"] if note else uuid.uuid4().hex
+        self._note(token)
+        run_id = run_id or self._create(token)
+        self._send(run_id)
+        ended, status = self._at("ended_at"), "FINISHED" if self.record["state"] == "finished" else "FAILED"
+        self.client.set_terminated(run_id, status, ended)
+        self._note(token, run_id)
+        return run_id
+
+    def _find(self, token: str) -> str | None:
+        found = self.client.search_runs([self.experiment], f"tags.`{TOKEN_TAG}` = '{token}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def _create(self, token: str) -> str:
+        started, name = self._at("started_at"), self.record["name"]
+        return str(self.client.create_run(self.experiment, started, {TOKEN_TAG: token}, name).info.run_id)
+
+    def _send(self, run_id: str) -> None:
+        """Everything but the end; sending it a second time changes nothing."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        table = self._table()
+        named = tags(self.record)
+        if table:  # what log_table does, which would append to a table that is already there
+            named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
+        when, numbers = self._at("ended_at"), metrics(self.record, _read(self.folder / "analysis/summary.json") or {})
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, when, 0) for key, value in numbers.items()],
+            params=[Param(key, value) for key, value in params(self.record["config"]).items()],
+            tags=[RunTag(key, value) for key, value in named.items()],
+        )
+        self._send_files(run_id, table)
+
+    def _send_files(self, run_id: str, table: str | None) -> None:
+        import yaml
+
+        # Not Hydra's own config.yaml: that one is neither resolved nor free of secrets.
+        config = yaml.safe_dump(self.record["config"], sort_keys=False, allow_unicode=True)
+        self.client.log_text(run_id, config, "config.yaml")
+        if table:
+            self.client.log_text(run_id, table, TABLE)
+        for path in sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern)):
+            if path.is_file() and not path.name.startswith("."):
+                self.client.log_artifact(run_id, str(path), path.parent.relative_to(self.folder).as_posix())
+
+    def _table(self) -> str | None:
+        """The measurements in the format of MLflow's tables, or None without any."""
+        try:
+            rows = load_measurements(self.folder / "results/measurements.jsonl")
+        except DataError:
+            if self.record["state"] == "finished":
+                raise
+            rows = []  # what has failed may have left none, or damaged ones
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        table = {"columns": columns, "data": [[_cell(row.get(column)) for column in columns] for row in rows]}
+        return json.dumps(table) if rows else None
+
+    def _at(self, key: str) -> int:
+        return int(1000 * (self.record.get(key) or self.record["started_at"]))
+
+    def _notes(self) -> list[Json]:
+        notes = _read(self.folder / "mlflow.json")
+        return notes["stores"] if notes else []
+
+    def _recall(self) -> Json | None:
+        return next((note for note in self._notes() if self.place.items() <= note.items()), None)
+
+    def _note(self, token: str, run_id: str | None = None) -> None:
+        others = [note for note in self._notes() if not self.place.items() <= note.items()]
+        text = json.dumps({"stores": [*others, {**self.place, "token": token, "run_id": run_id}]}, indent=2)
+        write_whole(self.folder / "mlflow.json", lambda aside: aside.write_text(f"{text}\n", encoding="utf-8"))
+
+
+def _cell(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN
+
+
+def _read(path: Path) -> Json | None:
+    """A file's JSON object, or None if there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise from_os_error(error, "reading") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}", hint="it cannot be logged as it is") from error
+    return dict(content)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two calls at once make one run."""
+    from filelock import FileLock
+
+    with FileLock(folder / ".mlflow.lock"):
+        yield
+
+
+@contextmanager
+def _retriable(folder: Path) -> Iterator[None]:
+    """Say how to try again, whatever the store did: the results are in the folder."""
+    command = f"the results are safe; log them again: flowerexp log {shlex.quote(str(folder))}"
+    try:
+        yield
+    except TrackingError as error:
+        hint = f"{error.hint}; {command}" if error.hint else command
+        raise TrackingError(error.problem, where=error.where, hint=hint) from error

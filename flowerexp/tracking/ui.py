@@ -1,0 +1,144 @@
+"""``flowerexp ui``: MLflow's own pages, on our store, until Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from flowerexp.errors import MachineError, TrackingError
+from flowerexp.tracking.store import Store
+
+_STOP_SECONDS = 10.0  # to end by itself before it is killed
+_ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+class _Stopped(BaseException):
+    """A signal asked us to end; no `except Exception` on the way may swallow it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> int:
+    """Show the store's runs in MLflow's own pages, until Ctrl-C.
+
+    Args:
+        store: whose runs to show; a server already shows its own, so then only its address is said.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes any that is free.
+
+    Returns:
+        The exit code: 0 after Ctrl-C, 128 + its number after another signal.
+
+    Raises:
+        MachineError: the port is taken or not allowed.
+        TrackingError: there is no store yet, or MLflow does not start.
+    """
+    if store.is_server:
+        _say(f"an MLflow server keeps these runs: open {store.address}")
+        return 0
+    if store.database and not (store.database.is_file() and store.database.stat().st_size):
+        raise TrackingError(f"there are no runs yet in {store.database}", hint="run an experiment first: flowerexp")
+    port = _free_port(host, port)
+    with _signals_raised():
+        child = _start(store, host, port)
+        try:
+            return _follow(child, host, port)
+        except _Stopped as stopped:
+            return 0 if stopped.number == signal.SIGINT else 128 + stopped.number
+        finally:
+            _stop(child)
+
+
+def _free_port(host: str, port: int) -> int:
+    """`port` if it can be listened on, found before MLflow spends seconds on its start."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # as MLflow does; not free is what is listened on
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "is taken" if taken else f"cannot be used on {host}: {getattr(error, 'strerror', None) or error}"
+        raise MachineError(f"port {port} {why}", where="--port", hint="choose another one: --port N") from error
+
+
+def _start(store: Store, host: str, port: int) -> subprocess.Popen[bytes]:
+    """MLflow in a process group of its own: Ctrl-C reaches only us, and we end all of it."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", store.uri, "--registry-store-uri", store.uri, "--no-serve-artifacts"]
+    command += ["--default-artifact-root", store.artifact_uri] if store.artifact_uri else []
+    command += ["--uvicorn-opts", "--log-level warning"]
+    # Its job runner would be four more processes, for things that flowerexp does not use.
+    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _follow(child: subprocess.Popen[bytes], host: str, port: int) -> int:
+    """Say where the pages are as soon as they are there, and wait for the end."""
+    while not _answers(_ANY_HOST.get(host, host), port):
+        if child.poll() is not None:
+            problem = f"MLflow's server ended with exit code {child.returncode}"
+            raise TrackingError(problem, hint="what it printed above says why")
+        time.sleep(0.1)
+    _say(f"MLflow is at http://{f'[{host}]' if ':' in host else host}:{port} (Ctrl-C ends it)")
+    return child.wait()
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=2)  # urllib would ask a proxy
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End the child and all that it has started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_STOP_SECONDS)
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Turn the first signal to end into `_Stopped`, and ignore more of them while the child is being stopped."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stopped(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers, and only it is interrupted
+        return
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,173 @@
+"""Find the photographs of a data set, and choose the sample: CLASS/*.jpg, labels from the folders' names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.errors import DataError, did_you_mean
+from flowerexp.workload import report, synthetic
+
+SUFFIXES = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One file: where it is, its name below the data set's folder, its class's number, its size in bytes."""
+
+    uri: str
+    relative: str
+    label: int
+    size: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    relative: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The sampled files of a data set, in the order of their names.
+
+    Attributes:
+        photographs: the sample.
+        classes: the names of the classes; a label is an index into it.
+        found: how many photographs there are before sampling.
+        skipped: files that are left out because their class is not known.
+        fingerprint: a hash of the sampled files' names, sizes and versions, and of the classes.
+    """
+
+    photographs: Sequence[Photograph]
+    classes: Sequence[str]
+    found: int
+    skipped: Sequence[Skipped]
+    fingerprint: str
+
+
+def list_photographs(spark: Any, config: dict[str, Any]) -> Listing:
+    """List and sample a run's data set; a synthetic one is generated first where it is missing.
+
+    Args:
+        spark: the Spark session, for generating.
+        config: the run's config.
+
+    Raises:
+        DataError: the data set is missing, empty, or not laid out as CLASS/*.jpg; or the sample is empty.
+    """
+    dataset = config["dataset"]
+    root = synthetic_folder(spark, config) if dataset["kind"] == "synthetic" else dataset["path"]
+    with report.phase("list"):
+        entries = _photographs_of(root, dataset)
+        listing = _labelled(entries, root, config)
+    report.fact("images_found", listing.found)
+    report.fact("images", len(listing.photographs))
+    report.fact("bytes", sum(photograph.size for photograph in listing.photographs))
+    report.fact("data_fingerprint", listing.fingerprint)
+    return listing
+
+
+def _photographs_of(root: str, dataset: dict[str, Any]) -> list[storage.Entry]:
+    """Every photograph that stands in a class folder."""
+    options = {"token": "anon"} if dataset.get("anonymous") else {}
+    try:
+        entries = list(storage.list_files(root, **options))
+    except NotADirectoryError as error:
+        raise DataError(f"{root} is a file", where="dataset.path", hint="name the folder of CLASS/*.jpg") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{root} does not exist", where="dataset.path", hint="check the path") from error
+    photographs = [entry for entry in entries if entry.relative.lower().endswith(SUFFIXES)]
+    if not photographs:
+        raise DataError(f"no photographs in {root}", where="dataset.path", hint="expected CLASS/*.jpg below it")
+    inside = [entry for entry in photographs if entry.relative.count("/") == 1]
+    if not inside:
+        raise DataError(
+            f"{root} has {len(photographs)} photographs but no class folders with photographs in them",
+            where="dataset.path",
+            hint="expected CLASS/*.jpg below it: put each class's photographs in a folder of its name",
+        )
+    return inside
+
+
+def _labelled(entries: Sequence[storage.Entry], root: str, config: dict[str, Any]) -> Listing:
+    dataset = config["dataset"]
+    classes = dataset["classes"] or sorted({_class_of(entry.relative) for entry in entries})
+    numbers = {name: number for number, name in enumerate(classes)}
+    skipped = [
+        Skipped(entry.relative, f"class '{_class_of(entry.relative)}' is not in dataset.classes")
+        for entry in entries
+        if _class_of(entry.relative) not in numbers
+    ]
+    if skipped and dataset["on_error"] == "fail":
+        unknown = _class_of(skipped[0].relative)
+        raise DataError(
+            f"{root} has a class folder '{unknown}' that is not among {', '.join(classes)}",
+            where="dataset.classes",
+            hint=f"{did_you_mean(unknown, classes) or 'add it'}, or set dataset.on_error=skip to leave it out",
+        )
+    sample = [
+        Photograph(entry.uri, entry.relative, numbers[_class_of(entry.relative)], entry.size, entry.version)
+        for entry in entries
+        if _class_of(entry.relative) in numbers and is_sampled(entry.relative, config["sampling"])
+    ]
+    if not sample:
+        fraction = config["sampling"]["fraction"]
+        raise DataError(
+            f"sampling {fraction:g} of {len(entries)} photographs leaves none",
+            where="sampling.fraction",
+            hint="choose a larger fraction",
+        )
+    return Listing(sample, classes, len(entries), skipped, _fingerprint(sample, classes, dataset["kind"]))
+
+
+def _class_of(relative: str) -> str:
+    return relative.partition("/")[0]
+
+
+def is_sampled(relative: str, sampling: dict[str, Any]) -> bool:
+    """Does a file belong to the sample? A seeded hash of its name decides, so the same fraction picks the same files,
+
+    and a larger fraction contains a smaller one.
+    """
+    digest = hashlib.blake2b(f"{sampling['seed']}:{relative}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < float(sampling["fraction"]) * 2**64
+
+
+def _fingerprint(photographs: Sequence[Photograph], classes: Sequence[str], kind: str) -> str:
+    digest = hashlib.sha256(repr(list(classes)).encode())
+    for photograph in photographs:
+        # What is generated is known by its name and size; the time at which it was generated says nothing.
+        version = "" if kind == "synthetic" else photograph.version
+        digest.update(f"{photograph.relative}\0{photograph.size}\0{version}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
+    """The folder of a synthetic data set; generated in parallel where it is not complete, reused where it is."""
+    dataset = config["dataset"]
+    count, seed = dataset["images"], dataset["seed"]
+    folder = storage.join(config["storage"]["generated"], f"synthetic-v{synthetic.VERSION}-{count}-seed{seed}")
+    done = storage.join(folder, "complete.json")
+    if storage.exists(done):
+        return folder
+    with report.phase("generate"):
+        context = spark.sparkContext
+        slices = min(count, max(context.defaultParallelism * 4, count // 2000))
+        with report.spark_progress(context, slices):
+            written = context.parallelize(range(count), slices).map(lambda index: _generate(index, seed, folder)).sum()
+        storage.write_bytes(done, f'{{"images": {count}, "bytes": {written}}}\n'.encode())
+    report.note(f"generated {count} photographs ({written / 1e6:.0f} MB) in {folder}")
+    return folder
+
+
+def _generate(index: int, seed: int, folder: str) -> int:
+    relative, content = synthetic.photograph(index, seed)
+    storage.write_bytes(storage.join(folder, relative), content)
+    return len(content)

@@ -1,0 +1,126 @@
+"""Measure one cell: read batches with one reader, and record when they came and how many images really came."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.workload import page_cache, readers, slots
+
+@dataclass(frozen=True)
+class Task:
+    """One measurement to make.
+
+    Attributes:
+        reader: which reader.
+        batch_size: images a batch.
+        batch_number: batches.
+        repetition: counted from 1.
+        order: its place in the seeded order of all measurements, counted from 0.
+        seed: chooses which files are read, and in which order.
+    """
+
+    reader: str
+    batch_size: int
+    batch_number: int
+    repetition: int
+    order: int
+    seed: int
+
+
+@dataclass
+class Timing:
+    """What a read loop gave: counts, and seconds from the loop's start."""
+
+    images: int = 0
+    batches: int = 0
+    seconds: float = 0.0
+    first_batch_seconds: float = 0.0
+    first_batch_images: int = 0
+    started_ns: int = 0
+    ended_ns: int = 0
+
+
+def time_batches(batches: Iterable[Any]) -> Timing:
+    """Read all batches and time it: the clock runs around the loop, and nothing else is inside.
+
+    Args:
+        batches: pairs of (images, labels); the images' first dimension is counted, never assumed.
+    """
+    timing = Timing()
+    first_ns = 0
+    timing.started_ns = time.perf_counter_ns()
+    for images, _ in batches:
+        timing.images += int(images.shape[0])
+        timing.batches += 1
+        if timing.batches == 1:
+            first_ns = time.perf_counter_ns()
+            timing.first_batch_images = timing.images
+    timing.ended_ns = time.perf_counter_ns()
+    timing.seconds = (timing.ended_ns - timing.started_ns) / 1e9
+    timing.first_batch_seconds = (first_ns - timing.started_ns) / 1e9 if first_ns else 0.0
+    return timing
+
+
+_warm: set[str] = set()
+
+
+def warm_up(source: readers.Source) -> None:
+    """Load TensorFlow and trace a reader's functions in this process, once: neither is reading speed."""
+    if source.reader in _warm:
+        return
+    for _ in readers.dataset(source, source.files[:1]).batch(1).take(1):
+        pass
+    _warm.add(source.reader)
+    # Spark collects garbage after every task; over TensorFlow's million objects that takes 0.25 s, which would fall
+    # into the next task's measurement on this host. What is loaded by now stays for good: leave it out.
+    gc.collect()
+    gc.freeze()
+
+
+def measure(task: Task, source: readers.Source, concurrency: int, cache: str) -> dict[str, Any]:
+    """Make one measurement on this host, when one of its slots is free.
+
+    Args:
+        task: what to measure.
+        source: the files to choose from.
+        concurrency: how many measurements may run on this host at once.
+        cache: the state to bring the files' pages to first: `warm`, `cold` or `as_found`.
+
+    Returns:
+        A row of results; seconds of the read loop alone, times of day in seconds since the epoch.
+    """
+    with slots.slot(concurrency) as waited:
+        warm_up(source)
+        order = list(range(len(source.files)))
+        random.Random(task.seed).shuffle(order)  # noqa: S311
+        files = source.prefix(order, task.batch_size * task.batch_number)
+        local = [file for file in files if storage.is_local(file)]
+        page_cache.bring_to(cache, local)
+        fraction = page_cache.cached_fraction(local) if local else None
+        batches = readers.dataset(source, files).batch(task.batch_size).take(task.batch_number)
+        started_at = time.time()
+        timing = time_batches(batches)
+    return {
+        "reader": task.reader,
+        "batch_size": task.batch_size,
+        "batch_number": task.batch_number,
+        "repetition": task.repetition,
+        "execution": 1,
+        "order": task.order,
+        **vars(timing),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started_at": started_at,
+        "waited_seconds": waited,
+        "neighbours": 0,
+        "page_cache": page_cache.state(fraction),
+        "page_cache_fraction": fraction,
+    }

@@ -1,0 +1,77 @@
+"""Whether files lie in the operating system's page cache: looked up, never assumed."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Iterable, Sequence
+
+_libc = ctypes.CDLL(None, use_errno=True)
+WARM_FROM = 0.95
+COLD_TO = 0.05
+
+
+def bring_to(wanted: str, paths: Iterable[str]) -> None:
+    """Bring files into a state: `warm` reads them once, `cold` asks the kernel to drop them, `as_found` does nothing.
+
+    The kernel may not obey; what the state really is, is looked up afterwards (`cached_fraction`).
+    """
+    if wanted == "as_found":
+        return
+    for path in paths:
+        with open(path, "rb") as file:
+            if wanted == "warm":
+                while file.read(1 << 20):
+                    pass
+            else:
+                os.fdatasync(file.fileno())  # pages that are not on disk yet cannot be dropped
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def cached_fraction(paths: Iterable[str]) -> float | None:
+    """The fraction of the files' pages that are in the page cache, by mincore(2).
+
+    Args:
+        paths: local files.
+
+    Returns:
+        0.0 to 1.0, or None where the kernel will not say: a file that is not ours to write (mincore answers "all"
+        for those, Linux 5.2 and later), or a system without mincore.
+    """
+    total = cached = 0
+    for path in paths:
+        pages = _pages(path)
+        if pages is None:
+            return None
+        total += len(pages)
+        cached += sum(page & 1 for page in pages)
+    return cached / total if total else None
+
+
+def _pages(path: str) -> Sequence[int] | None:
+    try:
+        status = os.stat(path)
+        if status.st_uid != os.geteuid() and not os.access(path, os.W_OK):
+            return None
+        if status.st_size == 0:
+            return b""
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
+            # ACCESS_COPY maps privately: ctypes wants a writable buffer, and the file stays as it is.
+            count = -(-status.st_size // mmap.PAGESIZE)
+            states = (ctypes.c_ubyte * count)()
+            start = ctypes.c_char.from_buffer(mapped)
+            result = _libc.mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(status.st_size), states)
+            del start
+            return bytes(states) if result == 0 else None
+    except (OSError, AttributeError):
+        return None
+
+
+def state(fraction: float | None) -> str:
+    """`warm`, `cold`, or `unknown`, which is also the word for a mixture."""
+    if fraction is None:
+        return "unknown"
+    if fraction >= WARM_FROM:
+        return "warm"
+    return "cold" if fraction <= COLD_TO else "unknown"

@@ -1,0 +1,269 @@
+"""How fast can images be read? Measure every cell of a grid, with each reader, as one Spark task a measurement."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from pyspark.accumulators import AccumulatorParam
+
+from flowerexp import storage
+from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.workload import images, measure, report, tfrecords
+from flowerexp.workload.listing import Listing, list_photographs
+from flowerexp.workload.measure import Task
+from flowerexp.workload.readers import Source
+from flowerexp.workload.write_tfrecords import prepare
+
+Row = dict[str, Any]
+
+
+class _Rows(AccumulatorParam):  # type: ignore[misc]
+    """Gathers rows from all executions, also those whose result an action throws away."""
+
+    def zero(self, value: list[Row]) -> list[Row]:
+        return []
+
+    def addInPlace(self, value1: list[Row], value2: list[Row]) -> list[Row]:  # noqa: N802  Spark's name
+        value1.extend(value2)
+        return value1
+
+
+def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
+    """The entrypoint: one row a measurement and execution, as `measure.measure` returns them.
+
+    With caching off, each action on the measurement RDD measures again; all executions come home, numbered.
+
+    Raises:
+        DataError: there is nothing to read, or not enough for the grid.
+    """
+    sources = _sources(spark, config)
+    tasks = plan_tasks(config, {name: source.images for name, source in sources.items()})
+    context = spark.sparkContext
+    shared = context.broadcast(sources)
+    with report.phase("warm_up"):
+        _warm_up_workers(context, shared)
+    with report.phase("measure"):
+        rows = _measure(context, tasks, shared, config)
+    report.fact("measurements", len(tasks))
+    report.fact("executions", len(rows))
+    empty = [row for row in rows if not row["images"]]
+    if empty:
+        raise DataError(f"{len(empty)} of {len(rows)} measurements read no image at all", where="dataset")
+    return rows
+
+
+def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
+    """What each reader of the run reads; TFRecord files are prepared first where they are missing."""
+    wanted = config["reader"]
+    existing = config["dataset"]["tfrecords"]
+    sources: dict[str, Source] = {}
+    listing = list_photographs(spark, config) if "image_files" in wanted or not existing else None
+    skipped: set[str] = set()
+    if "tfrecords" in wanted and existing:
+        sources["tfrecords"] = _existing_tfrecords(existing, config)
+    elif "tfrecords" in wanted and listing:
+        prepared = prepare(spark, config, listing)
+        skipped = {one["relative"] for one in prepared.manifest["skipped"]}
+        counts = [file["records"] for file in prepared.manifest["files"]]
+        sources["tfrecords"] = Source("tfrecords", prepared.files, counts, _target(config))
+    if "image_files" in wanted and listing:
+        if "tfrecords" not in wanted or existing:
+            skipped = _check_photographs(spark, listing, config)
+        files = [photograph.uri for photograph in listing.photographs if photograph.relative not in skipped]
+        anonymous = bool(config["dataset"].get("anonymous"))
+        sources["image_files"] = Source("image_files", files, [1] * len(files), _target(config), anonymous)
+    for name, source in sources.items():
+        if not source.images:
+            raise DataError(f"{name}: there is no image to read", where="dataset")
+    return sources
+
+
+def _target(config: dict[str, Any]) -> tuple[int, int]:
+    height, width = config["preprocess"]["target_size"]
+    return height, width
+
+
+def _check_photographs(spark: Any, listing: Listing, config: dict[str, Any]) -> set[str]:
+    """Decode every photograph once where nothing prepared says which can be: a reader cannot leave one out midway."""
+    options = {"token": "anon"} if config["dataset"].get("anonymous") else {}
+
+    def problem(item: tuple[str, str]) -> tuple[str, str] | None:
+        uri, relative = item
+        try:
+            images.decode(storage.read_bytes(uri, **options))
+        except FlowerexpError as error:
+            return relative, error.problem
+        except OSError as error:
+            return relative, f"cannot be read: {error.strerror or error}"
+        return None
+
+    with report.phase("check"):
+        pairs = [(photograph.uri, photograph.relative) for photograph in listing.photographs]
+        context = spark.sparkContext
+        slices = min(len(pairs), context.defaultParallelism * 4)
+        found = context.parallelize(pairs, slices).map(problem).filter(bool).collect()
+    report.fact("images_skipped", len(found))
+    if found and config["dataset"]["on_error"] == "fail":
+        raise DataError(
+            f"{found[0][0]}: {found[0][1]}" + (f" (and {len(found) - 1} more files)" if len(found) > 1 else ""),
+            where="dataset",
+            hint="mend or remove it, or set dataset.on_error=skip to leave such files out",
+        )
+    if found:
+        report.note(f"{len(found)} files skipped; the first is {found[0][0]}: {found[0][1]}")
+    return {relative for relative, _ in found}
+
+
+def _existing_tfrecords(root: str, config: dict[str, Any]) -> Source:
+    """TFRecord files that somebody else wrote: their records are counted, and the first one is looked at."""
+    anonymous = bool(config["dataset"].get("anonymous"))
+    options = {"token": "anon"} if anonymous else {}
+    with report.phase("list"):
+        try:
+            files = [e.uri for e in storage.list_files(root, **options) if e.relative.endswith((".tfrec", ".tfrecord"))]
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise DataError(f"{root} is no folder", where="dataset.tfrecords", hint="check the path") from error
+        counts = []
+        for uri in files:
+            with storage.open_read(uri, **options) as file:
+                counts.append(tfrecords.count_records(file))
+    if not sum(counts):
+        raise DataError(f"no TFRecord files with records in {root}", where="dataset.tfrecords", hint="check the path")
+    _look_at(files[next(i for i, count in enumerate(counts) if count)], config, options)
+    report.fact("prepared_images", sum(counts))
+    report.fact("prepared_files", len(files))
+    return Source("tfrecords", files, counts, _target(config), anonymous)
+
+
+def _look_at(uri: str, config: dict[str, Any], options: dict[str, Any]) -> None:
+    """Are the records what the reader expects? A message here is clearer than TensorFlow's later."""
+    with storage.open_read(uri, **options) as file:
+        image, _ = tfrecords.decode_example(next(iter(tfrecords.read_records(file))))
+    shape = images.decode(image).shape[:2]
+    if shape != _target(config):
+        raise DataError(
+            f"the images in {uri} are {shape[0]} x {shape[1]} pixels, and preprocess.target_size says otherwise",
+            where="preprocess.target_size",
+            hint=f"set preprocess.target_size=[{shape[0]},{shape[1]}]",
+        )
+
+
+def plan_tasks(config: dict[str, Any], available: Mapping[str, int]) -> list[Task]:
+    """Every measurement of a run: each repetition has all readers and cells once, in a seeded random order.
+
+    Args:
+        config: the run's config.
+        available: how many images each reader can read.
+
+    Raises:
+        DataError: a cell needs more images than there are and `grid.on_short` is `fail`, or no cell is left.
+    """
+    grid = config["grid"]
+    cells = list(itertools.product(available, grid["batch_size"], grid["batch_number"]))
+    short = [cell for cell in cells if cell[1] * cell[2] > available[cell[0]]]
+    kept = [cell for cell in cells if cell not in short]
+    if short and (grid["on_short"] == "fail" or not kept):
+        reader, size, number = max(short, key=lambda cell: cell[1] * cell[2])
+        raise DataError(
+            f"batch_size {size} x batch_number {number} needs {size * number} images, {reader} has {available[reader]}",
+            where="grid",
+            hint="use more images or a smaller grid" + (", or grid.on_short=drop leaves such cells out" if kept else ""),
+        )
+    if short:
+        cells_short = sorted({f"{size}x{number}" for _, size, number in short})
+        report.fact("cells_dropped", len(short))
+        report.note(f"cells left out, since they need more images than there are: {', '.join(cells_short)}")
+    chance = random.Random(grid["seed"])  # noqa: S311
+    tasks: list[Task] = []
+    for repetition in range(1, grid["repetitions"] + 1):
+        chance.shuffle(kept)
+        for reader, size, number in kept:
+            seed = _seed(grid["seed"], size, number, repetition)
+            tasks.append(Task(reader, size, number, repetition, len(tasks), seed))
+    return tasks
+
+
+def _seed(*parts: int) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
+
+
+def _warm_up_workers(context: Any, shared: Any) -> None:
+    """One unmeasured task a core: every Python worker loads TensorFlow now, side by side, and not in a measurement."""
+    cores = context.defaultParallelism
+
+    def warm(_: int) -> int:
+        for source in shared.value.values():
+            measure.warm_up(source)
+        return 1
+
+    with report.spark_progress(context, cores):
+        context.parallelize(range(cores), cores).map(warm).sum()
+
+
+def _measure(context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any]) -> list[Row]:
+    """Run the notebook's actions on one measurement RDD, and bring every execution of every task home."""
+    concurrency, cache = config["grid"]["concurrency"], config["grid"]["page_cache"]
+    executed = context.accumulator([], _Rows())
+
+    def one(task: Task) -> Row:
+        row = measure.measure(task, shared.value[task.reader], concurrency, cache)
+        executed.add([row])
+        return row
+
+    rdd = context.parallelize(tasks, len(tasks)).map(one)
+    if config["caching"]:
+        rdd = rdd.cache()
+    with report.spark_progress(context, len(tasks)), report.phase("measure.rows"):
+        rdd.collect()
+    for name, key in _AVERAGES.items():
+        with report.spark_progress(context, len(tasks)), report.phase(f"measure.{name}"):
+            _average(rdd, key)
+    if config["caching"]:
+        rdd.unpersist()
+    return numbered(executed.value)
+
+
+_AVERAGES = {
+    "by_batch_size": itemgetter("batch_size"),
+    "by_batch_number": itemgetter("batch_number"),
+    "by_repetition": itemgetter("repetition"),
+    "by_product": lambda row: row["batch_size"] * row["batch_number"],
+}
+
+
+def _average(rdd: Any, key: Any) -> dict[Any, float]:
+    """Images per second for each value of a parameter, as an action on the RDD: sums divided, not rates averaged."""
+    sums = rdd.map(lambda row: ((row["reader"], key(row)), (row["images"], row["seconds"])))
+    totals = sums.reduceByKey(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1).collect()
+    return {name: count / seconds for name, (count, seconds) in totals if seconds}
+
+
+def numbered(rows: Iterable[Row]) -> list[Row]:
+    """Number the executions of each task by their start, and count how many others overlapped each on its host."""
+    ordered = sorted(rows, key=lambda row: (row["order"], row["started_at"]))
+    for _, group in itertools.groupby(ordered, key=itemgetter("order")):
+        for number, row in enumerate(group, start=1):
+            row["execution"] = number
+    by_host: dict[str, list[Row]] = {}
+    for row in ordered:
+        by_host.setdefault(row["host"], []).append(row)
+    for group in by_host.values():
+        _count_neighbours(group)
+    return sorted(ordered, key=lambda row: (row["execution"], row["order"]))
+
+
+def _count_neighbours(rows: list[Row]) -> None:
+    """Set each row's `neighbours`: measurements of the same host whose time overlapped its own."""
+    rows.sort(key=itemgetter("started_ns"))
+    running: list[Row] = []
+    for row in rows:
+        running = [other for other in running if other["ended_ns"] > row["started_ns"]]
+        row["neighbours"] = len(running)
+        for other in running:
+            other["neighbours"] += 1
+        running.append(row)

@@ -1,0 +1,100 @@
+"""Run an entrypoint for every run of a job, and leave each run's results as files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.errors import FlowerexpError, from_os_error
+from flowerexp.workload import report
+
+Run = Callable[[Any, dict[str, Any]], Iterable[dict[str, Any]]]
+
+
+def main(run: Run) -> None:
+    """Run an entrypoint as the job file says: a script in `spark_entry/` calls this with its `run`.
+
+    A run that fails is recorded as failed, and the next one follows. The process fails only when a run's results
+    cannot be written.
+
+    Args:
+        run: takes the Spark session and one run's config; returns its rows.
+    """
+    parser = argparse.ArgumentParser(description=run.__doc__)
+    parser.add_argument("--job", required=True, help="URI of job.json")
+    runs = json.loads(storage.read_bytes(parser.parse_args().job))["runs"]
+    started = time.perf_counter_ns()
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.getOrCreate()
+    start_seconds = (time.perf_counter_ns() - started) / 1e9
+    try:
+        for number, one in enumerate(runs):
+            _run_one(run, spark, one, start_seconds if number == 0 else 0.0)
+    finally:
+        spark.stop()
+
+
+def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) -> None:
+    """Run one run and write its results; `status.json` comes last, so that it says that the others are whole."""
+    told = report.begin(one["run_key"])
+    told.phases["start"] = start_seconds
+    told.facts.update(environment(spark))
+    status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None, "started_at": time.time()}
+    rows: list[dict[str, Any]] = []
+    try:
+        for row in run(spark, one["config"]):
+            rows.append(row)
+        if not rows:
+            raise FlowerexpError("the entrypoint returned no rows", hint="nothing was measured")
+    except Exception as error:
+        status.update(state="failed", error=_one_line(error), traceback=traceback.format_exc())
+        print(status["traceback"], file=sys.stderr)
+    status.update(ended_at=time.time(), facts=told.facts, notes=told.notes)
+    output = one["output"]
+    storage.write_bytes(storage.join(output, "measurements.jsonl"), "".join(map(_line, rows)).encode())
+    storage.write_bytes(storage.join(output, "phases.json"), json.dumps(told.phases, indent=1).encode())
+    storage.write_bytes(storage.join(output, "status.json"), json.dumps(status, indent=1).encode())
+    report.progress(1, 1)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, separators=(",", ":")) + "\n"
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, FlowerexpError):
+        return str(error)
+    if isinstance(error, OSError):
+        return str(from_os_error(error, "using"))
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:500]}"
+
+
+def environment(spark: Any) -> dict[str, report.Scalar]:
+    """What a run ran on: versions, host, executors and cores."""
+    context = spark.sparkContext
+    master = context.master
+    status = context._jsc.sc().getExecutorMemoryStatus().size()
+    executors = 1 if master.startswith("local[") or master == "local" else max(1, status - 1)  # less the driver
+    return {
+        "spark": context.version,
+        "java": context._jvm.java.lang.System.getProperty("java.version"),
+        "python": platform.python_version(),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "spark_master": master,
+        "application_id": context.applicationId,
+        "executors": executors,
+        "cores": context.defaultParallelism,
+        "driver_pid": os.getpid(),
+    }

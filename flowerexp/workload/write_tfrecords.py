@@ -1,0 +1,275 @@
+"""Photographs to TFRecord files: read, decode, resize and crop, recompress, write; in parallel, once for each input.
+
+What is written lies in a folder named by its fingerprint, with a manifest that is written last: a folder without one
+is not prepared data. Names and contents follow from the inputs, so that two jobs that prepare the same data at the
+same time write the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.errors import DataError, FlowerexpError, MachineError, from_os_error
+from flowerexp.workload import report
+from flowerexp.workload.listing import Listing, Photograph, Skipped, list_photographs
+
+# Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Prepared data: its folder, the TFRecord files' URIs, and its manifest."""
+
+    folder: str
+    manifest: dict[str, Any]
+    reused: bool
+
+    @property
+    def files(self) -> list[str]:
+        """The URIs of the TFRecord files; only what the manifest lists is ever read."""
+        return [storage.join(self.folder, file["file"]) for file in self.manifest["files"]]
+
+    @property
+    def records(self) -> int:
+        """How many images the files hold."""
+        return int(self.manifest["records"])
+
+
+def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """The entrypoint: prepare a run's data and yield one row a TFRecord file.
+
+    Rows hold file, partition, images, bytes, host, reused, and seconds (of reading, transforming and writing that
+    file; null where it was written by an earlier run).
+    """
+    listing = list_photographs(spark, config)
+    prepared = prepare(spark, config, listing)
+    for file in prepared.manifest["files"]:
+        yield {
+            "file": file["file"],
+            "partition": file["partition"],
+            "images": file["records"],
+            "bytes": file["bytes"],
+            "seconds": None if prepared.reused else file["seconds"],
+            "host": file["host"],
+            "reused": prepared.reused,
+        }
+
+
+def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
+    """Write a listing's photographs as TFRecord files, unless that was done before.
+
+    Raises:
+        DataError: a photograph cannot be decoded and `dataset.on_error` is `fail`, or none can.
+        MachineError: no room or no permission to write.
+    """
+    fingerprint = fingerprint_of(config, listing)
+    folder = storage.join(config["storage"]["prepared"], fingerprint)
+    prepared = _existing(folder)
+    if prepared is None:
+        with report.phase("prepare"):
+            prepared = _write(spark, config, listing, folder, fingerprint)
+        report.note(f"prepared {prepared.records} images as {len(prepared.files)} TFRecord files in {folder}")
+    else:
+        report.note(f"prepared data reused: {prepared.records} images in {folder}")
+    _tell(prepared)
+    return prepared
+
+
+def _tell(prepared: Prepared) -> None:
+    skipped = prepared.manifest["skipped"]
+    report.fact("prepared_reused", prepared.reused)
+    report.fact("prepared_fingerprint", prepared.manifest["fingerprint"])
+    report.fact("prepared_images", prepared.records)
+    report.fact("prepared_bytes", prepared.manifest["bytes"])
+    report.fact("prepared_files", len(prepared.files))
+    report.fact("images_skipped", len(skipped))
+    if skipped:
+        first = skipped[0]
+        report.note(
+            f"{len(skipped)} files skipped, listed in {storage.join(prepared.folder, MANIFEST)}; "
+            f"the first is {first['relative']}: {first['reason']}"
+        )
+
+
+def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
+    """The name of prepared data: a hash of the input files and of every setting that shapes the output."""
+    settings = {
+        "format": FORMAT,
+        "files": listing.fingerprint,
+        "preprocess": config["preprocess"],
+        "seed": config["sampling"]["seed"],
+        "on_error": config["dataset"]["on_error"],
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _existing(folder: str) -> Prepared | None:
+    """Prepared data that is complete: its manifest is there, and every file with the size it was written with."""
+    if not storage.exists(storage.join(folder, MANIFEST)):
+        return None
+    manifest = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
+    sizes = {entry.relative: entry.size for entry in storage.list_files(folder)}
+    whole = all(sizes.get(file["file"]) == file["bytes"] for file in manifest["files"])
+    return Prepared(folder, manifest, reused=True) if whole else None
+
+
+def deal(photographs: Sequence[Photograph], partitions: int, seed: int) -> list[list[Photograph]]:
+    """Deal shuffled photographs to partitions so that each has its share of every class.
+
+    Each class is shuffled and dealt in turn, going on where the class before it stopped; so partitions differ by one
+    photograph at the most, in all and of each class. There are never more partitions than photographs.
+    """
+    chance = random.Random(seed)  # noqa: S311
+    by_class: dict[int, list[Photograph]] = {}
+    for photograph in photographs:
+        by_class.setdefault(photograph.label, []).append(photograph)
+    hands: list[list[Photograph]] = [[] for _ in range(min(partitions, len(photographs)))]
+    place = 0
+    for label in sorted(by_class):
+        chance.shuffle(by_class[label])
+        for photograph in by_class[label]:
+            hands[place % len(hands)].append(photograph)
+            place += 1
+    for hand in hands:
+        chance.shuffle(hand)
+    return hands
+
+
+def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
+    hands = deal(listing.photographs, config["preprocess"]["partitions"], config["sampling"]["seed"])
+    task = _Task(
+        folder=folder,
+        preprocess=config["preprocess"],
+        on_error=config["dataset"]["on_error"],
+        options={"token": "anon"} if config["dataset"].get("anonymous") else {},
+        classes=len(listing.classes),
+    )
+
+    def write(index: int, partition: Iterator[list[Photograph]]) -> Iterator[dict[str, Any]]:
+        return (task.write(index, hand) for hand in partition)
+
+    context = spark.sparkContext
+    with report.spark_progress(context, len(hands)):
+        results = context.parallelize(hands, len(hands)).mapPartitionsWithIndex(write).collect()
+    _raise_problem(results, task.on_error)
+    skipped = [asdict(one) for one in listing.skipped] + [one for result in results for one in result.pop("skipped")]
+    files = [result for result in results if result["records"]]
+    if not files:
+        raise DataError(f"none of {len(listing.photographs)} photographs can be decoded", where="dataset")
+    manifest = _manifest(config, listing, fingerprint, files, skipped)
+    _remove_strangers(folder, {file["file"] for file in files})
+    storage.write_bytes(storage.join(folder, MANIFEST), json.dumps(manifest, indent=1).encode())
+    return Prepared(folder, manifest, reused=False)
+
+
+def _manifest(
+    config: dict[str, Any],
+    listing: Listing,
+    fingerprint: str,
+    files: Sequence[dict[str, Any]],
+    skipped: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    totals = [sum(counts) for counts in zip(*(file["class_records"] for file in files), strict=True)]
+    return {
+        "fingerprint": fingerprint,
+        "format": FORMAT,
+        "records": sum(file["records"] for file in files),
+        "bytes": sum(file["bytes"] for file in files),
+        "classes": list(listing.classes),
+        "class_records": dict(zip(listing.classes, totals, strict=True)),
+        "preprocess": config["preprocess"],
+        "sampling": config["sampling"],
+        "dataset": config["dataset"],
+        "data_fingerprint": listing.fingerprint,
+        "skipped": skipped,
+        "files": files,
+    }
+
+
+def _raise_problem(results: Sequence[dict[str, Any]], on_error: str) -> None:
+    for result in results:
+        if result["problem"]:
+            raise MachineError(result["problem"])
+    bad = [one for result in results for one in result["skipped"]]
+    if bad and on_error == "fail":
+        more = f" (and {len(bad) - 1} more files so far)" if len(bad) > 1 else ""
+        raise DataError(
+            f"{bad[0]['relative']}: {bad[0]['reason']}{more}",
+            where="dataset",
+            hint="mend or remove it, or set dataset.on_error=skip to leave such files out",
+        )
+
+
+def _remove_strangers(folder: str, names: set[str]) -> None:
+    """Remove files of an earlier attempt that did not come to its manifest."""
+    for entry in storage.list_files(folder):
+        if entry.relative not in names and entry.relative.endswith(".tfrec"):
+            storage.remove(entry.uri)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What every worker needs to know to write its TFRecord file."""
+
+    folder: str
+    preprocess: dict[str, Any]
+    on_error: str
+    options: dict[str, Any]
+    classes: int
+
+    def write(self, index: int, hand: Sequence[Photograph]) -> dict[str, Any]:
+        """Write one partition's file; what goes wrong is returned, since Spark would bury it in its own words."""
+        from flowerexp.workload import tfrecords
+
+        start = time.perf_counter_ns()
+        skipped: list[dict[str, Any]] = []
+        counts = [0] * self.classes
+        result: dict[str, Any] = {"partition": index, "host": socket.gethostname(), "records": 0, "problem": None}
+        result.update(skipped=skipped, class_records=counts)
+        try:
+            with storage.NewFile(self.folder) as file:
+                records, size = tfrecords.write_file(file.stream, self._records(hand, skipped, counts))
+                result.update(records=records, bytes=size)
+                if records and not (skipped and self.on_error == "fail"):
+                    result["file"] = f"part-{index:05d}-{records:05d}.tfrec"
+                    file.keep(result["file"])
+        except OSError as error:
+            result["problem"] = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
+        result["seconds"] = (time.perf_counter_ns() - start) / 1e9
+        return result
+
+    def _records(
+        self, hand: Sequence[Photograph], skipped: list[dict[str, Any]], counts: list[int]
+    ) -> Iterator[bytes]:
+        """The serialized examples of a partition; photographs that cannot be decoded are noted as skipped."""
+        from flowerexp.workload import images, tfrecords
+
+        height, width = self.preprocess["target_size"]
+        quality, exact = self.preprocess["quality"], self.preprocess["exact"]
+        for photograph in hand:
+            try:
+                content = storage.read_bytes(photograph.uri, **self.options)
+                image = images.recompress(content, (height, width), quality, exact)
+            except (FlowerexpError, OSError) as error:
+                skipped.append(asdict(Skipped(photograph.relative, _reason(error))))
+                if self.on_error == "fail":
+                    return
+                continue
+            counts[photograph.label] += 1
+            yield tfrecords.encode_example(image, photograph.label)
+
+
+def _reason(error: FlowerexpError | OSError) -> str:
+    if isinstance(error, FlowerexpError):
+        return error.problem
+    return f"cannot be read: {error.strerror or error}"

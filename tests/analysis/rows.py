@@ -1,0 +1,61 @@
+"""Rows as read_speed writes them, with known rates."""
+
+import random
+from typing import Any
+
+FIXED = {"tfrecords": (0.013, 336e-6), "image_files": (0.051, 821e-6)}  # seconds a measurement, seconds an image
+
+
+def row(reader: str = "tfrecords", size: int = 2, number: int = 3, repetition: int = 1, **more: Any) -> dict[str, Any]:
+    fixed, each = FIXED.get(reader, (0.02, 500e-6))
+    images = size * number
+    return {
+        "reader": reader,
+        "batch_size": size,
+        "batch_number": number,
+        "repetition": repetition,
+        "execution": 1,
+        "images": images,
+        "batches": number,
+        "seconds": fixed + each * images,
+        "first_batch_seconds": fixed + each * size,
+        "first_batch_images": size,
+        "host": "a",
+        "pid": 7,
+        "neighbours": 0,
+        "page_cache": "warm",
+    } | more
+
+
+def grid(
+    sizes: tuple[int, ...] = (2, 4, 6, 8),
+    numbers: tuple[int, ...] = (3, 6, 12, 18),
+    repetitions: int = 3,
+    readers: tuple[str, ...] = ("image_files", "tfrecords"),
+    noise: float = 0.05,
+) -> list[dict[str, Any]]:
+    chance = random.Random(11)
+    rows = [
+        row(reader, size, number, repetition)
+        for repetition in range(1, repetitions + 1)
+        for reader in readers
+        for size in sizes
+        for number in numbers
+    ]
+    for one in rows:
+        factor = chance.gauss(1, noise)
+        one |= {name: one[name] * factor for name in ("seconds", "first_batch_seconds")}
+    return rows
+
+
+def written(file: int, seconds: float | None, images: int = 46) -> dict[str, Any]:
+    """A row as write_tfrecords writes it; without seconds the file was there already."""
+    return {
+        "file": f"part-{file:03}-of-016.{images}.tfrecord",
+        "partition": file,
+        "images": images,
+        "bytes": images * 20_000,
+        "seconds": seconds,
+        "host": "a",
+        "reused": seconds is None,
+    }

@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.lines import Line2D
+
+from flowerexp.analysis import analyse
+from flowerexp.analysis.plots import _regression_figure, equation, plot_regressions
+from flowerexp.analysis.regression import PRODUCT, Fit, fit_all
+from flowerexp.errors import MachineError
+from tests.analysis.rows import grid, row, written
+
+
+def drawn(path: Path, colour: str) -> float:
+    """The share of a picture's pixels that have a colour, in per cent."""
+    pixels = (matplotlib.image.imread(path)[:, :, :3] * 255).round().astype(int)
+    wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return float(100 * np.mean(np.all(np.abs(pixels - wanted) <= 2, axis=2)))
+
+
+def heights(line: Line2D) -> list[float]:
+    return [float(y) for y in np.asarray(line.get_ydata(), dtype=float)]
+
+
+def test_a_picture_for_each_reader_and_one_to_compare_them(tmp_path):
+    rows = grid()
+    paths = plot_regressions(rows, fit_all(rows), tmp_path)
+    assert [path.name for path in paths] == ["regression_image_files.png", "regression_tfrecords.png", "rates.png"]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert [matplotlib.image.imread(path).shape[:2] for path in paths] == [(1005, 1200), (1005, 1200), (690, 1200)]
+
+
+def test_pictures_show_each_reader_in_its_own_colour(tmp_path):
+    rows = grid()
+    files, records, rates = plot_regressions(rows, fit_all(rows), tmp_path)
+    blue, red = "#0072B2", "#D55E00"
+    assert drawn(records, blue) > 0.1 > drawn(records, red)
+    assert drawn(files, red) > 0.1 > drawn(files, blue)
+    assert min(drawn(rates, blue), drawn(rates, red)) > 0.1
+    assert all(50 < drawn(path, "#FFFFFF") < 99 for path in (files, records, rates))
+
+
+def test_panels_show_points_averages_and_the_line_from_zero():
+    rows = [row(images=100, seconds=1), row(repetition=2, images=100, seconds=4), row(size=4, images=100, seconds=1)]
+    fits = [fit for fit in fit_all(rows) if fit.parameter == "batch_size"]
+    (panel,) = _regression_figure(rows, fits, "#0072B2").axes
+    points, line, averages = panel.lines
+    assert sorted(heights(points)) == [25, 100, 100]
+    assert heights(averages) == [40, 100]  # sum over sum: not 62.5
+    assert heights(line) == pytest.approx([62.5, 100])
+    assert panel.get_ylim()[0] == 0
+    assert panel.get_xlabel() == "batch size (images per batch)"
+    assert panel.get_ylabel() == "images per second"
+    assert panel.get_title(loc="left") == "25 + 18.8 × batch size,   R² = 0.25,   n = 3"
+
+
+def test_all_panels_share_an_axis_that_holds_every_line():
+    rows = grid()
+    figure = _regression_figure(rows, fit_all(rows, "x")[4:], "#0072B2")
+    tops = {panel.get_ylim() for panel in figure.axes}
+    assert len(tops) == 1
+    ((low, high),) = tops
+    assert low == 0
+    assert high >= max(max(heights(line)) for panel in figure.axes for line in panel.lines)
+
+
+def test_the_equation_names_the_parameter_and_the_sign():
+    fit = Fit("tfrecords", PRODUCT, -0.5, 1234.4, 0.456, 48)
+    assert equation(fit) == "1,234 − 0.5 × product,   R² = 0.46,   n = 48"
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ([], []),
+        ([row()], ["rates.png"]),
+        ([written(0, 1.0), written(1, 2.0), written(2, None)], []),
+        ([{"latency_ms": size, "batch_size": size} for size in (1, 2, 4)], ["regression_ping_latency_ms.png"]),
+        (
+            grid(sizes=(2,), numbers=(3, 6), readers=("a/b $c$",)),
+            ["regression_a_b_c_.png", "rates.png"],
+        ),
+        ([row(size=size, batch_number=None) for size in (2, 4, 8)], ["regression_tfrecords.png", "rates.png"]),
+    ],
+)
+def test_rows_of_all_kinds_can_be_drawn(tmp_path, rows, names):
+    assert [path.name for path in plot_regressions(rows, fit_all(rows, "ping"), tmp_path, "ping")] == names
+
+
+def test_a_large_grid_can_be_drawn(tmp_path):
+    rows = grid(sizes=tuple(range(1, 31)), numbers=(1, 2, 3, 4), repetitions=1)
+    assert len(plot_regressions(rows, fit_all(rows), tmp_path)) == 3
+
+
+class TestAnalyse:
+    def test_writes_all_files_and_returns_what_they_hold(self, tmp_path):
+        analysis = analyse(grid(), tmp_path / "new" / "analysis")
+        names = ["measurements.parquet", "summary.json", "regression.json"]
+        pictures = ["regression_image_files.png", "regression_tfrecords.png", "rates.png"]
+        assert [path.name for path in analysis.paths] == names + pictures
+        summary = json.loads(analysis.paths[1].read_text())
+        assert summary["verdict"] == {"state": "valid", "reasons": []}
+        assert summary["groups"][0]["images_per_second"] == analysis.summary.groups[0].images_per_second
+        fits = json.loads(analysis.paths[2].read_text())
+        assert [fit["slope"] for fit in fits] == [fit.slope for fit in analysis.fits]
+
+    def test_no_rows_are_an_invalid_run_not_a_crash(self, tmp_path):
+        analysis = analyse([], tmp_path)
+        assert analysis.verdict.state == "invalid"
+        assert len(analysis.paths) == 3
+
+    def test_rows_without_a_reader_are_called_by_the_given_name(self, tmp_path):
+        assert analyse([written(0, 1.0)], tmp_path, "write_tfrecords").summary.groups[0].name == "write_tfrecords"
+
+    def test_a_folder_that_cannot_be_made_is_one_clear_line(self, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(MachineError, match="choose another folder"):
+            analyse(grid(repetitions=1), tmp_path / "file" / "analysis")

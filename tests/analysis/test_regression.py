@@ -1,0 +1,91 @@
+import pytest
+
+from flowerexp.analysis.regression import PRODUCT, fit_all
+from tests.analysis.rows import grid, row
+
+
+def fits_of(rows, name="all"):
+    return {(fit.reader, fit.parameter, fit.value): fit for fit in fit_all(rows, name)}
+
+
+def linear(slope, intercept, of):
+    """Rows whose images per second lie on a line over a parameter."""
+    return [
+        row(
+            size=size,
+            number=number,
+            repetition=again,
+            images=1000,
+            seconds=1000 / (intercept + slope * of(size, number)),
+        )
+        for size in (2, 4, 8)
+        for number in (3, 6)
+        for again in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "of"),
+    [
+        ("batch_size", lambda size, number: size),
+        ("batch_number", lambda size, number: number),
+        (PRODUCT, lambda size, number: size * number),
+    ],
+)
+def test_a_known_line_is_recovered(parameter, of):
+    fit = fits_of(linear(3.5, 100, of))["tfrecords", parameter, "images_per_second"]
+    assert (fit.slope, fit.intercept, fit.r2) == (pytest.approx(3.5), pytest.approx(100), pytest.approx(1))
+    assert fit.n == 12
+
+
+def test_a_falling_line_is_recovered():
+    fit = fits_of(linear(-2, 100, lambda size, number: size))["tfrecords", "batch_size", "images_per_second"]
+    assert fit.slope == pytest.approx(-2)
+
+
+def test_r2_is_the_share_of_the_variance_that_is_explained():
+    rates = {1: (1, 3), 2: (2, 4)}  # line 1 + x: residuals of +-1, total sum of squares 5
+    rows = [row(size=size, images=value, seconds=1) for size, values in rates.items() for value in values]
+    fit = fits_of(rows)["tfrecords", "batch_size", "images_per_second"]
+    assert (fit.slope, fit.intercept, fit.r2) == (pytest.approx(1), pytest.approx(1), pytest.approx(0.2))
+
+
+def test_each_reader_has_its_own_lines_in_a_fixed_order():
+    fits = fit_all(grid())
+    assert [fit.parameter for fit in fits[:4]] == [
+        "batch_size",
+        "batch_number",
+        "batch_size x batch_number",
+        "repetition",
+    ]
+    assert [fit.reader for fit in fits] == ["image_files"] * 4 + ["tfrecords"] * 4
+    assert all(fit.n == 48 for fit in fits)
+
+
+def test_only_first_executions_are_fitted():
+    rows = grid()
+    later = [one | {"execution": 2, "seconds": 1e-6} for one in rows]
+    assert fit_all(rows + later) == fit_all(rows)
+
+
+def test_a_parameter_with_one_value_is_left_out():
+    assert {fit.parameter for fit in fit_all(grid(sizes=(4,), repetitions=1))} == {"batch_number", PRODUCT}
+
+
+@pytest.mark.parametrize("rows", [[], [row()], [row(), row(size=4)], [row(seconds=None), row(size=4), row(size=6)]])
+def test_too_few_points_make_no_line(rows):
+    assert fit_all(rows) == []
+
+
+def test_equal_rates_make_a_flat_line():
+    fit = fits_of([row(size=size, images=size, seconds=size) for size in (2, 4, 8)])[
+        "tfrecords", "batch_size", "images_per_second"
+    ]
+    assert (fit.slope, fit.intercept) == (pytest.approx(0), pytest.approx(1))
+
+
+def test_an_entrypoint_without_images_is_fitted_by_its_numeric_columns():
+    rows = [{"batch_size": size, "latency_ms": 5 + 2 * size, "pid": size, "note": "x"} for size in (1, 2, 4)]
+    (fit,) = fit_all(rows, "ping")
+    assert (fit.reader, fit.parameter, fit.value, fit.n) == ("ping", "batch_size", "latency_ms", 3)
+    assert [fit.slope, fit.intercept, fit.r2] == pytest.approx([2, 5, 1])

@@ -1,0 +1,334 @@
+"""What is logged, and that it is logged once and whole, whatever the store does meanwhile."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from flowerexp.analysis.summary import summarise
+from flowerexp.errors import DataError, TrackingError
+from flowerexp.tracking import Store, ensure, log_run
+from flowerexp.tracking.log import TABLE, TOKEN_TAG, metrics, params, tags
+from flowerexp.tracking.store import connect
+from tests.tracking import CONFIG, Server, measurements, record, write_run
+
+pytest_plugins = ["tests.tracking"]
+
+ARTIFACTS = {
+    "config.yaml",
+    TABLE,
+    "analysis/measurements.parquet",
+    "analysis/regression.json",
+    "analysis/summary.json",
+    "analysis/tfrecords_batch_size.png",
+    "job/driver.log",
+    "job/events/local-1700000000",
+    "results/status.json",
+}
+
+
+def files(client: Any, run_id: str, path: str | None = None) -> set[str]:
+    """All artifacts of a run."""
+    found = client.list_artifacts(run_id, path)
+    return {info.path for info in found if not info.is_dir}.union(
+        *(files(client, run_id, info.path) for info in found if info.is_dir)
+    )
+
+
+def named(store: Store, name: str) -> Store:
+    """The same store with an experiment of a test's own."""
+    return Store(store.uri, store.artifacts, name)
+
+
+def runs(store: Store) -> list[Any]:
+    """All runs of a store's experiment."""
+    return list(connect(store).search_runs([ensure(store)]))
+
+
+def assert_whole(store: Store, run_id: str) -> None:
+    """The experiment holds one run, and everything is in it."""
+    client = connect(store)
+    assert [run.info.run_id for run in runs(store)] == [run_id]
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert (run.info.start_time, run.info.end_time) == (1_700_000_000_250, 1_700_000_042_500)
+    assert run.info.run_name == "local read_speed cache=off"
+    assert run.data.params == params(CONFIG)
+    assert run.data.metrics == metrics(record(store), summarise(measurements()).plain())
+    assert tags(record(store)).items() <= run.data.tags.items()
+    assert files(client, run_id) == ARTIFACTS
+    for name in run.data.metrics:
+        assert len(client.get_metric_history(run_id, name)) == 1, name
+    with patch.dict(os.environ, MLFLOW_TRACKING_URI=store.uri):  # load_table forgets which store its client is of
+        table = client.load_table(run.info.experiment_id, TABLE, [run_id])
+    assert table.to_dict("records") == measurements()
+
+
+def test_params_are_the_choices_of_the_experiment_each_once():
+    assert params(CONFIG) == {
+        "cluster.kind": "local",
+        "cluster.cores": "null",
+        "cluster.memory": "1g",
+        "dataset.kind": "folder",
+        "dataset.path": "/photographs",
+        "dataset.classes": '["daisy","rosé"]',
+        "dataset.on_error": "fail",
+        "grid.batch_size": "[2,4]",
+        "grid.repetitions": "2",
+        "entrypoint.name": "read_speed",
+        "entrypoint.script": "spark_entry/read_speed.py",
+        "caching": "false",
+    }
+
+
+def test_only_the_outermost_home_is_no_choice():
+    assert params({"cluster": {"home": "x", "storage": "y"}}) == {"cluster.home": "x", "cluster.storage": "y"}
+
+
+def test_params_keep_to_mlflows_limits():
+    found = params({"classes": ["x" * 100] * 100, "spark": {"a(b)": 1, "..": 2, "k" * 300: 3}})
+    assert len(found["classes"]) == 6000
+    assert found["classes"].endswith("...")
+    assert set(found) - {"classes"} == {"spark.a_b_", "spark...", ("spark." + "k" * 300)[:250]}
+
+
+def test_metrics_stand_in_sections(local_store):
+    found = metrics(record(local_store), summarise(measurements()).plain())
+    expected = {
+        "tfrecords/images_per_second": 200,
+        "tfrecords/images_per_second_median": 200,
+        "tfrecords/spread": 0,
+        "tfrecords/first_batch_seconds": 0.5,
+        "tfrecords/images": 36,
+        "tfrecords/seconds": 0.18,
+        "tfrecords/measurements": 4,
+        "tfrecords/executions": 4,
+        "image_files/images_per_second": 100,
+        "time/list_seconds": 0.5,
+        "time/prepare_seconds": 12.5,
+        "time/measure_seconds": 20,
+        "data/images": 736,
+        "data/bytes": 46_000_000,
+        "facts/skipped": 3,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert {name.partition("/")[0] for name in found} == {"tfrecords", "image_files", "time", "data", "facts"}
+
+
+def test_what_is_no_number_is_no_metric(local_store):
+    group = {"name": "all", "images_per_second": None, "spread": math.nan, "seconds": math.inf, "images": True}
+    facts = {"images": "many", "prepared_reused": True}
+    assert metrics(record(local_store, facts=facts, phases={}), {"groups": [group]}) == {}
+
+
+def test_the_columns_of_any_entrypoint_become_metrics(local_store):
+    summary = summarise([{"shuffled_bytes": 10}, {"shuffled_bytes": 30}], "sort").plain()
+    found = metrics(record(local_store, facts={}, phases={}), summary)
+    assert found["sort/shuffled_bytes"] == 20
+
+
+def test_tags_say_what_ran_and_on_what(local_store):
+    found = tags(record(local_store))
+    found.pop("mlflow.user", None)
+    assert found == {
+        "mlflow.source.name": "flowerexp",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": "52a38cb",
+        "git_dirty": "true",
+        "run_key": "a1b2c3",
+        "sweep_id": "s-1",
+        "flowerexp.verdict": "suspect",
+        "flowerexp.reasons": "one; two",
+        "code_hash": "c0de",
+        "spark": "4.3.0",
+        "executors": "1",
+        "cores": "2",
+        "prepared_reused": "false",
+    }
+
+
+def test_a_run_is_logged_whole_and_once(tmp_path, local_store):
+    store = named(local_store, "whole")
+    folder = write_run(tmp_path / "run", store)
+    run_id = log_run(folder)
+    assert log_run(folder) == run_id
+    assert_whole(store, run_id)
+
+
+def test_the_config_is_the_resolved_one_and_nothing_secret_is_sent(tmp_path, local_store):
+    import yaml
+
+    store = named(local_store, "config")
+    run_id = log_run(write_run(tmp_path / "run", store))
+    (tmp_path / "sent").mkdir()
+    where = Path(connect(store).download_artifacts(run_id, ".", str(tmp_path / "sent")))
+    assert yaml.safe_load((where / "config.yaml").read_text()) == CONFIG
+    assert not [path for path in where.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+def test_a_run_can_be_logged_to_two_stores(tmp_path, local_store):
+    first, second = named(local_store, "first"), named(local_store, "second")
+    folder = write_run(tmp_path / "run", first)
+    pair = log_run(folder), log_run(folder, second)
+    assert (log_run(folder), log_run(folder, second)) == pair
+    assert [run.info.run_id for store in (first, second) for run in runs(store)] == list(pair)
+
+
+def test_a_run_that_was_deleted_in_mlflow_is_logged_anew(tmp_path, local_store):
+    store = named(local_store, "deleted")
+    folder = write_run(tmp_path / "run", store)
+    connect(store).delete_run(log_run(folder))
+    assert_whole(store, log_run(folder))
+
+
+def test_a_failed_run_is_logged_with_its_error_and_log(tmp_path, local_store):
+    store = named(local_store, "failed")
+    folder = tmp_path / "run"
+    (folder / "job").mkdir(parents=True)
+    (folder / "job/driver.log").write_text("OutOfMemoryError\n")
+    failed = record(store, state="failed", error="Spark ran out of memory", phases={}, verdict=None, facts={})
+    (folder / "run.json").write_text(json.dumps(failed))
+    run_id = log_run(folder)
+    run = connect(store).get_run(run_id)
+    assert (run.info.status, run.info.end_time) == ("FAILED", 1_700_000_042_500)
+    assert run.data.tags["flowerexp.error"] == "Spark ran out of memory"
+    assert run.data.metrics == {}
+    assert files(connect(store), run_id) == {"config.yaml", "job/driver.log"}
+    assert "mlflow.loggedArtifacts" not in run.data.tags
+
+
+def test_damaged_measurements_stop_a_finished_run_but_not_a_failed_one(tmp_path, local_store):
+    store = named(local_store, "damaged")
+    for state in ("finished", "failed"):
+        folder = write_run(tmp_path / state, store, state=state)
+        (folder / "results/measurements.jsonl").write_text('{"reader": ')
+    with pytest.raises(DataError, match=r"measurements\.jsonl, line 1"):
+        log_run(tmp_path / "finished")
+    run_id = log_run(tmp_path / "failed")
+    assert files(connect(store), run_id) == ARTIFACTS - {TABLE}
+
+
+def test_a_measurement_that_is_no_number_stays_readable(tmp_path, local_store):
+    store = named(local_store, "nan")
+    folder = write_run(tmp_path / "run", store)
+    (folder / "results/measurements.jsonl").write_text('{"seconds": NaN, "a": [1]}\n{"seconds": 1.5}\n')
+    where = connect(store).download_artifacts(log_run(folder), TABLE, str(tmp_path))
+    table = json.loads(Path(where).read_text(), parse_constant=lambda text: pytest.fail(text))
+    assert table == {"columns": ["seconds", "a"], "data": [[None, [1]], [1.5, None]]}
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "holds no run"), ('{"run_', "is damaged")])
+def test_a_folder_without_a_readable_run_is_refused(tmp_path, content, message):
+    if content:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(DataError, match=message):
+        log_run(tmp_path)
+
+
+def test_an_answer_that_got_lost_makes_no_second_run(tmp_path, local_store, monkeypatch):
+    from mlflow import MlflowClient
+
+    store, create = named(local_store, "lost"), MlflowClient.create_run
+    folder = write_run(tmp_path / "run", store)
+
+    def create_and_lose(*args: Any) -> None:
+        create(*args)
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "create_run", create_and_lose)
+        with pytest.raises(TrackingError, match="Connection reset by peer"):
+            log_run(folder)
+    assert [run.info.status for run in runs(store)] == ["RUNNING"]
+    assert_whole(store, log_run(folder))
+
+
+# Where it stops: the last call that still succeeds is the one before.
+@pytest.mark.parametrize("call", ["log_batch", "log_text", "log_artifact", "set_terminated"])
+def test_wherever_it_stops_it_can_be_completed(tmp_path, local_store, monkeypatch, call):
+    from mlflow import MlflowClient
+
+    store, real = named(local_store, f"stops at {call}"), getattr(MlflowClient, call)
+    folder = write_run(tmp_path / "run", store)
+
+    def do_and_fail(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, call, do_and_fail)
+        with pytest.raises(TrackingError, match="No space left on device"):
+            log_run(folder)
+    assert_whole(store, log_run(folder))
+
+
+def test_two_processes_log_one_run(tmp_path, local_store):
+    store = named(local_store, "at once")
+    folder = write_run(tmp_path / "run", store)
+    code = "import sys, pathlib, flowerexp.tracking as t; print(t.log_run(pathlib.Path(sys.argv[1])))"
+    command = [sys.executable, "-c", code, str(folder)]
+    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (process.communicate()[0].strip() for process in pair)
+    assert first == second
+    assert_whole(store, first)
+
+
+def test_a_run_is_logged_to_a_real_server(tmp_path, mlflow_server, capfd):
+    store = named(mlflow_server.store, "server")
+    folder = write_run(tmp_path / "run", store)
+    run_id = log_run(folder)
+    assert log_run(folder) == run_id
+    assert capfd.readouterr().out == ""  # MLflow would print the run's address
+    assert_whole(store, run_id)
+    assert connect(store).get_run(run_id).info.artifact_uri.startswith("mlflow-artifacts:")
+
+
+def test_passwords_stay_out_of_the_folder_and_the_message(tmp_path, free_port):
+    folder = write_run(tmp_path / "run", Store("http://***@host:1"))
+    with pytest.raises(TrackingError) as found:
+        log_run(folder, Store(f"http://me:secret@127.0.0.1:{free_port}"))
+    assert "secret" not in str(found.value)
+    assert not [path for path in folder.glob("*.json") if "secret" in path.read_text()]
+
+
+def test_a_redacted_password_is_not_sent_as_one(tmp_path, mlflow_server):
+    store = named(mlflow_server.store, "redacted")
+    redacted = Store(store.uri.replace("://", "://***@"), None, "redacted")
+    assert_whole(store, log_run(write_run(tmp_path / "run", redacted)))
+
+
+def test_a_server_that_dies_half_way_costs_nothing(tmp_path, mlflow_server: Server, monkeypatch):
+    from mlflow import MlflowClient
+
+    store, send = named(mlflow_server.store, "dies"), MlflowClient.log_artifact
+    folder = write_run(tmp_path / "a run", store)
+    died: list[float] = []
+
+    def die_first(*args: Any) -> None:
+        if not died:
+            mlflow_server.kill()
+            died.append(time.monotonic())
+        send(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_artifact", die_first)
+        with pytest.raises(TrackingError, match=r"failed: .*Connection refused") as found:
+            log_run(folder)
+    assert time.monotonic() - died[0] < 15
+    assert found.value.hint == f"the results are safe; log them again: flowerexp log '{folder}'"
+    with pytest.raises(TrackingError, match="log them again: flowerexp log"):
+        log_run(folder)  # still dead
+    mlflow_server.start()
+    assert [run.info.status for run in runs(store)] == ["RUNNING"]
+    run_id = log_run(folder)
+    assert_whole(store, run_id)
+    assert TOKEN_TAG in connect(store).get_run(run_id).data.tags
