@@ -119,7 +119,7 @@ class App(Hydra):
 
 def without_hydra(config: DictConfig) -> DictConfig:
     """A copy of a composed config without Hydra's own node."""
-    copy = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])  # type: ignore[arg-type]
+    copy = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     OmegaConf.set_struct(copy, True)
     return copy
 

@@ -37,8 +37,7 @@ def _task(config: DictConfig) -> str | None:
     from flowerexp.console import Screen
     from flowerexp.orchestrate import run
 
-    hydra = HydraConfig.instance().cfg
-    assert hydra is not None
+    hydra: Any = HydraConfig.instance().cfg
     screen = Screen()
     folder = Path(hydra.hydra.runtime.output_dir)
     result = run(check(config, origin_of(hydra)), folder, screen)

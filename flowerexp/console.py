@@ -40,7 +40,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print a line of progress."""
-        print(text, file=self._stream, flush=True)  # noqa: T201
+        print(text, file=self._stream, flush=True)
 
     def warn(self, text: str) -> None:
         """Print a warning, in one line."""
@@ -70,9 +70,7 @@ class Screen:
                     console.print(message["note"], markup=False)
                 elif "phase" in message:
                     phase = _PHASES.get(message["phase"], message["phase"])
-                    progress.update(
-                        bar, description=phase, completed=message["done"], total=message["total"] or None
-                    )
+                    progress.update(bar, description=phase, completed=message["done"], total=message["total"] or None)
 
             yield listen
 
@@ -100,7 +98,9 @@ def table(groups: Sequence[Group]) -> str:
         if cells:
             lines += [_cell_line(cell) for cell in group.cells] + [_total_line(group)]
         else:
-            lines.append([group.name, f"{group.images:,}", _number(group.seconds or None, 2), _number(group.images_per_second)])
+            lines.append(
+                [group.name, f"{group.images:,}", _number(group.seconds or None, 2), _number(group.images_per_second)]
+            )
             lines += [[name, "", "", f"{column.median:.6g}"] for name, column in group.columns.items()]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     return "\n".join(

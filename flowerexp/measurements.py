@@ -242,7 +242,7 @@ def _doubts(rows: Sequence[Row]) -> list[str]:
     if untimed:
         reasons.append(f"{len(untimed)} of {len(rows)} measurements were not timed")
     if near:
-        most = f"up to {max(near):g} at once"
+        most = f"at most {max(near):g} each"
         reasons.append(f"{len(near)} of {len(rows)} measurements overlapped others on their host, {most}")
     if unknown:
         reasons.append(f"whether the page cache was warm is unknown for {len(unknown)} of {len(told)} measurements")

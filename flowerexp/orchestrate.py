@@ -97,7 +97,9 @@ def _check_writable(place: str) -> None:
             pass
     except OSError as error:
         raise MachineError(
-            f"{place} cannot be written: {error.strerror}", where="storage", hint="choose another with storage.* or home"
+            f"{place} cannot be written: {error.strerror}",
+            where="storage",
+            hint="choose another with storage.* or home",
         ) from error
 
 

@@ -100,5 +100,7 @@ def plan(configs: Sequence[Mapping[str, Any]], folders: Sequence[Path], code_has
     for config, folder in zip(configs, folders, strict=True):
         key = json.dumps([config["cluster"], config["entrypoint"]["script"]], sort_keys=True)
         groups.setdefault(key, []).append(PlannedRun(run_key(config, code_hash), config, folder))
-    jobs = [PlannedJob(runs[0].config["cluster"], runs[0].config["entrypoint"]["script"], runs) for runs in groups.values()]
+    jobs = [
+        PlannedJob(runs[0].config["cluster"], runs[0].config["entrypoint"]["script"], runs) for runs in groups.values()
+    ]
     return Plan(code_hash, jobs)

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_bytes(uri: str, **options: Any) -> bytes:
     return content
 
 
-def open_read(uri: str, **options: Any) -> IO[bytes]:
+def open_read(uri: str, **options: Any) -> BinaryIO:
     """A file, opened for reading from its start; a bucket's object is streamed.
 
     Raises:
@@ -73,8 +73,7 @@ def open_read(uri: str, **options: Any) -> IO[bytes]:
     if is_local(uri):
         return Path(uri).open("rb")
     filesystem, path = _remote(uri, **options)
-    stream: IO[bytes] = filesystem.open(path, "rb")
-    return stream
+    return cast("BinaryIO", filesystem.open(path, "rb"))
 
 
 def write_bytes(uri: str, content: bytes) -> None:
@@ -103,11 +102,12 @@ class NewFile:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder or "."
+        self.stream: BinaryIO
         self._aside = Path(self.folder) / f".{uuid.uuid4().hex}.tmp" if is_local(folder) else None
 
     def __enter__(self) -> NewFile:
         if self._aside is None:
-            self.stream: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
+            self.stream = cast("BinaryIO", tempfile.TemporaryFile())
         else:
             self._aside.parent.mkdir(parents=True, exist_ok=True)
             self.stream = self._aside.open("wb")
@@ -191,4 +191,6 @@ def _list_remote(root: str, **options: Any) -> Iterator[Entry]:
         if any(part.startswith(".") for part in relative.split("/")):
             continue
         version = info.get("md5Hash") or info.get("generation") or info.get("etag") or info.get("mtime") or ""
-        yield Entry(f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}", relative, int(info["size"]), str(version))
+        yield Entry(
+            f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}", relative, int(info["size"]), str(version)
+        )

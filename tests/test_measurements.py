@@ -184,7 +184,7 @@ class TestJudge:
             ),
             (
                 [row(neighbours=2), row(neighbours=0), row(neighbours=1)],
-                "2 of 3 measurements overlapped others on their host, up to 2 at once",
+                "2 of 3 measurements overlapped others on their host, at most 2 each",
             ),
             (
                 [row(page_cache="unknown"), row()],

@@ -121,7 +121,7 @@ _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def _check_value(value: Any, hint: Any, limits: typing.Mapping[str, Any], key: str, origin: Origin) -> Any:
-    """Check one leaf, a list or an open mapping against its type and limits; returns it, converted where that is safe."""
+    """Check a leaf, a list or an open mapping against its type and limits; returns it, converted where that is safe."""
     arguments = typing.get_args(hint)
     if type(None) in arguments:
         if value is None:

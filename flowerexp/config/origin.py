@@ -35,9 +35,9 @@ class Origin:
         """
         for override in reversed(self.overrides):
             name = override.partition("=")[0].lstrip("+~").partition("@")[0]
-            if name == key or key.startswith((f"{name}.", f"{name}[")) or name.startswith(f"{key}."):
-                if "/" not in name and name not in self.choices:
-                    return "command line"
+            touches = name == key or key.startswith(f"{name}.") or name.startswith(f"{key}.")
+            if touches and "/" not in name and name not in self.choices:
+                return "command line"
         return self._in_files(key) or f"config: {key}"
 
     def _in_files(self, key: str) -> str | None:
@@ -57,7 +57,7 @@ class Origin:
 
 
 def _file_with(folder: Path, name: str, key: str) -> str | None:
-    """The file of a config, or of the one that it is based on, that sets `key`; seen from the current folder if below."""
+    """The file that sets `key`: a config's own, or that of the one it is based on; named with its folder alone."""
     path = folder / f"{name}.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -14,6 +14,7 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.workload import page_cache, readers, slots
 
+
 @dataclass(frozen=True)
 class Task:
     """One measurement to make.
@@ -100,7 +101,7 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
     with slots.slot(concurrency) as waited:
         warm_up(source)
         order = list(range(len(source.files)))
-        random.Random(task.seed).shuffle(order)  # noqa: S311
+        random.Random(task.seed).shuffle(order)
         files = source.prefix(order, task.batch_size * task.batch_number)
         local = [file for file in files if storage.is_local(file)]
         page_cache.bring_to(cache, local)

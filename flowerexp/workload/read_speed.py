@@ -172,13 +172,14 @@ def plan_tasks(config: dict[str, Any], available: Mapping[str, int]) -> list[Tas
         raise DataError(
             f"batch_size {size} x batch_number {number} needs {size * number} images, {reader} has {available[reader]}",
             where="grid",
-            hint="use more images or a smaller grid" + (", or grid.on_short=drop leaves such cells out" if kept else ""),
+            hint="use more images or a smaller grid"
+            + (", or grid.on_short=drop leaves such cells out" if kept else ""),
         )
     if short:
         cells_short = sorted({f"{size}x{number}" for _, size, number in short})
         report.fact("cells_dropped", len(short))
         report.note(f"cells left out, since they need more images than there are: {', '.join(cells_short)}")
-    chance = random.Random(grid["seed"])  # noqa: S311
+    chance = random.Random(grid["seed"])
     tasks: list[Task] = []
     for repetition in range(1, grid["repetitions"] + 1):
         chance.shuffle(kept)
@@ -252,8 +253,8 @@ def numbered(rows: Iterable[Row]) -> list[Row]:
     by_host: dict[str, list[Row]] = {}
     for row in ordered:
         by_host.setdefault(row["host"], []).append(row)
-    for group in by_host.values():
-        _count_neighbours(group)
+    for together in by_host.values():
+        _count_neighbours(together)
     return sorted(ordered, key=lambda row: (row["execution"], row["order"]))
 
 

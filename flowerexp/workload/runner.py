@@ -58,7 +58,7 @@ def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) ->
             raise FlowerexpError("the entrypoint returned no rows", hint="nothing was measured")
     except Exception as error:
         status.update(state="failed", error=_one_line(error), traceback=traceback.format_exc())
-        print(status["traceback"], file=sys.stderr)
+        sys.stderr.write(status["traceback"])
     status.update(ended_at=time.time(), facts=told.facts, notes=told.notes)
     output = one["output"]
     storage.write_bytes(storage.join(output, "measurements.jsonl"), "".join(map(_line, rows)).encode())

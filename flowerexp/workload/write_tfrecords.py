@@ -129,7 +129,7 @@ def deal(photographs: Sequence[Photograph], partitions: int, seed: int) -> list[
     Each class is shuffled and dealt in turn, going on where the class before it stopped; so partitions differ by one
     photograph at the most, in all and of each class. There are never more partitions than photographs.
     """
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     by_class: dict[int, list[Photograph]] = {}
     for photograph in photographs:
         by_class.setdefault(photograph.label, []).append(photograph)
@@ -248,9 +248,7 @@ class _Task:
         result["seconds"] = (time.perf_counter_ns() - start) / 1e9
         return result
 
-    def _records(
-        self, hand: Sequence[Photograph], skipped: list[dict[str, Any]], counts: list[int]
-    ) -> Iterator[bytes]:
+    def _records(self, hand: Sequence[Photograph], skipped: list[dict[str, Any]], counts: list[int]) -> Iterator[bytes]:
         """The serialized examples of a partition; photographs that cannot be decoded are noted as skipped."""
         from flowerexp.workload import images, tfrecords
 
