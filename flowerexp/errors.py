@@ -75,6 +75,7 @@ def from_os_error(error: OSError, doing: str) -> MachineError:
         errno.EPERM: "give yourself the permission, or choose another folder",
         errno.EROFS: "choose a folder on a disk that can be written",
         errno.ENOTDIR: "a part of that path is a file: choose another folder",
+        errno.EEXIST: "a part of that path is a file: choose another folder",
         errno.ENOENT: "check the path",
     }
     path = f" {error.filename}" if error.filename else ""

@@ -132,9 +132,9 @@ def _class_of(relative: str) -> str:
 
 
 def is_sampled(relative: str, sampling: dict[str, Any]) -> bool:
-    """Does a file belong to the sample? A seeded hash of its name decides, so the same fraction picks the same files,
+    """Does a file belong to the sample?
 
-    and a larger fraction contains a smaller one.
+    A seeded hash of its name decides, so the same fraction picks the same files, and a larger one contains a smaller.
     """
     digest = hashlib.blake2b(f"{sampling['seed']}:{relative}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < float(sampling["fraction"]) * 2**64

@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 WARM_FROM = 0.95
@@ -20,7 +21,7 @@ def bring_to(wanted: str, paths: Iterable[str]) -> None:
     if wanted == "as_found":
         return
     for path in paths:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             if wanted == "warm":
                 while file.read(1 << 20):
                     pass
@@ -51,12 +52,12 @@ def cached_fraction(paths: Iterable[str]) -> float | None:
 
 def _pages(path: str) -> Sequence[int] | None:
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
         if status.st_uid != os.geteuid() and not os.access(path, os.W_OK):
             return None
         if status.st_size == 0:
             return b""
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
+        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
             # ACCESS_COPY maps privately: ctypes wants a writable buffer, and the file stays as it is.
             count = -(-status.st_size // mmap.PAGESIZE)
             states = (ctypes.c_ubyte * count)()

@@ -356,6 +356,13 @@ class TestChain:
     def test_synthetic_photographs(self, target_size, quality):
         check_chains([synthetic.photograph(index, 3)[1] for index in range(10)], target_size, quality)
 
+    @pytest.mark.parametrize("shape", [(320, 500), (256, 320), (320, 320), (240, 400), (288, 384), (192, 320)])
+    def test_scales_that_hit_whole_grey_levels(self, shape):
+        """Thirds and fifths: where the last bit of a float decides what a grey level is cut to."""
+        image = np.random.default_rng(8).integers(0, 256, (*shape, 3), np.uint8)
+        image = cv2.add(noise(*shape), image // 8)
+        check_chains([saved(Image.fromarray(image), "JPEG", quality=98, subsampling=0)], (192, 192), 95)
+
     @pytest.mark.parametrize("shape", [(1, 3000), (2500, 2), (40, 30)])
     def test_small_and_narrow_pictures(self, shape):
         check_chains([saved(Image.fromarray(noise(*shape)), "JPEG", quality=95, subsampling=2)], (192, 192), 95)
