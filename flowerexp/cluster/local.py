@@ -17,6 +17,10 @@ from flowerexp.errors import MachineError
 
 _STOP_SECONDS = 5.0
 
+# The JVM schedules tasks that Python works on, for seconds or minutes: compiling it hard, or collecting its garbage on
+# all cores, costs more than it gains, and would take place beside the measurements.
+_LEAN_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 # While measuring, nothing may start a task twice or take executors away, and all executors must be there.
 MEASURING = {
     "spark.speculation": "false",
@@ -61,6 +65,7 @@ class Local:
             "spark.driver.memory": str(self.cluster["memory"]),
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.extraJavaOptions": _LEAN_JVM,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "WARN",
@@ -106,6 +111,7 @@ def _environment() -> dict[str, str]:
         SPARK_HOME=str(spark_home()),
         PYSPARK_PYTHON=sys.executable,
         PYSPARK_DRIVER_PYTHON=sys.executable,
+        SPARK_LAUNCHER_OPTS=f"{_LEAN_JVM} {os.environ.get('SPARK_LAUNCHER_OPTS', '')}".strip(),
         PYTHONUNBUFFERED="1",
         TF_CPP_MIN_LOG_LEVEL=os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         CUDA_VISIBLE_DEVICES=os.environ.get("CUDA_VISIBLE_DEVICES", ""),

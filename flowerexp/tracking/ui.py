@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -51,9 +51,10 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> int:
     if store.database and not (store.database.is_file() and store.database.stat().st_size):
         raise TrackingError(f"there are no runs yet in {store.database}", hint="run an experiment first: flowerexp")
     port = _free_port(host, port)
-    with _signals_raised():
+    with _signals_raised() as raise_now:
         child = _start(store, host, port)
         try:
+            raise_now()
             return _follow(child, host, port)
         except _Stopped as stopped:
             return 0 if stopped.number == signal.SIGINT else 128 + stopped.number
@@ -119,21 +120,35 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _signals_raised() -> Iterator[None]:
-    """Turn the first signal to end into `_Stopped`, and ignore more of them while the child is being stopped."""
+def _signals_raised() -> Iterator[Callable[[], None]]:
+    """Turn the first signal to end into `_Stopped`, and ignore more of them while the child is being stopped.
+
+    Nothing is raised before the function that this yields is called: a signal that came while the child was being
+    started would leave a child that nobody knows.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    came: list[int] = []
+    ready = False
 
     def stop(number: int, _: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
-        raise _Stopped(number)
+        came.append(number)
+        if ready:
+            raise _Stopped(number)
+
+    def raise_now() -> None:
+        nonlocal ready
+        ready = True
+        if came:
+            raise _Stopped(came[0])
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers, and only it is interrupted
+        yield raise_now  # only the main thread may set handlers, and only it is interrupted
         return
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield raise_now
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -77,18 +77,15 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
 def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
     # The fast DCT and the smooth upsampling are TensorFlow's defaults: the same pixels depend on them.
-    pixels: NDArray[np.uint8]
     try:
-        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=True)
-        return pixels
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=True))
     except (ValueError, KeyError) as error:
         # libjpeg reports its first warning only, which can hide a later "premature end"; the missing end marker tells.
         # (The compressed data cannot hold one by chance: there, 0xFF is followed by 0x00 or is a restart marker.)
         if "Premature end of JPEG file" in str(error) or data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
             raise DataError("truncated JPEG") from error
     try:
-        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=False)
-        return pixels
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=False))
     except (ValueError, KeyError):  # more than a warning
         return _decode_with_pillow(data)
 
@@ -175,12 +172,10 @@ def _needs_exactness(height: int, width: int, geometry: Geometry, target: int) -
     if height * width > 24 * target or geometry.height * geometry.width > 4 * target:
         return True
     # At scales such as 5/3 (320 to 192) many results are whole numbers but for the last bit, which decides what is cut
-    # off: a tenth of the pixels would differ, and the compressed pictures agree to 42 dB only. With denominators m and n
+    # off: a tenth of the pixels would differ, and the compressed pictures agree to 42 dB only. With denominators m, n
     # of the two scales, about one result in 4 * m * n is whole. Powers of two leave no such bits.
-    denominators = (
-        geometry.height // math.gcd(height, geometry.height) * (geometry.width // math.gcd(width, geometry.width))
-    )
-    return denominators < 256 and denominators & (denominators - 1) != 0
+    m, n = (out // math.gcd(size, out) for size, out in ((height, geometry.height), (width, geometry.width)))
+    return m * n < 256 and (m * n).bit_count() > 1
 
 
 class _Taps(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ import pytest
 
 from flowerexp.errors import MachineError, TrackingError
 from flowerexp.tracking import Store, default_store, log_run, serve
+from flowerexp.tracking.ui import _signals_raised, _Stopped
 from tests.tracking import is_up, wait_for, write_run
 
 pytest_plugins = ["tests.tracking"]
@@ -32,8 +34,11 @@ def serving(store: Store, port: int) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         for number in (process.pid, *descendants(process.pid)):
-            Path(f"/proc/{number}").exists() and subprocess.run(["kill", "-9", str(number)], check=False)
-        process.communicate()
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
 
 
 def descendants(number: int) -> list[int]:
@@ -80,15 +85,27 @@ def test_real_pages_until_ctrl_c(tmp_path, local_store, free_port):
         assert [number for number in below if is_running(number)] == []
 
 
-def test_nothing_stays_when_it_is_ended_while_starting(local_store, free_port):
-    log_store = default_store(Path(local_store.uri.removeprefix("sqlite:///")).parents[1])
-    assert log_store == local_store
+def test_nothing_stays_when_it_is_ended_as_soon_as_it_has_a_child(tmp_path, local_store, free_port):
+    log_run(write_run(tmp_path / "run", local_store))
     with serving(local_store, free_port) as process:
         wait_for(lambda: bool(descendants(process.pid)))
         below = descendants(process.pid)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 128 + signal.SIGTERM
-        assert [number for number in below if is_running(number)] == []
+        try:
+            assert process.wait(30) == 128 + signal.SIGTERM
+            assert [number for number in below if is_running(number)] == []
+        finally:
+            for number in filter(is_running, below):  # orphans are below nobody that we could ask
+                os.killpg(number, signal.SIGKILL)
+
+
+def test_a_signal_while_the_child_is_being_started_is_not_lost():
+    with pytest.raises(_Stopped), _signals_raised() as raise_now:
+        os.kill(os.getpid(), signal.SIGTERM)
+        started = True
+        raise_now()
+    assert started
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_taken_port_is_one_line_before_anything_starts(local_store, monkeypatch, tmp_path):

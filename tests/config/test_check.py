@@ -1,0 +1,260 @@
+"""The check of a composed config: what is refused, and in which words; what is right passes unchanged."""
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from flowerexp.config import Origin, check
+from flowerexp.errors import ConfigError
+from tests.conftest import compose
+
+FOLDER = ("dataset=folder", "dataset.path=/photographs")
+
+
+def refusal(*overrides):
+    """The message for a config that is refused; it is one line and names the command line."""
+    with pytest.raises(ConfigError) as caught:
+        compose(*overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("prefix", ["", "+", "++"])
+@pytest.mark.parametrize(
+    ("mistyped", "hint"),
+    [
+        ("cachign=true", "did you mean 'caching'?"),
+        ("expermient=caching", "did you mean 'experiment'?"),
+        ("gird=quick", "did you mean 'grid'?"),
+        ("grid.batchsize=4", "did you mean 'grid.batch_size'?"),
+        ("cluster.wrokers=9", "did you mean"),
+        ("dataset.imgaes=9", "did you mean 'dataset.images'?"),
+        ("sampling.fractoin=0.5", "did you mean 'sampling.fraction'?"),
+        ("preprocess.qualty=90", "did you mean 'preprocess.quality'?"),
+        ("entrypoint.scirpt=x.py", "did you mean 'entrypoint.script'?"),
+        ("storage.prepard=x", "did you mean 'storage.prepared'?"),
+        ("tracking.url=x", "did you mean 'tracking.uri'?"),
+    ],
+)
+def test_an_unknown_key_is_refused_at_every_level(prefix, mistyped, hint):
+    key = mistyped.partition("=")[0]
+    message = refusal(prefix + mistyped)
+    assert message.startswith(f"command line: unknown key {key};")
+    assert hint in message
+
+
+def test_a_key_of_another_kind_of_data_set_is_unknown():
+    assert refusal("+dataset.path=/photographs").startswith("command line: unknown key dataset.path;")
+    assert refusal(*FOLDER, "+dataset.images=9").startswith("command line: unknown key dataset.images;")
+
+
+def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
+    config = compose("+entrypoint.settings.depth=[1,2]", "+cluster.spark={spark.task.cpus: 2}")
+    assert config["entrypoint"]["settings"] == {"depth": [1, 2]}
+    assert config["cluster"]["spark"] == {"spark.task.cpus": 2}
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("caching=1", "true or false"),
+        ("caching=yes", "true or false"),
+        ("caching=null", "true or false"),
+        ("preprocess.exact=[true]", "true or false"),
+        ("grid.repetitions=true", "a whole number"),
+        ("grid.repetitions=3.0", "a whole number"),
+        ("grid.repetitions=three", "a whole number"),
+        ("grid.repetitions=null", "a whole number"),
+        ("grid.repetitions=[3]", "a whole number"),
+        ("grid.batch_size=2.5", "a whole number"),
+        ("grid.batch_size=[2,four]", "a whole number"),
+        ("grid.batch_size=[2,[4]]", "a whole number"),
+        ("grid.batch_size=null", "a whole number"),
+        ("grid.batch_size={a: 1}", "a whole number"),
+        ("sampling.fraction=half", "a number"),
+        ("sampling.fraction=true", "a number"),
+        ("home=null", "a word or path"),
+        ("home=[a]", "a word or path"),
+        ("cluster.spark=3", "a group of keys"),
+        ("entrypoint.settings=[1]", "a group of keys"),
+        ("cluster.cores=0", "1 or more"),
+        ("cluster.cores=many", "a whole number"),
+        ("grid.batch_size=0", "1 or more"),
+        ("grid.batch_size=[4,-1]", "1 or more"),
+        ("grid.batch_number=0", "1 or more"),
+        ("grid.repetitions=0", "1 or more"),
+        ("grid.concurrency=0", "1 or more"),
+        ("grid.seed=-1", "0 or more"),
+        ("dataset.images=0", "1 or more"),
+        ("dataset.images=10000001", "at most 10,000,000"),
+        ("sampling.fraction=0", "more than 0"),
+        ("sampling.fraction=-0.5", "more than 0"),
+        ("sampling.fraction=1.01", "at most 1"),
+        ("sampling.fraction=nan", "more than 0"),
+        ("sampling.fraction=inf", "at most 1"),
+        ("preprocess.quality=101", "at most 100"),
+        ("preprocess.partitions=0", "1 or more"),
+        ("preprocess.target_size=192", "a list of 2"),
+        ("preprocess.target_size=[192,192,3]", "a list of 2"),
+        ("preprocess.target_size=[192,0]", "1 or more"),
+        ("grid.batch_size=[]", "a list of at least one"),
+        ("grid.batch_size=[4,4]", "a list without repetitions"),
+        ("reader=[tfrecords,tfrecords]", "a list without repetitions"),
+        ("dataset.classes=[]", "a list of at least one"),
+        ("dataset.classes=[a,a]", "a list without repetitions"),
+    ],
+)
+def test_a_wrong_value_is_refused(override, wanted):
+    key, _, value = override.partition("=")
+    message = refusal(override)
+    assert message.startswith(f"command line: {key}=")
+    assert message.endswith(f"must be {wanted}")
+
+
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("reader=tfrecord", "one of image_files, tfrecords; did you mean 'tfrecords'?"),
+        ("grid.on_short=dorp", "one of fail, drop; did you mean 'drop'?"),
+        ("grid.page_cache=hot", "one of warm, cold, as_found"),
+        ("dataset.on_error=skpi", "one of fail, skip; did you mean 'skip'?"),
+        ("cluster.memory=3", "write 512m or 2g"),
+        ("cluster.memory=1gb", "write 512m or 2g"),
+        ("dataset.kind=bucket", "choose from folder, synthetic"),
+        ("cluster.kind=lokal", "did you mean 'local'?"),
+    ],
+)
+def test_a_wrong_choice_comes_with_the_right_ones(override, hint):
+    assert hint in refusal(override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "where", "hint"),
+    [
+        (["dataset=folder"], "conf/dataset/folder.yaml: path", "add dataset.path=VALUE to the command line"),
+        (["dataset.images=???"], "command line", "add dataset.images=VALUE"),
+        (["~caching"], "caching", "caching=VALUE"),
+        (["~dataset"], "dataset", "dataset=VALUE"),
+        (["~grid.batch_size"], "grid.batch_size", "grid.batch_size=VALUE"),
+    ],
+)
+def test_what_is_missing_is_named(overrides, where, hint):
+    message = refusal(*overrides)
+    assert where in message
+    assert hint in message
+
+
+@pytest.mark.parametrize("value", ["${nope}", "${oc.env:FLOWEREXP_THERE_IS_NO_SUCH_VARIABLE}"])
+@pytest.mark.parametrize("key", ["home", "storage.prepared", "dataset.seed"])
+def test_an_interpolation_that_leads_nowhere_names_its_key(key, value):
+    assert refusal(f"{key}={value}").startswith(f"command line: {key} cannot be resolved")
+
+
+class TestWhatIsRight:
+    def test_passes_unchanged(self, tmp_path):
+        plain = {
+            "cluster": {"kind": "local", "cores": 2, "memory": "512m", "spark": {"spark.task.cpus": 1}},
+            "dataset": {
+                "kind": "folder",
+                "path": "gs://flowers-public",
+                "anonymous": True,
+                "classes": ["roses", "daisy"],
+                "tfrecords": None,
+                "on_error": "skip",
+            },
+            "sampling": {"fraction": 0.5, "seed": 42},
+            "grid": {
+                "batch_size": [8, 2],
+                "batch_number": [3],
+                "repetitions": 3,
+                "concurrency": 1,
+                "seed": 0,
+                "on_short": "fail",
+                "page_cache": "cold",
+            },
+            "preprocess": {"partitions": 16, "target_size": [120, 160], "quality": 95, "exact": False},
+            "entrypoint": {"name": "mine", "script": "mine.py", "settings": {"a": {"b": [1, None]}}},
+            "storage": {"generated": "/data/generated", "prepared": "gs://bucket/prepared"},
+            "tracking": {"uri": "http://127.0.0.1:5000", "artifacts": None, "experiment": "e"},
+            "reader": ["tfrecords"],
+            "caching": False,
+            "home": str(tmp_path),
+        }
+        assert check(OmegaConf.create(plain)) == plain
+
+    def test_a_single_value_becomes_a_list_of_one(self, config):
+        made = config("grid.batch_size=4", "reader=tfrecords", "dataset.classes=roses")
+        assert (made["grid"]["batch_size"], made["reader"], made["dataset"]["classes"]) == ([4], ["tfrecords"], ["roses"])
+
+    def test_whole_numbers_are_numbers_and_numbers_may_name_folders(self, config):
+        made = config("sampling.fraction=1", "dataset.classes=[2023,2024]")
+        assert isinstance(made["sampling"]["fraction"], float)
+        assert made["dataset"]["classes"] == ["2023", "2024"]
+
+    def test_optional_values_may_be_null_and_left_out(self, config):
+        made = config("cluster.cores=null", "~grid.seed", "~cluster.memory")
+        assert made["cluster"]["cores"] is None
+        assert made["grid"]["seed"] == 0
+        assert made["cluster"]["memory"] == "1g"
+
+    def test_the_limits_themselves_are_allowed(self, config):
+        made = config("sampling.fraction=1.0", "preprocess.quality=100", "grid.batch_size=1", "grid.seed=0")
+        assert (made["preprocess"]["quality"], made["grid"]["batch_size"]) == (100, [1])
+
+    def test_the_defaults_of_a_default_do_not_leak_from_one_config_to_the_next(self, config):
+        config("~cluster.spark")["cluster"]["spark"]["spark.task.cpus"] = "2"
+        assert config("~cluster.spark")["cluster"]["spark"] == {}
+
+
+@pytest.mark.parametrize("option", ["synthetic", "flowers", "folder"])
+def test_each_kind_of_data_set_has_the_keys_of_its_kind(config, option):
+    path = ["dataset.path=photographs"] if option == "folder" else []
+    dataset = config(f"dataset={option}", *path)["dataset"]
+    assert ("images" in dataset) == (option == "synthetic")
+    assert dataset.get("path") == {"folder": str(Path("photographs").absolute()), "flowers": "gs://flowers-public"}.get(
+        option
+    )
+
+
+@pytest.mark.parametrize("group", ["grid", "cluster", "sampling", "entrypoint", "tracking", "dataset"])
+def test_every_shipped_option_is_right(config, group):
+    from flowerexp.config.places import groups
+
+    for option in groups()[group]:
+        assert config(f"{group}={option}", *(["dataset.path=x"] if option == "folder" else []))
+
+
+def test_smoke_drops_cells_that_are_too_large_also_when_the_grid_is_chosen_after_it(config):
+    assert config("sampling=smoke", "grid=notebook")["grid"]["on_short"] == "drop"
+    assert config("sampling=smoke", "grid.on_short=fail")["grid"]["on_short"] == "fail"
+
+
+class TestFolders:
+    def test_are_absolute_wherever_the_command_is_called(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        made = compose("home=here", "dataset=folder", "dataset.path=../photographs", "dataset.tfrecords=records")
+        home = tmp_path / "here"
+        assert made["home"] == str(home)
+        assert made["storage"] == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
+        assert made["tracking"]["uri"] == f"sqlite:///{home}/mlruns/mlflow.db"
+        assert made["tracking"]["artifacts"] == f"{home}/mlruns/artifacts"
+        assert Path(made["dataset"]["path"]).is_absolute()
+        assert Path(made["dataset"]["path"]).resolve() == tmp_path.parent / "photographs"
+        assert made["dataset"]["tfrecords"] == str(tmp_path / "records")
+
+    def test_uris_stay(self, config):
+        made = config("dataset.tfrecords=gs://b/t", "storage.prepared=gs://b/p", "tracking.uri=http://127.0.0.1:1")
+        assert made["dataset"]["tfrecords"] == "gs://b/t"
+        assert made["storage"]["prepared"] == "gs://b/p"
+        assert made["tracking"]["uri"] == "http://127.0.0.1:1"
+
+    def test_the_users_home_is_meant_by_a_tilde(self, config, monkeypatch, tmp_path):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert config("dataset=folder", "dataset.path='~/photographs'")["dataset"]["path"] == f"{tmp_path}/photographs"
+
+
+def test_without_an_origin_the_message_still_names_the_key():
+    with pytest.raises(ConfigError, match="^config: grid: unknown key grid.batchsize|^config: grid.batchsize: unknown"):
+        check(OmegaConf.merge(OmegaConf.create(compose()), {"grid": {"batchsize": 3}}), Origin())

@@ -1,0 +1,83 @@
+"""What many tests share: a small data set, a real Spark session, and checked configs as the real command composes them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from flowerexp import app
+from flowerexp.cluster import java
+from flowerexp.config import check
+from flowerexp.workload import synthetic
+
+PHOTOGRAPHS_EACH = 8
+CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+
+Compose = Callable[..., dict[str, Any]]
+
+
+def compose(*overrides: str) -> dict[str, Any]:
+    """The checked config of a run with these overrides, by way of the real application."""
+    application = app.create()
+    try:
+        config = application.compose_config("config", list(overrides), RunMode.RUN)
+        return check(app.without_hydra(config), app.origin_of(config))
+    finally:
+        GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Compose:
+    """`config("grid=wide", ...)` is a run's checked config; its home is the test's own folder."""
+    return lambda *overrides: compose(f"home={tmp_path}", *overrides)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of five classes with eight photographs each; to be read only."""
+    folder = tmp_path_factory.mktemp("photos")
+    index, missing = 0, dict.fromkeys(CLASSES, PHOTOGRAPHS_EACH)
+    while any(missing.values()):
+        relative, content = synthetic.photograph(index, seed=0)
+        name = relative.partition("/")[0]
+        if missing[name]:
+            (folder / name).mkdir(exist_ok=True)
+            (folder / relative).write_bytes(content)
+            missing[name] -= 1
+        index += 1
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real Spark session on two cores; stopped when the tests end."""
+    from pyspark.sql import SparkSession
+
+    patch = pytest.MonkeyPatch()
+    patch.setenv("JAVA_HOME", str(java.find().home))
+    for variable in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
+        patch.setenv(variable, sys.executable)
+    for variable in ("SPARK_HOME", "SPARK_CONF_DIR"):
+        patch.delenv(variable, raising=False)
+    patch.setenv("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.log.level", "ERROR")
+        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+    patch.undo()
