@@ -19,7 +19,7 @@ from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn, run_job
+from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -30,6 +30,7 @@ from flowerexp.config.places import config_folder, groups
 from flowerexp.errors import ConfigError, did_you_mean
 
 Task = Callable[[DictConfig], Any]
+Before = Callable[[dict[str, Any], Origin], None]
 
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
 
@@ -54,13 +55,13 @@ class App(Hydra):
         except (CompactHydraException, OmegaConfBaseException) as error:
             raise self._explained(error, overrides) from error
 
-    def run_checked(self, config: DictConfig, config_name: str, task: Task) -> JobReturn:
-        """Run one composed config: what `Hydra.run` does after composing, with our check first.
+    def run_checked(self, config: DictConfig, config_name: str, task: Task, before: Before) -> JobReturn:
+        """Run one composed config: what `Hydra.run` does after composing, with our checks first.
 
         Raises:
-            ConfigError: the config is wrong; nothing was written.
+            FlowerexpError: the config is wrong, or `before` found something; nothing was written.
         """
-        check(without_hydra(config), origin_of(config))
+        before(check(without_hydra(config), origin_of(config)), origin_of(config))
         config.hydra.mode = RunMode.RUN
         callbacks = Callbacks(config)
         callbacks.on_run_start(config=config, config_name=config_name)
@@ -72,7 +73,8 @@ class App(Hydra):
             job_subdir_key=None,
         )
         callbacks.on_run_end(config=config, config_name=config_name, job_return=result)
-        _ = result.return_value  # raises what the task raised
+        if result.status is JobStatus.FAILED:
+            raise result._return_value  # `return_value` would print a line of its own first
         return result
 
     def _explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
@@ -157,12 +159,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return get_args_parser().parse_intermixed_args(list(arguments))
 
 
-def main(arguments: Sequence[str], task: Task) -> None:
+def main(arguments: Sequence[str], task: Task, before: Before) -> None:
     """Do what Hydra's command line does: run, sweep, or show.
 
     Args:
         arguments: the command line without the program's name.
         task: called with each composed config, without its Hydra node.
+        before: called with a single run's checked config before its folder is made.
 
     Raises:
         FlowerexpError: what a user can mend.
@@ -172,7 +175,7 @@ def main(arguments: Sequence[str], task: Task) -> None:
     name = args.config_name or "config"
     try:
         if not _show(app, args, name):
-            _run(app, args, name, task)
+            _run(app, args, name, task, before)
     finally:
         GlobalHydra.instance().clear()
 
@@ -192,7 +195,7 @@ def _show(app: App, args: argparse.Namespace, name: str) -> bool:
     return True
 
 
-def _run(app: App, args: argparse.Namespace, name: str, task: Task) -> None:
+def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Before) -> None:
     overrides = list(args.overrides)
     config = app.compose_config(
         name,
@@ -212,4 +215,4 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task) -> None:
                 where="command line",
                 hint=f"add -m to run them all, or write a list: {override.key_or_group}=[...]",
             )
-    app.run_checked(config, name, task)
+    app.run_checked(config, name, task, before)

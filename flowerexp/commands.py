@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from flowerexp.errors import FlowerexpError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from flowerexp.config import Origin
     from flowerexp.orchestrate import Result
 
 
@@ -20,8 +22,25 @@ def experiment(arguments: Sequence[str]) -> int:
     """`flowerexp [overrides]`: the Hydra application."""
     from flowerexp import app
 
-    app.main(arguments, _task)
+    app.main(arguments, _task, _before)
     return 0
+
+
+def _before(config: dict[str, Any], origin: Origin) -> None:
+    """Before a single run's folder is made: what can be found to be wrong already?"""
+    from flowerexp.orchestrate import preflight
+
+    try:
+        preflight(config)
+    except FlowerexpError as error:
+        raise located(error, origin) from error
+
+
+def located(error: FlowerexpError, origin: Origin) -> FlowerexpError:
+    """The same error; where it names a config key, with the place where that was set."""
+    if error.where is None or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", error.where):
+        return error
+    return type(error)(error.problem, where=f"{error.where} ({origin.of(error.where)})", hint=error.hint)
 
 
 def _task(config: DictConfig) -> str | None:
@@ -40,15 +59,18 @@ def _task(config: DictConfig) -> str | None:
     hydra: Any = HydraConfig.instance().cfg
     screen = Screen()
     folder = Path(hydra.hydra.runtime.output_dir)
-    result = run(check(config, origin_of(hydra)), folder, screen)
-    _present(result, hydra.hydra.overrides.task)
+    origin = origin_of(hydra)
+    try:
+        result = run(check(config, origin), folder, screen)
+    except FlowerexpError as error:
+        raise located(error, origin) from error
+    _present(result)
     if result.error:
-        log = folder / "job" / "driver.log"
-        raise type(result.error)(result.error.problem, where=result.error.where, hint=result.error.hint or f"see {log}")
+        raise located(result.error, origin)
     return result.run_id
 
 
-def _present(result: Result, overrides: Sequence[str]) -> None:
+def _present(result: Result) -> None:
     """Print the table, the verdict, where things are, and the command that opens the UI."""
     from flowerexp.console import table
 

@@ -20,7 +20,7 @@ from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.follow import follow
 from flowerexp.job.results import Outcome, read_outcome
-from flowerexp.plan import Plan, PlannedJob, PlannedRun
+from flowerexp.plan import PlannedJob, PlannedRun
 from flowerexp.plan import plan as make_plan
 from flowerexp.provenance import provenance
 from flowerexp.workload import slots
@@ -59,23 +59,24 @@ def run(config: Mapping[str, Any], folder: Path, screen: Screen) -> Result:
     script = find_script(config["entrypoint"]["script"])
     bundle = Bundle(script)
     plan = make_plan([config], [folder], bundle.code_hash)
-    preflight(plan)
     return _run_job(plan.jobs[0], bundle, screen)[0]
 
 
-def preflight(plan: Plan) -> None:
-    """Find what can be found before the first side effect: the cluster, the MLflow store, the data's folder.
+def preflight(config: Mapping[str, Any]) -> None:
+    """Find what can be found before the first side effect: the script, the cluster, the data's folder, the store.
+
+    Args:
+        config: a run's checked config.
 
     Raises:
         FlowerexpError: the first thing that is wrong.
     """
-    for job in plan.jobs:
-        backend(dict(job.cluster)).check()
-    for one in plan.runs:
-        _check_data(one.config["dataset"])
-        tracking.check_reachable(_store(one.config))
-        for place in one.config["storage"].values():
-            _check_writable(place)
+    find_script(config["entrypoint"]["script"])
+    backend(dict(config["cluster"])).check()
+    _check_data(config["dataset"])
+    for key, place in config["storage"].items():
+        _check_writable(place, f"storage.{key}")
+    tracking.check_reachable(_store(config))
 
 
 def _check_data(dataset: Mapping[str, Any]) -> None:
@@ -87,7 +88,7 @@ def _check_data(dataset: Mapping[str, Any]) -> None:
             raise DataError(problem, where=f"dataset.{key}", hint="check the path")
 
 
-def _check_writable(place: str) -> None:
+def _check_writable(place: str, key: str) -> None:
     """Can a folder be made, and written? Asked of the nearest folder above that exists."""
     if not storage.is_local(place):
         return
@@ -97,9 +98,7 @@ def _check_writable(place: str) -> None:
             pass
     except OSError as error:
         raise MachineError(
-            f"{place} cannot be written: {error.strerror}",
-            where="storage",
-            hint="choose another with storage.* or home",
+            f"{place} cannot be written: {error.strerror}", where=key, hint="choose another folder"
         ) from error
 
 
@@ -178,7 +177,10 @@ class _Preparation:
 def _finish(one: PlannedRun, started_at: float, exit_code: int, tail: Sequence[str], screen: Screen) -> Result:
     """Bring one run home: read, analyse, record, log."""
     outcome = read_outcome(one.folder / "results", exit_code, tail)
-    error: FlowerexpError | None = JobError(outcome.error) if outcome.error else None
+    error: FlowerexpError | None = None
+    if outcome.error:
+        hint = outcome.hint if outcome.where or outcome.hint else f"see {one.folder / 'job' / 'driver.log'}"
+        error = JobError(outcome.error, where=outcome.where, hint=hint)
     analysis = None
     try:
         analysis = _analyse(one)

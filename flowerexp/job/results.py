@@ -16,7 +16,9 @@ class Outcome:
 
     Attributes:
         state: `finished` or `failed`.
-        error: one line, or None.
+        error: what went wrong, or None.
+        where: the config key that is to blame, where one is.
+        hint: what to do about the error, where that is known.
         facts: what the entrypoint and its runner found out.
         phases: seconds of each phase.
         notes: lines for the user.
@@ -26,6 +28,8 @@ class Outcome:
 
     state: str
     error: str | None
+    where: str | None = None
+    hint: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -49,6 +53,8 @@ def read_outcome(results: Path, exit_code: int, tail: Sequence[str]) -> Outcome:
     return Outcome(
         state=status["state"],
         error=status["error"],
+        where=status["where"],
+        hint=status["hint"],
         facts=status["facts"],
         phases=phases,
         notes=status["notes"],

@@ -71,7 +71,8 @@ def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) ->
     told = report.begin(one["run_key"])
     told.phases["start"] = start_seconds
     told.facts.update(environment(spark))
-    status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None, "started_at": time.time()}
+    status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None}
+    status.update(where=None, hint=None, started_at=time.time())
     rows: list[dict[str, Any]] = []
     try:
         for row in run(spark, one["config"]):
@@ -79,7 +80,7 @@ def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) ->
         if not rows:
             raise FlowerexpError("the entrypoint returned no rows", hint="nothing was measured")
     except Exception as error:
-        status.update(state="failed", error=_one_line(error), traceback=traceback.format_exc())
+        status.update(state="failed", **_explained(error), traceback=traceback.format_exc())
         sys.stderr.write(status["traceback"])
     status.update(ended_at=time.time(), facts=told.facts, notes=told.notes)
     output = one["output"]
@@ -93,13 +94,14 @@ def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":")) + "\n"
 
 
-def _one_line(error: Exception) -> str:
-    if isinstance(error, FlowerexpError):
-        return str(error)
+def _explained(error: Exception) -> dict[str, str | None]:
+    """What went wrong, the config key that is to blame, and what to do; the latter two where they are known."""
     if isinstance(error, OSError):
-        return str(from_os_error(error, "using"))
+        error = from_os_error(error, "using")
+    if isinstance(error, FlowerexpError):
+        return {"error": error.problem, "where": error.where, "hint": error.hint}
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:500]}"
+    return {"error": f"{type(error).__name__}: {text[:500]}", "where": None, "hint": None}
 
 
 def environment(spark: Any) -> dict[str, report.Scalar]:

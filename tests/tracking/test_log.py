@@ -7,7 +7,9 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -271,15 +273,35 @@ def test_wherever_it_stops_it_can_be_completed(tmp_path, local_store, monkeypatc
     assert_whole(store, log_run(folder))
 
 
-def test_two_processes_log_one_run(tmp_path, local_store):
-    store = named(local_store, "at once")
+def test_two_calls_at_once_log_one_run(tmp_path, local_store, monkeypatch):
+    store, token = named(local_store, "at once"), uuid.uuid4
+    folder = write_run(tmp_path / "run", store)
+    ensure(store)
+    found: list[str] = []
+
+    def slow_token() -> uuid.UUID:
+        time.sleep(0.5)  # long enough for the other call to arrive: it must wait for the lock, and find this token
+        return token()
+
+    monkeypatch.setattr(uuid, "uuid4", slow_token)
+    threads = [threading.Thread(target=lambda: found.append(log_run(folder))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert len(set(found)) == 1
+    assert_whole(store, found[0])
+
+
+def test_the_command_that_is_hinted_at_needs_no_state_of_this_process(tmp_path, local_store):
+    store = named(local_store, "another process")
     folder = write_run(tmp_path / "run", store)
     code = "import sys, pathlib, flowerexp.tracking as t; print(t.log_run(pathlib.Path(sys.argv[1])))"
-    command = [sys.executable, "-c", code, str(folder)]
-    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    first, second = (process.communicate()[0].strip() for process in pair)
-    assert first == second
-    assert_whole(store, first)
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert log_run(folder) == done.stdout.strip()
+    assert_whole(store, done.stdout.strip())
 
 
 def test_a_run_is_logged_to_a_real_server(tmp_path, mlflow_server, capfd):
@@ -292,12 +314,15 @@ def test_a_run_is_logged_to_a_real_server(tmp_path, mlflow_server, capfd):
     assert connect(store).get_run(run_id).info.artifact_uri.startswith("mlflow-artifacts:")
 
 
-def test_passwords_stay_out_of_the_folder_and_the_message(tmp_path, free_port):
-    folder = write_run(tmp_path / "run", Store("http://***@host:1"))
+def test_a_password_stays_out_of_the_folder_and_the_message(tmp_path, mlflow_server, free_port):
+    store = Store(mlflow_server.store.uri.replace("://", "://me:secret@"), None, "password")
+    folder = write_run(tmp_path / "run", named(mlflow_server.store, "password"))
+    log_run(folder, store)
+    assert mlflow_server.store.uri in (folder / "mlflow.json").read_text()
+    assert "secret" not in (folder / "mlflow.json").read_text()
     with pytest.raises(TrackingError) as found:
         log_run(folder, Store(f"http://me:secret@127.0.0.1:{free_port}"))
     assert "secret" not in str(found.value)
-    assert not [path for path in folder.glob("*.json") if "secret" in path.read_text()]
 
 
 def test_a_redacted_password_is_not_sent_as_one(tmp_path, mlflow_server):

@@ -1,0 +1,334 @@
+"""The command line: what it shows, what it refuses and how, and that showing and refusing costs nothing."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import flowerexp
+from flowerexp import cli, commands
+from flowerexp.config.places import config_folder, groups
+from flowerexp.errors import DataError
+
+HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "cv2", "pyarrow")
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The list of configs that were run: runs only note that they were called."""
+    configs = []
+    monkeypatch.setattr(commands, "_task", configs.append)
+    return configs
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """Call the command line in this process, in an empty folder that is its home too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FLOWEREXP_HOME", raising=False)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(arguments)
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return call
+
+
+def process(*command, **environment):
+    """Call a command in a process of its own; returns what it printed and its exit code."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("COMP_")}
+    return subprocess.run(
+        [sys.executable, *command], env={**inherited, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+MISTAKES = [
+    (["grid=quik"], "command line: there is no grid=quik; did you mean 'quick'?"),
+    (["cluster=lokal"], "command line: there is no cluster=lokal; did you mean 'local'?"),
+    (["gird=quick"], "command line: unknown key gird; did you mean 'grid'?"),
+    (["grid.batchsize=3"], "command line: unknown key grid.batchsize; did you mean 'grid.batch_size'?"),
+    (["+cluster.wrokers=9"], "command line: unknown key cluster.wrokers"),
+    (["++cachign=true"], "command line: unknown key cachign; did you mean 'caching'?"),
+    (["~cachign"], "command line: unknown key cachign; did you mean 'caching'?"),
+    (["grid.batch_size=0"], "command line: grid.batch_size=0 must be 1 or more"),
+    (["grid.batch_size=[1"], "command line: 'grid.batch_size=[1' cannot be read as KEY=VALUE; quote"),
+    (["dataset.path=~/a"], "command line: 'dataset.path=~/a' cannot be read as KEY=VALUE; quote"),
+    (["grid.batch_size=1,2"], "is a sweep over several values; add -m to run them all, or write a list"),
+    (["grid=quick,wide"], "command line: grid=quick,wide is a sweep over several values; add -m"),
+    (["caching=choice(true,false)"], "is a sweep over several values; add -m"),
+    (["grid.batch_size={a: 1}"], "command line: grid.batch_size={a: 1}"),
+    (["+grid.seed=3"], "'grid.seed'"),
+    (["dataset=folder"], "conf/dataset/folder.yaml: path: dataset.path has no value; add dataset.path=VALUE"),
+    (["dataset=null"], "command line: dataset=null"),
+    (["experiment=caching"], "there is no experiment=caching"),
+    (["home=${nope}"], "command line: home cannot be resolved"),
+    (["home="], "command line: home= must be a word or path"),
+    (["uii"], "command line: 'uii' is no command; did you mean 'ui'?"),
+    (["lgo", "outputs"], "command line: 'lgo' is no command; did you mean 'log'?"),
+    (["gird"], "command line: 'gird' is no command; did you mean 'grid'? an override is KEY=VALUE"),
+    (["xyzzy"], "command line: 'xyzzy' is no command; commands are ui, log; an override is KEY=VALUE"),
+    (["caching=true", "ui"], "command line: 'ui' is no command here; commands come first: flowerexp ui"),
+    (["-m", "grid", "quick"], "command line: 'grid' is no command"),
+    (["--config-dir", "nowhere"], "command line: --config-dir: nowhere is no folder"),
+    (["--config-name", "nothing"], "there is no config nothing"),
+    (["--config-path", "conf"], "command line: flowerexp has no --config-path"),
+    (["--experimental-rerun", "config.pickle"], "command line: flowerexp has no --experimental-rerun"),
+    (["--nope"], "command line: unrecognized arguments: --nope"),
+    (["--cfg", "nope"], "command line: argument --cfg/-c: invalid choice: 'nope'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=lambda value: "".join(value)[:40])
+def test_a_mistake_is_one_line_and_nothing_is_written_or_run(call, ran, tmp_path, arguments, message):
+    code, out, err = call(*arguments)
+    assert code == 1
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("flowerexp: ")
+    assert message in err
+    assert not ran
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_over_options_is_not_told_to_be_written_as_a_list(call, ran):
+    assert "list" not in call("grid=quick,wide")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["grid=quick,quik"], "there is no grid=quik; did you mean 'quick'?"),
+        (["cachign=true,false"], "unknown key cachign; did you mean 'caching'?"),
+        (["+cachign=true,false"], "unknown key cachign; did you mean 'caching'?"),
+        (["grid.batch_size=0,1"], "grid.batch_size=0 must be 1 or more"),
+    ],
+)
+def test_a_mistake_in_a_sweep_is_one_clear_line_too(call, monkeypatch, arguments, message):
+    monkeypatch.setattr("flowerexp.orchestrate.run", lambda *_: pytest.fail("a run was started"))
+    code, _, err = call("-m", *arguments)
+    assert code == 1
+    assert message in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_what_a_run_says_of_its_failure_is_one_line(call, monkeypatch):
+    def fail(config):
+        raise DataError("no photographs in here", where="dataset.path", hint="check the path")
+
+    monkeypatch.setattr(commands, "_task", fail)
+    code, _, err = call("caching=false")
+    assert (code, err) == (1, "flowerexp: dataset.path: no photographs in here; check the path\n")
+
+
+def test_ctrl_c_ends_with_130(call, monkeypatch):
+    def interrupt(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_task", interrupt)
+    assert call("caching=false")[0] == 130
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(tmp_path, monkeypatch):
+    def fail(config):
+        raise ZeroDivisionError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(commands, "_task", fail)
+    with pytest.raises(ZeroDivisionError):
+        cli.main([])
+
+
+class TestRun:
+    def test_gets_the_composed_config_and_a_folder_of_its_own_below_home(self, call, ran, tmp_path):
+        for _ in range(2):
+            code, _, err = call("home=there", "grid=notebook", "caching=false")
+            assert (code, err) == (0, "")
+        assert [config.grid.batch_size for config in ran] == [[2, 4, 6, 8]] * 2
+        assert not ran[0].caching
+        folders = list((tmp_path / "there" / "outputs").glob("*/*"))
+        assert len(folders) == 2
+        assert {path.name for path in tmp_path.iterdir()} == {"there"}
+
+    def test_flowerexp_home_is_the_default_home(self, call, ran, tmp_path, monkeypatch):
+        monkeypatch.setenv("FLOWEREXP_HOME", str(tmp_path / "mine"))
+        assert call("caching=false")[0] == 0
+        assert [path.name for path in (tmp_path / "mine").iterdir()] == ["outputs"]
+
+    def test_configs_of_the_users_own(self, call, ran, tmp_path):
+        (tmp_path / "own" / "grid").mkdir(parents=True)
+        (tmp_path / "own" / "grid" / "mine.yaml").write_text("defaults: [quick]\nbatch_size: [7]\n")
+        (tmp_path / "own" / "experiment").mkdir()
+        (tmp_path / "own" / "experiment" / "cold.yaml").write_text("# @package _global_\ngrid: {page_cache: cold}\n")
+        assert call("--config-dir", "own", "grid=mine", "experiment=cold")[0] == 0
+        assert (ran[0].grid.batch_size, ran[0].grid.page_cache, ran[0].grid.repetitions) == ([7], "cold", 3)
+
+    def test_overrides_may_stand_before_and_after_flags(self, call, ran):
+        assert call("grid=wide", "-m", "caching=true,false")[0] == 0
+        assert [(config.grid.repetitions, config.caching) for config in ran] == [(5, True), (5, False)]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["grid=notebook", "sampling=smoke"],
+        ["dataset=folder", "dataset.path=gs://bucket/a b", "dataset.classes=[a,'b c']"],
+        ["+cluster.spark={spark.task.cpus: 2}", "~grid.seed", "++caching=false"],
+        ["storage.prepared=${home}/elsewhere", "entrypoint=write_tfrecords", "preprocess.target_size=[1,2]"],
+        ["experiment=null", "cluster.cores=null", "+unknown.key=3", "sampling.fraction=1e-3"],
+    ],
+    ids=lambda overrides: " ".join(overrides)[:40],
+)
+def test_cfg_shows_what_hydra_itself_composes(call, ran, overrides):
+    from hydra import compose, initialize_config_dir
+
+    code, out, _ = call("--cfg", "job", *overrides)
+    with initialize_config_dir(config_dir=str(config_folder()), version_base=None):
+        expected = compose("config", overrides)
+    assert code == 0
+    assert out.strip() == OmegaConf.to_yaml(expected).strip()
+    assert not ran
+
+
+@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["--cfg", "all"], ["--info"], ["--info", "defaults"],
+                                       ["--hydra-help"], ["--version"], ["--help"]], ids=" ".join)  # fmt: skip
+def test_showing_writes_and_runs_nothing(call, ran, tmp_path, arguments):
+    code, out, err = call(*arguments)
+    assert (code, err) == (0, "")
+    assert out
+    assert not ran
+    assert not list(tmp_path.iterdir())
+
+
+class TestHelp:
+    def test_shows_groups_examples_commands_and_where_results_go(self, call):
+        _, out, _ = call("--help")
+        for group, options in groups().items():
+            line = re.search(rf"^  {group} +(.*)$", out, re.MULTILINE)
+            assert line
+            assert [option.rstrip("*") for option in line[1].split(", ")] == options
+            assert line[1].count("*") <= 1
+        for chosen in ("local*", "synthetic*", "quick*", "full*", "read_speed*"):
+            assert chosen in out
+        for word in ("examples:", "where results go:", "outputs/", "mlruns/", "FLOWEREXP_HOME", *cli.COMMANDS):
+            assert word in out
+        assert max(map(len, out.splitlines())) <= 130
+
+    def test_the_examples_are_right(self, call, ran):
+        _, out, _ = call("--help")
+        examples = re.findall(r"^  flowerexp(?: (.*?))?(?:  +.*)?$", out.partition("examples:")[2], re.MULTILINE)
+        assert len(examples) >= 3
+        for example in examples:
+            assert call(*example.split())[0] == 0
+        assert len(ran) == len(examples)
+
+    @pytest.mark.parametrize("arguments", [["-h"], ["help"], ["grid=wide", "--help"], ["-m", "-h"]], ids=" ".join)
+    def test_wherever_it_is_asked_for(self, call, ran, arguments):
+        assert call(*arguments) == call("--help")
+        assert not ran
+
+    def test_does_not_compose(self, call, monkeypatch):
+        monkeypatch.setattr(commands, "experiment", lambda _: pytest.fail("composed"))
+        monkeypatch.setitem(sys.modules, "hydra", None)
+        assert call("--help")[0] == 0
+
+    @pytest.mark.parametrize("command", cli.COMMANDS)
+    def test_of_a_command_is_its_own(self, call, command):
+        code, out, _ = call(command, "--help")
+        assert code == 0
+        assert out.startswith(f"usage: flowerexp {command}")
+
+
+def test_version_is_ours(call):
+    assert flowerexp.__version__ in call("--version")[1]
+
+
+def test_the_module_is_the_command():
+    answer = process("-m", "flowerexp", "--help")
+    assert answer.returncode == 0
+    assert answer.stdout == cli.help_text() + "\n"
+    assert answer.stderr == ""
+
+
+def completions(line):
+    answer = process("-m", "flowerexp", "-sc", "query=bash", COMP_LINE=line)
+    assert answer.returncode == 0
+    assert answer.stderr == ""
+    return answer.stdout.split()
+
+
+class TestCompletion:
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            ("flowerexp u", ["ui"]),
+            ("flowerexp lo", ["log"]),
+            ("flowerexp gri", ["grid.", "grid="]),
+            ("flowerexp grid=", ["grid=notebook", "grid=quick", "grid=wide"]),
+            ("flowerexp grid=n", ["grid=notebook"]),
+            ("flowerexp dataset=folder dataset.pa", ["dataset.path="]),
+            ("flowerexp -m gri", ["grid.", "grid="]),
+            ("flowerexp --cfg job gri", ["grid.", "grid="]),
+            ("flowerexp ui tracking.u", ["tracking.uri="]),
+            ("flowerexp ui --port 5001 tracking.u", ["tracking.uri="]),
+            ("flowerexp ui grid=n", ["grid=notebook"]),
+        ],
+    )
+    def test_of_what_is_being_typed(self, line, expected):
+        assert completions(line) == expected
+
+    def test_of_nothing_yet_offers_commands_and_groups(self):
+        offered = completions("flowerexp ")
+        assert {"ui", "log", "grid=", "dataset="} <= set(offered)
+
+    def test_commands_are_offered_in_the_first_place_only(self):
+        assert not {"ui", "log"} & set(completions("flowerexp grid=quick "))
+        assert not {"ui", "log"} & set(completions("flowerexp ui "))
+
+    def test_can_be_installed(self, call):
+        code, out, _ = call("-sc", "install=bash")
+        assert code == 0
+        assert "complete " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--help"], ""),
+        (["--cfg", "job"], ""),
+        (["grid.batchsize=3"], ""),
+        (["-sc", "query=bash"], "flowerexp gri"),
+    ],
+)
+def test_nothing_heavy_is_imported(arguments, line):
+    program = f"""
+import atexit, json, sys
+atexit.register(lambda: print(json.dumps([name for name in {HEAVY} if name in sys.modules])))
+from flowerexp.cli import main
+main()
+"""
+    answer = process("-c", program, *arguments, **({"COMP_LINE": line} if line else {}))
+    assert json.loads(answer.stdout.splitlines()[-1]) == []
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    command = subprocess.Popen(
+        [sys.executable, "-m", "flowerexp", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout
+    command.stdout.close()
+    assert command.stderr
+    with command.stderr as stream:
+        assert b"Traceback" not in stream.read()
+    command.wait()
+
+
+def test_the_shipped_folder_is_the_checkouts():
+    assert config_folder() == Path(flowerexp.__file__).parents[1] / "conf" or config_folder().parent.name == "flowerexp"
