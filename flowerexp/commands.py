@@ -40,7 +40,8 @@ def located(error: FlowerexpError, origin: Origin) -> FlowerexpError:
     """The same error; where it names a config key, with the place where that was set."""
     if error.where is None or not re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", error.where):
         return error
-    return type(error)(error.problem, where=f"{error.where} ({origin.of(error.where)})", hint=error.hint)
+    place = origin.of(error.where).partition(": ")[0]
+    return type(error)(error.problem, where=f"{error.where} ({place})", hint=error.hint)
 
 
 def _task(config: DictConfig) -> str | None:

@@ -1,11 +1,13 @@
 """The command line: what it shows, what it refuses and how, and that showing and refusing costs nothing."""
 
 import json
+import logging
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -21,7 +23,8 @@ HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "
 @pytest.fixture
 def ran(monkeypatch):
     """The list of configs that were run: runs only note that they were called."""
-    configs = []
+    configs: list[Any] = []
+    monkeypatch.setattr(commands, "_before", lambda *_: None)
     monkeypatch.setattr(commands, "_task", configs.append)
     return configs
 
@@ -31,6 +34,8 @@ def call(capsys, tmp_path, monkeypatch):
     """Call the command line in this process, in an empty folder that is its home too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FLOWEREXP_HOME", raising=False)
+    monkeypatch.setattr(logging.root, "handlers", [])  # Hydra's would outlive the stream that they write to
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as caught:
@@ -68,7 +73,7 @@ MISTAKES = [
     (["dataset=folder"], "conf/dataset/folder.yaml: path: dataset.path has no value; add dataset.path=VALUE"),
     (["dataset=null"], "command line: dataset=null"),
     (["experiment=caching"], "there is no experiment=caching"),
-    (["home=${nope}"], "command line: home cannot be resolved"),
+    (["dataset.seed=${nope}"], "command line: dataset.seed cannot be resolved: Interpolation key 'nope' not found"),
     (["home="], "command line: home= must be a word or path"),
     (["uii"], "command line: 'uii' is no command; did you mean 'ui'?"),
     (["lgo", "outputs"], "command line: 'lgo' is no command; did you mean 'log'?"),
@@ -111,7 +116,10 @@ def test_a_sweep_over_options_is_not_told_to_be_written_as_a_list(call, ran):
     ],
 )
 def test_a_mistake_in_a_sweep_is_one_clear_line_too(call, monkeypatch, arguments, message):
-    monkeypatch.setattr("flowerexp.orchestrate.run", lambda *_: pytest.fail("a run was started"))
+    def run(*_):
+        raise DataError("a run was started")
+
+    monkeypatch.setattr("flowerexp.orchestrate.run", run)
     code, _, err = call("-m", *arguments)
     assert code == 1
     assert message in err.splitlines()[-1]
@@ -119,28 +127,28 @@ def test_a_mistake_in_a_sweep_is_one_clear_line_too(call, monkeypatch, arguments
 
 
 def test_what_a_run_says_of_its_failure_is_one_line(call, monkeypatch):
-    def fail(config):
+    def fail(config, origin=None):
         raise DataError("no photographs in here", where="dataset.path", hint="check the path")
 
-    monkeypatch.setattr(commands, "_task", fail)
+    monkeypatch.setattr(commands, "_before", fail)
     code, _, err = call("caching=false")
     assert (code, err) == (1, "flowerexp: dataset.path: no photographs in here; check the path\n")
 
 
 def test_ctrl_c_ends_with_130(call, monkeypatch):
-    def interrupt(config):
+    def interrupt(config, origin):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "_task", interrupt)
+    monkeypatch.setattr(commands, "_before", interrupt)
     assert call("caching=false")[0] == 130
 
 
 def test_a_mistake_of_ours_keeps_its_traceback(tmp_path, monkeypatch):
-    def fail(config):
+    def fail(config, origin=None):
         raise ZeroDivisionError
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(commands, "_task", fail)
+    monkeypatch.setattr(commands, "_before", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main([])
 
@@ -182,7 +190,7 @@ class TestRun:
         ["dataset=folder", "dataset.path=gs://bucket/a b", "dataset.classes=[a,'b c']"],
         ["+cluster.spark={spark.task.cpus: 2}", "~grid.seed", "++caching=false"],
         ["storage.prepared=${home}/elsewhere", "entrypoint=write_tfrecords", "preprocess.target_size=[1,2]"],
-        ["experiment=null", "cluster.cores=null", "+unknown.key=3", "sampling.fraction=1e-3"],
+        ["cluster.cores=null", "+unknown.key=3", "sampling.fraction=1e-3"],
     ],
     ids=lambda overrides: " ".join(overrides)[:40],
 )

@@ -1,0 +1,134 @@
+"""The plan: what a run's identity depends on, and which runs share a job."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from flowerexp.plan import plan, run_key
+
+CODE = "0123456789abcdef"
+
+
+def changed(config, path, value):
+    """A copy of a config with one value changed."""
+    copied = copy.deepcopy(config)
+    *nodes, key = path.split(".")
+    node = copied
+    for name in nodes:
+        node = node[name]
+    assert node.get(key) != value
+    node[key] = value
+    return copied
+
+
+def leaves(node, prefix=""):
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def backwards(node):
+    return {key: backwards(node[key]) for key in reversed(node)} if isinstance(node, dict) else node
+
+
+class TestRunKey:
+    def test_is_the_same_for_the_same_run(self, config):
+        key = run_key(config(), CODE)
+        assert key == run_key(config(), CODE)
+        assert len(key) == 16
+        assert set(key) <= set("0123456789abcdef")
+
+    def test_does_not_depend_on_the_order_of_keys(self, config):
+        made = config("+entrypoint.settings={a: 1, b: {c: 2, d: 3}}")
+        assert list(backwards(made)) != list(made)
+        assert run_key(backwards(made), CODE) == run_key(made, CODE)
+
+    @pytest.mark.parametrize(
+        "override",
+        ["home=elsewhere", "storage.prepared=gs://b/p", "storage.generated=x", "tracking.uri=http://127.0.0.1:1",
+         "tracking.experiment=other", "tracking.artifacts=null"],
+    )  # fmt: skip
+    def test_does_not_depend_on_where_things_are_kept_and_logged(self, config, override):
+        assert run_key(config(override), CODE) == run_key(config(), CODE)
+
+    def test_changes_with_every_other_value(self, config):
+        made = config("dataset=folder", "dataset.path=/photographs", "+cluster.spark.x=1", "+entrypoint.settings.y=1")
+        names = [name for name in leaves(made) if name.partition(".")[0] not in ("home", "storage", "tracking")]
+        assert {"caching", "grid.batch_size", "dataset.path", "cluster.spark.x", "entrypoint.settings.y"} <= set(names)
+        keys = [run_key(changed(made, name, "something else"), CODE) for name in names]
+        assert len({run_key(made, CODE), *keys}) == len(names) + 1
+
+    def test_changes_with_a_value_s_type(self, config):
+        assert run_key(config("+entrypoint.settings.a=1"), CODE) != run_key(config("+entrypoint.settings.a='1'"), CODE)
+
+    def test_changes_with_the_code(self, config):
+        assert run_key(config(), CODE) != run_key(config(), CODE[::-1])
+
+
+def planned(*configs):
+    return plan(configs, [Path(f"/outputs/{number}") for number in range(len(configs))], CODE)
+
+
+class TestGrouping:
+    def test_runs_of_one_cluster_and_script_share_a_job(self, config):
+        first, second, other = config(), config("caching=false"), config("cluster.cores=1")
+        made = planned(first, other, second)
+        assert [[run.config for run in job.runs] for job in made.jobs] == [[first, second], [other]]
+        assert [job.cluster for job in made.jobs] == [first["cluster"], other["cluster"]]
+        assert [run.folder.name for run in made.runs] == ["0", "2", "1"]
+        assert made.code_hash == CODE
+
+    def test_scripts_differ_and_so_do_jobs(self, config):
+        made = planned(config("entrypoint=write_tfrecords"), config())
+        assert [job.script for job in made.jobs] == ["spark_entry/write_tfrecords.py", "spark_entry/read_speed.py"]
+
+    def test_an_entrypoint_s_settings_do_not_part_runs(self, config):
+        assert len(planned(config("+entrypoint.settings.a=1"), config()).jobs) == 1
+
+    def test_the_order_of_keys_does_not_part_runs(self, config):
+        assert len(planned(config(), backwards(config())).jobs) == 1
+
+    def test_nothing_to_plan(self):
+        assert planned().jobs == []
+
+    def test_each_run_needs_its_folder(self, config):
+        with pytest.raises(ValueError, match="shorter|longer"):
+            plan([config()], [], CODE)
+
+    def test_runs_carry_their_keys(self, config):
+        made = planned(config(), config("caching=false"))
+        assert [run.run_key for run in made.runs] == [run_key(run.config, CODE) for run in made.runs]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "measurements"),
+    [
+        (["grid=quick"], 2 * 9 * 3),
+        (["grid=notebook"], 2 * 16 * 3),
+        (["grid=notebook", "reader=tfrecords"], 16 * 3),
+        (["grid.batch_size=1", "grid.batch_number=1", "grid.repetitions=1", "reader=image_files"], 1),
+        (["entrypoint=write_tfrecords"], 0),
+    ],
+)
+def test_measurements_are_counted_before_any_is_made(config, overrides, measurements):
+    assert planned(config(*overrides)).runs[0].measurements == measurements
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ([], "local read_speed image_files+tfrecords cache=on"),
+        (["reader=tfrecords", "caching=false"], "local read_speed tfrecords cache=off"),
+        (["entrypoint=write_tfrecords", "preprocess.partitions=3"], "local write_tfrecords partitions=3"),
+    ],
+)
+def test_a_name_says_what_distinguishes_a_run(config, overrides, name):
+    assert planned(config(*overrides)).runs[0].name == name
+
+
+def test_a_plan_can_be_written_down(config):
+    assert json.loads(json.dumps([run.config for run in planned(config()).runs])) == [config()]
