@@ -112,7 +112,7 @@ def _run_job(job: PlannedJob, bundle: Bundle, screen: Screen) -> list[Result]:
     files = _write_job(job, bundle)
     stores = {_store(one.config) for one in job.runs}
     concurrency = max(one.config["grid"]["concurrency"] for one in job.runs)
-    waiting = _Preparation(stores, slots.all_slots(concurrency))
+    waiting = _Preparation(stores, any(one.measurements for one in job.runs), slots.all_slots(concurrency))
     for one in job.runs:
         _record(one, started_at, {})
     submission = backend(dict(job.cluster)).submit(files)
@@ -152,8 +152,9 @@ class _Preparation:
     That is work on this machine, so the slots are held meanwhile: nothing is measured beside it.
     """
 
-    def __init__(self, stores: set[tracking.Store], slots_held: AbstractContextManager[None]) -> None:
+    def __init__(self, stores: set[tracking.Store], grid: bool, slots_held: AbstractContextManager[None]) -> None:
         self._stores = stores
+        self._grid = grid
         self._held = ExitStack()
         self._held.enter_context(slots_held)
         self._thread = threading.Thread(target=self._prepare, daemon=True)
@@ -163,7 +164,7 @@ class _Preparation:
         try:
             for store in self._stores:
                 tracking.ensure(store)
-            analysis.load_libraries()
+            analysis.load_libraries(self._grid)
         except FlowerexpError:
             pass  # logging will meet it again, when there are results to keep
         finally:

@@ -42,7 +42,6 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     Raises:
         MachineError: a file cannot be written.
     """
-    from flowerexp.analysis.plots import plot_regressions
     from flowerexp.analysis.regression import fit_all
     from flowerexp.analysis.summary import summarise
 
@@ -51,7 +50,10 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     paths.append(_write_json({"verdict": asdict(verdict), **summary.plain()}, folder / "summary.json"))
     fits = fit_all(rows, name)
     paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
-    paths += plot_regressions(rows, fits, folder, name)
+    if fits or any(group.cells for group in summary.groups):
+        from flowerexp.analysis.plots import plot_regressions
+
+        paths += plot_regressions(rows, fits, folder, name)
     return Analysis(summary, tuple(fits), verdict, tuple(paths))
 
 
@@ -60,8 +62,15 @@ def _write_json(value: Any, path: Path) -> Path:
     return write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
 
-def load_libraries() -> None:
-    """Import the heavy libraries now, in a thread of the caller's, so that `analyse` is quick later."""
-    import flowerexp.analysis.plots
-    import flowerexp.analysis.regression
-    import flowerexp.analysis.summary  # noqa: F401
+def load_libraries(grid: bool) -> None:
+    """Import what `analyse` will need now, in a thread of the caller's, so that it is quick later.
+
+    Args:
+        grid: will there be measurements over a grid? Lines and pictures take 80 MB that other runs need not pay.
+    """
+    import pyarrow.parquet  # noqa: F401
+
+    if grid:
+        import sklearn.linear_model  # noqa: F401
+
+        import flowerexp.analysis.plots  # noqa: F401

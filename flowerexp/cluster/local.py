@@ -19,7 +19,7 @@ _STOP_SECONDS = 5.0
 
 # The JVM schedules tasks that Python works on, for seconds or minutes: compiling it hard, or collecting its garbage on
 # all cores, costs more than it gains, and would take place beside the measurements.
-_LEAN_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_LEAN_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms64m"
 
 # While measuring, nothing may start a task twice or take executors away, and all executors must be there.
 MEASURING = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError, did_you_mean
-from flowerexp.workload import report, synthetic
+from flowerexp.workload import report
 
 SUFFIXES = (".jpg", ".jpeg")
 
@@ -151,6 +151,8 @@ def _fingerprint(photographs: Sequence[Photograph], classes: Sequence[str], kind
 
 def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
     """The folder of a synthetic data set; generated in parallel where it is not complete, reused where it is."""
+    from flowerexp.workload import synthetic  # OpenCV comes with it: 50 MB that other data sets need not pay
+
     dataset = config["dataset"]
     count, seed = dataset["images"], dataset["seed"]
     folder = storage.join(config["storage"]["generated"], f"synthetic-v{synthetic.VERSION}-{count}-seed{seed}")
@@ -168,6 +170,8 @@ def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
 
 
 def _generate(index: int, seed: int, folder: str) -> int:
+    from flowerexp.workload import synthetic
+
     relative, content = synthetic.photograph(index, seed)
     storage.write_bytes(storage.join(folder, relative), content)
     return len(content)

@@ -1,0 +1,279 @@
+"""Spark in a child process: its properties, how its output is followed, and that nothing of it outlives a stop."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flowerexp.cluster import JobFiles, backend, java, local
+from flowerexp.errors import ConfigError, MachineError
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A job's files in a folder whose name has a space; none of them exist."""
+    folder = tmp_path / "a job"
+    folder.mkdir()
+    return JobFiles(folder, folder / "script.py", folder / "bundle.zip", folder / "job.json")
+
+
+def cluster(**changes):
+    return local.Local({"kind": "local", "cores": 3, "memory": "512m", "spark": {}, **changes})
+
+
+class TestProperties:
+    def test_the_config_s_own_win(self, files):
+        own = {"spark.ui.enabled": True, "spark.driver.memory": "2g", "spark.local.dir": "/scratch", "spark.task.cpus": 2}
+        properties = cluster(spark=own).properties(files)
+        assert properties["spark.ui.enabled"] == "true"
+        assert properties["spark.driver.memory"] == "2g"
+        assert properties["spark.local.dir"] == "/scratch"
+        assert properties["spark.task.cpus"] == "2"
+        assert properties["spark.master"] == "local[3]"
+
+    def test_nothing_disturbs_a_measurement_and_nothing_listens_to_the_world(self, files):
+        properties = cluster().properties(files)
+        assert properties["spark.speculation"] == "false"
+        assert properties["spark.dynamicAllocation.enabled"] == "false"
+        assert properties["spark.driver.host"] == properties["spark.driver.bindAddress"] == "127.0.0.1"
+
+    def test_the_event_log_can_be_read_offline(self, files):
+        properties = cluster().properties(files)
+        assert properties["spark.eventLog.rolling.enabled"] == properties["spark.eventLog.compress"] == "false"
+        assert properties["spark.eventLog.dir"] == (files.folder / "events").as_uri()
+        assert " " not in properties["spark.eventLog.dir"]
+
+    def test_all_cores_unless_the_config_says_how_many(self, monkeypatch):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 3, 5})
+        assert cluster(cores=None).cores == 4
+        assert cluster(cores=1).cores == 1
+
+    def test_nested_keys_of_the_command_line_are_properties_too(self, files, config):
+        made = config("+cluster.spark.spark.local.dir=/scratch", "+cluster.spark.spark.ui.enabled=true")
+        properties = backend(made["cluster"]).properties(files)
+        assert properties["spark.local.dir"] == "/scratch"
+        assert properties["spark.ui.enabled"] == "true"
+        assert all(isinstance(value, str) and not value.startswith("{") for value in properties.values())
+
+
+class TestCheck:
+    def test_no_java_is_found_before_anything_starts(self, monkeypatch):
+        def none():
+            raise MachineError("no Java")
+
+        monkeypatch.setattr(java, "find", none)
+        with pytest.raises(MachineError, match="no Java"):
+            cluster().check()
+
+    def test_no_spark(self, monkeypatch):
+        monkeypatch.setattr(local.importlib.util, "find_spec", lambda _: None)
+        with pytest.raises(MachineError, match="PySpark is not installed; run: pip install"):
+            local.spark_home()
+
+    def test_the_kind_chooses_the_backend(self):
+        assert isinstance(backend({"kind": "local"}), local.Local)
+        with pytest.raises(ConfigError, match="did you mean 'local'"):
+            backend({"kind": "locale"})
+
+
+@pytest.fixture
+def submit(files, monkeypatch, tmp_path):
+    """Submit a Python program in the place of `spark-submit`; what was started is stopped when the test ends."""
+    home = tmp_path / "spark"
+    (home / "bin").mkdir(parents=True)
+    submissions = []
+
+    def submit(program, **changes):
+        path = home / "bin" / "spark-submit"
+        path.write_text(f"#!{sys.executable}\nimport json, os, signal, subprocess, sys, time\n{program}\n")
+        path.chmod(0o755)
+        submissions.append(cluster(**changes).submit(files))
+        return submissions[-1]
+
+    monkeypatch.setattr(local, "spark_home", lambda: home)
+    monkeypatch.setattr(java, "find", lambda: java.Java(Path("/a/java"), "PATH"))
+    monkeypatch.setattr(local, "_STOP_SECONDS", 0.3)
+    yield submit
+    for submission in submissions:
+        submission.stop()
+
+
+def lines_until(submission, wanted):
+    """All lines up to the one wanted, or to the end."""
+    lines = []
+    while wanted not in lines:
+        new, code = submission.poll()
+        lines += new
+        if code is not None:
+            break
+    return lines
+
+
+class TestSubmit:
+    def test_the_command_and_its_environment(self, submit, files, monkeypatch):
+        monkeypatch.setenv("SPARK_HOME", "/another/spark")
+        monkeypatch.setenv("SPARK_CONF_DIR", "/another/conf")
+        program = "print(json.dumps(sys.argv[1:])); print(json.dumps(dict(os.environ)))"
+        submission = submit(program, spark={"spark.local.dir": "/a b"})
+        lines = lines_until(submission, None)
+        arguments, environment = map(json.loads, lines)
+        assert arguments[:2] == ["--py-files", str(files.bundle)]
+        assert arguments[-3:] == [str(files.script), "--job", str(files.job)]
+        assert "spark.local.dir=/a b" in arguments
+        assert environment["JAVA_HOME"] == "/a/java"
+        assert environment["PYSPARK_PYTHON"] == environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
+        assert environment["SPARK_HOME"] == str(local.spark_home())
+        assert "SPARK_CONF_DIR" not in environment
+
+    def test_returns_the_exit_code(self, submit):
+        submission = submit("sys.exit(3)")
+        submission.process.wait()
+        assert submission.poll() == ([], 3)
+
+    def test_everything_it_prints_is_kept_in_the_driver_s_log(self, submit, files):
+        submission = submit("print('out', flush=True); print('err', file=sys.stderr)")
+        submission.process.wait()
+        assert (files.folder / "driver.log").read_text() == "out\nerr\n"
+
+    def test_it_has_nothing_to_wait_for_on_its_input(self, submit):
+        submission = submit("sys.exit(len(sys.stdin.read()))")
+        assert submission.process.wait(60) == 0
+
+
+class TestPoll:
+    @pytest.fixture
+    def running(self, tmp_path):
+        """A submission whose process and log are the test's own."""
+
+        class Process:
+            code = None
+
+            def poll(self):
+                return self.code
+
+        log = tmp_path / "driver.log"
+        log.write_bytes(b"")
+        process = Process()
+        submission = local.LocalSubmission(process, log)
+        yield submission, process, log.open("ab", buffering=0).write
+        submission._log.close()
+
+    def test_gives_whole_lines_only(self, running):
+        submission, process, write = running
+        assert submission.poll() == ([], None)
+        write(b"one\ntw")
+        assert submission.poll() == (["one"], None)
+        assert submission.poll() == ([], None)
+        write("o\nthree é".encode()[:-1])  # also in the middle of a character
+        assert submission.poll() == (["two"], None)
+        write("é".encode()[-1:] + b"\n")
+        assert submission.poll() == (["three é"], None)
+
+    def test_gives_the_last_line_without_a_newline_after_the_end(self, running):
+        submission, process, write = running
+        write(b"one\ntwo")
+        process.code = 1
+        assert submission.poll() == (["one", "two"], 1)
+        assert submission.poll() == ([], 1)
+
+    def test_a_line_that_came_in_parts_is_whole_after_the_end(self, running):
+        submission, process, write = running
+        write(b"on")
+        submission.poll()
+        write(b"e")
+        process.code = 0
+        assert submission.poll() == (["one"], 0)
+
+    def test_bytes_that_are_no_text_do_no_harm(self, running):
+        submission, _, write = running
+        write(b"\xff\xfe!\n")
+        assert submission.poll()[0][0].endswith("!")
+
+
+def alive(pid):
+    """Does a process run? One that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+PARENT = """
+{own}
+child = subprocess.Popen([sys.executable, "-c", {child!r}], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+class TestStop:
+    @pytest.mark.parametrize("own", ["", STUBBORN], ids=["child gives in", "child ignores SIGTERM"])
+    @pytest.mark.parametrize("child", ["", STUBBORN], ids=["grandchild gives in", "grandchild ignores SIGTERM"])
+    def test_ends_the_child_and_what_it_started(self, submit, own, child):
+        grandchild = f"import signal, time; {child or 'pass'}; print('ready', flush=True); time.sleep(600)"
+        submission = submit(PARENT.format(own=own, child=grandchild))
+        pid = int(lines_until(submission, "ready")[0])
+        assert alive(pid)
+        submission.stop()
+        assert submission.process.poll() is not None
+        deadline = time.monotonic() + 60
+        while alive(pid):  # a signal was sent; it takes the kernel a moment
+            assert time.monotonic() < deadline
+
+    def test_is_polite_first(self, submit, tmp_path, monkeypatch):
+        monkeypatch.setattr(local, "_STOP_SECONDS", 60.0)
+        program = (
+            f"signal.signal(signal.SIGTERM, lambda *_: (open({str(tmp_path / 'goodbye')!r}, 'w').close(), sys.exit(0)))\n"
+            "print('ready', flush=True); time.sleep(600)"
+        )
+        submission = submit(program)
+        lines_until(submission, "ready")
+        submission.stop()
+        assert submission.process.returncode == 0
+        assert (tmp_path / "goodbye").exists()
+
+    def test_is_harmless_after_the_end_and_twice(self, submit):
+        submission = submit("print('done')")
+        submission.process.wait()
+        submission.stop()
+        submission.stop()
+        assert submission.process.returncode == 0
+
+    def test_ctrl_c_reaches_the_launcher_alone(self, submit):
+        submission = submit("print('ready', flush=True); time.sleep(600)")
+        lines_until(submission, "ready")
+        assert os.getpgid(submission.process.pid) == submission.process.pid != os.getpgrp()
+
+    def test_a_launcher_that_is_killed_does_not_take_the_job_along(self, tmp_path):
+        program = (
+            "import subprocess, sys\n"
+            "from pathlib import Path\n"
+            "from flowerexp.cluster import JobFiles, java, local\n"
+            f"home = Path({str(tmp_path)!r})\n"
+            "local.spark_home = lambda: home\n"
+            "java.find = lambda: java.Java(home, 'PATH')\n"
+            "job = local.Local(dict(kind='local', cores=1, memory='1g', spark={}))\n"
+            "print(job.submit(JobFiles(home, home, home, home)).process.pid, flush=True)\n"
+            "input()"
+        )
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "spark-submit").write_text("#!/bin/sh\nexec sleep 600\n")
+        (tmp_path / "bin" / "spark-submit").chmod(0o755)
+        launcher = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert launcher.stdout
+        assert launcher.stdin
+        pid = int(launcher.stdout.readline())
+        launcher.kill()
+        launcher.communicate()
+        try:
+            assert alive(pid)
+        finally:
+            os.kill(pid, signal.SIGKILL)

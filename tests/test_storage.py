@@ -1,0 +1,202 @@
+"""Files appear whole or not at all, here and behind a URI; folders are listed in order."""
+
+import errno
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+
+from flowerexp import storage
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def root(request, tmp_path):
+    """An empty place: a folder, the same by its URI, or fsspec's memory in place of a bucket."""
+    if request.param == "memory":
+        return f"memory://{uuid.uuid4().hex}"
+    return str(tmp_path) if request.param == "local" else tmp_path.as_uri()
+
+
+def relatives(root):
+    return [entry.relative for entry in storage.list_files(root)]
+
+
+class TestEverywhere:
+    def test_what_is_written_is_read(self, root):
+        uri = storage.join(root, "a", "b.bin")
+        assert not storage.exists(uri)
+        storage.write_bytes(uri, b"\0content")
+        assert storage.exists(uri)
+        assert storage.read_bytes(uri) == b"\0content"
+        with storage.open_read(uri) as file:
+            assert (file.read(1), file.read()) == (b"\0", b"content")
+
+    def test_the_new_replaces_the_old(self, root):
+        uri = storage.join(root, "a")
+        for content in (b"long content", b"new"):
+            storage.write_bytes(uri, content)
+        assert storage.read_bytes(uri) == b"new"
+        assert relatives(root) == ["a"]
+
+    def test_the_name_may_depend_on_what_was_written(self, root):
+        with storage.NewFile(root) as file:
+            file.stream.write(b"12345")
+            file.keep(f"{file.stream.tell()}.bin")
+        assert relatives(root) == ["5.bin"]
+
+    def test_nothing_is_left_without_keep(self, root):
+        storage.write_bytes(storage.join(root, "other"), b"")
+        with storage.NewFile(root) as file:
+            file.stream.write(b"12345")
+        assert relatives(root) == ["other"]
+
+    def test_nothing_is_left_of_a_failure_and_the_old_file_stays(self, root):
+        storage.write_bytes(storage.join(root, "name"), b"old")
+        with pytest.raises(ZeroDivisionError), storage.NewFile(root) as file:  # noqa: PT012  the point is the exit
+            file.stream.write(b"new")
+            raise ZeroDivisionError
+        assert storage.read_bytes(storage.join(root, "name")) == b"old"
+        assert relatives(root) == ["name"]
+
+    def test_files_are_listed_in_the_order_of_their_relative_paths(self, root):
+        names = ["b/2.jpg", "a/10.jpg", "a/9.jpg", "a.txt", "b/1.jpg", "a/deep/er.jpg", "ä/1.jpg", "Z.txt"]
+        for name in names:
+            storage.write_bytes(storage.join(root, name), name.encode())
+        entries = list(storage.list_files(root))
+        assert [entry.relative for entry in entries] == sorted(names)
+        for entry in entries:
+            assert storage.read_bytes(entry.uri) == entry.relative.encode()
+            assert entry.size == len(entry.relative.encode())
+
+    def test_hidden_files_and_folders_are_left_out(self, root):
+        for name in (".hidden", "a/.DS_Store", ".git/a.jpg", "a/.cache/b.jpg", "a/seen.jpg"):
+            storage.write_bytes(storage.join(root, name), b"")
+        assert relatives(root) == ["a/seen.jpg"]
+
+    def test_a_slash_at_the_end_changes_nothing(self, root):
+        storage.write_bytes(storage.join(root, "folder", "a.jpg"), b"")
+        assert relatives(storage.join(root, "folder/")) == relatives(storage.join(root, "folder")) == ["a.jpg"]
+        assert storage.join("folder/", "a") == "folder/a"
+        assert storage.join("/", "a") == "/a"
+
+    def test_what_is_not_there(self, root):
+        nowhere = storage.join(root, "nowhere")
+        storage.remove(nowhere)
+        with pytest.raises(FileNotFoundError):
+            list(storage.list_files(nowhere))
+        with pytest.raises(FileNotFoundError):
+            storage.read_bytes(nowhere)
+
+    def test_remove(self, root):
+        for name in "ab":
+            storage.write_bytes(storage.join(root, name), b"")
+        storage.remove(storage.join(root, "a"))
+        assert relatives(root) == ["b"]
+
+
+def versions(folder):
+    return {entry.relative: entry.version for entry in storage.list_files(str(folder))}
+
+
+class TestLocal:
+    def test_a_version_changes_with_the_file(self, tmp_path):
+        for name in "ab":
+            (tmp_path / name).write_bytes(b"one")
+            os.utime(tmp_path / name, ns=(1, 1_000_000_001))
+        before = versions(tmp_path)
+        os.utime(tmp_path / "a", ns=(1, 1_000_000_002))
+        after = versions(tmp_path)
+        assert after["a"] != before["a"]
+        assert after["b"] == before["b"]
+
+    def test_links_are_followed_and_dangling_ones_are_listed(self, tmp_path):
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "file").write_bytes(b"four")
+        (tmp_path / "link").symlink_to(tmp_path / "folder")
+        (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+        entries = {entry.relative: entry for entry in storage.list_files(str(tmp_path))}
+        assert set(entries) == {"folder/file", "link/file", "dangling"}
+        assert entries["link/file"].size == 4
+
+    def test_a_link_to_the_folder_that_it_stands_in_is_not_followed_for_ever(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "file").write_bytes(b"")
+        (tmp_path / "a" / "again").symlink_to(tmp_path)
+        assert "a/file" in relatives(str(tmp_path))
+
+    def test_a_file_is_no_folder(self, tmp_path):
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(NotADirectoryError):
+            list(storage.list_files(str(tmp_path / "file")))
+
+    def test_a_file_s_name_alone_means_the_current_folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        storage.write_bytes("name", b"content")
+        assert (tmp_path / "name").read_bytes() == b"content"
+
+    def test_a_file_of_the_root_folder_is_not_written_to_the_current_one(self, tmp_path, monkeypatch):
+        folders = []
+        monkeypatch.setattr(storage.NewFile, "__enter__", lambda self: folders.append(self.folder) or self)
+        monkeypatch.setattr(storage.NewFile, "stream", open(os.devnull, "wb"), raising=False)  # noqa: SIM115, PTH123
+        monkeypatch.setattr(storage.NewFile, "keep", lambda *_: None)
+        storage.write_bytes("/name", b"content")
+        assert folders == ["/"]
+
+    @pytest.mark.parametrize("failing", ["write", "close"])
+    def test_a_full_disk_leaves_nothing_and_the_old_file(self, tmp_path, monkeypatch, failing):
+        storage.write_bytes(f"{tmp_path}/name", b"old")
+        opened = Path.open
+
+        def full(self, mode="r", **options):
+            file = opened(self, mode, **options)
+            if "w" not in mode:
+                return file
+
+            class Full:
+                """A file on a disk without room: what is buffered fails as late as at `close`."""
+
+                def write(self, content):
+                    if failing == "write":
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+                def close(self):
+                    file.close()
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            return Full()
+
+        monkeypatch.setattr(Path, "open", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            storage.write_bytes(f"{tmp_path}/name", b"new")
+        assert caught.value.errno == errno.ENOSPC
+        assert [path.name for path in tmp_path.iterdir()] == ["name"]
+        assert (tmp_path / "name").read_bytes() == b"old"
+
+    def test_a_folder_that_cannot_be_made(self, tmp_path):
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(OSError, match="file"):
+            storage.write_bytes(f"{tmp_path}/file/below/name", b"")
+
+
+@pytest.mark.parametrize(
+    ("uri", "local"),
+    [("/a/b", True), ("a", True), ("a:b/c", True), ("gs://bucket/a", False), ("file:///a", False), ("memory://a", False)],
+)
+def test_what_has_a_scheme_is_not_local(uri, local):
+    assert storage.is_local(uri) == local
+
+
+def test_options_reach_the_file_system(monkeypatch):
+    seen = []
+    import fsspec
+
+    def url_to_fs(uri, **options):
+        seen.append((uri, options))
+        return fsspec.filesystem("memory"), "/there/is/nothing"
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", url_to_fs)
+    for read in (storage.read_bytes, storage.open_read, lambda *a, **o: list(storage.list_files(*a, **o))):
+        with pytest.raises(FileNotFoundError):
+            read("gs://bucket/a", token="anon")
+    assert seen == [("gs://bucket/a", {"token": "anon"})] * 3
