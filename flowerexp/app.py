@@ -159,6 +159,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return get_args_parser().parse_intermixed_args(list(arguments))
 
 
+def composed(overrides: Sequence[str]) -> dict[str, Any]:
+    """The checked config that a run with these overrides would have; nothing is run.
+
+    Raises:
+        ConfigError: it is wrong.
+    """
+    app = create()
+    try:
+        config = app.compose_config("config", list(overrides), RunMode.RUN)
+        return check(without_hydra(config), origin_of(config))
+    finally:
+        GlobalHydra.instance().clear()
+
+
 def main(arguments: Sequence[str], task: Task, before: Before) -> None:
     """Do what Hydra's command line does: run, sweep, or show.
 

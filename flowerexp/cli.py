@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from flowerexp.config.places import groups
@@ -38,19 +39,12 @@ where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (photographs and
 """
 
 
-def _ui(arguments: Sequence[str]) -> int:
-    from flowerexp.commands import ui
-
-    return ui(arguments)
+COMMANDS = ("ui", "log")
+"""The named commands: each is a module in `flowerexp.commands`."""
 
 
-def _log(arguments: Sequence[str]) -> int:
-    from flowerexp.commands import log
-
-    return log(arguments)
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"ui": _ui, "log": _log}
+def _run(command: str, arguments: Sequence[str]) -> int:
+    return int(import_module(f"flowerexp.commands.{command}").main(arguments))
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -81,11 +75,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(help_text())
         return 0
     if first in COMMANDS:
-        return COMMANDS[first](arguments[1:])
+        return _run(first, arguments[1:])
     _refuse_bare_words(arguments)
-    from flowerexp.commands import experiment
-
-    return experiment(arguments)
+    return _run("experiment", arguments)
 
 
 def help_text() -> str:
@@ -133,6 +125,4 @@ def _complete() -> int:
             print(" ".join(names))
             return 0
         print(" ".join(names), end=" ")
-    from flowerexp.commands import experiment
-
-    return experiment(sys.argv[1:])
+    return _run("experiment", sys.argv[1:])

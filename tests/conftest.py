@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
@@ -16,6 +17,9 @@ from flowerexp import app
 from flowerexp.cluster import java
 from flowerexp.config import check
 from flowerexp.workload import synthetic
+
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
 
 PHOTOGRAPHS_EACH = 8
 CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")

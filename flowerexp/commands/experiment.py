@@ -1,10 +1,8 @@
-"""What the command line's commands do; each imports what it needs when it is called."""
+"""`flowerexp [overrides]`: run one experiment, or with -m a sweep."""
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from flowerexp.orchestrate import Result
 
 
-def experiment(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """`flowerexp [overrides]`: the Hydra application."""
     from flowerexp import app
 
@@ -85,52 +83,8 @@ def _present(result: Result) -> None:
     lines.append(f"folder    {_short(result.run.folder)}")
     if result.run_id:
         lines += [f"MLflow    run {result.run_id}", "open      flowerexp ui"]
-    print("\n".join(lines))  # noqa: T201
+    print("\n".join(lines))
 
 
 def _short(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _store(arguments: Sequence[str]) -> Any:
-    """The store that a run with these overrides would log to."""
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.types import RunMode
-
-    from flowerexp import app
-    from flowerexp.config import check
-    from flowerexp.tracking import Store
-
-    try:
-        config = app.create().compose_config("config", list(arguments), RunMode.RUN)
-        return Store(**check(app.without_hydra(config), app.origin_of(config))["tracking"])
-    finally:
-        GlobalHydra.instance().clear()
-
-
-def ui(arguments: Sequence[str]) -> int:
-    """`flowerexp ui [--host HOST] [--port N] [tracking overrides]`: open MLflow's pages on our store."""
-    from flowerexp.tracking import serve
-
-    parser = argparse.ArgumentParser(prog="flowerexp ui", description="Serve MLflow's pages of the runs in our store.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=5000)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as tracking.uri=... or home=...")
-    options = parser.parse_args(arguments)
-    return serve(_store(options.overrides), host=options.host, port=options.port)
-
-
-def log(arguments: Sequence[str]) -> int:
-    """`flowerexp log FOLDER ...`: log runs' folders to MLflow, where that failed at the time."""
-    from flowerexp.tracking import log_run
-
-    parser = argparse.ArgumentParser(prog="flowerexp log", description="Log runs' folders to MLflow.")
-    parser.add_argument("folder", nargs="+", type=Path, help="a run's folder, such as outputs/DATE/TIME-ID")
-    failed = 0
-    for folder in parser.parse_args(arguments).folder:
-        try:
-            print(f"{folder}: MLflow run {log_run(folder)}")  # noqa: T201
-        except FlowerexpError as error:
-            failed = 1
-            print(f"flowerexp: {error}", file=sys.stderr)  # noqa: T201
-    return failed

@@ -1,0 +1,164 @@
+"""One measurement: what the clock includes, and that images are counted, not assumed."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from flowerexp.workload import measure, page_cache, readers, slots
+from flowerexp.workload.measure import Task, time_batches
+from flowerexp.workload.readers import Source
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still, but for what `batches` says; in nanoseconds."""
+    now = SimpleNamespace(ns=1_000_000_000)
+    monkeypatch.setattr(measure.time, "perf_counter_ns", lambda: now.ns)
+    return now
+
+
+def batches(clock, *sizes_and_seconds):
+    """Batches that take so many seconds to come, each; the end is seen after another quarter of a second."""
+    for size, seconds in sizes_and_seconds:
+        clock.ns += int(seconds * 1e9)
+        yield SimpleNamespace(shape=(size, 192, 192, 3)), None
+    clock.ns += 250_000_000
+
+
+class TestTimeBatches:
+    def test_counts_what_came_the_short_last_batch_included(self, clock):
+        timing = time_batches(batches(clock, (8, 1), (8, 1), (3, 1)))
+        assert (timing.images, timing.batches) == (19, 3)
+
+    def test_the_first_batch_is_told_apart(self, clock):
+        timing = time_batches(batches(clock, (4, 2.5), (4, 0.5), (4, 0.5)))
+        assert (timing.first_batch_seconds, timing.first_batch_images) == (2.5, 4)
+        assert timing.seconds == 3.75
+
+    def test_the_clock_runs_from_before_the_first_batch_to_the_end(self, clock):
+        timing = time_batches(batches(clock, (4, 1), (4, 1)))
+        assert timing.started_ns == 1_000_000_000
+        assert timing.ended_ns == clock.ns == timing.started_ns + 2_250_000_000
+
+    def test_one_batch(self, clock):
+        timing = time_batches(batches(clock, (5, 2)))
+        assert (timing.images, timing.first_batch_images, timing.first_batch_seconds) == (5, 5, 2.0)
+
+    def test_nothing(self, clock):
+        timing = time_batches(batches(clock))
+        assert (timing.images, timing.batches, timing.first_batch_seconds, timing.first_batch_images) == (0, 0, 0, 0)
+        assert timing.seconds == 0.25
+
+
+class TestSource:
+    SOURCE = Source("tfrecords", ["a", "b", "c"], [5, 0, 7], (192, 192))
+
+    def test_counts_its_images(self):
+        assert self.SOURCE.images == 12
+
+    @pytest.mark.parametrize(
+        ("order", "images", "files"),
+        [
+            ([0, 1, 2], 1, ["a"]),
+            ([0, 1, 2], 5, ["a"]),
+            ([0, 1, 2], 6, ["a", "b", "c"]),
+            ([2, 0, 1], 7, ["c"]),
+            ([2, 0, 1], 8, ["c", "a"]),
+            ([1, 2, 0], 12, ["b", "c", "a"]),
+            ([0, 1, 2], 99, ["a", "b", "c"]),
+        ],
+    )
+    def test_takes_no_more_files_than_it_needs(self, order, images, files):
+        assert self.SOURCE.prefix(order, images) == files
+
+
+class TestMeasure:
+    @pytest.fixture
+    def source(self, tmp_path):
+        files = [tmp_path / f"{number}.jpg" for number in range(20)]
+        for file in files:
+            file.write_bytes(b"content")
+        return Source("image_files", [str(file) for file in files], [1] * 20, (192, 192))
+
+    @pytest.fixture
+    def seen(self, monkeypatch, tmp_path):
+        """What was asked for, in order; each file is an image, and nothing of TensorFlow is needed."""
+        seen = []
+
+        class Dataset:
+            def __init__(self, files):
+                self.files = files
+
+            def batch(self, size):
+                self.size = size
+                return self
+
+            def take(self, number):
+                self.number = number
+                return self
+
+            def __iter__(self):
+                seen.append(("read", self.files))
+                for start in range(0, min(len(self.files), self.size * self.number), self.size):
+                    yield SimpleNamespace(shape=(len(self.files[start : start + self.size]),)), None
+
+        monkeypatch.setattr(readers, "dataset", lambda source, files: Dataset(files))
+        monkeypatch.setattr(measure, "warm_up", lambda source: seen.append(("warm up", source.reader)))
+        monkeypatch.setattr(page_cache, "bring_to", lambda state, files: seen.append((state, list(files))))
+        monkeypatch.setattr(slots, "folder", lambda: tmp_path)
+        return seen
+
+    def measured(self, source, **changes):
+        task = {"reader": source.reader, "batch_size": 2, "batch_number": 3, "repetition": 1, "order": 7, "seed": 11}
+        return measure.measure(Task(**{**task, **changes}), source, 1, "cold")
+
+    def test_a_row_says_what_was_asked_and_what_came(self, source, seen):
+        row = self.measured(source)
+        assert (row["reader"], row["batch_size"], row["batch_number"], row["order"]) == ("image_files", 2, 3, 7)
+        assert (row["images"], row["batches"], row["first_batch_images"], row["execution"]) == (6, 3, 2, 1)
+        assert row["seconds"] == (row["ended_ns"] - row["started_ns"]) / 1e9
+        assert row["page_cache"] == page_cache.state(row["page_cache_fraction"])
+
+    def test_the_state_of_the_cache_is_brought_about_after_warming_up_and_before_reading(self, source, seen):
+        self.measured(source)
+        assert [what for what, _ in seen] == ["warm up", "cold", "read"]
+        assert seen[1][1] == seen[2][1]
+
+    def test_the_seed_decides_which_files_are_read(self, source, seen):
+        for seed in (1, 1, 2):
+            self.measured(source, seed=seed)
+        first, again, other = (files for what, files in seen if what == "read")
+        assert first == again
+        assert set(first) != set(other)
+        assert len(first) == len(set(first)) == 6
+
+    def test_a_source_that_is_too_small_is_counted_as_it_is(self, source, seen):
+        assert self.measured(source, batch_size=8, batch_number=3)["images"] == 20
+
+    def test_files_in_a_bucket_have_no_page_cache_here(self, seen):
+        source = Source("image_files", [f"gs://b/{number}.jpg" for number in range(9)], [1] * 9, (192, 192))
+        row = self.measured(source)
+        assert (row["page_cache"], row["page_cache_fraction"], row["images"]) == ("unknown", None, 6)
+        assert seen[1] == ("cold", [])
+
+
+def test_warming_up_happens_once_for_each_reader(monkeypatch, tmp_path):
+    made = []
+
+    class Dataset(list):
+        def batch(self, _):
+            return self
+
+        take = batch
+
+    def dataset(source, files):
+        made.append((source.reader, list(files)))
+        return Dataset()
+
+    monkeypatch.setattr(measure, "_warm", set())
+    monkeypatch.setattr(measure.gc, "freeze", lambda: None)
+    monkeypatch.setattr(readers, "dataset", dataset)
+    for reader in ("image_files", "tfrecords", "image_files"):
+        measure.warm_up(Source(reader, [str(Path("a")), "b"], [1, 1], (1, 1)))
+    assert made == [("image_files", ["a"]), ("tfrecords", ["a"])]

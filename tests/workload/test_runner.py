@@ -1,0 +1,198 @@
+"""The runner: every run of a job leaves its results, whatever becomes of it."""
+
+import errno
+import json
+import os
+
+import pytest
+
+from flowerexp import storage
+from flowerexp.errors import DataError
+from flowerexp.workload import report, runner
+
+ROWS = [{"images": 3, "seconds": 0.5, "reader": "ü"}, {"images": 4, "seconds": None, "reader": "b"}]
+
+
+class Results:
+    """What a run left behind."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.status = json.loads((folder / "status.json").read_text())
+        self.phases = json.loads((folder / "phases.json").read_text())
+        self.rows = [json.loads(line) for line in (folder / "measurements.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """Run entrypoints as a job's runs, one each, without Spark; returns the results of those that left any."""
+
+    class Session:
+        def stop(self):
+            (tmp_path / "stopped").touch()
+
+    monkeypatch.setattr(runner, "LazySession", Session)
+    monkeypatch.setattr(runner, "environment", lambda spark: {"cores": 2})
+
+    def job(*entrypoints):
+        runs = [
+            {"run_key": f"key{number}", "config": {"number": number}, "output": str(tmp_path / str(number))}
+            for number in range(len(entrypoints))
+        ]
+        (tmp_path / "job.json").write_text(json.dumps({"runs": runs}))
+        monkeypatch.setattr("sys.argv", ["script.py", "--job", str(tmp_path / "job.json")])
+        runner.main(lambda spark, config: entrypoints[config["number"]]())
+        assert (tmp_path / "stopped").exists()
+        return [Results(tmp_path / str(number)) for number in range(len(entrypoints))]
+
+    return job
+
+
+def fine():
+    with report.phase("measure"):
+        report.fact("images", 7)
+        report.note("a note")
+    return ROWS
+
+
+def fails_midway():
+    yield ROWS[0]
+    raise ZeroDivisionError("by\nzero")
+
+
+def refuses():
+    raise DataError("nothing to read", where="dataset.path", hint="check the path")
+
+
+def finds_no_room():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/part")
+
+
+def test_a_run_leaves_rows_phases_and_status(job, capsys):
+    (one,) = job(fine)
+    assert one.rows == ROWS
+    assert one.status["state"] == "finished"
+    assert (one.status["error"], one.status["run_key"]) == (None, "key0")
+    assert one.status["facts"] == {"cores": 2, "images": 7}
+    assert one.status["notes"] == ["a note"]
+    assert one.status["started_at"] <= one.status["ended_at"]
+    assert one.phases.keys() == {"start", "measure"}
+    messages = [json.loads(line)["flowerexp"] for line in capsys.readouterr().out.splitlines()]
+    assert {message["run_key"] for message in messages} == {"key0"}
+    assert (messages[-1]["done"], messages[-1]["total"]) == (1, 1)
+
+
+def test_the_status_comes_last(job, monkeypatch):
+    written = []
+    write = storage.write_bytes
+
+    def note(uri, content):
+        written.append(uri.rpartition("/")[2])
+        write(uri, content)
+
+    monkeypatch.setattr(storage, "write_bytes", note)
+    job(fine)
+    assert sorted(written[:-1]) == ["measurements.jsonl", "phases.json"]
+    assert written[-1] == "status.json"
+
+
+def test_a_run_that_fails_is_recorded_and_the_next_one_runs(job, capsys):
+    failed, finished = job(fails_midway, fine)
+    assert failed.status["state"] == "failed"
+    assert failed.status["error"] == "ZeroDivisionError: by zero"
+    assert "fails_midway" in failed.status["traceback"]
+    assert failed.rows == ROWS[:1]  # what was measured before is not lost
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert (finished.status["state"], finished.rows) == ("finished", ROWS)
+    assert "traceback" not in finished.status
+
+
+def test_nothing_of_one_run_gets_into_the_next(job):
+    finished, failed = job(fine, refuses)
+    assert failed.status["facts"] == {"cores": 2}
+    assert failed.status["notes"] == []
+    assert failed.rows == []
+    assert failed.phases.keys() == {"start"}
+    assert finished.status["notes"] == ["a note"]
+
+
+def test_an_error_on_purpose_keeps_its_parts(job):
+    status = job(refuses)[0].status
+    assert (status["error"], status["where"], status["hint"]) == ("nothing to read", "dataset.path", "check the path")
+
+
+def test_an_error_of_the_operating_system_is_explained(job):
+    status = job(finds_no_room)[0].status
+    assert "/data/part" in status["error"]
+    assert "No space left" in status["error"]
+    assert "room" in status["hint"]
+
+
+@pytest.mark.parametrize("entrypoint", [list, lambda: iter(())], ids=["list", "iterator"])
+def test_no_rows_have_failed(job, entrypoint):
+    status = job(entrypoint)[0].status
+    assert (status["state"], status["error"]) == ("failed", "the entrypoint returned no rows")
+
+
+@pytest.mark.parametrize("row", [{"images": object()}, {"images": b"3"}, {(1, 2): 3}], ids=["object", "bytes", "key"])
+def test_rows_that_cannot_be_written_fail_their_run_alone(job, row):
+    failed, finished = job(lambda: [ROWS[0], row], fine)
+    assert failed.status["state"] == "failed"
+    assert "TypeError" in failed.status["error"]
+    assert failed.rows == ROWS[:1]
+    assert finished.rows == ROWS
+
+
+def test_a_fact_that_cannot_be_written_does_not_cost_the_results(job, tmp_path):
+    def run():
+        report.fact("folder", tmp_path)
+        return ROWS
+
+    (one,) = job(run)
+    assert one.status["facts"]["folder"] == str(tmp_path)
+
+
+def test_results_that_cannot_be_written_fail_the_process(job, tmp_path):
+    (tmp_path / "0").write_text("a file in the place of the folder")
+    with pytest.raises(OSError, match="0"):
+        job(fine)
+    assert (tmp_path / "stopped").exists()
+
+
+def test_a_job_file_is_wanted(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["script.py"])
+    with pytest.raises(SystemExit):
+        runner.main(lambda *_: [])
+    assert "--job" in capsys.readouterr().err
+
+
+class TestReport:
+    def test_phases_entered_twice_add_up_and_may_be_nested(self, told, monkeypatch):
+        now = iter([0, 1, 3, 7, 10, 11])
+        monkeypatch.setattr(report.time, "perf_counter_ns", lambda: next(now) * 10**9)
+        with report.phase("outer"), report.phase("inner"):
+            assert told.phase == "inner"
+        with report.phase("inner"):
+            pass
+        assert told.phases == {"inner": 3.0, "outer": 7.0}
+        assert told.phase == ""
+
+    def test_a_phase_that_fails_is_timed_too(self, told):
+        with pytest.raises(ZeroDivisionError), report.phase("list"):
+            raise ZeroDivisionError
+        assert "list" in told.phases
+        assert told.phase == ""
+
+    def test_a_note_is_one_line_of_output_whatever_it_holds(self, told, capsys):
+        report.note("two\nlines and ü\u2028")
+        (line,) = capsys.readouterr().out.split("\n")[:-1]
+        assert json.loads(line) == {"flowerexp": {"run_key": "test", "note": "two\nlines and ü\u2028"}}
+
+
+@pytest.mark.spark
+def test_the_environment_is_told(spark):
+    facts = runner.environment(spark)
+    assert (facts["executors"], facts["cores"], facts["spark_master"]) == (1, 2, "local[2]")
+    assert facts["spark"] == spark.version
+    assert int(str(facts["java"]).partition(".")[0]) >= 17
+    json.dumps(facts)

@@ -1,0 +1,140 @@
+"""Slots: as many measurements at once on a host as the config says, also across processes."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from flowerexp.workload import slots
+
+HOLDER = """
+import sys
+from pathlib import Path
+from flowerexp.workload import slots
+with slots.slot(int(sys.argv[1]), Path(sys.argv[2])):
+    print("held", flush=True)
+    input()
+print("freed", flush=True)
+"""
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Let a process of its own take a slot; returns it, when it holds one, unless `wait` is False."""
+    processes = []
+
+    def hold(concurrency, wait=True):
+        command = [sys.executable, "-c", HOLDER, str(concurrency), str(tmp_path)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        if wait:
+            assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def free(folder, concurrency):
+    """How many slots nobody holds."""
+    files = [slots._open(number, folder) for number in range(concurrency)]
+    try:
+        return sum(slots._try(file) for file in files)
+    finally:
+        for file in files:
+            file.close()
+
+
+class TestSlot:
+    @pytest.mark.parametrize("concurrency", [1, 2, 3])
+    def test_as_many_processes_hold_one_as_may(self, hold, tmp_path, concurrency):
+        for held in range(concurrency):
+            assert free(tmp_path, concurrency) == concurrency - held
+            hold(concurrency)
+        assert free(tmp_path, concurrency) == 0
+
+    @pytest.mark.parametrize("end", ["leaves", "is killed"])
+    @pytest.mark.parametrize("concurrency", [1, 2])
+    def test_is_free_when_its_holder_leaves_or_is_killed(self, hold, tmp_path, concurrency, end):
+        first, *_ = [hold(concurrency) for _ in range(concurrency)]
+        waiting = hold(concurrency, wait=False)
+        if end == "leaves":
+            first.stdin.write("\n")
+            first.stdin.flush()
+        else:
+            os.kill(first.pid, signal.SIGKILL)
+        assert waiting.stdout.readline() == "held\n"
+        assert free(tmp_path, concurrency) == 0
+
+    @pytest.mark.parametrize("concurrency", [1, 2, 3])
+    def test_never_more_at_once_and_everybody_s_turn_comes(self, tmp_path, concurrency):
+        inside, most, lock = itertools.count(), [0], threading.Lock()
+        now = [0]
+
+        def measure(_):
+            with slots.slot(concurrency, tmp_path) as waited:
+                with lock:
+                    now[0] += 1
+                    most[0] = max(most[0], now[0])
+                next(inside)
+                os.sched_yield()
+                with lock:
+                    now[0] -= 1
+            return waited
+
+        with ThreadPoolExecutor(8) as pool:
+            waits = list(pool.map(measure, range(40)))
+        assert next(inside) == 40
+        assert 1 <= most[0] <= concurrency
+        assert all(wait >= 0 for wait in waits)
+
+    def test_is_given_back_after_a_failure(self, tmp_path):
+        with pytest.raises(ZeroDivisionError), slots.slot(1, tmp_path):
+            raise ZeroDivisionError
+        assert free(tmp_path, 1) == 1
+
+    def test_waiting_is_told(self, tmp_path, monkeypatch):
+        times = iter([10.0, 12.5])
+        monkeypatch.setattr(slots.time, "perf_counter", lambda: next(times))
+        with slots.slot(1, tmp_path) as waited:
+            assert waited == 2.5
+
+
+class TestAllSlots:
+    def test_nothing_is_measured_meanwhile(self, hold, tmp_path):
+        with slots.all_slots(2, tmp_path):
+            assert free(tmp_path, 2) == 0
+            waiting = hold(2, wait=False)
+        assert waiting.stdout.readline() == "held\n"
+
+    def test_waits_for_whoever_measures(self, hold, tmp_path):
+        holder = hold(2)
+        entered = threading.Event()
+
+        def take():
+            with slots.all_slots(2, tmp_path):
+                entered.set()
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        assert not entered.is_set()
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        thread.join()
+        assert entered.is_set()
+
+
+def test_the_folder_is_the_user_s_own_and_the_same_for_all_their_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(slots.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = slots.folder()
+    assert folder == slots.folder()
+    assert folder.parent == tmp_path
+    assert str(os.getuid()) in folder.name
+    assert folder.stat().st_mode & 0o077 == 0
