@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What a run's result does not depend on: where it is kept and logged.
-_VOLATILE = ("home", "storage", "tracking")
+# What a run's result does not depend on: where it is kept and logged, and which sweep it is part of.
+_VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished")
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,23 @@ class Tracking:
 
 
 @dataclass
+class Sweep:
+    """What `-m` sweeps over beside the command line's comma-separated values, and how often.
+
+    Attributes:
+        repeats: how often the whole sweep is run, one block after the other.
+        axes: keys (or config groups) with their values: a list, or a string in Hydra's grammar (`range(1,4)`).
+        zip: groups of axes whose values move together: each a mapping of keys to lists of one length.
+        exclude: combinations to leave out: each a mapping of keys to a value.
+    """
+
+    repeats: int = field(default=1, metadata={"min": 1, "max": 100_000})
+    axes: dict[str, Any] = field(default_factory=dict)
+    zip: list[Any] = field(default_factory=list)
+    exclude: list[Any] = field(default_factory=list)
+
+
+@dataclass
 class Config:
     """One run's whole config."""
 
@@ -137,4 +154,7 @@ class Config:
     tracking: Tracking = MISSING
     reader: list[str] = _list(choices=READERS, unique=True)
     caching: bool = MISSING
+    repeat: int = field(default=1, metadata={"min": 1})
+    sweep: Sweep = MISSING
+    skip_finished: bool = False
     home: str = MISSING

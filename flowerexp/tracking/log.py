@@ -29,7 +29,7 @@ TABLE = "measurements.json"
 ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json")
 
 # Not choices of the experiment: where things are kept, which differs from machine to machine.
-_NOT_PARAMS = {"tracking", "storage", "home", "hydra"}
+_NOT_PARAMS = {"tracking", "storage", "home", "hydra", "sweep", "skip_finished"}
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 # Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
