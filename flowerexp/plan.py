@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,21 @@ _VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run: its identity, its checked config, and the folder that it leaves behind."""
+    """One run.
+
+    Attributes:
+        run_key: its identity.
+        config: its checked config.
+        folder: the folder that it leaves behind.
+        code_hash: the hash of the code that it runs.
+        extra: what else its record holds, such as the sweep that it belongs to.
+    """
 
     run_key: str
     config: Mapping[str, Any]
     folder: Path
+    code_hash: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def entrypoint(self) -> str:
@@ -84,13 +94,19 @@ def run_key(config: Mapping[str, Any], code_hash: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def plan(configs: Sequence[Mapping[str, Any]], folders: Sequence[Path], code_hash: str) -> Plan:
+def plan(
+    configs: Sequence[Mapping[str, Any]],
+    folders: Sequence[Path],
+    code_hash: str,
+    extra: Mapping[str, Any] | None = None,
+) -> Plan:
     """Plan the runs of checked configs.
 
     Args:
         configs: one a run.
         folders: each run's folder.
         code_hash: the hash of the code that will be shipped.
+        extra: what else the record of each run holds.
 
     Returns:
         The plan: jobs in the order in which their clusters first appear, runs within each in the given order.
@@ -98,7 +114,9 @@ def plan(configs: Sequence[Mapping[str, Any]], folders: Sequence[Path], code_has
     groups: dict[str, list[PlannedRun]] = {}
     for config, folder in zip(configs, folders, strict=True):
         key = json.dumps([config["cluster"], config["entrypoint"]["script"]], sort_keys=True)
-        groups.setdefault(key, []).append(PlannedRun(run_key(config, code_hash), config, folder))
+        groups.setdefault(key, []).append(
+            PlannedRun(run_key(config, code_hash), config, folder, code_hash, extra or {})
+        )
     jobs = [
         PlannedJob(runs[0].config["cluster"], runs[0].config["entrypoint"]["script"], runs) for runs in groups.values()
     ]

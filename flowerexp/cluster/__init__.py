@@ -30,6 +30,11 @@ class JobFiles:
 class Submission(Protocol):
     """A job that was submitted."""
 
+    @property
+    def handle(self) -> dict[str, Any]:
+        """What finds the job again from another process, as JSON can hold it."""
+        ...
+
     def poll(self) -> tuple[Sequence[str], int | None]:
         """The lines that the driver printed since the last call, and the exit code once it has ended."""
         ...
@@ -40,7 +45,13 @@ class Submission(Protocol):
 
 
 class Backend(Protocol):
-    """A kind of cluster."""
+    """A kind of cluster.
+
+    Attributes:
+        on_this_host: do its jobs share this machine with the launcher?
+    """
+
+    on_this_host: bool
 
     def check(self) -> None:
         """Find out, before anything starts, whether a job could run here.
@@ -52,6 +63,10 @@ class Backend(Protocol):
 
     def submit(self, files: JobFiles) -> Submission:
         """Start a job; returns while it runs."""
+        ...
+
+    def find(self, folder: Path, handle: dict[str, Any]) -> Submission | None:
+        """A job that another process submitted, by its folder and handle; None if it runs no longer."""
         ...
 
 

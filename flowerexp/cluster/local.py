@@ -44,6 +44,8 @@ def spark_home() -> Path:
 class Local:
     """Spark in local mode. Its crash or lack of memory is a failed run, never a dead launcher."""
 
+    on_this_host = True
+
     def __init__(self, cluster: Mapping[str, Any]) -> None:
         self.cluster = cluster
 
@@ -96,7 +98,12 @@ class Local:
                 env=_environment(),
                 start_new_session=True,
             )
-        return LocalSubmission(process, log)
+        return LocalSubmission(process.pid, log, process)
+
+    def find(self, folder: Path, handle: dict[str, Any]) -> LocalSubmission | None:
+        """See `Backend.find`: a process of that number counts only if it started when the job did."""
+        submission = LocalSubmission(handle["pid"], folder / "driver.log")
+        return submission if _start_time(handle["pid"]) == handle["start_time"] else None
 
 
 def _property(value: object) -> str:
@@ -119,17 +126,45 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-class LocalSubmission:
-    """A running `spark-submit`; what its driver prints is followed in its log, as on a cluster."""
+def _start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot (proc(5), field 22); None if there is none, or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.process = process
+
+class LocalSubmission:
+    """A running `spark-submit`; what its driver prints is followed in its log, as on a cluster.
+
+    Args:
+        pid: the process, which leads a process group of its own.
+        log: the driver's log.
+        process: the process, if it is a child of ours; else it was started by a launcher that is no more.
+    """
+
+    def __init__(self, pid: int, log: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+        self._pid = pid
+        self._process = process
+        self._start_time = _start_time(pid)
         self._log: IO[bytes] = log.open("rb")
         self._rest = b""
 
+    @property
+    def handle(self) -> dict[str, Any]:
+        """See `Submission.handle`."""
+        return {"pid": self._pid, "start_time": self._start_time}
+
+    def _code(self) -> int | None:
+        if self._process is not None:
+            return self._process.poll()
+        # Nobody tells the exit code of another's child; whether its results are whole, their files say.
+        return None if _start_time(self._pid) == self._start_time is not None else 0
+
     def poll(self) -> tuple[Sequence[str], int | None]:
         """See `Submission.poll`."""
-        code = self.process.poll()  # before reading, so that the last lines are read after the end
+        code = self._code()  # before reading, so that the last lines are read after the end
         text = self._rest + self._log.read()
         whole, newline, self._rest = text.rpartition(b"\n")
         if code is not None and self._rest:
@@ -140,23 +175,19 @@ class LocalSubmission:
         """See `Submission.stop`: first politely, then by force, the whole process group."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
-                os.killpg(self.process.pid, number)
+                os.killpg(self._pid, number)
             except ProcessLookupError:
-                break
-            try:
-                self.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
-            if not self._group_lives():
-                break
-        self._log.close()
+                return
+            if self._gone():
+                return
 
-    def _group_lives(self) -> bool:
+    def _gone(self) -> bool:
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
+            self._code()  # reaps a child of ours, which would stay in its group as a zombie
             try:
-                os.killpg(self.process.pid, 0)
+                os.killpg(self._pid, 0)
             except ProcessLookupError:
-                return False
+                return True
             time.sleep(0.05)
-        return True
+        return False

@@ -64,6 +64,11 @@ def note(text: str) -> None:
     _emit({"note": text})
 
 
+def state(output: str, name: str) -> None:
+    """Tell that the run whose results go to `output` has `started`, `finished` or `failed`."""
+    _emit({"output": output, "state": name})
+
+
 def progress(done: int, total: int) -> None:
     """Tell how far the current phase is; a total of 0 means that this is not known yet."""
     _emit({"phase": _current.phase, "done": done, "total": total})

@@ -69,6 +69,7 @@ class LazySession:
 def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) -> None:
     """Run one run and write its results; `status.json` comes last, so that it says that the others are whole."""
     told = report.begin(one["run_key"])
+    report.state(one["output"], "started")
     told.phases["start"] = start_seconds
     told.facts.update(environment(spark))
     status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None}
@@ -87,7 +88,7 @@ def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) ->
     storage.write_bytes(storage.join(output, "measurements.jsonl"), "".join(map(_line, rows)).encode())
     storage.write_bytes(storage.join(output, "phases.json"), json.dumps(told.phases, indent=1).encode())
     storage.write_bytes(storage.join(output, "status.json"), json.dumps(status, indent=1).encode())
-    report.progress(1, 1)
+    report.state(output, status["state"])
 
 
 def _line(row: dict[str, Any]) -> str:

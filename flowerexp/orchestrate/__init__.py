@@ -1,0 +1,42 @@
+"""The one place that walks plan -> cluster -> job -> measurements -> analysis -> tracking.
+
+`preflight` looks before anything happens, `drive` takes jobs to their clusters, `home` brings runs home, and `batch`
+holds it together; a single run is a batch of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowerexp.console import Screen
+from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.orchestrate.batch import Batch
+from flowerexp.orchestrate.home import RECORD, Result
+from flowerexp.orchestrate.preflight import preflight
+from flowerexp.plan import plan
+
+__all__ = ["RECORD", "Batch", "Result", "preflight", "run"]
+
+
+def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[str, Any] | None = None) -> Result:
+    """Run one checked config from beginning to end.
+
+    Args:
+        config: the checked config.
+        folder: the run's folder; it exists.
+        screen: where progress is shown.
+        extra: what else to put into the run's record, such as ``{"rerun_of": run_id}``.
+
+    Returns:
+        The result; a run that failed on the cluster is logged to MLflow as failed, and its result holds the error.
+
+    Raises:
+        FlowerexpError: something was found to be wrong before the job started.
+    """
+    bundle = Bundle(find_script(config["entrypoint"]["script"]))
+    planned = plan([config], [folder], bundle.code_hash, extra or {})
+    results: list[Result] = []
+    Batch(planned, folder, screen).run(results.append)
+    return results[0]

@@ -1,0 +1,164 @@
+"""Take jobs to their cluster: ship, submit, follow, and tell what happens, from a thread of its own."""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.cluster import JobFiles, Submission, backend
+from flowerexp.config.redact import redacted
+from flowerexp.errors import FlowerexpError, from_os_error
+from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.job.follow import follow
+from flowerexp.plan import PlannedJob, PlannedRun
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a job or one of its runs.
+
+    Attributes:
+        kind: `submitted`, `progress`, `started`, `ended` (its results are there), `lost` (the job ended without them),
+            `refused` (the job could not be submitted), or `closed` (the last event of a drive).
+        runs: the runs that it is about.
+        message: the progress message, the submission's handle, or the error's text.
+        exit_code: of the job that ended.
+        tail: the last lines that the job printed.
+    """
+
+    kind: str
+    runs: Sequence[PlannedRun] = ()
+    message: Any = None
+    exit_code: int = 0
+    tail: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A job that outlived its launcher: it is followed, not started again."""
+
+    submission: Submission
+    runs: Sequence[PlannedRun]
+
+
+class Drive(threading.Thread):
+    """The jobs of one cluster, one after the other.
+
+    Args:
+        jobs: what to run.
+        folder: where each job gets a folder of its own, named by `names`.
+        names: the folders' names.
+        events: where what happens is told.
+        found: a job of this cluster that is already running.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[PlannedJob],
+        folder: Path,
+        names: Sequence[str],
+        events: queue.Queue[Event],
+        found: Sequence[Found] = (),
+    ) -> None:
+        super().__init__(daemon=True)
+        self._jobs = list(zip(jobs, names, strict=True))
+        self._folder = folder
+        self._events = events
+        self._found = found
+        self._stopping = threading.Event()
+        self._submission: Submission | None = None
+
+    def stop(self) -> None:
+        """End the job that is running, and start no further one."""
+        self._stopping.set()
+        submission = self._submission
+        if submission:
+            submission.stop()
+
+    def run(self) -> None:
+        """Run all jobs; the last event is `closed`, whatever happens."""
+        try:
+            for found in self._found:
+                self._follow(found.submission, list(found.runs))
+            for job, name in self._jobs:
+                self._run_job(job, name)
+        finally:
+            self._events.put(Event("closed"))
+
+    def _run_job(self, job: PlannedJob, name: str) -> None:
+        """Run a job's runs, in as many Spark applications as it takes: one that dies costs the run at hand alone."""
+        remaining = list(job.runs)
+        attempt = 0
+        while remaining and not self._stopping.is_set():
+            attempt += 1
+            folder = self._folder / (name if attempt == 1 else f"{name}-{attempt}")
+            try:
+                files = write_job(job, remaining, folder)
+                submission = backend(dict(job.cluster)).submit(files)
+            except (FlowerexpError, OSError) as error:
+                text = str(from_os_error(error, "submitting:")) if isinstance(error, OSError) else str(error)
+                self._events.put(Event("refused", remaining, text))
+                return
+            self._events.put(Event("submitted", remaining, {"folder": str(folder), "handle": submission.handle}))
+            before = len(remaining)
+            remaining = self._follow(submission, remaining)
+            if len(remaining) == before:
+                return
+
+    def _follow(self, submission: Submission, runs: list[PlannedRun]) -> list[PlannedRun]:
+        """Follow a submitted job to its end; returns the runs that it did not come to."""
+        self._submission = submission
+        if self._stopping.is_set():
+            submission.stop()
+        by_key = {str(run.folder / "results"): run for run in runs}
+        started: list[PlannedRun] = []
+        ended: list[PlannedRun] = []
+
+        def listen(message: Mapping[str, Any]) -> None:
+            run = by_key.get(str(message.get("output")))
+            if run is None or "state" not in message:
+                self._events.put(Event("progress", (), message))
+            elif message["state"] == "started":
+                started.append(run)
+                self._events.put(Event("started", (run,)))
+            elif run not in ended:
+                ended.append(run)
+                self._events.put(Event("ended", (run,)))
+
+        code, tail = follow(submission, listen)
+        self._submission = None
+        for run in runs:
+            if run not in ended and (run.folder / "results" / "status.json").exists():
+                ended.append(run)
+                self._events.put(Event("ended", (run,)))
+        remaining = [run for run in runs if run not in ended]
+        if self._stopping.is_set():
+            self._events.put(Event("lost", remaining, "stopped", code, tail))
+            return []
+        lost = [run for run in remaining if run in started] or (remaining if not ended else [])
+        if lost:
+            self._events.put(Event("lost", lost, None, code, tail))
+        return [run for run in remaining if run not in lost]
+
+
+def write_job(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path) -> JobFiles:
+    """Write what is shipped into a job's folder: the job file, the bundle and the script.
+
+    Raises:
+        OSError: no room, no permission.
+    """
+    bundle = Bundle(find_script(job.script))
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = [
+        {"run_key": run.run_key, "config": redacted(run.config), "output": str(run.folder / "results")} for run in runs
+    ]
+    storage.write_bytes(str(folder / "job.json"), json.dumps({"runs": listed}, indent=1).encode())
+    script = Path(shutil.copy(bundle.script, folder))
+    return JobFiles(folder, script, bundle.write(folder), folder / "job.json")

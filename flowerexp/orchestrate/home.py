@@ -1,0 +1,110 @@
+"""Bring a run home: read its results, analyse them, write its record, and tell MLflow."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowerexp import analysis, measurements, storage, tracking
+from flowerexp.config.redact import redacted
+from flowerexp.errors import DataError, FlowerexpError, JobError
+from flowerexp.job.results import Outcome, read_outcome
+from flowerexp.plan import PlannedRun
+from flowerexp.provenance import provenance
+
+if TYPE_CHECKING:
+    from flowerexp.analysis import Analysis
+
+RECORD = "run.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended: its outcome on the cluster, its analysis, and MLflow's run_id; None for what was not reached."""
+
+    run: PlannedRun
+    outcome: Outcome
+    analysis: Analysis | None
+    run_id: str | None
+    error: FlowerexpError | None
+
+
+def bring_home(run: PlannedRun, submitted_at: float, exit_code: int, tail: Sequence[str]) -> Result:
+    """Read, analyse, record and log one run that has ended.
+
+    Args:
+        run: the run.
+        submitted_at: epoch seconds; when a run has no start time of its own, it counts from here.
+        exit_code: its job's, for results that are missing.
+        tail: the last lines that the job printed, likewise.
+
+    Returns:
+        The result. Whatever goes wrong here is in its `error`; what was measured stays in the run's folder.
+    """
+    outcome = read_outcome(run.folder / "results", exit_code, tail)
+    error: FlowerexpError | None = None
+    if outcome.error:
+        hint = outcome.hint if outcome.where or outcome.hint else f"see {run.folder / 'job' / 'driver.log'}"
+        error = JobError(outcome.error, where=outcome.where, hint=hint)
+    found = None
+    try:
+        found = _analyse(run)
+    except FlowerexpError as problem:
+        error = error or problem
+    if found and found.verdict.state == "invalid" and not error:
+        error = DataError("; ".join(found.verdict.reasons))
+    ended = {
+        "state": "failed" if error else "finished",
+        "error": str(error) if error else None,
+        "ended_at": outcome.ended_at or time.time(),
+        "phases": outcome.phases,
+        "facts": outcome.facts,
+        "notes": list(outcome.notes),
+        "verdict": vars(found.verdict) if found else None,
+    }
+    run_id = None
+    try:
+        record(run, outcome.started_at or submitted_at, ended)
+        run_id = tracking.log_run(run.folder, tracking.Store(**run.config["tracking"]))
+    except FlowerexpError as problem:
+        error = error or problem
+    return Result(run, outcome, found, run_id, error)
+
+
+def _analyse(run: PlannedRun) -> Analysis | None:
+    """Analyse what was measured, also by a run that failed later; None where there is nothing."""
+    path = run.folder / "results" / "measurements.jsonl"
+    rows = measurements.load(path) if path.exists() else []
+    return analysis.analyse(rows, run.folder / "analysis", run.entrypoint) if rows else None
+
+
+def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None:
+    """Write the run's record: what `flowerexp log` needs to tell MLflow about it.
+
+    Args:
+        run: the run.
+        started_at: epoch seconds.
+        ended: what is known since it ended; nothing yet for a run that is about to start.
+    """
+    config = redacted(run.config)
+    content = {
+        "run_key": run.run_key,
+        "name": run.name,
+        "entrypoint": run.entrypoint,
+        "config": config,
+        "tracking": config["tracking"],
+        "sweep_id": None,
+        "started_at": started_at,
+        "ended_at": None,
+        "state": "running",
+        "error": None,
+        "verdict": None,
+        "phases": {},
+        **run.extra,
+        **ended,
+        "facts": {**provenance(), "code_hash": run.code_hash, **ended.get("facts", {})},
+    }
+    storage.write_bytes(str(run.folder / RECORD), json.dumps(content, indent=1).encode())
