@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config import Origin, check
 from flowerexp.config.places import config_folder, groups
-from flowerexp.errors import ConfigError, did_you_mean
+from flowerexp.errors import ConfigError, JobError, did_you_mean
 
 Task = Callable[[DictConfig], Any]
 Before = Callable[[dict[str, Any], Origin], None]
@@ -209,6 +209,14 @@ def _show(app: App, args: argparse.Namespace, name: str) -> bool:
     return True
 
 
+def _raise_failures(batches: Any) -> None:
+    """End a sweep in which runs failed with an error; each of them was shown with its own reason."""
+    returns = [one for batch in batches or [] for one in batch if isinstance(one, JobReturn)]
+    failed = sum(one.status is JobStatus.FAILED for one in returns)
+    if failed:
+        raise JobError(f"{failed} of {len(returns)} runs failed", hint="their reasons stand above")
+
+
 def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Before) -> None:
     overrides = list(args.overrides)
     config = app.compose_config(
@@ -220,7 +228,8 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
     )
     if args.multirun or (not args.run and config.hydra.mode == RunMode.MULTIRUN):
         with open_dict(config):
-            app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
+            batches = app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
+        _raise_failures(batches)
         return
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.is_sweep_override():

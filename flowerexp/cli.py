@@ -39,7 +39,7 @@ where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (photographs and
 """
 
 
-COMMANDS = ("ui", "log")
+COMMANDS = ("resume", "ui", "log")
 """The named commands: each is a module in `flowerexp.commands`."""
 
 

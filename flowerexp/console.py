@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from flowerexp.analysis import Analysis
     from flowerexp.analysis.summary import Cell, Group
+    from flowerexp.plan import PlannedRun
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -50,43 +52,113 @@ class Screen:
     def following(self, runs: int) -> Iterator[Listener]:
         """Show the progress of a job of so many runs; yields the listener for its messages."""
         if self._stream.isatty():
-            with self._bar() as listener:
+            with self._bar(runs) as listener:
                 yield listener
         else:
-            yield self._lines()
+            yield self._lines(runs)
 
     @contextmanager
-    def _bar(self) -> Iterator[Listener]:
+    def _bar(self, runs: int) -> Iterator[Listener]:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         console = Console(file=self._stream, highlight=False, soft_wrap=True)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-            bar = progress.add_task(_PHASES[""], total=None)
+        columns: tuple[ProgressColumn, ...] = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+        )
+        with Progress(
+            *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True
+        ) as progress:
+            all_runs = progress.add_task("runs", total=runs, visible=runs > 1)
+            phase = progress.add_task(_PHASES[""], total=None)
+            count = _Count(runs)
 
             def listen(message: dict[str, Any]) -> None:
                 if "note" in message:
                     console.print(message["note"], markup=False)
+                elif "result" in message:
+                    if runs > 1:
+                        console.print(count.line(message["result"]), markup=False)
+                    progress.update(all_runs, advance=1, description=count.description)
                 elif "phase" in message:
-                    phase = _PHASES.get(message["phase"], message["phase"])
-                    progress.update(bar, description=phase, completed=message["done"], total=message["total"] or None)
+                    name = _PHASES.get(message["phase"], message["phase"])
+                    done, total = message["done"], message["total"] or None
+                    progress.update(phase, description=name, completed=done, total=total)
 
             yield listen
 
-    def _lines(self) -> Listener:
+    def _lines(self, runs: int) -> Listener:
         shown: set[str] = set()
+        count = _Count(runs)
 
         def listen(message: dict[str, Any]) -> None:
             if "note" in message:
                 self.say(message["note"])
-                return
-            phase = _PHASES.get(message.get("phase", ""), message.get("phase", ""))
-            if message.get("phase") and phase not in shown:
-                shown.add(phase)
-                self.say(f"{phase} ...")
+            elif "result" in message and runs > 1:
+                self.say(count.line(message["result"]))
+            elif message.get("phase") and runs == 1:
+                phase = _PHASES.get(message["phase"], message["phase"])
+                if phase not in shown:
+                    shown.add(phase)
+                    self.say(f"{phase} ...")
 
         return listen
+
+
+class Ended(Protocol):
+    """What the screen shows of a run that has come home."""
+
+    @property
+    def run(self) -> PlannedRun:
+        """The run."""
+        ...
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """What was measured, if anything was."""
+        ...
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it failed."""
+        ...
+
+
+class _Count:
+    """Counts the runs of a sweep as they come home, and describes each in a line."""
+
+    def __init__(self, runs: int) -> None:
+        self.runs = runs
+        self.done = 0
+        self.failed = 0
+
+    @property
+    def description(self) -> str:
+        """For the bar of runs."""
+        return f"runs ({self.failed} failed)" if self.failed else "runs"
+
+    def line(self, result: Ended) -> str:
+        """One run's line: its number, state, what distinguishes it, and its rates or its error."""
+        self.done += 1
+        self.failed += result.error is not None
+        head = f"[{self.done}/{self.runs}] {'failed  ' if result.error else 'finished'}  {result.run.label}"
+        if result.error:
+            return f"{head}: {result.error}"
+        groups = result.analysis.summary.groups if result.analysis else ()
+        rates = [f"{group.name} {group.images_per_second:,.0f}/s" for group in groups if group.images_per_second]
+        return f"{head}  {', '.join(rates)}"
 
 
 def table(groups: Sequence[Group]) -> str:

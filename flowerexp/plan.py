@@ -48,6 +48,11 @@ class PlannedRun:
         return f"{config['cluster']['kind']} {what}"
 
     @property
+    def label(self) -> str:
+        """What tells this run from the others of its sweep; its name outside of one."""
+        return str(self.extra.get("label") or self.name)
+
+    @property
     def measurements(self) -> int:
         """How many measurements the grid asks for, before cells are dropped; 0 where the entrypoint has no grid."""
         grid = self.config["grid"]
@@ -68,9 +73,8 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that will run, and the hash of the code that will run it."""
+    """Everything that will run."""
 
-    code_hash: str
     jobs: Sequence[PlannedJob]
 
     @property
@@ -111,13 +115,20 @@ def plan(
     Returns:
         The plan: jobs in the order in which their clusters first appear, runs within each in the given order.
     """
-    groups: dict[str, list[PlannedRun]] = {}
-    for config, folder in zip(configs, folders, strict=True):
-        key = json.dumps([config["cluster"], config["entrypoint"]["script"]], sort_keys=True)
-        groups.setdefault(key, []).append(
-            PlannedRun(run_key(config, code_hash), config, folder, code_hash, extra or {})
+    return Plan(
+        grouped(
+            [
+                PlannedRun(run_key(config, code_hash), config, folder, code_hash, extra or {})
+                for config, folder in zip(configs, folders, strict=True)
+            ]
         )
-    jobs = [
-        PlannedJob(runs[0].config["cluster"], runs[0].config["entrypoint"]["script"], runs) for runs in groups.values()
-    ]
-    return Plan(code_hash, jobs)
+    )
+
+
+def grouped(runs: Sequence[PlannedRun]) -> list[PlannedJob]:
+    """Group runs that share a cluster and a script into jobs, in the order in which these first appear."""
+    groups: dict[str, list[PlannedRun]] = {}
+    for run in runs:
+        key = json.dumps([run.config["cluster"], run.config["entrypoint"]["script"]], sort_keys=True)
+        groups.setdefault(key, []).append(run)
+    return [PlannedJob(own[0].config["cluster"], own[0].config["entrypoint"]["script"], own) for own in groups.values()]

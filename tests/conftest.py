@@ -1,4 +1,4 @@
-"""What many tests share: a small data set, a real Spark session, and checked configs as the real command composes them."""
+"""What many tests share: a small data set, a real Spark session, and configs as the real command composes them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from typing import Any
 
 import hypothesis
 import pytest
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
 
 from flowerexp import app
 from flowerexp.cluster import java
-from flowerexp.config import check
 from flowerexp.workload import synthetic
 
 hypothesis.settings.register_profile("busy machine", deadline=None)
@@ -27,20 +24,10 @@ CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 Compose = Callable[..., dict[str, Any]]
 
 
-def compose(*overrides: str) -> dict[str, Any]:
-    """The checked config of a run with these overrides, by way of the real application."""
-    application = app.create()
-    try:
-        config = application.compose_config("config", list(overrides), RunMode.RUN)
-        return check(app.without_hydra(config), app.origin_of(config))
-    finally:
-        GlobalHydra.instance().clear()
-
-
 @pytest.fixture
 def config(tmp_path: Path) -> Compose:
     """`config("grid=wide", ...)` is a run's checked config; its home is the test's own folder."""
-    return lambda *overrides: compose(f"home={tmp_path}", *overrides)
+    return lambda *overrides: app.composed([f"home={tmp_path}", *overrides])
 
 
 @pytest.fixture(scope="session")

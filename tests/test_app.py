@@ -13,7 +13,8 @@ import pytest
 from omegaconf import OmegaConf
 
 import flowerexp
-from flowerexp import cli, commands
+from flowerexp import cli
+from flowerexp.commands import experiment
 from flowerexp.config.places import config_folder, groups
 from flowerexp.errors import DataError
 
@@ -24,8 +25,8 @@ HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "
 def ran(monkeypatch):
     """The list of configs that were run: runs only note that they were called."""
     configs: list[Any] = []
-    monkeypatch.setattr(commands, "_before", lambda *_: None)
-    monkeypatch.setattr(commands, "_task", configs.append)
+    monkeypatch.setattr(experiment, "_before", lambda *_: None)
+    monkeypatch.setattr(experiment, "_task", configs.append)
     return configs
 
 
@@ -130,7 +131,7 @@ def test_what_a_run_says_of_its_failure_is_one_line(call, monkeypatch):
     def fail(config, origin=None):
         raise DataError("no photographs in here", where="dataset.path", hint="check the path")
 
-    monkeypatch.setattr(commands, "_before", fail)
+    monkeypatch.setattr(experiment, "_before", fail)
     code, _, err = call("caching=false")
     assert (code, err) == (1, "flowerexp: dataset.path: no photographs in here; check the path\n")
 
@@ -139,7 +140,7 @@ def test_ctrl_c_ends_with_130(call, monkeypatch):
     def interrupt(config, origin):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "_before", interrupt)
+    monkeypatch.setattr(experiment, "_before", interrupt)
     assert call("caching=false")[0] == 130
 
 
@@ -148,7 +149,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(tmp_path, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(commands, "_before", fail)
+    monkeypatch.setattr(experiment, "_before", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main([])
 
@@ -243,7 +244,7 @@ class TestHelp:
         assert not ran
 
     def test_does_not_compose(self, call, monkeypatch):
-        monkeypatch.setattr(commands, "experiment", lambda _: pytest.fail("composed"))
+        monkeypatch.setattr(cli, "_run", lambda *_: pytest.fail("composed"))
         monkeypatch.setitem(sys.modules, "hydra", None)
         assert call("--help")[0] == 0
 

@@ -137,10 +137,14 @@ class TestLocal:
 
     def test_a_file_of_the_root_folder_is_not_written_to_the_current_one(self, tmp_path, monkeypatch):
         folders = []
-        monkeypatch.setattr(storage.NewFile, "__enter__", lambda self: folders.append(self.folder) or self)
-        monkeypatch.setattr(storage.NewFile, "stream", open(os.devnull, "wb"), raising=False)  # noqa: SIM115, PTH123
-        monkeypatch.setattr(storage.NewFile, "keep", lambda *_: None)
-        storage.write_bytes("/name", b"content")
+
+        def stop(file):
+            folders.append(file.folder)
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(storage.NewFile, "__enter__", stop)
+        with pytest.raises(ZeroDivisionError):
+            storage.write_bytes("/name", b"content")
         assert folders == ["/"]
 
     @pytest.mark.parametrize("failing", ["write", "close"])
@@ -181,7 +185,14 @@ class TestLocal:
 
 @pytest.mark.parametrize(
     ("uri", "local"),
-    [("/a/b", True), ("a", True), ("a:b/c", True), ("gs://bucket/a", False), ("file:///a", False), ("memory://a", False)],
+    [
+        ("/a/b", True),
+        ("a", True),
+        ("a:b/c", True),
+        ("gs://bucket/a", False),
+        ("file:///a", False),
+        ("memory://a", False),
+    ],
 )
 def test_what_has_a_scheme_is_not_local(uri, local):
     assert storage.is_local(uri) == local

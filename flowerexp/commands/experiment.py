@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     """`flowerexp [overrides]`: the Hydra application."""
     from flowerexp import app
 
-    app.main(arguments, _task, _before)
+    app.main(arguments, Task(), _before)
     return 0
 
 
@@ -42,12 +42,24 @@ def located(error: FlowerexpError, origin: Origin) -> FlowerexpError:
     return type(error)(error.problem, where=f"{error.where} ({place})", hint=error.hint)
 
 
-def _task(config: DictConfig) -> str | None:
-    """One run, called by Hydra with its composed config.
+class Task:
+    """What Hydra runs: one experiment. Our launcher knows by the mark that it may ship many of them as one batch."""
 
-    Raises:
-        FlowerexpError: the run failed.
-    """
+    flowerexp_batches = True
+
+    def __call__(self, config: DictConfig) -> str | None:
+        """One run, called by Hydra with its composed config.
+
+        Returns:
+            MLflow's run_id.
+
+        Raises:
+            FlowerexpError: the run failed.
+        """
+        return _run(config)
+
+
+def _run(config: DictConfig) -> str | None:
     from hydra.core.hydra_config import HydraConfig
 
     from flowerexp.app import origin_of

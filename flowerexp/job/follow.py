@@ -11,6 +11,7 @@ from flowerexp.cluster import Submission
 
 _POLL_SECONDS = 0.1
 Listener = Callable[[dict[str, Any]], None]
+Lines = Callable[[str], None]
 
 
 def progress_of(line: str) -> dict[str, Any] | None:
@@ -24,24 +25,26 @@ def progress_of(line: str) -> dict[str, Any] | None:
     return message if isinstance(message, dict) else None
 
 
-def follow(submission: Submission, listener: Listener) -> tuple[int, list[str]]:
+def follow(submission: Submission, listener: Listener, lines: Lines = lambda _: None) -> tuple[int, list[str]]:
     """Follow a job to its end.
 
     Args:
         submission: the running job.
         listener: called with each progress message.
+        lines: called with each other line.
 
     Returns:
         The exit code, and the last lines that were no progress: what explains an end without results.
     """
     tail: list[str] = []
     while True:
-        lines, code = submission.poll()
-        for line in lines:
+        printed, code = submission.poll()
+        for line in printed:
             message = progress_of(line)
             if message is not None:
                 listener(message)
             elif line.strip():
+                lines(line)
                 tail = [*tail[-49:], line]
         if code is not None:
             return code, tail

@@ -78,22 +78,24 @@ class Batch:
         self._started_at = time.time()
         self._active: list[Drive] = []
 
-    def run(self, deliver: Callable[[Result], None]) -> None:
+    def run(self, deliver: Callable[[Result], None], runs: Sequence[PlannedRun] | None = None) -> None:
         """Run everything, and hand over each result as it comes home; the batch keeps none of them.
 
         Args:
             deliver: called with each run's result, in this thread.
+            runs: all runs that will come home, those of jobs that were found included; by default the plan's.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; the jobs were stopped first, and what had ended was brought home.
         """
+        runs = self._plan.runs if runs is None else runs
         for one in self._plan.runs:
             one.folder.mkdir(parents=True, exist_ok=True)
             record(one, self._started_at, {})
-        preparation = _Preparation(self._plan, self._slots())
+        preparation = _Preparation(runs, nullcontext() if self._found else self._slots())
         waiting = self._drives()
         try:
-            with self._screen.following(len(self._plan.runs)) as listener:
+            with self._screen.following(len(runs)) as listener:
                 self._loop(waiting, listener, preparation, deliver)
         except BaseException:
             self._stop(deliver)
@@ -208,9 +210,9 @@ class _Preparation:
     That is work on this machine, so the slots are held meanwhile: nothing is measured beside it.
     """
 
-    def __init__(self, plan: Plan, slots_held: AbstractContextManager[None]) -> None:
-        self._stores = {tracking.Store(**one.config["tracking"]) for one in plan.runs}
-        self._grid = any(one.measurements for one in plan.runs)
+    def __init__(self, runs: Sequence[PlannedRun], slots_held: AbstractContextManager[None]) -> None:
+        self._stores = {tracking.Store(**one.config["tracking"]) for one in runs}
+        self._grid = any(one.measurements for one in runs)
         self._held = ExitStack()
         self._held.enter_context(slots_held)
         self._thread = threading.Thread(target=self._prepare, daemon=True)

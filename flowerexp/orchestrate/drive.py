@@ -117,35 +117,65 @@ class Drive(threading.Thread):
         self._submission = submission
         if self._stopping.is_set():
             submission.stop()
-        by_key = {str(run.folder / "results"): run for run in runs}
-        started: list[PlannedRun] = []
-        ended: list[PlannedRun] = []
-
-        def listen(message: Mapping[str, Any]) -> None:
-            run = by_key.get(str(message.get("output")))
-            if run is None or "state" not in message:
-                self._events.put(Event("progress", (), message))
-            elif message["state"] == "started":
-                started.append(run)
-                self._events.put(Event("started", (run,)))
-            elif run not in ended:
-                ended.append(run)
-                self._events.put(Event("ended", (run,)))
-
-        code, tail = follow(submission, listen)
+        watch = _Watch(runs, self._events)
+        code, tail = follow(submission, watch.listen, watch.printed.append)
         self._submission = None
-        for run in runs:
-            if run not in ended and (run.folder / "results" / "status.json").exists():
-                ended.append(run)
-                self._events.put(Event("ended", (run,)))
-        remaining = [run for run in runs if run not in ended]
+        remaining = watch.remaining()
         if self._stopping.is_set():
             self._events.put(Event("lost", remaining, "stopped", code, tail))
             return []
-        lost = [run for run in remaining if run in started] or (remaining if not ended else [])
+        # The run at hand dies with its job; the others may go on in another, unless it did not come to any.
+        lost = [run for run in remaining if run in watch.started] or (remaining if not watch.ended else [])
+        for run in lost:
+            _keep_log(run, watch.printed)
         if lost:
             self._events.put(Event("lost", lost, None, code, tail))
         return [run for run in remaining if run not in lost]
+
+
+class _Watch:
+    """What is seen of a job's runs while it is followed."""
+
+    def __init__(self, runs: Sequence[PlannedRun], events: queue.Queue[Event]) -> None:
+        self._runs = {str(run.folder / "results"): run for run in runs}
+        self._events = events
+        self.started: list[PlannedRun] = []
+        self.ended: list[PlannedRun] = []
+        self.printed: list[str] = []
+
+    def listen(self, message: Mapping[str, Any]) -> None:
+        """Take a progress message of the job."""
+        run = self._runs.get(str(message.get("output")))
+        if run is None or "state" not in message:
+            self._events.put(Event("progress", (), message))
+        elif message["state"] == "started":
+            self.started.append(run)
+            self._events.put(Event("started", (run,)))
+        elif run not in self.ended:
+            self._end(run)
+
+    def remaining(self) -> list[PlannedRun]:
+        """The runs without results, once the job is over."""
+        for run in self._runs.values():
+            if run not in self.ended and (run.folder / "results" / "status.json").exists():
+                self._end(run)
+        return [run for run in self._runs.values() if run not in self.ended]
+
+    def _end(self, run: PlannedRun) -> None:
+        self.ended.append(run)
+        _keep_log(run, self.printed)
+        self._events.put(Event("ended", (run,)))
+
+
+def _keep_log(run: PlannedRun, printed: list[str]) -> None:
+    """Give a run that shares its job with others its own part of the driver's log: what was printed since the last."""
+    log = run.folder / "job" / "driver.log"
+    if not log.exists():
+        try:
+            storage.write_bytes(str(log), "".join(f"{line}\n" for line in printed).encode())
+        except OSError:
+            return  # the job's own log has it; what is wrong with the disk will be met again
+    printed.clear()
 
 
 def write_job(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path) -> JobFiles:

@@ -138,6 +138,29 @@ def log_run(folder: Path, store: Store | None = None) -> str:
         return _Logger(folder, record, store, connect(store), experiment).log()
 
 
+def withdraw(folder: Path, store: Store) -> None:
+    """Take the run of a folder out of MLflow, because it will be run again; it can be restored in MLflow's pages.
+
+    Args:
+        folder: a run's folder; one that was not logged is no error.
+        store: the store that it was logged to.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    note = folder / "mlflow.json"
+    if not note.exists():
+        return
+    with explained(store, ""), _alone(folder):
+        experiment, client = ensure(store), connect(store)
+        logger = _Logger(folder, {}, store, client, experiment)
+        recalled = logger._recall()
+        run_id = logger._find(recalled["token"]) if recalled else None
+        if run_id:
+            client.delete_run(run_id)
+        note.unlink()
+
+
 class _Logger:
     """One run on its way into one store."""
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,9 @@ class TestFind:
         with pytest.raises(MachineError, match=r"the one of JAVA_HOME is 8, the one of PATH is 11"):
             java.find()
 
-    @pytest.mark.parametrize("broken", ["no folder", "empty folder", "dangling link", "cannot be executed", "no program"])
+    @pytest.mark.parametrize(
+        "broken", ["no folder", "empty folder", "dangling link", "cannot be executed", "no program"]
+    )
     def test_a_java_home_that_is_none_is_passed_over(self, machine, tmp_path, monkeypatch, broken):
         home = tmp_path / "broken"
         if broken != "no folder":
@@ -152,11 +155,18 @@ class TestShim:
             "import sys; from pathlib import Path; from flowerexp.cluster import java\n"
             "input(); print(java._shim(Path(sys.argv[1]), Path(sys.argv[2])))"
         )
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         makers = [
-            subprocess.Popen([sys.executable, "-c", program, real, tmp_path / "cache"], **pipes) for _ in range(4)
+            subprocess.Popen(
+                [sys.executable, "-c", program, real, tmp_path / "cache"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for _ in range(4)
         ]
         for maker in makers:  # all are started before the first may go on
+            assert maker.stdin
             maker.stdin.write("\n")
             maker.stdin.flush()
         answers = {maker.communicate()[0] for maker in makers}
@@ -167,7 +177,7 @@ class TestShim:
         (tmp_path / "file").write_text("")
         (tmp_path / "temporary").mkdir()
         monkeypatch.setattr(Path, "home", lambda: tmp_path / "file")
-        monkeypatch.setattr(java.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+        monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
         packaged = java._packaged()
         assert packaged
         assert packaged.is_relative_to(tmp_path / "temporary")
@@ -202,7 +212,7 @@ def test_spark_runs_on_the_packaged_java_with_its_python_workers(without_java, t
         "print('java', context._jvm.java.lang.System.getProperty('java.version'))\n"
         "print('sum', context.parallelize(range(10), 2).map(lambda number: number * number).sum())\n"
     )
-    command = [spark_home() / "bin" / "spark-submit", "--master", "local[2]"]
+    command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]"]
     for setting in ("spark.ui.enabled=false", "spark.driver.host=127.0.0.1", "spark.log.level=ERROR"):
         command += ["--conf", setting]
     environment = {**os.environ, "JAVA_HOME": str(java.find().home), "PYSPARK_PYTHON": sys.executable}

@@ -1,5 +1,6 @@
 """Spark in a child process: its properties, how its output is followed, and that nothing of it outlives a stop."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,12 @@ def cluster(**changes):
 
 class TestProperties:
     def test_the_config_s_own_win(self, files):
-        own = {"spark.ui.enabled": True, "spark.driver.memory": "2g", "spark.local.dir": "/scratch", "spark.task.cpus": 2}
+        own = {
+            "spark.ui.enabled": True,
+            "spark.driver.memory": "2g",
+            "spark.local.dir": "/scratch",
+            "spark.task.cpus": 2,
+        }
         properties = cluster(spark=own).properties(files)
         assert properties["spark.ui.enabled"] == "true"
         assert properties["spark.driver.memory"] == "2g"
@@ -55,7 +62,7 @@ class TestProperties:
 
     def test_nested_keys_of_the_command_line_are_properties_too(self, files, config):
         made = config("+cluster.spark.spark.local.dir=/scratch", "+cluster.spark.spark.ui.enabled=true")
-        properties = backend(made["cluster"]).properties(files)
+        properties = local.Local(made["cluster"]).properties(files)
         assert properties["spark.local.dir"] == "/scratch"
         assert properties["spark.ui.enabled"] == "true"
         assert all(isinstance(value, str) and not value.startswith("{") for value in properties.values())
@@ -71,7 +78,7 @@ class TestCheck:
             cluster().check()
 
     def test_no_spark(self, monkeypatch):
-        monkeypatch.setattr(local.importlib.util, "find_spec", lambda _: None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
         with pytest.raises(MachineError, match="PySpark is not installed; run: pip install"):
             local.spark_home()
 
@@ -158,13 +165,13 @@ class TestPoll:
 
         log = tmp_path / "driver.log"
         log.write_bytes(b"")
-        process = Process()
+        process: Any = Process()
         submission = local.LocalSubmission(process, log)
         yield submission, process, log.open("ab", buffering=0).write
         submission._log.close()
 
     def test_gives_whole_lines_only(self, running):
-        submission, process, write = running
+        submission, _, write = running
         assert submission.poll() == ([], None)
         write(b"one\ntw")
         assert submission.poll() == (["one"], None)
@@ -231,7 +238,8 @@ class TestStop:
     def test_is_polite_first(self, submit, tmp_path, monkeypatch):
         monkeypatch.setattr(local, "_STOP_SECONDS", 60.0)
         program = (
-            f"signal.signal(signal.SIGTERM, lambda *_: (open({str(tmp_path / 'goodbye')!r}, 'w').close(), sys.exit(0)))\n"
+            f"def leave(*_):\n    open({str(tmp_path / 'goodbye')!r}, 'w').close()\n    sys.exit(0)\n"
+            "signal.signal(signal.SIGTERM, leave)\n"
             "print('ready', flush=True); time.sleep(600)"
         )
         submission = submit(program)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from flowerexp.app import composed
 from flowerexp.config import Origin, check
 from flowerexp.errors import ConfigError
-from tests.conftest import compose
 
 FOLDER = ("dataset=folder", "dataset.path=/photographs")
 
@@ -15,7 +15,7 @@ FOLDER = ("dataset=folder", "dataset.path=/photographs")
 def refusal(*overrides):
     """The message for a config that is refused; it is one line and names the command line."""
     with pytest.raises(ConfigError) as caught:
-        compose(*overrides)
+        composed(overrides)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -51,7 +51,7 @@ def test_a_key_of_another_kind_of_data_set_is_unknown():
 
 
 def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
-    config = compose("+entrypoint.settings.depth=[1,2]", "+cluster.spark={spark.task.cpus: 2}")
+    config = composed(["+entrypoint.settings.depth=[1,2]", "+cluster.spark={spark.task.cpus: 2}"])
     assert config["entrypoint"]["settings"] == {"depth": [1, 2]}
     assert config["cluster"]["spark"] == {"spark.task.cpus": 2}
 
@@ -105,7 +105,7 @@ def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
     ],
 )
 def test_a_wrong_value_is_refused(override, wanted):
-    key, _, value = override.partition("=")
+    key = override.partition("=")[0]
     message = refusal(override)
     assert message.startswith(f"command line: {key}=")
     assert message.endswith(f"must be {wanted}")
@@ -158,8 +158,9 @@ def test_an_interpolation_that_leads_somewhere_is_resolved(config):
 
 
 class TestWhatIsRight:
-    def test_passes_unchanged(self, tmp_path):
+    def test_passes_unchanged(self, tmp_path, config):
         plain = {
+            **config(),
             "cluster": {"kind": "local", "cores": 2, "memory": "512m", "spark": {"spark.task.cpus": 1}},
             "dataset": {
                 "kind": "folder",
@@ -191,7 +192,11 @@ class TestWhatIsRight:
 
     def test_a_single_value_becomes_a_list_of_one(self, config):
         made = config("grid.batch_size=4", "reader=tfrecords", "dataset.classes=roses")
-        assert (made["grid"]["batch_size"], made["reader"], made["dataset"]["classes"]) == ([4], ["tfrecords"], ["roses"])
+        assert (made["grid"]["batch_size"], made["reader"], made["dataset"]["classes"]) == (
+            [4],
+            ["tfrecords"],
+            ["roses"],
+        )
 
     def test_whole_numbers_are_numbers_and_numbers_may_name_folders(self, config):
         made = config("sampling.fraction=1", "dataset.classes=[2023,2024]")
@@ -239,7 +244,7 @@ def test_smoke_drops_cells_that_are_too_large_also_when_the_grid_is_chosen_after
 class TestFolders:
     def test_are_absolute_wherever_the_command_is_called(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        made = compose("home=here", "dataset=folder", "dataset.path=../photographs", "dataset.tfrecords=records")
+        made = composed(["home=here", "dataset=folder", "dataset.path=../photographs", "dataset.tfrecords=records"])
         home = tmp_path / "here"
         assert made["home"] == str(home)
         assert made["storage"] == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
@@ -261,5 +266,7 @@ class TestFolders:
 
 
 def test_without_an_origin_the_message_still_names_the_key():
-    with pytest.raises(ConfigError, match="^config: grid: unknown key grid.batchsize|^config: grid.batchsize: unknown"):
-        check(OmegaConf.merge(OmegaConf.create(compose()), {"grid": {"batchsize": 3}}), Origin())
+    config = OmegaConf.create(composed([]))
+    config.grid.batchsize = 3
+    with pytest.raises(ConfigError, match=r"^config: grid\.batchsize: unknown key grid\.batchsize; did you mean"):
+        check(config, Origin())

@@ -51,7 +51,9 @@ def progress(done):
 
 def test_progress_is_passed_on_in_order_and_the_rest_is_kept():
     heard: list[int] = []
-    job = Job(([], None), ([progress(1), "WARN one", ""], None), ([progress(2)], None), ([progress(3), "Error: two"], 1))
+    job = Job(
+        ([], None), ([progress(1), "WARN one", ""], None), ([progress(2)], None), ([progress(3), "Error: two"], 1)
+    )
     assert follow(job, lambda message: heard.append(message["done"])) == (1, ["WARN one", "Error: two"])
     assert heard == [1, 2, 3]
     assert not job.polls

@@ -25,6 +25,8 @@ def test_all_of_it_imports_without_what_the_launcher_needs():
     answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     names, blocked, heavy = json.loads(answer.stdout)
-    assert {"flowerexp.workload.read_speed", "flowerexp.workload.write_tfrecords", "flowerexp.workload.runner"} <= {*names}
+    assert {"flowerexp.workload.read_speed", "flowerexp.workload.write_tfrecords", "flowerexp.workload.runner"} <= {
+        *names
+    }
     assert blocked
     assert heavy == []  # a worker that does not measure tf.data pays for no TensorFlow

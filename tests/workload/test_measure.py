@@ -1,7 +1,9 @@
 """One measurement: what the clock includes, and that images are counted, not assumed."""
 
-from pathlib import Path
+import gc
+import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from flowerexp.workload.readers import Source
 def clock(monkeypatch):
     """A clock that stands still, but for what `batches` says; in nanoseconds."""
     now = SimpleNamespace(ns=1_000_000_000)
-    monkeypatch.setattr(measure.time, "perf_counter_ns", lambda: now.ns)
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: now.ns)
     return now
 
 
@@ -146,7 +148,7 @@ class TestMeasure:
 def test_warming_up_happens_once_for_each_reader(monkeypatch, tmp_path):
     made = []
 
-    class Dataset(list):
+    class Dataset(list[Any]):
         def batch(self, _):
             return self
 
@@ -157,8 +159,8 @@ def test_warming_up_happens_once_for_each_reader(monkeypatch, tmp_path):
         return Dataset()
 
     monkeypatch.setattr(measure, "_warm", set())
-    monkeypatch.setattr(measure.gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(readers, "dataset", dataset)
     for reader in ("image_files", "tfrecords", "image_files"):
-        measure.warm_up(Source(reader, [str(Path("a")), "b"], [1, 1], (1, 1)))
+        measure.warm_up(Source(reader, ["a", "b"], [1, 1], (1, 1)))
     assert made == [("image_files", ["a"]), ("tfrecords", ["a"])]

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from pathlib import Path
 
 import pytest
 
@@ -58,10 +59,10 @@ class TestReal:
         assert page_cache.cached_fraction(files[3:]) == 0.0
 
     def test_looking_changes_nothing(self, files, drops):
-        before = [os.stat(file).st_mtime_ns for file in files]
+        before = [Path(file).stat().st_mtime_ns for file in files]
         for _ in range(2):
             assert page_cache.cached_fraction(files) == 0.0
-        assert [os.stat(file).st_mtime_ns for file in files] == before
+        assert [Path(file).stat().st_mtime_ns for file in files] == before
 
 
 class TestUnknown:
@@ -70,7 +71,8 @@ class TestUnknown:
         assert page_cache.cached_fraction([*files, str(tmp_path / "nowhere")]) is None
 
     def test_a_file_of_somebody_else_s(self, files, monkeypatch):
-        monkeypatch.setattr(os, "geteuid", lambda: os.stat(files[0]).st_uid + 1)
+        owner = Path(files[0]).stat().st_uid
+        monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
         monkeypatch.setattr(os, "access", lambda *_: False)
         assert page_cache.cached_fraction(files) is None
 
@@ -99,7 +101,15 @@ def test_an_empty_file_counts_for_nothing(files, tmp_path):
 
 @pytest.mark.parametrize(
     ("fraction", "word"),
-    [(None, "unknown"), (0.0, "cold"), (0.05, "cold"), (0.06, "unknown"), (0.94, "unknown"), (0.95, "warm"), (1.0, "warm")],
+    [
+        (None, "unknown"),
+        (0.0, "cold"),
+        (0.05, "cold"),
+        (0.06, "unknown"),
+        (0.94, "unknown"),
+        (0.95, "warm"),
+        (1.0, "warm"),
+    ],
 )
 def test_the_word_for_it(fraction, word):
     assert page_cache.state(fraction) == word

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import time
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_a_job_file_is_wanted(monkeypatch, capsys):
 class TestReport:
     def test_phases_entered_twice_add_up_and_may_be_nested(self, told, monkeypatch):
         now = iter([0, 1, 3, 7, 10, 11])
-        monkeypatch.setattr(report.time, "perf_counter_ns", lambda: next(now) * 10**9)
+        monkeypatch.setattr(time, "perf_counter_ns", lambda: next(now) * 10**9)
         with report.phase("outer"), report.phase("inner"):
             assert told.phase == "inner"
         with report.phase("inner"):

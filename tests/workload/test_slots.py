@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -33,6 +35,7 @@ def hold(tmp_path):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         processes.append(process)
         if wait:
+            assert process.stdout
             assert process.stdout.readline() == "held\n"
         return process
 
@@ -102,7 +105,7 @@ class TestSlot:
 
     def test_waiting_is_told(self, tmp_path, monkeypatch):
         times = iter([10.0, 12.5])
-        monkeypatch.setattr(slots.time, "perf_counter", lambda: next(times))
+        monkeypatch.setattr(time, "perf_counter", lambda: next(times))
         with slots.slot(1, tmp_path) as waited:
             assert waited == 2.5
 
@@ -132,7 +135,7 @@ class TestAllSlots:
 
 
 def test_the_folder_is_the_user_s_own_and_the_same_for_all_their_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(slots.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     folder = slots.folder()
     assert folder == slots.folder()
     assert folder.parent == tmp_path

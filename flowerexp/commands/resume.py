@@ -1,0 +1,22 @@
+"""`flowerexp resume SWEEP`: run what is missing of a sweep that was stopped, killed, or lost its Spark job."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Resume; 1 if runs failed or are missing in the end."""
+    from flowerexp.console import Screen
+    from flowerexp.sweep.resume import find_sweep, resume
+
+    parser = argparse.ArgumentParser(prog="flowerexp resume", description="Run what is missing of a sweep.")
+    parser.add_argument("sweep", help="its folder, or a part of its name that no other has")
+    parser.add_argument("--changed-code", action="store_true", help="go on although flowerexp's code has changed since")
+    options = parser.parse_args(arguments)
+    home = Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
+    state = resume(find_sweep(options.sweep, home), Screen(), options.changed_code)
+    return 0 if set(state.runs.values()) <= {"finished", "skipped"} else 1

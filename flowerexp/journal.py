@@ -1,0 +1,137 @@
+"""The journal of a sweep: an append-only record of what was planned, submitted, finished and lost; resume reads it.
+
+A sweep's folder holds `plan.json`, written whole before anything starts, and `journal.jsonl`, a line an event. A line
+is written at once and flushed to disk, so what it says survives the launcher, and a torn last line is no line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flowerexp.errors import DataError
+from flowerexp.plan import PlannedRun
+from flowerexp.storage import write_bytes
+
+PLAN = "plan.json"
+JOURNAL = "journal.jsonl"
+LOCK = ".lock"
+DONE = ("finished", "failed", "skipped")
+"""The events after which a run is not run again."""
+
+
+@dataclass
+class State:
+    """What a journal says.
+
+    Attributes:
+        runs: each run's last event: `finished`, `failed`, `lost`, `skipped` or `started`; by its folder's name.
+        errors: what went wrong with those that failed or were lost.
+        starts: how often each run was started.
+        jobs: the submitted jobs: folder, handle, and the runs they carry.
+    """
+
+    runs: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Journal:
+    """The journal of the sweep in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write_plan(
+        self, sweep: Mapping[str, Any], runs: Sequence[PlannedRun], overrides: Sequence[Sequence[str]]
+    ) -> None:
+        """Write what the sweep consists of: its settings, and each run with its config and overrides."""
+        listed = [
+            {
+                "run": run.folder.name,
+                "run_key": run.run_key,
+                "label": run.label,
+                "overrides": list(own),
+                "config": run.config,
+            }
+            for run, own in zip(runs, overrides, strict=True)
+        ]
+        text = json.dumps({**sweep, "runs": listed}, separators=(",", ":"))
+        write_bytes(str(self.folder / PLAN), text.encode())
+
+    def read_plan(self) -> dict[str, Any]:
+        """What `write_plan` wrote.
+
+        Raises:
+            DataError: the folder is no sweep's.
+        """
+        try:
+            plan: dict[str, Any] = json.loads((self.folder / PLAN).read_bytes())
+        except FileNotFoundError as error:
+            hint = "name the folder of a sweep, such as outputs/DATE/TIME-ID"
+            raise DataError(f"{self.folder} holds no sweep", hint=hint) from error
+        return plan
+
+    def append(self, event: str, **content: Any) -> None:
+        """Add an event; it is on disk when this returns."""
+        line = json.dumps({"event": event, "at": round(time.time(), 3), **content}, separators=(",", ":")) + "\n"
+        descriptor = os.open(self.folder / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> State:
+        """Read what has happened so far."""
+        state = State()
+        for event in self._events():
+            kind = event["event"]
+            if kind == "submitted":
+                state.jobs.append(event)
+            elif "run" in event:
+                name = event["run"]
+                state.runs[name] = kind
+                state.starts[name] = state.starts.get(name, 0) + (kind == "started")
+                state.errors.pop(name, None)
+                if event.get("error"):
+                    state.errors[name] = event["error"]
+        return state
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        try:
+            lines = (self.folder / JOURNAL).read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue  # torn when its writer was killed
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other launchers from the sweep; the kernel lets go when we die.
+
+        Raises:
+            DataError: another launcher works on it.
+        """
+        with (self.folder / LOCK).open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                lock.seek(0)
+                problem = f"the sweep in {self.folder} is still running (process {lock.read().strip() or 'unknown'})"
+                raise DataError(problem, hint="wait for it, or stop it first") from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield

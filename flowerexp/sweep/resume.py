@@ -1,0 +1,119 @@
+"""Resume a sweep: find its running job again, bring home what ended unseen, and run just what is missing."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import time
+from pathlib import Path
+
+from flowerexp import tracking
+from flowerexp.cluster import backend
+from flowerexp.console import Screen
+from flowerexp.errors import ConfigError, DataError
+from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.journal import DONE, Journal, State
+from flowerexp.orchestrate import preflight
+from flowerexp.orchestrate.drive import Found
+from flowerexp.orchestrate.home import bring_home
+from flowerexp.plan import PlannedRun, run_key
+from flowerexp.sweep.run import Sweep, _Recorder, planned_runs
+
+
+def resume(folder: Path, screen: Screen, changed_code: bool = False) -> State:
+    """Resume the sweep in a folder.
+
+    Runs that finished, or failed on their own, stay as they are. A run that was lost with its job, or never started,
+    is run; what it left behind goes first, in MLflow too.
+
+    Args:
+        folder: the sweep's folder.
+        screen: where progress is shown.
+        changed_code: go on although flowerexp's code has changed since.
+
+    Returns:
+        How the sweep stands in the end.
+
+    Raises:
+        DataError: the folder is no sweep's, or another launcher works on it.
+        ConfigError: the code has changed since, and `changed_code` is not set.
+    """
+    journal = Journal(folder)
+    plan = journal.read_plan()
+    runs = planned_runs(plan, folder, functools.cache(lambda script: Bundle(find_script(script)).code_hash))
+    if not changed_code:
+        _same_code(runs)
+    with journal.held():
+        state = journal.read()
+        for run in runs:
+            if state.runs.get(run.folder.name) not in DONE:
+                preflight(run.config)
+                break
+        found = _running(state, runs)
+        followed = {run.folder.name for one in found for run in one.runs}
+        _bring_home_unseen(journal, runs, state, followed)
+        state = journal.read()
+        missing = [
+            run for run in runs if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed
+        ]
+        for run in missing:
+            _clear(run)
+        screen.say(f"resuming: {len(runs) - len(missing) - len(followed)} of {len(runs)} runs are done already")
+        Sweep(journal, runs, screen, plan["max_clusters"], plan["max_failures"]).run(lambda _: None, missing, found)
+        return journal.read()
+
+
+def find_sweep(name: str, home: Path) -> Path:
+    """The folder of a sweep by its path, or by a part of its name below `home/outputs`.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    if Path(name).is_dir():
+        return Path(name).absolute()
+    plans = sorted(home.glob("outputs/*/*/plan.json"))
+    named = {f"{plan.parents[1].name}-{plan.parent.name}": plan.parent for plan in plans}
+    fitting = [folder for sweep_id, folder in named.items() if name in sweep_id]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise DataError(f"{len(fitting)} sweeps fit '{name}'", hint=f"name one: {', '.join(map(str, fitting[:5]))}")
+    hint = f"the latest is {plans[-1].parent}" if plans else f"there is none below {home / 'outputs'}"
+    raise DataError(f"there is no sweep '{name}'", hint=hint)
+
+
+def _same_code(runs: list[PlannedRun]) -> None:
+    for run in runs:
+        if run_key(run.config, run.code_hash) != run.run_key:
+            raise ConfigError(
+                "flowerexp's code has changed since this sweep began, so new results would not be comparable",
+                hint="go back to that version, or mix them knowingly: flowerexp resume --changed-code",
+            )
+
+
+def _running(state: State, runs: list[PlannedRun]) -> list[Found]:
+    """Jobs of the sweep that outlived their launcher, each with those of its runs that have not ended."""
+    by_name = {run.folder.name: run for run in runs}
+    found = []
+    for job in state.jobs:
+        waiting = [by_name[name] for name in job["runs"] if state.runs.get(name) not in (*DONE, "lost")]
+        submission = backend(job["cluster"]).find(Path(job["folder"]), job["handle"]) if waiting else None
+        if submission:
+            found.append(Found(submission, waiting))
+    return found
+
+
+def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State, followed: set[str]) -> None:
+    """Runs that ended while no launcher looked: their results are there, and need not be measured again."""
+    recorder = _Recorder(journal)
+    for run in runs:
+        seen = state.runs.get(run.folder.name) in DONE
+        if not seen and run.folder.name not in followed and (run.folder / "results" / "status.json").exists():
+            recorder.ended(bring_home(run, time.time(), 0, ()))
+
+
+def _clear(run: PlannedRun) -> None:
+    """Take away what a lost run left, so that nothing of it is taken for the new one's."""
+    tracking.withdraw(run.folder, tracking.Store(**run.config["tracking"]))
+    for name in ("results", "analysis", "job"):
+        shutil.rmtree(run.folder / name, ignore_errors=True)

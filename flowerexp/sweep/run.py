@@ -1,0 +1,159 @@
+"""Run what is missing of a sweep: keep the journal, skip what is finished already, and gather the tables at the end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flowerexp import tracking
+from flowerexp.console import Screen
+from flowerexp.journal import DONE, Journal
+from flowerexp.orchestrate import Batch, Result
+from flowerexp.orchestrate.drive import Found
+from flowerexp.plan import Plan, PlannedRun, grouped
+from flowerexp.sweep import tables
+
+
+class Sweep:
+    """A sweep that is about to run, or to be resumed.
+
+    Args:
+        journal: its journal, held.
+        runs: all its runs, in order.
+        screen: where progress is shown.
+        max_clusters: how many clusters work side by side.
+        max_failures: stop when so many runs have failed; None never does.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        runs: Sequence[PlannedRun],
+        screen: Screen,
+        max_clusters: int = 1,
+        max_failures: int | None = None,
+    ) -> None:
+        self._journal = journal
+        self._runs = runs
+        self._screen = screen
+        self._max_clusters = max_clusters
+        self._max_failures = max_failures
+
+    def run(
+        self,
+        deliver: Callable[[Result], None],
+        missing: Sequence[PlannedRun] | None = None,
+        found: Sequence[Found] = (),
+    ) -> None:
+        """Run all runs, or only those that are missing, and those of jobs that were found running.
+
+        Args:
+            deliver: called with each result.
+            missing: the runs to start; all by default.
+            found: jobs that outlived an earlier launcher.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; all is stopped, and the command that goes on was shown.
+        """
+        missing = self._skip(self._runs if missing is None else missing)
+        plan = Plan(grouped([*missing]))
+        following = [run for one in found for run in one.runs]
+        try:
+            if missing or found:
+                recorder = _Recorder(self._journal)
+                batch = Batch(
+                    plan, self._journal.folder, self._screen, recorder, found, self._max_clusters, self._max_failures
+                )
+                batch.run(deliver, [*missing, *following])
+        except BaseException:
+            self._screen.say(f"stopped; go on with: {self.command}")
+            raise
+        finally:
+            self._close()
+
+    @property
+    def command(self) -> str:
+        """The command that resumes this sweep."""
+        return f"flowerexp resume {shlex.quote(str(self._journal.folder))}"
+
+    def _skip(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+        """Leave out runs whose results are in the store already, where the config asks for it."""
+        kept = []
+        for run in runs:
+            done = None
+            if run.config["skip_finished"]:
+                from flowerexp import index
+
+                done = index.load(run.config).find(run.run_key, index.current_fingerprint(run.config))
+            if done is None:
+                kept.append(run)
+                continue
+            self._journal.append("skipped", run=run.folder.name, run_id=done.run_id, of=done.folder)
+            self._screen.say(f"skipped {run.label}: finished already, MLflow run {done.run_id}")
+        return kept
+
+    def _close(self) -> None:
+        """Write the tables, tell MLflow about the sweep, and show how it stands."""
+        state = self._journal.read()
+        summary = tables.write(self._journal.folder, self._runs, state)
+        self._screen.say("")
+        self._screen.say(tables.shown(summary))
+        unfinished = [run for run in self._runs if state.runs.get(run.folder.name) not in DONE]
+        if unfinished and state.runs:
+            self._screen.say(f"{len(unfinished)} of {len(self._runs)} runs have no results: {self.command}")
+        self._screen.say(f"folder    {self._journal.folder}")
+        self._screen.say("open      flowerexp ui")
+        if self._runs and not unfinished:
+            self._log()
+
+    def _log(self) -> None:
+        from flowerexp.errors import FlowerexpError
+
+        try:
+            tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))
+        except FlowerexpError as error:
+            self._screen.warn(str(error))
+
+
+class _Recorder:
+    """Writes what happens in a batch into the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def submitted(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
+        names = [run.folder.name for run in runs]
+        self._journal.append("submitted", folder=folder, handle=handle, runs=names, cluster=runs[0].config["cluster"])
+
+    def started(self, run: PlannedRun) -> None:
+        self._journal.append("started", run=run.folder.name)
+
+    def ended(self, result: Result) -> None:
+        state = "failed" if result.error else "finished"
+        error = {"error": str(result.error)} if result.error else {}
+        self._journal.append(state, run=result.run.folder.name, run_id=result.run_id, **error)
+
+    def lost(self, run: PlannedRun, reason: str) -> None:
+        self._journal.append("lost", run=run.folder.name, error=reason)
+
+
+def planned_runs(plan: Mapping[str, Any], folder: Path, code_hash: Callable[[str], str]) -> list[PlannedRun]:
+    """The runs of a written plan.
+
+    Args:
+        plan: what `Journal.read_plan` gives.
+        folder: the sweep's.
+        code_hash: gives the hash of the code that an entrypoint's script runs.
+    """
+    return [
+        PlannedRun(
+            one["run_key"],
+            one["config"],
+            folder / one["run"],
+            code_hash(one["config"]["entrypoint"]["script"]),
+            {"sweep_id": plan["sweep_id"], "label": one["label"]},
+        )
+        for one in plan["runs"]
+    ]

@@ -1,0 +1,106 @@
+"""The tables of a sweep: a line a run, and all measurements with the run that each belongs to."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flowerexp.journal import State
+from flowerexp.plan import PlannedRun
+from flowerexp.storage import write_bytes
+
+RUNS = "runs.csv"
+MEASUREMENTS = "measurements.parquet"
+
+
+def write(folder: Path, runs: Sequence[PlannedRun], state: State) -> list[dict[str, Any]]:
+    """Write both tables into a sweep's folder.
+
+    Args:
+        folder: the sweep's.
+        runs: all its runs, in order.
+        state: what its journal says.
+
+    Returns:
+        The table of runs: run, run_key, state, values (those that differ between runs), verdict, error, and each
+        reader's images/s.
+    """
+    lines = [_line(run, state) for run in runs]
+    columns = list(dict.fromkeys(column for line in lines for column in line))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="")
+    writer.writeheader()
+    writer.writerows(lines)
+    write_bytes(str(folder / RUNS), buffer.getvalue().encode())
+    _write_measurements(folder, [run for run in runs if state.runs.get(run.folder.name) in ("finished", "failed")])
+    return lines
+
+
+def _line(run: PlannedRun, state: State) -> dict[str, Any]:
+    name = run.folder.name
+    line: dict[str, Any] = {
+        "run": name,
+        "run_key": run.run_key,
+        "state": state.runs.get(name, "not started"),
+        "values": run.label,
+        "verdict": "",
+        "error": state.errors.get(name, ""),
+    }
+    try:
+        summary = json.loads((run.folder / "analysis" / "summary.json").read_bytes())
+    except (OSError, ValueError):
+        return line
+    line["verdict"] = summary["verdict"]["state"]
+    for group in summary["groups"]:
+        line[f"{group['name']} images/s"] = group["images_per_second"]
+    return line
+
+
+def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
+    """All rows of all runs, a file at a time; columns that a run lacks are null."""
+    import pyarrow
+    import pyarrow.parquet
+
+    paths = [(run, run.folder / "analysis" / "measurements.parquet") for run in runs]
+    paths = [(run, path) for run, path in paths if path.exists()]
+    if not paths:
+        return
+    own = [pyarrow.field("run", "string"), pyarrow.field("run_key", "string")]
+    found = [pyarrow.parquet.read_schema(path) for _, path in paths]
+    schema = pyarrow.unify_schemas([pyarrow.schema(own), *found], promote_options="permissive")
+    aside = folder / f".{MEASUREMENTS}.partial"
+    with pyarrow.parquet.ParquetWriter(aside, schema) as writer:
+        for run, path in paths:
+            table = pyarrow.parquet.read_table(path)
+            named = {"run": run.folder.name, "run_key": run.run_key}
+            columns = [
+                pyarrow.array([named[field.name]] * table.num_rows, field.type)
+                if field.name in named
+                else table.column(field.name).cast(field.type)
+                if field.name in table.column_names
+                else pyarrow.nulls(table.num_rows, field.type)
+                for field in schema
+            ]
+            writer.write_table(pyarrow.table(columns, schema=schema))
+    aside.replace(folder / MEASUREMENTS)
+
+
+def shown(lines: Sequence[dict[str, Any]], most: int = 40) -> str:
+    """The table of runs as text; failures are all listed with their reasons, however many runs there are."""
+    rates = list(dict.fromkeys(column for line in lines for column in line if column.endswith(" images/s")))
+    head = ["run", "state", *[rate.removesuffix("/s") + "/s" for rate in rates], "verdict", "values"]
+    rows = [head]
+    for line in lines if len(lines) <= most else [*lines[: most // 2], *lines[-most // 2 :]]:
+        values = [f"{line[rate]:,.0f}" if line.get(rate) is not None else "-" for rate in rates]
+        rows.append([line["run"], line["state"], *values, line["verdict"] or "-", line["values"]])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if len(lines) > most:
+        text.insert(1 + most // 2, f"... {len(lines) - most} more runs, all in {RUNS} ...")
+    failures = [line for line in lines if line["error"]]
+    text += [f"run {line['run']} {line['state']}: {line['error']}" for line in failures]
+    return "\n".join(text)

@@ -1,0 +1,53 @@
+"""Tell MLflow about a sweep: one more run, its summary, with the tables over all of its runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+from flowerexp.tracking.store import Store, connect, ensure, explained
+
+TABLES = ("runs.csv", "measurements.parquet", "plan.json", "journal.jsonl")
+
+
+def log_sweep(folder: Path, store: Store) -> str:
+    """Log a sweep's summary, or log it again after a resume: a sweep has one.
+
+    Args:
+        folder: the sweep's folder, with its plan, journal and tables.
+        store: where to.
+
+    Returns:
+        MLflow's run_id of the summary.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+
+    plan = json.loads((folder / "plan.json").read_bytes())
+    with (folder / "runs.csv").open(newline="") as file:
+        states = Counter(line["state"] for line in csv.DictReader(file))
+    sweep_id = plan["sweep_id"]
+    with explained(store, f"the tables are in {folder}"):
+        experiment, client = ensure(store), connect(store)
+        query = f"tags.sweep_id = '{sweep_id}' AND tags.`flowerexp.kind` = 'sweep'"
+        found = client.search_runs([experiment], query, max_results=1)
+        run_id = found[0].info.run_id if found else None
+        if run_id is None:
+            tags = {"sweep_id": sweep_id, "flowerexp.kind": "sweep", "mlflow.source.name": "flowerexp"}
+            run_id = client.create_run(experiment, tags=tags, run_name=f"sweep {folder.name}").info.run_id
+        when = int(1000 * (folder / "runs.csv").stat().st_mtime)
+        client.log_batch(
+            run_id,
+            metrics=[Metric(f"sweep/{state.replace(' ', '_')}", count, when, 0) for state, count in states.items()],
+            params=[] if found else [Param("sweep.runs", str(len(plan["runs"])))],
+            tags=[RunTag("flowerexp.folder", str(folder))],
+        )
+        for name in TABLES:
+            if (folder / name).exists():
+                client.log_artifact(run_id, str(folder / name))
+        client.set_terminated(run_id, "FINISHED" if set(states) <= {"finished", "skipped"} else "FAILED")
+    return str(run_id)

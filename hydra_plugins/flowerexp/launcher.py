@@ -1,0 +1,53 @@
+"""`hydra/launcher=flowerexp`: many runs as few Spark jobs; the work is in `flowerexp.sweep`, imported when needed."""
+
+# No `from __future__ import annotations`: Hydra runs this module before it is in sys.modules, where dataclasses would
+# look for the names in annotations that are strings.
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+
+
+@dataclass
+class FlowerexpLauncherConf:
+    """Settings: `max_clusters` side by side; `max_failures` failed runs end the sweep (null: none does)."""
+
+    _target_: str = "hydra_plugins.flowerexp.launcher.FlowerexpLauncher"
+    max_clusters: int = 1
+    max_failures: int | None = None
+
+
+class FlowerexpLauncher(BasicLauncher):
+    """Ships a batch of our own runs as Spark jobs; any other task function runs as under Hydra's basic launcher.
+
+    Args:
+        max_clusters: how many clusters work side by side.
+        max_failures: stop when so many runs have failed.
+    """
+
+    def __init__(self, max_clusters: int = 1, max_failures: int | None = None) -> None:
+        super().__init__()
+        self.max_clusters = max_clusters
+        self.max_failures = max_failures
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """See Hydra's `Launcher.launch`."""
+        if not _is_ours(self.task_function):
+            return super().launch(job_overrides, initial_job_idx)
+        from flowerexp.sweep.launch import Settings, launch
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        settings = Settings(self.max_clusters, self.max_failures)
+        return launch(self.config, self.hydra_context, job_overrides, initial_job_idx, settings)
+
+
+def _is_ours(task_function: Any) -> bool:
+    return bool(getattr(task_function, "flowerexp_batches", False))
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="flowerexp", node=FlowerexpLauncherConf, provider="flowerexp")

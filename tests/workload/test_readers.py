@@ -1,0 +1,64 @@
+"""The readers give the images that they are said to, from files here and in a bucket."""
+
+import io
+import uuid
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flowerexp import storage
+from flowerexp.workload import images, readers, tfrecords
+from flowerexp.workload.readers import Source
+
+SIZES = [(30, 41), (41, 30), (24, 24), (12, 90), (90, 12), (48, 72), (17, 23)]
+
+
+@pytest.fixture(params=["local", "bucket"])
+def root(request, tmp_path):
+    return str(tmp_path) if request.param == "local" else f"memory://{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """JPEGs of noise in many shapes, one of them grey."""
+    random = np.random.default_rng(0)
+    made = []
+    for number, (height, width) in enumerate(SIZES):
+        coarse = random.integers(0, 255, (height // 4 + 1, width // 4 + 1, 3), np.uint8)
+        picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        file = io.BytesIO()
+        (picture.convert("L") if number == 0 else picture).save(file, "JPEG", quality=95, subsampling=0)
+        made.append(file.getvalue())
+    return made
+
+
+@pytest.mark.parametrize("target", [(24, 24), (16, 30), (30, 16)], ids=str)
+def test_photographs_are_brought_to_the_target_by_the_image_rule(root, pictures, target):
+    files = [storage.join(root, f"class{number % 3}", f"{number}.jpg") for number in range(len(pictures))]
+    for file, content in zip(files, pictures, strict=True):
+        storage.write_bytes(file, content)
+    source = Source("image_files", files, [1] * len(files), target)
+    found = list(readers.dataset(source, files).as_numpy_iterator())
+    assert [label.decode() for _, label in found] == [f"class{number % 3}" for number in range(len(files))]
+    for (image, _), content in zip(found, pictures, strict=True):
+        expected = images.resize_and_crop(images.decode(content), *target, exact=True)
+        assert np.array_equal(image.astype(np.uint8), expected)
+
+
+@pytest.mark.parametrize("batch", [2, 4])
+def test_records_come_with_their_labels_whole_and_once(root, pictures, batch):
+    made = [(images.recompress(content, (16, 24), 95), number) for number, content in enumerate(pictures)]
+    files = []
+    for number, part in enumerate([made[:3], made[3:]]):
+        with storage.NewFile(root) as file:
+            tfrecords.write_file(file.stream, (tfrecords.encode_example(image, label) for image, label in part))
+            file.keep(f"{number}.tfrec")
+        files.append(storage.join(root, f"{number}.tfrec"))
+    source = Source("tfrecords", files, [3, len(made) - 3], (16, 24))
+    batches = list(readers.dataset(source, files).batch(batch).as_numpy_iterator())
+    assert sum(len(found) for found, _ in batches) == len(made)
+    found = {int(label): image for found, labels in batches for image, label in zip(found, labels, strict=True)}
+    assert found.keys() == set(range(len(made)))
+    for image, label in made:
+        assert np.array_equal(found[label], images.decode(image))

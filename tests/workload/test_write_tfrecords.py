@@ -1,0 +1,333 @@
+"""Prepared data: dealt fairly, written whole, found again, and never mistaken for something else."""
+
+import io
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from flowerexp import storage
+from flowerexp.errors import DataError, MachineError
+from flowerexp.workload import images, tfrecords, write_tfrecords
+from flowerexp.workload.listing import Photograph, list_photographs
+from flowerexp.workload.write_tfrecords import MANIFEST, deal, fingerprint_of, prepare
+from tests.conftest import CLASSES, PHOTOGRAPHS_EACH
+
+SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=4")
+COLOURS = {"amber": (250, 190, 0), "blue": (0, 0, 250), "crimson": (220, 20, 60)}
+
+
+def photographs(labels):
+    return [Photograph(f"/p/{number}", f"{label}/{number}", label, 1, "") for number, label in enumerate(labels)]
+
+
+class TestDeal:
+    @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(1, 40), st.integers(0, 2**32))
+    def test_every_partition_has_its_share_of_every_class(self, labels, partitions, seed):
+        everything = photographs(labels)
+        hands = deal(everything, partitions, seed)
+        assert len(hands) == min(partitions, len(labels))
+        assert sorted((one for hand in hands for one in hand), key=lambda one: int(one.uri[3:])) == everything
+        shares = [Counter(one.label for one in hand) for hand in hands]
+        for counts in ([len(hand) for hand in hands], *([share[label] for share in shares] for label in range(5))):
+            assert max(counts) - min(counts) <= 1
+
+    def test_follows_from_the_seed_alone(self):
+        everything = photographs([number % 3 for number in range(60)])
+        assert deal(everything, 4, 1) == deal(everything, 4, 1)
+        assert deal(everything, 4, 1) != deal(everything, 4, 2)
+
+    def test_classes_are_mixed_within_a_partition(self):
+        (hand,) = deal(photographs([0] * 50 + [1] * 50), 1, 0)
+        assert {one.label for one in hand[:25]} == {0, 1}
+
+    def test_does_not_change_what_it_is_given(self):
+        everything = photographs([0, 1, 0, 1])
+        before = list(everything)
+        deal(everything, 2, 0)
+        assert everything == before
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A folder of pictures in one colour each, and classes of one colour each."""
+    folder = tmp_path / "plain"
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (40 + number, 30), colour).save(folder / name / f"{number}.jpg")
+    return folder
+
+
+@pytest.fixture
+def prepared(spark, config):
+    """Prepare a folder with overrides."""
+
+    def prepared(folder, *overrides):
+        made = config("dataset=folder", f"dataset.path='{folder}'", *SMALL, *overrides)
+        return prepare(spark, made, list_photographs(spark, made))
+
+    return prepared
+
+
+def records(path):
+    """The (image, label) pairs of a TFRecord file."""
+    with Path(path).open("rb") as file:
+        return [tfrecords.decode_example(record) for record in tfrecords.read_records(file)]
+
+
+def content(prepared):
+    return {Path(file).name: Path(file).read_bytes() for file in prepared.files}
+
+
+@pytest.mark.spark
+class TestFiles:
+    def test_names_hold_the_partition_and_the_record_count(self, prepared, photos):
+        made = prepared(photos)
+        assert len(made.files) == 4
+        for number, file in enumerate(made.files):
+            match = re.fullmatch(r"part-(\d{5})-(\d{5})\.tfrec", Path(file).name)
+            assert match
+            assert int(match[1]) == number
+            assert int(match[2]) == len(records(file)) == 10
+        assert made.records == len(CLASSES) * PHOTOGRAPHS_EACH
+
+    def test_each_holds_a_mix_of_all_classes(self, prepared, photos):
+        for file in prepared(photos).files:
+            labels = [label for _, label in records(file)]
+            assert Counter(labels) == dict.fromkeys(range(5), 2)
+            assert labels != sorted(labels)
+
+    def test_none_is_empty_when_there_are_more_partitions_than_images(self, prepared, plain):
+        made = prepared(plain, "preprocess.partitions=100")
+        assert [len(records(file)) for file in made.files] == [1] * 12
+        assert {path.name for path in Path(made.folder).iterdir()} == {MANIFEST, *content(made)}
+
+    def test_every_image_keeps_its_label(self, prepared, plain):
+        expected = list(COLOURS.values())
+        for file in prepared(plain).files:
+            for image, label in records(file):
+                assert np.abs(images.decode(image).mean((0, 1)) - expected[label]).max() < 3
+
+    def test_labels_follow_the_classes_of_the_config(self, prepared, plain):
+        made = prepared(plain, "dataset.classes=[crimson,blue,green,amber]")
+        colours = [COLOURS["crimson"], COLOURS["blue"], None, COLOURS["amber"]]
+        for image, label in (one for file in made.files for one in records(file)):
+            assert np.abs(images.decode(image).mean((0, 1)) - colours[label]).max() < 3
+        assert made.manifest["class_records"] == {"crimson": 4, "blue": 4, "green": 0, "amber": 4}
+
+    @pytest.mark.parametrize("size", [(16, 24), (24, 16), (20, 20)])
+    def test_the_target_is_height_and_width(self, prepared, photos, size):
+        made = prepared(photos, f"preprocess.target_size=[{size[0]},{size[1]}]", "sampling.fraction=0.2")
+        for image, _ in records(made.files[0]):
+            assert images.decode(image).shape == (*size, 3)
+
+    def test_are_the_same_bytes_wherever_and_whenever_they_are_prepared(self, prepared, photos, tmp_path):
+        one = prepared(photos)
+        other = prepared(photos, f"storage.prepared={tmp_path}/elsewhere")
+        assert not other.reused
+        assert content(one) == content(other)
+        assert Path(one.folder).name == Path(other.folder).name
+
+    def test_every_photograph_is_in_them_once_as_the_image_rule_makes_it(self, prepared, photos):
+        made = prepared(photos, "preprocess.quality=90")
+        found = Counter(image for file in made.files for image, _ in records(file))
+        assert found == Counter(images.recompress(path.read_bytes(), (16, 24), 90) for path in photos.glob("*/*"))
+
+
+@pytest.mark.spark
+class TestManifest:
+    def test_says_what_was_written(self, prepared, photos, told):
+        made = prepared(photos)
+        manifest = json.loads((Path(made.folder) / MANIFEST).read_text())
+        assert manifest == made.manifest
+        assert manifest["records"] == sum(file["records"] for file in manifest["files"]) == 40
+        assert manifest["class_records"] == dict.fromkeys(CLASSES, PHOTOGRAPHS_EACH)
+        assert manifest["bytes"] == sum(Path(file).stat().st_size for file in made.files)
+        assert manifest["preprocess"]["target_size"] == [16, 24]
+        assert manifest["fingerprint"] == Path(made.folder).name
+        assert manifest["skipped"] == []
+        assert told.facts["prepared_images"] == 40
+        assert told.facts["prepared_reused"] is False
+        assert "prepare" in told.phases
+
+    def test_is_written_when_all_else_is_there(self, prepared, photos, monkeypatch):
+        there = []
+        write = storage.write_bytes
+
+        def look_and_write(uri, data):
+            folder = Path(uri).parent
+            wanted = {(file["file"], file["bytes"]) for file in json.loads(data)["files"]}
+            there.append(wanted == {(path.name, path.stat().st_size) for path in folder.iterdir()})
+            write(uri, data)
+
+        monkeypatch.setattr(storage, "write_bytes", look_and_write)
+        prepared(photos)
+        assert there == [True]
+
+
+def damage(file):
+    Path(file).write_bytes(Path(file).read_bytes()[:-1])
+
+
+@pytest.mark.spark
+class TestReuse:
+    def test_what_is_there_is_not_prepared_again(self, prepared, photos, config, told):
+        first = prepared(photos)
+        times = [Path(file).stat().st_mtime_ns for file in first.files]
+        made = config("dataset=folder", f"dataset.path={photos}", *SMALL)
+        again = prepare(None, made, list_photographs(None, made))  # without Spark, so it cannot be written
+        assert again.reused
+        assert again.manifest == first.manifest
+        assert [Path(file).stat().st_mtime_ns for file in again.files] == times
+        assert told.facts["prepared_reused"] is True
+        assert "prepared data reused" in told.notes[-1]
+
+    @pytest.mark.parametrize(
+        "harm",
+        [
+            lambda made: damage(made.files[1]),
+            lambda made: Path(made.files[-1]).unlink(),
+            lambda made: (Path(made.folder) / MANIFEST).unlink(),
+        ],
+        ids=["damaged", "missing", "no manifest"],
+    )
+    def test_what_is_not_whole_is_prepared_again(self, prepared, photos, harm):
+        first = prepared(photos)
+        before = content(first)
+        harm(first)
+        again = prepared(photos)
+        assert not again.reused
+        assert content(again) == before
+        assert prepared(photos).reused
+
+    def test_files_of_an_earlier_attempt_are_removed_and_never_read(self, prepared, photos):
+        first = prepared(photos)
+        (Path(first.folder) / MANIFEST).unlink()
+        for name in ("part-00000-00099.tfrec", "part-00099-00001.tfrec"):
+            (Path(first.folder) / name).write_bytes(b"stale")
+        again = prepared(photos)
+        assert {path.name for path in Path(again.folder).iterdir()} == {MANIFEST, *content(first)}
+        assert again.files == first.files
+
+    @pytest.mark.parametrize(
+        "override",
+        ["preprocess.target_size=[24,16]", "preprocess.partitions=5", "preprocess.quality=80", "preprocess.exact=true",
+         "sampling.fraction=0.5", "sampling.seed=7", "dataset.on_error=skip",
+         "dataset.classes=[tulips,sunflowers,roses,dandelion,daisy]"],
+    )  # fmt: skip
+    def test_other_settings_are_other_data(self, config, photos, override):
+        folder = ("dataset=folder", f"dataset.path={photos}", *SMALL)
+        one, other = config(*folder), config(*folder, override)
+        keys = [fingerprint_of(made, list_photographs(None, made)) for made in (one, other)]
+        assert len(set(keys)) == 2
+
+    @pytest.mark.parametrize("override", ["caching=false", "grid=wide", "reader=tfrecords", "cluster.cores=1"])
+    def test_what_does_not_shape_it_is_the_same_data(self, config, photos, override):
+        folder = ("dataset=folder", f"dataset.path={photos}", *SMALL)
+        listing = list_photographs(None, config(*folder))
+        assert fingerprint_of(config(*folder), listing) == fingerprint_of(config(*folder, override), listing)
+
+
+BAD = {
+    "truncated": lambda path, good: path.write_bytes(good[: len(good) // 2]),
+    "not an image": lambda path, good: path.write_text("this is no picture"),
+    "empty file": lambda path, good: path.write_bytes(b""),
+    "cannot be read": lambda path, good: path.symlink_to("nowhere.jpg"),
+}
+
+
+@pytest.mark.spark
+class TestBadFiles:
+    @pytest.fixture(params=BAD)
+    def bad(self, request, plain):
+        """A folder with one bad file, and what is to be said of it."""
+        path = plain / "blue" / "bad.jpg"
+        BAD[request.param](path, (plain / "blue" / "0.jpg").read_bytes())
+        return plain, request.param
+
+    def test_fail(self, prepared, bad, tmp_path):
+        folder, reason = bad
+        with pytest.raises(DataError) as caught:
+            prepared(folder)
+        message = str(caught.value)
+        assert message.startswith("dataset")
+        assert "blue/bad.jpg" in message
+        assert reason in message
+        assert "dataset.on_error=skip" in message
+        assert not list(tmp_path.glob(f"data/prepared/*/{MANIFEST}"))
+
+    def test_skip(self, prepared, bad, told):
+        folder, reason = bad
+        made = prepared(folder, "dataset.on_error=skip")
+        assert made.records == 12
+        (skipped,) = made.manifest["skipped"]
+        assert skipped["relative"] == "blue/bad.jpg"
+        assert reason in skipped["reason"]
+        assert made.manifest["class_records"] == dict.fromkeys(COLOURS, 4)
+        assert told.facts["images_skipped"] == 1
+        assert any("1 files skipped" in note and "blue/bad.jpg" in note for note in told.notes)
+        assert prepared(folder, "dataset.on_error=skip").reused
+        assert told.facts["images_skipped"] == 1
+
+    def test_a_partition_of_bad_files_alone_leaves_no_empty_file(self, prepared, bad):
+        folder, _ = bad
+        made = prepared(folder, "dataset.on_error=skip", "preprocess.partitions=100")
+        assert [len(records(file)) for file in made.files] == [1] * 12
+
+    def test_nothing_but_bad_files(self, prepared, bad):
+        folder, _ = bad
+        for path in folder.glob("*/?.jpg"):
+            path.write_bytes(b"")
+        with pytest.raises(DataError, match="none of 13 photographs can be decoded"):
+            prepared(folder, "dataset.on_error=skip")
+
+
+@pytest.mark.spark
+class TestRun:
+    def test_yields_a_row_a_file(self, spark, config, photos):
+        made = config("dataset=folder", f"dataset.path={photos}", *SMALL)
+        rows = list(write_tfrecords.run(spark, made))
+        assert [row["partition"] for row in rows] == [0, 1, 2, 3]
+        assert sum(row["images"] for row in rows) == 40
+        assert all(row["seconds"] > 0 and not row["reused"] for row in rows)
+        again = list(write_tfrecords.run(spark, made))
+        assert all(row["seconds"] is None and row["reused"] for row in again)
+        assert [row["file"] for row in again] == [row["file"] for row in rows]
+        json.dumps(rows)
+
+    def test_a_place_that_cannot_be_written_is_named(self, spark, config, photos, tmp_path):
+        (tmp_path / "file").write_text("")
+        made = config("dataset=folder", f"dataset.path={photos}", *SMALL, f"storage.prepared={tmp_path}/file/below")
+        with pytest.raises(MachineError, match="file") as caught:
+            list(write_tfrecords.run(spark, made))
+        assert "\n" not in str(caught.value)
+
+    def test_skipped_classes_are_in_the_manifest_too(self, prepared, plain):
+        made = prepared(plain, "dataset.classes=[amber,blue]", "dataset.on_error=skip")
+        assert {one["relative"] for one in made.manifest["skipped"]} == {f"crimson/{number}.jpg" for number in range(4)}
+        assert made.records == 8
+
+
+def test_a_full_disk_is_a_problem_of_the_machine(tmp_path, monkeypatch):
+    task = write_tfrecords._Task(str(tmp_path), {"target_size": [8, 8], "quality": 90, "exact": False}, "fail", {}, 1)
+    picture = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(picture, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(picture.getvalue())
+
+    def full(*_):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(tfrecords, "write_file", full)
+    result = task.write(0, [Photograph(str(tmp_path / "a.jpg"), "a/a.jpg", 0, 1, "")])
+    assert "No space left" in result["problem"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+    with pytest.raises(MachineError, match="No space left"):
+        write_tfrecords._raise_problem([result], "fail")
