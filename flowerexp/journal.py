@@ -51,9 +51,20 @@ class Journal:
         self.folder = folder
 
     def write_plan(
-        self, sweep: Mapping[str, Any], runs: Sequence[PlannedRun], overrides: Sequence[Sequence[str]]
+        self,
+        sweep: Mapping[str, Any],
+        runs: Sequence[PlannedRun],
+        overrides: Sequence[Sequence[str]],
+        earlier: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write what the sweep consists of: its settings, and each run with its config and overrides."""
+        """Write what the sweep consists of.
+
+        Args:
+            sweep: its settings.
+            runs: its runs, or those of its next batch.
+            overrides: those of each run.
+            earlier: the runs of earlier batches, as they are listed.
+        """
         listed = [
             {
                 "run": run.folder.name,
@@ -64,7 +75,7 @@ class Journal:
             }
             for run, own in zip(runs, overrides, strict=True)
         ]
-        text = json.dumps({**sweep, "runs": listed}, separators=(",", ":"))
+        text = json.dumps({**sweep, "runs": [*earlier, *listed]}, separators=(",", ":"))
         write_bytes(str(self.folder / PLAN), text.encode())
 
     def read_plan(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _candidates() -> list[tuple[str, Path]]:
 
 def _version(home: Path) -> int | None:
     """The major version of a Java, read from its `release` file, else asked of it; None where there is none."""
-    if not (home / "bin" / "java").exists():
+    if not os.access(home / "bin" / "java", os.X_OK):
         return None
     try:
         text = (home / "release").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing
 from collections.abc import Iterator
@@ -60,15 +61,24 @@ def _absolute(path: str) -> str:
 
 
 def _plain(config: DictConfig, origin: Origin) -> dict[str, Any]:
-    for key in sorted(OmegaConf.missing_keys(config)):
-        raise ConfigError(f"{key} has no value", where=origin.of(key), hint=f"add {key}=VALUE to the command line")
     try:
-        plain = OmegaConf.to_container(config, resolve=True)
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
+        for key in _missing(config):
+            hint = f"add {key}=VALUE to the command line"
+            raise ConfigError(f"{key} has no value", where=origin.of(key), hint=hint) from error
         key = error.full_key or ""
         message = str(error.msg or error).splitlines()[0]
         raise ConfigError(f"{key} cannot be resolved: {message}", where=origin.of(key)) from error
     return typing.cast("dict[str, Any]", plain)
+
+
+def _missing(config: DictConfig) -> list[str]:
+    """The keys that have no value; looked for only where something is wrong, since it takes as long as all the rest."""
+    try:
+        return sorted(OmegaConf.missing_keys(config))
+    except OmegaConfBaseException:
+        return []
 
 
 def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> type:
@@ -83,11 +93,16 @@ def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> 
     return DATASETS[kind]
 
 
+@functools.cache
+def _fields(schema: type) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]:
+    """A schema's fields and their types; reading the types takes longer than checking against them."""
+    return {f.name: f for f in dataclasses.fields(schema)}, typing.get_type_hints(schema)
+
+
 def _check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> None:
     """Check one node of the config, and fill in what its schema has a default for."""
     schema = _schema(node, schema, prefix, origin)
-    fields = {f.name: f for f in dataclasses.fields(schema)}
-    hints = typing.get_type_hints(schema)
+    fields, hints = _fields(schema)
     for key in node:
         if key not in fields:
             known = [*fields, *groups(), "experiment"] if schema is Config else [prefix + name for name in fields]

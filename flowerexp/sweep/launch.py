@@ -24,7 +24,7 @@ from flowerexp.config import check
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, MachineError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import Journal
+from flowerexp.journal import PLAN, Journal
 from flowerexp.orchestrate import Result, preflight
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.compose import Composed, Composer
@@ -70,8 +70,8 @@ def launch(
     checked = [_check(one, number) for number, one in enumerate(composed, start=first)]
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     _preflight(checked)
-    sweep = _sweep(folder, first)
-    runs = _runs(checked, composed, config, folder, first, sweep)
+    runs = _runs(checked, composed, config, folder, first)
+    folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder)
     returns: dict[str, JobReturn] = {}
 
@@ -82,7 +82,8 @@ def launch(
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
 
     with journal.held():
-        journal.write_plan({**sweep, **vars(settings)}, runs, job_overrides)
+        earlier = _open(journal, config, first)
+        journal.write_plan({"sweep_id": _sweep_id(folder), **vars(settings)}, runs, job_overrides, earlier)
         Sweep(journal, runs, Screen(), settings.max_clusters, settings.max_failures).run(deliver)
     return [returns[run.folder.name] for run in runs if run.folder.name in returns]
 
@@ -104,15 +105,26 @@ def _preflight(checked: Sequence[Mapping[str, Any]]) -> None:
             preflight(config)
 
 
-def _sweep(folder: Path, first: int) -> dict[str, Any]:
-    """Make the sweep's folder, which nobody else may have made, and name the sweep after it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=first > 0)
-    except FileExistsError as error:
-        hint = "set another hydra.sweep.dir, or resume that sweep: flowerexp resume FOLDER"
-        raise MachineError(f"{folder} exists already", where="hydra.sweep.dir", hint=hint) from error
-    name = f"{datetime.date.today().isoformat()}-{folder.name}"
-    return {"sweep_id": name, "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds")}
+def _sweep_id(folder: Path) -> str:
+    return f"{datetime.date.today().isoformat()}-{folder.name}"
+
+
+def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, Any]]:
+    """Begin a sweep's folder, or go on with the next batch of a sweeper that launches several.
+
+    Returns:
+        The runs of earlier batches, as the plan lists them.
+
+    Raises:
+        MachineError: another sweep lives there.
+    """
+    if (journal.folder / PLAN).exists():
+        if first:
+            return list(journal.read_plan()["runs"])
+        hint = f"set another hydra.sweep.dir, or go on with that sweep: flowerexp resume {journal.folder}"
+        raise MachineError(f"{journal.folder} holds a sweep already", where="hydra.sweep.dir", hint=hint)
+    OmegaConf.save(config, journal.folder / "multirun.yaml")
+    return []
 
 
 def _runs(
@@ -121,7 +133,6 @@ def _runs(
     config: DictConfig,
     folder: Path,
     first: int,
-    sweep: Mapping[str, Any],
 ) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
@@ -135,7 +146,7 @@ def _runs(
         HydraConfig.instance().set_config(job)
         name = str(OmegaConf.select(job, "hydra.sweep.subdir"))
         key = run_key(one, hashes[script])
-        extra = {"sweep_id": sweep["sweep_id"], "label": labels[place]}
+        extra = {"sweep_id": _sweep_id(folder), "label": labels[place]}
         runs.append(PlannedRun(key, one, folder / name, hashes[script], extra))
     return runs
 

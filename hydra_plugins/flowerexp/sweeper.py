@@ -4,6 +4,7 @@
 # look for the names in annotations that are strings.
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -27,11 +28,13 @@ class FlowerexpSweeper(Sweeper):
         self.hydra_context: HydraContext | None = None
         self.config: DictConfig | None = None
         self.launcher: Any = None
+        self.ours = False
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """See Hydra's `Sweeper.setup`."""
         self.hydra_context = hydra_context
         self.config = config
+        self.ours = bool(getattr(task_function, "flowerexp_batches", False))
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -46,6 +49,10 @@ class FlowerexpSweeper(Sweeper):
         sweep = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else {}
         assert isinstance(sweep, dict)
         batch = expand(arguments, {str(key): value for key, value in sweep.items()}, self.hydra_context.config_loader)
+        if not self.ours:  # our own runs are checked first, and leave nothing where something is wrong
+            folder = Path(str(self.config.hydra.sweep.dir))
+            folder.mkdir(parents=True, exist_ok=True)
+            OmegaConf.save(self.config, folder / "multirun.yaml")
         return [self.launcher.launch(batch, initial_job_idx=0)]
 
 

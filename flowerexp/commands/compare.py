@@ -1,0 +1,201 @@
+"""`flowerexp compare RUN RUN [RUN ...]`: is one run faster than another?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from flowerexp.analysis.compare import Measured, Ratio, comparable, ratios, wall_times
+from flowerexp.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from flowerexp.tracking import Store
+    from flowerexp.tracking.fetch import LoggedRun
+
+Side = Sequence["LoggedRun"]
+"""A run, or several that repeat it."""
+
+_UI = "http://127.0.0.1:5000"  # where `flowerexp ui` shows a local store
+_BASES = {
+    "repetitions": "how far repetitions of a cell disagree within each run; what changes from one run to the next is "
+    "not in it: give repeats of the runs (sweep.repeats) to see that, too",
+    "cells": "how far cells disagree, since they were measured once each: more grid.repetitions narrow it",
+    "runs": "how far repeats of a run disagree",
+}
+_CACHING = "caching changes how long a run takes and how often it measures, not how fast images are read"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Compare runs with the first one."""
+    parser = argparse.ArgumentParser(
+        prog="flowerexp compare",
+        description="Compare runs with the first one. Runs of one config, on one machine, are taken as repeats.",
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="MLflow run_ids, or at least their first 4 characters")
+    parser.epilog = "KEY=VALUE among them names the store, such as tracking.uri=... or home=..."
+    words = parser.parse_args(arguments).runs
+    runs = [word for word in words if "=" not in word]
+    if len(runs) < 2:
+        raise ConfigError(f"two runs make a comparison, and {len(runs)} are given", where="command line", hint=_HINT)
+
+    from flowerexp.app import composed
+    from flowerexp.tracking import Store
+    from flowerexp.tracking.fetch import find
+
+    store = Store(**composed([word for word in words if "=" in word])["tracking"])
+    found = [find(store, run) for run in runs]
+    twice = next((run for place, run in enumerate(found) if run.run_id in {one.run_id for one in found[:place]}), None)
+    if twice:
+        raise ConfigError(f"run {twice.short_id} is given twice", where="command line", hint=_HINT)
+    for other in found[1:]:
+        reasons = why_not(found[0], other)
+        if reasons:
+            problem = f"runs {found[0].short_id} and {other.short_id} cannot be compared: {'; '.join(reasons)}"
+            raise DataError(problem, hint="compare runs over the same data, grid and target size")
+    print(side_by_side(grouped(found)))
+    return 0
+
+
+_HINT = "usage: flowerexp compare RUN RUN [RUN ...] [KEY=VALUE]"
+
+
+def why_not(base: LoggedRun, other: LoggedRun) -> list[str]:
+    """Why two runs cannot be compared; nothing where they can."""
+    return comparable(_measured(base), _measured(other))
+
+
+def _measured(run: LoggedRun) -> Measured:
+    facts = {**{key.removeprefix("facts/"): value for key, value in run.metrics.items()}, **run.tags}
+    return Measured(run.short_id, run.config, run.measurements, facts, run.phases, run.error)
+
+
+def grouped(runs: Sequence[LoggedRun]) -> list[Side]:
+    """Put runs that repeat each other on one side: the same params, made with the same things.
+
+    Where that leaves one side only, each run is a side of its own.
+    """
+    sides: dict[str, list[LoggedRun]] = {}
+    for run in runs:
+        params = {key: value for key, value in run.params.items() if key != "repeat"}
+        sides.setdefault(json.dumps([params, _made_with(run)], sort_keys=True), []).append(run)
+    return list(sides.values()) if len(sides) > 1 else [[run] for run in runs]
+
+
+def _made_with(run: LoggedRun) -> dict[str, str]:
+    from flowerexp.tracking.drift import made_with
+
+    return made_with(run.tags)
+
+
+def side_by_side(sides: Sequence[Side]) -> str:
+    """Everything about some sides, the first of which is the base: what they are, what differs, and the ratios."""
+    measured = [[_measured(run) for run in side] for side in sides]
+    found = [ratios(measured[0], other) for other in measured[1:]]
+    blocks = [_heads(sides), _differences(sides), _rates(sides, found)]
+    times = _times(sides, [wall_times(side) for side in measured])
+    notes = _notes(sides, {ratio.basis for side in found for ratio in side if ratio.basis})
+    runs = [run for side in sides for run in side]
+    return "\n\n".join(filter(None, [*blocks, times, notes])) + f"\n{_opened(runs)}"
+
+
+def label(side: Side) -> str:
+    """A side's name: its first run's short id, and how many repeats there are."""
+    return side[0].short_id + (f" +{len(side) - 1}" if len(side) > 1 else "")
+
+
+def _heads(sides: Sequence[Side]) -> str:
+    lines = [["run", "started", "", ""]]
+    for place, side in enumerate(sides):
+        started = datetime.fromtimestamp(side[0].started_at).strftime("%Y-%m-%d %H:%M")
+        lines.append([label(side), started, side[0].name, "" if place else "(base)"])
+    return aligned(lines)
+
+
+def _differences(sides: Sequence[Side]) -> str:
+    """The values that differ: of the config, then of what the runs were made with."""
+    first = [side[0] for side in sides]
+    lines = _differing([run.params for run in first]) + _differing([_made_with(run) for run in first])
+    return aligned([["differs", *map(label, sides)], *lines]) if lines else "differs   nothing: one config, made alike"
+
+
+def _differing(values: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    keys = dict.fromkeys(key for one in values for key in one)
+    lines = [[key, *(_shown(one.get(key, "-")) for one in values)] for key in keys]
+    return [line for line in lines if len(set(line[1:])) > 1]
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= 48 else f"{value[:22]}...{value[-23:]}"
+
+
+def _rates(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
+    lines = [["reader", "run", "images/s", "ratio", "95 % interval", "verdict"]]
+    for reader in sorted({ratio.reader for side in found for ratio in side}):
+        shown = ""
+        for side, ratio in zip(
+            sides[1:], [[one for one in each if one.reader == reader] for each in found], strict=True
+        ):
+            for one in ratio:
+                if not shown:
+                    shown = reader
+                    lines.append([reader, label(sides[0]), f"{one.base:,.0f}", "", "", "base"])
+                lines.append(["", label(side), f"{one.other:,.0f}", f"{one.ratio:.3f}", _interval(one), one.verdict])
+    return aligned(lines, right=(2, 3))
+
+
+def _interval(ratio: Ratio) -> str:
+    return "-" if ratio.low is None or ratio.high is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
+
+
+def _times(sides: Sequence[Side], times: Sequence[Mapping[str, float]]) -> str:
+    lines = [["seconds", "run", "total", "ratio", "measuring", "ratio"]]
+    for side, one in zip(sides, times, strict=True):
+        cells = []
+        for name in ("total", "measure"):
+            known = name in one and name in times[0]
+            cells += [
+                f"{one[name]:,.1f}" if name in one else "-",
+                f"{one[name] / times[0][name]:.2f}" if known else "-",
+            ]
+        lines.append(["", label(side), *(cells if side is not sides[0] else [cells[0], "", cells[2], ""])])
+    return aligned(lines, right=(2, 3, 4, 5))
+
+
+def _notes(sides: Sequence[Side], bases: set[str]) -> str:
+    lines = [f"interval  {_BASES[basis]}" for basis in sorted(bases)]
+    if len({side[0].params.get("caching") for side in sides}) > 1:
+        lines.append(f"caching   {_CACHING}")
+    for run in (run for side in sides for run in side):
+        if run.tags.get("flowerexp.verdict") == "suspect":
+            lines.append(f"suspect   {run.short_id}: {run.tags.get('flowerexp.reasons', '')}")
+    return "\n".join(lines)
+
+
+def _opened(runs: Sequence[LoggedRun]) -> str:
+    store = runs[0].store
+    start = "" if store.is_server else " (flowerexp ui serves it)"
+    return f"MLflow    {url(store, runs)}{start}"
+
+
+def url(store: Store, runs: Sequence[LoggedRun]) -> str:
+    """The address of MLflow's page that compares runs."""
+    place = store.address.rstrip("/") if store.is_server else _UI
+    ids = quote(json.dumps([run.run_id for run in runs], separators=(",", ":")), safe="[],")
+    experiments = [*dict.fromkeys(run.experiment_id for run in runs)]
+    return f"{place}/#/compare-runs?runs={ids}&experiments={quote(json.dumps(experiments), safe='[],')}"
+
+
+def aligned(lines: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Lines of cells as columns; those in `right` are numbers."""
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(widths[place]) if place in right else cell.ljust(widths[place])
+            for place, cell in enumerate(line)
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,99 @@
+"""What differs between what a logged run was made with and what is here now."""
+
+from __future__ import annotations
+
+import platform
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from flowerexp.cluster import backend, java
+from flowerexp.errors import FlowerexpError
+from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.provenance import provenance
+
+DATA = "data"
+_NAMES = {
+    "code_hash": "code (hash)",
+    "mlflow.source.git.commit": "git commit",
+    "git_dirty": "git changes",
+    "spark": "Spark",
+    "java": "Java",
+    "python": "Python",
+    "host": "host",
+    "platform": "platform",
+    "cores": "cores",
+    "data_fingerprint": DATA,
+}
+"""The tags that say what a run was made with, and what they are called on screen."""
+_PACKAGE = "version."
+_UNKNOWN = "not recorded"
+_ABSENT = "not installed"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that was another one when a run was made."""
+
+    what: str
+    then: str
+    now: str
+
+
+def made_with(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a run was made with, by the name that it has on screen."""
+    named = {name: tags[tag] for tag, name in _NAMES.items() if tag in tags}
+    return named | {tag.removeprefix(_PACKAGE): value for tag, value in tags.items() if tag.startswith(_PACKAGE)}
+
+
+def here(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a run with this config would be made with; nothing is started, and what cannot be known is left out.
+
+    Args:
+        config: the checked config.
+
+    Raises:
+        FlowerexpError: the entrypoint's script is not there.
+    """
+    facts = provenance()
+    tags = {key: value if isinstance(value, str) else str(value).lower() for key, value in facts.items()}
+    tags["code_hash"] = Bundle(find_script(config["entrypoint"]["script"])).code_hash
+    if "git_commit" in tags:
+        tags["mlflow.source.git.commit"] = tags.pop("git_commit")
+    if config["cluster"]["kind"] == "local":  # what another machine runs on is known when it runs
+        tags |= {"spark": version("pyspark"), "python": platform.python_version()}
+        tags |= {"host": socket.gethostname(), "platform": platform.platform()}
+        cores = getattr(backend(dict(config["cluster"])), "cores", None)
+        tags |= {"cores": str(cores)} if cores else {}
+        tags |= {"java": found} if (found := _java()) else {}
+    return made_with(tags)
+
+
+def _java() -> str | None:
+    """The version of the Java that Spark would use, from its own notes; None where it left none."""
+    try:
+        text = (java.find().home / "release").read_text(encoding="utf-8")
+    except (OSError, FlowerexpError):
+        return None
+    match = re.search(r'^JAVA_VERSION="([^"]+)"', text, re.MULTILINE)
+    return match[1] if match else None
+
+
+def drift(then: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+    """What differs; a package that came or went counts, a fact that only one side could know does not.
+
+    Args:
+        then: what a run was made with, see `made_with`.
+        now: what it would be made with, see `here`.
+    """
+    packages = {name for name in (*then, *now) if name not in _NAMES.values()}
+    changes = []
+    for name in dict.fromkeys((*_NAMES.values(), *sorted(packages))):
+        old = then.get(name, _ABSENT if name in packages else None)
+        new = now.get(name, _ABSENT if name in packages else None)
+        if new is not None and old != new:
+            changes.append(Change(name, old or _UNKNOWN, new))
+    return changes

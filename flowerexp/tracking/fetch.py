@@ -1,0 +1,179 @@
+"""Read runs back from MLflow: what was logged of a run is all that is needed to compare it or to run it again."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from flowerexp.errors import DataError, TrackingError
+from flowerexp.tracking.store import Store, check_reachable, connect, load, reason
+
+SHORTEST = 4
+"""The fewest characters of a run_id that are looked for."""
+
+_SHOWN = 8  # characters of a run_id in messages and tables
+_CANDIDATES = 5
+_CONFIG = "config.yaml"
+_MEASUREMENTS = "analysis/measurements.parquet"
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """A run as MLflow knows it; its files are fetched when they are asked for."""
+
+    store: Store
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str  # MLflow's: FINISHED, FAILED, RUNNING, ...
+    started_at: float  # epoch seconds
+    params: Mapping[str, str] = field(repr=False)
+    tags: Mapping[str, str] = field(repr=False)
+    metrics: Mapping[str, float] = field(repr=False)
+
+    @property
+    def short_id(self) -> str:
+        """The run_id's beginning, for tables."""
+        return self.run_id[:_SHOWN]
+
+    @property
+    def error(self) -> str | None:
+        """Why the run failed, or that it has not ended; None for a finished one."""
+        if self.status == "FINISHED":
+            return None
+        return self.tags.get("flowerexp.error") or f"MLflow has it as {self.status}"
+
+    @property
+    def phases(self) -> dict[str, float]:
+        """Seconds of each phase."""
+        named = {key: re.fullmatch(r"time/(.+)_seconds", key) for key in self.metrics}
+        return {match[1]: self.metrics[key] for key, match in named.items() if match}
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The config that it was run with: resolved, and with secrets hidden.
+
+        Raises:
+            TrackingError: MLflow has no config of it, or cannot be read.
+        """
+        import yaml
+
+        content = self._artifact(_CONFIG)
+        try:
+            config = yaml.safe_load(content) if content else None
+        except yaml.YAMLError:
+            config = None
+        if not isinstance(config, dict) or "entrypoint" not in config:
+            problem = f"run {self.short_id} ({self.name}) has no {_CONFIG} of flowerexp's in MLflow"
+            raise TrackingError(problem, hint="choose a run that flowerexp has logged, and no summary of a sweep")
+        return config
+
+    @cached_property
+    def measurements(self) -> list[dict[str, Any]]:
+        """All its rows; none where nothing was measured.
+
+        Raises:
+            TrackingError: MLflow cannot be read.
+            DataError: the file is damaged.
+        """
+        import pyarrow
+        import pyarrow.parquet
+
+        content = self._artifact(_MEASUREMENTS)
+        if content is None:
+            return []
+        try:
+            rows: list[dict[str, Any]] = pyarrow.parquet.read_table(pyarrow.BufferReader(content)).to_pylist()
+        except pyarrow.ArrowException as error:
+            problem = f"{_MEASUREMENTS} of run {self.short_id} is damaged: {' '.join(str(error).split())}"
+            raise DataError(problem, hint="run it again: flowerexp rerun") from error
+        return rows
+
+    def _artifact(self, path: str) -> bytes | None:
+        """A file that was logged with the run, or None if there is no such file."""
+        folder = path.rpartition("/")[0] or None
+        with _reading(self.store), tempfile.TemporaryDirectory() as here:
+            client = connect(self.store)
+            if path not in {info.path for info in client.list_artifacts(self.run_id, folder)}:
+                return None
+            return Path(client.download_artifacts(self.run_id, path, here)).read_bytes()
+
+
+def find(store: Store, run_id: str) -> LoggedRun:
+    """Find a run by its run_id or the beginning of it; nothing is made where there is no store.
+
+    Args:
+        store: where to look, in all its experiments.
+        run_id: MLflow's id, or at least its first four characters.
+
+    Raises:
+        TrackingError: there is no such run, or there are several, or the store cannot be read.
+    """
+    wanted = run_id.lower()
+    if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},32}}", wanted):
+        hint = f"give an MLflow run_id, or at least its first {SHORTEST} characters"
+        raise TrackingError(f"'{run_id}' is no run_id", where="command line", hint=hint)
+    _check(store)
+    with _reading(store):
+        client = connect(store)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
+        condition = f"attributes.run_id LIKE '{wanted}%'"
+        found = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
+    if len(found) != 1:
+        raise _unclear(run_id, [_logged(store, run) for run in found], store)
+    return _logged(store, found[0])
+
+
+def _check(store: Store) -> None:
+    if store.database and not (store.database.is_file() and store.database.stat().st_size):
+        hint = "run an experiment first: flowerexp, or name the store: tracking.uri=... or home=..."
+        raise TrackingError(f"there are no runs yet in {store.database}", hint=hint)
+    if not store.database:
+        check_reachable(store)
+
+
+def _unclear(run_id: str, found: list[LoggedRun], store: Store) -> TrackingError:
+    if not found:
+        hint = "flowerexp ui shows all runs; name another store with tracking.uri=... or home=..."
+        return TrackingError(f"there is no run {run_id} in {store.address}", where="command line", hint=hint)
+    listed = [f"{run.run_id[: max(_SHOWN, len(run_id) + 4)]} ({run.name})" for run in found[:_CANDIDATES]]
+    more = " and more" if len(found) > _CANDIDATES else ""
+    hint = f"give more of its run_id: {', '.join(listed)}{more}"
+    return TrackingError(f"several runs begin with {run_id}", where="command line", hint=hint)
+
+
+def _logged(store: Store, run: Any) -> LoggedRun:
+    info, data = run.info, run.data
+    return LoggedRun(
+        store=store,
+        run_id=str(info.run_id),
+        experiment_id=str(info.experiment_id),
+        name=str(info.run_name or ""),
+        status=str(info.status),
+        started_at=(info.start_time or 0) / 1000,
+        params=dict(data.params),
+        tags=dict(data.tags),
+        metrics=dict(data.metrics),
+    )
+
+
+@contextmanager
+def _reading(store: Store) -> Iterator[None]:
+    """Turn what MLflow, its database or the disk raise into one line."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    load()
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        problem = f"reading from {store.address} failed: {reason(error, store)}"
+        raise TrackingError(problem, hint="check tracking.uri and tracking.artifacts") from error
