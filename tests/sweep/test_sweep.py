@@ -1,0 +1,289 @@
+"""Real sweeps: killed, lost, stopped, resumed; with real Spark and a tiny entrypoint that marks each of its starts."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.command import SMALL_GRID, Home
+
+pytestmark = pytest.mark.spark
+
+RUNS = 12
+HELD = 5  # the run in which the kill comes
+
+SCRIPT = '''
+"""Marks its start, and in one run waits until it is let go."""
+import time
+from pathlib import Path
+from flowerexp.workload.runner import main
+
+def run(spark, config):
+    """One row."""
+    settings = config["entrypoint"]["settings"]
+    with open(settings["marks"], "a") as marks:
+        marks.write(f"{settings['n']}\\n")
+    while settings["n"] == settings["held"] and not Path(settings["release"]).exists():
+        time.sleep(0.05)
+    if settings["n"] in settings["bad"]:
+        raise ValueError("made to fail")
+    yield {"n": settings["n"], "value": settings["n"] ** 2}
+
+if __name__ == "__main__":
+    main(run)
+'''
+
+
+class Marked(Home):
+    """A home with the marking entrypoint and a sweep over it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        (path / "marking.py").write_text(SCRIPT)
+        (path / "mine" / "entrypoint").mkdir(parents=True)
+        settings = {"n": 0, "held": HELD, "bad": [], "marks": str(path / "marks"), "release": str(path / "release")}
+        config = {"name": "marking", "script": str(path / "marking.py"), "settings": settings}
+        (path / "mine" / "entrypoint" / "marking.yaml").write_text(json.dumps(config))
+        self.arguments = ["-m", "--config-dir", str(path / "mine"), "entrypoint=marking"]
+        self.arguments.append(f"entrypoint.settings.n=range({RUNS})")
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start the sweep, and return when the run that is held has started."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flowerexp", *self.arguments],
+            cwd=self.path,
+            env=self.environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: str(HELD) in self.marks or process.poll() is not None)
+        # The launcher must have seen what ended before, as it has a moment later.
+        until(lambda: len(self.events("finished")) == HELD)
+        return process
+
+    def release(self) -> None:
+        """Let the run that is held go on."""
+        (self.path / "release").touch()
+
+    @property
+    def marks(self) -> list[str]:
+        """The runs in the order in which the entrypoint started them."""
+        path = self.path / "marks"
+        return path.read_text().split() if path.exists() else []
+
+    @property
+    def sweep(self) -> Path:
+        """The sweep's folder."""
+        (plan,) = self.path.glob("outputs/*/*/plan.json")
+        return plan.parent
+
+    def events(self, *kinds: str) -> list[dict[str, object]]:
+        """The journal's events of some kinds."""
+        lines = (self.sweep / "journal.jsonl").read_text().splitlines()
+        return [event for event in map(json.loads, lines) if event["event"] in kinds]
+
+    def spark_pid(self) -> int:
+        """The process of the job that was submitted last."""
+        handle = self.events("submitted")[-1]["handle"]
+        assert isinstance(handle, dict)
+        return int(handle["pid"])
+
+    def measured(self) -> dict[str, bytes]:
+        """The measurements of each run that has some, to the byte."""
+        found = self.sweep.glob("*/results/measurements.jsonl")
+        return {path.parents[1].name: path.read_bytes() for path in found}
+
+    def finished(self) -> Counter[str]:
+        """The status of the runs in MLflow, the sweep's summary apart."""
+        return Counter(run.info.status for run in self.logged() if run.data.tags.get("flowerexp.kind") != "sweep")
+
+
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Is there such a process, which is no zombie?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def check_complete(home: Marked, before: dict[str, bytes]) -> None:
+    """The sweep is as an undisturbed one: each run finished once, and what was measured before is as it was."""
+    with (home.sweep / "runs.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [line["state"] for line in lines] == ["finished"] * RUNS
+    assert len({line["run_key"] for line in lines}) == RUNS
+    assert home.finished() == {"FINISHED": RUNS}
+    after = home.measured()
+    assert {name: after[name] for name in before} == before
+    assert sorted(json.loads(content)["n"] for content in after.values()) == list(range(RUNS))
+    summaries = [run for run in home.logged() if run.data.tags.get("flowerexp.kind") == "sweep"]
+    assert len(summaries) == 1
+
+
+def test_launcher_killed_and_its_job_found_again(tmp_path):
+    home = Marked(tmp_path)
+    launcher = home.start()
+    before = home.measured()
+    assert len(before) == HELD
+    launcher.kill()
+    launcher.wait()
+    pid = home.spark_pid()
+    assert alive(pid), "the job must outlive its launcher"
+    home.release()
+    answer = home("resume", home.sweep)
+    assert answer.code == 0, answer.err
+    assert len(home.events("submitted")) == 1, "the job was running: it must not be started twice"
+    assert home.marks == [str(number) for number in range(RUNS)]
+    check_complete(home, before)
+    assert not alive(pid)
+
+
+def test_launcher_killed_and_its_job_too(tmp_path):
+    home = Marked(tmp_path)
+    launcher = home.start()
+    before = home.measured()
+    launcher.kill()
+    launcher.wait()
+    os.killpg(home.spark_pid(), signal.SIGKILL)
+    until(lambda: not alive(home.spark_pid()))
+    home.release()
+    answer = home("resume", home.sweep.name[-4:])
+    assert answer.code == 0, answer.err
+    # Nothing that had finished was started again; the run that was cut off was.
+    assert Counter(home.marks) == {str(number): 1 + (number == HELD) for number in range(RUNS)}
+    check_complete(home, before)
+
+
+def test_spark_driver_killed_loses_one_run_which_resume_runs_again(tmp_path):
+    home = Marked(tmp_path)
+    launcher = home.start()
+    before = home.measured()
+    os.killpg(home.spark_pid(), signal.SIGKILL)
+    _, errors = launcher.communicate(timeout=180)
+    assert launcher.returncode == 1, errors
+    assert home.finished() == {"FINISHED": RUNS - 1, "FAILED": 1}
+    assert "flowerexp resume" in errors
+    assert "1 of 12 runs failed" in errors
+    home.release()
+    answer = home("resume", home.sweep)
+    assert answer.code == 0, answer.err
+    assert Counter(home.marks) == {str(number): 1 + (number == HELD) for number in range(RUNS)}
+    check_complete(home, before)
+
+
+def test_ctrl_c_stops_cleanly_and_names_the_command_that_goes_on(tmp_path):
+    home = Marked(tmp_path)
+    launcher = home.start()
+    before = home.measured()
+    launcher.send_signal(signal.SIGINT)
+    _, errors = launcher.communicate(timeout=60)
+    assert launcher.returncode == 130
+    assert f"flowerexp resume {home.sweep}" in errors
+    assert "Traceback" not in errors
+    assert not alive(home.spark_pid())
+    home.release()
+    answer = home("resume", home.sweep)
+    assert answer.code == 0, answer.err
+    check_complete(home, before)
+
+
+def test_a_sweep_that_runs_is_not_resumed(tmp_path):
+    home = Marked(tmp_path)
+    launcher = home.start()
+    answer = home("resume", home.sweep)
+    home.release()
+    launcher.communicate(timeout=180)
+    assert answer.code == 1
+    assert f"still running (process {launcher.pid})" in answer.err
+    assert launcher.returncode == 0
+
+
+def test_failures_stop_nothing_and_are_all_listed(tmp_path):
+    home = Marked(tmp_path)
+    home.release()
+    answer = home(*home.arguments, "entrypoint.settings.bad=[2,7]")
+    assert answer.code == 1
+    assert "2 of 12 runs failed" in answer.errors[-1]
+    assert answer.err.count("made to fail") >= 2
+    assert home.finished() == {"FINISHED": RUNS - 2, "FAILED": 2}
+    failed = [run for run in home.logged() if run.info.status == "FAILED" and "run_key" in run.data.tags]
+    for run in failed:
+        assert "made to fail" in run.data.tags["flowerexp.error"]
+        paths = [item.path for item in home.mlflow().list_artifacts(run.info.run_id, "job")]
+        assert "job/driver.log" in paths
+    # What failed on its own is not run again by a resume.
+    assert home("resume", home.sweep).code == 1
+    assert len(home.marks) == RUNS
+
+
+def test_max_failures_ends_the_sweep(tmp_path):
+    home = Marked(tmp_path)
+    answer = home(*home.arguments, "entrypoint.settings.bad=[0,1]", "hydra.launcher.max_failures=2")
+    assert answer.code == 1
+    assert "flowerexp resume" in answer.err
+    assert len(home.marks) <= HELD + 1
+
+
+def test_skip_finished_skips_what_is_in_the_store_and_says_so(tmp_path):
+    home = Home(tmp_path)
+    sweep = ("-m", "dataset.images=40", "reader=tfrecords", *SMALL_GRID, "skip_finished=true")
+    assert home(*sweep, "preprocess.quality=90").code == 0
+    answer = home(*sweep, "preprocess.quality=90,80")
+    assert answer.code == 0, answer.err
+    assert "skipped preprocess.quality=90: finished already" in answer.err
+    assert [run.data.params.get("preprocess.quality") for run in home.logged() if "run_key" in run.data.tags] == [
+        "90",
+        "80",
+    ]
+
+
+def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, photos):
+    home = Home(tmp_path)
+    broken = tmp_path / "broken"
+    subprocess.run(["cp", "-r", photos, broken], check=True)
+    next((broken / "tulips").iterdir()).write_bytes(b"not a photograph")
+    data = f"dataset.path={photos},{broken}"
+    exclude = f"sweep.exclude=[{{dataset.path:'{broken}',grid.batch_size:99}}]"
+    grid = ("grid.batch_size=2,99", "grid.batch_number=2", "grid.repetitions=1")
+    answer = home("-m", "dataset=folder", data, "cluster.cores=1,2", *grid, exclude, "reader=tfrecords")
+    assert answer.code == 1
+    states = Counter(run.info.status for run in home.logged() if "run_key" in run.data.tags)
+    assert states == {"FINISHED": 2, "FAILED": 4}
+    (sweep,) = {path.parent.parent for path in tmp_path.glob("outputs/*/*/*/run.json")}
+    assert len(list(sweep.glob("jobs/*"))) == 2, "a job a cluster"
+    for run in sweep.glob("[0-9]*"):
+        assert (run / ".hydra" / "overrides.yaml").exists()
+        assert (run / "flowerexp.log").read_text()
+
+
+def test_two_sweeps_at_once_on_a_store_that_neither_has_made(tmp_path):
+    home = Marked(tmp_path)
+    home.release()
+    command = [sys.executable, "-m", "flowerexp", *home.arguments[:-1], "entrypoint.settings.n=0,1"]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, env=home.environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    assert home.finished() == {"FINISHED": 4}
