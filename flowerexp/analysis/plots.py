@@ -249,4 +249,5 @@ def _short(value: float) -> str:
 
 def _save(figure: Figure, path: Path) -> Path:
     canvas = FigureCanvasAgg(figure)
-    return write_whole(path, lambda aside: canvas.print_figure(aside, format="png"))
+    # Compressing well takes a third of the time of a picture, and saves a fifth of 100 kB.
+    return write_whole(path, lambda aside: canvas.print_figure(aside, format="png", pil_kwargs={"compress_level": 1}))
