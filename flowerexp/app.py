@@ -11,7 +11,7 @@ import argparse
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
@@ -22,7 +22,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config import Origin, check
@@ -52,7 +52,7 @@ class App(Hydra):
             return super().compose_config(
                 config_name, overrides, run_mode, with_log_configuration, from_shell, validate_sweep_overrides
             )
-        except (CompactHydraException, OmegaConfBaseException) as error:
+        except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
             raise self._explained(error, overrides) from error
 
     def run_checked(self, config: DictConfig, config_name: str, task: Task, before: Before) -> JobReturn:
@@ -78,7 +78,11 @@ class App(Hydra):
         return result
 
     def _explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
-        """Say in one line what Hydra says in several."""
+        """Say in one line what Hydra says in several.
+
+        Raises:
+            ValueError: the error is one that Hydra does not raise on purpose.
+        """
         text = " ".join(str(error).split())
         if isinstance(error, MissingConfigException) and error.missing_cfg_file:
             group, _, option = str(error.missing_cfg_file).rpartition("/")
@@ -93,7 +97,19 @@ class App(Hydra):
                 where="command line",
                 hint="quote values that hold spaces, commas, brackets or quotes: 'key=\"a b\"'",
             )
+        if isinstance(error, ValueError):
+            nothing = [one for one in overrides if one in {f"{group}=null" for group in groups()}]
+            if not nothing:
+                raise error
+            return ConfigError(f"{nothing[0]} leaves out what is needed", where="command line", hint="choose an option")
+        if text.startswith("Error merging override "):
+            problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
+            return ConfigError(problem, where="command line")
         key = self._unknown_key(text, overrides)
+        if key == "experiment":
+            chosen = next(override for override in overrides if override.startswith("experiment="))
+            hint = "put experiment/NAME.yaml into a folder of yours and name that with --config-dir"
+            return ConfigError(f"there is no {chosen}", where="command line", hint=hint)
         if key:
             return ConfigError(f"unknown key {key}", where="command line", hint=self._near(key))
         return ConfigError(text)
@@ -111,7 +127,7 @@ class App(Hydra):
         for part in key.split("."):
             known = {str(name) for name in config} - {"hydra"} if isinstance(config, DictConfig) else set()
             if not done:
-                known |= set(groups())
+                known |= {*groups(), "experiment"}
             if part not in known:
                 hint = did_you_mean(part, known)
                 return hint.replace("'", f"'{done}", 1) if hint and hint.startswith("did you mean") else hint
@@ -130,7 +146,8 @@ def origin_of(config: DictConfig) -> Origin:
     """How a config with its Hydra node was composed."""
     sources = [source.path for source in config.hydra.runtime.config_sources if source.schema == "file"]
     return Origin(
-        overrides=list(config.hydra.overrides.task),
+        # as they were typed: to resolve what they hold is the check's business
+        overrides=OmegaConf.to_container(config.hydra.overrides.task, resolve=False),  # type: ignore[arg-type]
         choices={str(key): value for key, value in config.hydra.runtime.choices.items()},
         folders=[Path(path) for path in sources],
     )
@@ -155,8 +172,22 @@ def create(config_dir: str | None = None) -> App:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read Hydra's own flags and the overrides."""
-    return get_args_parser().parse_intermixed_args(list(arguments))
+    """Read Hydra's own flags and the overrides.
+
+    Raises:
+        ConfigError: there is no such flag, or its value is missing or wrong.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(message, where="command line", hint="flowerexp --help lists the flags")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    args = parser.parse_intermixed_args(list(arguments))
+    for flag in ("config_path", "experimental_rerun"):
+        if getattr(args, flag) is not None:
+            refuse(f"flowerexp has no --{flag.replace('_', '-')}")
+    return args
 
 
 def composed(overrides: Sequence[str]) -> dict[str, Any]:
@@ -227,15 +258,18 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
         validate_sweep_overrides=False,
     )
     if args.multirun or (not args.run and config.hydra.mode == RunMode.MULTIRUN):
-        with open_dict(config):
+        try:
             batches = app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
+        except (CompactHydraException, OmegaConfBaseException) as error:
+            raise app._explained(error, overrides) from error
         _raise_failures(batches)
         return
     for override in OverridesParser.create().parse_overrides(overrides):
         if override.is_sweep_override():
+            group = override.key_or_group in groups()
             raise ConfigError(
                 f"{override.input_line} is a sweep over several values",
                 where="command line",
-                hint=f"add -m to run them all, or write a list: {override.key_or_group}=[...]",
+                hint="add -m to run them all" + ("" if group else f", or write a list: {override.key_or_group}=[...]"),
             )
     app.run_checked(config, name, task, before)

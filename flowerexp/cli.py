@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from flowerexp import __version__
 from flowerexp.config.places import groups
 from flowerexp.errors import FlowerexpError, did_you_mean, from_os_error
 
@@ -19,6 +20,9 @@ usage: flowerexp [FLAGS] [KEY=VALUE ...]      run one experiment
        flowerexp COMMAND [...]
 
 commands:
+  plan [-m] [...]   show what would run, what is done already and how long it takes; starts nothing (--json)
+  rerun RUN         run an earlier run again, after showing what differs now; KEY=VALUE changes single values
+  compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
   ui [--port N]     open the MLflow pages of what was run
   log FOLDER        log a run's folder to MLflow (again), when the server failed at the time
 
@@ -29,6 +33,7 @@ examples:
   flowerexp                                                generated photographs, a quick grid
   flowerexp dataset=folder dataset.path=DIR grid=notebook  your own: DIR/CLASS/*.jpg
   flowerexp entrypoint=write_tfrecords preprocess.partitions=32 caching=false
+  flowerexp experiment=caching                             the sweep in conf/experiment/caching.yaml
 
 flags (they come first): -m sweeps over comma-separated values, --cfg job shows the config, --info what it is made of,
   --config-dir DIR adds configs of yours, -sc install=bash completion: eval "$(flowerexp -sc install=bash)";
@@ -39,7 +44,7 @@ where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (photographs and
 """
 
 
-COMMANDS = ("resume", "ui", "log")
+COMMANDS = ("plan", "resume", "rerun", "compare", "ui", "log")
 """The named commands: each is a module in `flowerexp.commands`."""
 
 
@@ -71,11 +76,14 @@ def _dispatch(arguments: list[str]) -> int:
     if completing and os.environ.get("COMP_LINE"):
         return _complete()
     first = arguments[0] if arguments else ""
-    if first in ("-h", "--help", "help"):
-        print(help_text())
-        return 0
     if first in COMMANDS:
         return _run(first, arguments[1:])
+    if first == "help" or "-h" in arguments or "--help" in arguments:
+        print(help_text())
+        return 0
+    if "--version" in arguments:
+        print(f"flowerexp {__version__}")
+        return 0
     _refuse_bare_words(arguments)
     return _run("experiment", arguments)
 
@@ -98,10 +106,13 @@ _TAKES_VALUE |= {"--info", "-i", "--experimental-rerun"}
 
 def _refuse_bare_words(arguments: Sequence[str]) -> None:
     """A word without `=` is never a valid override, so it is a mistyped command or a forgotten value."""
-    before = ""
+    before, completing = "", "-sc" in arguments or "--shell-completion" in arguments
     for word in arguments:
         bare = "=" not in word and not word.startswith(("-", "~"))
-        if bare and before not in _TAKES_VALUE and not ("-sc" in arguments or "--shell-completion" in arguments):
+        if bare and word in COMMANDS and before not in _TAKES_VALUE and not completing:
+            first = f"commands come first: flowerexp {word}"
+            raise FlowerexpError(f"'{word}' is no command here", where="command line", hint=first)
+        if bare and before not in _TAKES_VALUE and not completing:
             hint = did_you_mean(word, COMMANDS)
             if not hint or not hint.startswith("did you mean"):
                 near = did_you_mean(word, groups())
@@ -112,12 +123,13 @@ def _refuse_bare_words(arguments: Sequence[str]) -> None:
 
 
 def _complete() -> int:
-    """Complete a command's name here; let Hydra complete the rest, as if the command were not there."""
+    """Complete a command's name here; let Hydra complete overrides, as if the command and its words were not there."""
     program, _, rest = os.environ["COMP_LINE"].lstrip().partition(" ")
     words = rest.split()
     typing = words[0] if words and not (len(words) == 1 and rest.endswith(" ")) else ""
     if words and words[0] in COMMANDS and (len(words) > 1 or rest.endswith(" ")):
-        words = words[1:]
+        last = "" if rest.endswith(" ") else words[-1]
+        words = [word for word in words[1:] if "=" in word or word.startswith("~") or word is last]
         os.environ["COMP_LINE"] = f"{program} {' '.join(words)}{' ' if rest.endswith(' ') and words else ''}"
     elif len(words) <= 1 and typing == (words[0] if words else ""):
         names = [name for name in COMMANDS if name.startswith(typing)]

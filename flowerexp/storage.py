@@ -38,7 +38,7 @@ def is_local(uri: str) -> bool:
 
 def join(root: str, *parts: str) -> str:
     """A path or URI below another."""
-    return "/".join([root.rstrip("/") if len(root) > 1 else root, *parts])
+    return "/".join([root.rstrip("/"), *parts])
 
 
 def _remote(uri: str, **options: Any) -> tuple[Any, str]:
@@ -82,8 +82,8 @@ def write_bytes(uri: str, content: bytes) -> None:
     Raises:
         OSError: no room, no permission.
     """
-    folder, _, name = uri.rpartition("/")
-    with NewFile(folder) as file:
+    folder, slash, name = uri.rpartition("/")
+    with NewFile(folder or slash) as file:
         file.stream.write(content)
         file.keep(name)
 
@@ -165,15 +165,19 @@ def list_files(root: str, **options: Any) -> Iterator[Entry]:
 
 
 def _list_local(root: str) -> Iterator[Entry]:
-    pending = [(root, "")]
+    pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(root, "", frozenset())]
     while pending:
-        folder, prefix = pending.pop()
+        folder, prefix, above = pending.pop()
+        status = os.stat(folder)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in above:  # a link to a folder that it stands in
+            continue
+        above |= {(status.st_dev, status.st_ino)}
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_dir():
-                    pending.append((entry.path, f"{prefix}{entry.name}/"))
+                    pending.append((entry.path, f"{prefix}{entry.name}/", above))
                     continue
                 status = os.lstat(entry.path) if not os.path.exists(entry.path) else entry.stat()  # noqa: PTH110
                 yield Entry(entry.path, prefix + entry.name, status.st_size, str(status.st_mtime_ns))

@@ -88,7 +88,7 @@ class TestGrouping:
         assert [[run.config for run in job.runs] for job in made.jobs] == [[first, second], [other]]
         assert [job.cluster for job in made.jobs] == [first["cluster"], other["cluster"]]
         assert [run.folder.name for run in made.runs] == ["0", "2", "1"]
-        assert made.code_hash == CODE
+        assert {run.code_hash for run in made.runs} == {CODE}
 
     def test_scripts_differ_and_so_do_jobs(self, config):
         made = planned(config("entrypoint=write_tfrecords"), config())

@@ -143,6 +143,15 @@ def ratios(base: Sequence[Measured], other: Sequence[Measured]) -> list[Ratio]:
     ]
 
 
+def rates(runs: Sequence[Measured]) -> dict[str, float]:
+    """Images/s of each reader over all that a side has measured."""
+    rows: dict[str, list[Row]] = {}
+    for run in runs:
+        for key, cell in _cells(run).items():
+            rows.setdefault(str(key[0]), []).extend(cell)
+    return {reader: total_rate(each) or 0.0 for reader, each in rows.items()}
+
+
 def _cells(run: Measured) -> Cells:
     """The timed first executions, by reader and cell; rows that name no reader go by the entrypoint's name."""
     name = run.config["entrypoint"]["name"]

@@ -71,7 +71,10 @@ def _version(home: Path) -> int | None:
         text = (home / "release").read_text(encoding="utf-8")
         match = re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', text)
     except OSError:
-        answer = subprocess.run([home / "bin" / "java", "-version"], capture_output=True, text=True, check=False)
+        try:
+            answer = subprocess.run([home / "bin" / "java", "-version"], capture_output=True, text=True, check=False)
+        except OSError:  # a program of another kind of machine, say
+            return None
         match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
     return int(match[1]) if match else None
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from flowerexp.analysis.compare import Measured, Ratio, comparable, ratios, wall_times
+from flowerexp.analysis.compare import Measured, Ratio, comparable, rates, ratios, wall_times
 from flowerexp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ Side = Sequence["LoggedRun"]
 
 _UI = "http://127.0.0.1:5000"  # where `flowerexp ui` shows a local store
 _BASES = {
-    "repetitions": "how far repetitions of a cell disagree within each run; what changes from one run to the next is "
-    "not in it: give repeats of the runs (sweep.repeats) to see that, too",
-    "cells": "how far cells disagree, since they were measured once each: more grid.repetitions narrow it",
-    "runs": "how far repeats of a run disagree",
+    "repetitions": "from the repetitions within each run: how much one run differs from the next is not in it; "
+    "give repeats of the runs to see that (sweep.repeats)",
+    "cells": "from how far cells disagree, since they were measured once each; grid.repetitions narrow it",
+    "runs": "from how far runs that repeat each other disagree",
 }
 _CACHING = "caching changes how long a run takes and how often it measures, not how fast images are read"
 
@@ -91,15 +91,23 @@ def _made_with(run: LoggedRun) -> dict[str, str]:
     return made_with(run.tags)
 
 
-def side_by_side(sides: Sequence[Side]) -> str:
-    """Everything about some sides, the first of which is the base: what they are, what differs, and the ratios."""
+def side_by_side(sides: Sequence[Side], reasons: Sequence[str] = ()) -> str:
+    """Everything about some sides, the first of which is the base: what they are, what differs, and the ratios.
+
+    Args:
+        sides: the sides.
+        reasons: why they cannot be compared; then there are rates, and no ratios.
+    """
     measured = [[_measured(run) for run in side] for side in sides]
-    found = [ratios(measured[0], other) for other in measured[1:]]
-    blocks = [_heads(sides), _differences(sides), _rates(sides, found)]
-    times = _times(sides, [wall_times(side) for side in measured])
-    notes = _notes(sides, {ratio.basis for side in found for ratio in side if ratio.basis})
+    blocks = [_heads(sides), _differences(sides)]
+    if reasons:
+        blocks += [_rates(sides, [rates(side) for side in measured]), f"not comparable: {'; '.join(reasons)}"]
+    else:
+        found = [ratios(measured[0], other) for other in measured[1:]]
+        blocks += [_ratios(sides, found), _times(sides, [wall_times(side) for side in measured])]
+        blocks.append(_notes(sides, {ratio.basis for side in found for ratio in side if ratio.basis}))
     runs = [run for side in sides for run in side]
-    return "\n\n".join(filter(None, [*blocks, times, notes])) + f"\n{_opened(runs)}"
+    return "\n\n".join(filter(None, blocks)) + f"\n{_opened(runs)}"
 
 
 def label(side: Side) -> str:
@@ -132,19 +140,20 @@ def _shown(value: str) -> str:
     return value if len(value) <= 48 else f"{value[:22]}...{value[-23:]}"
 
 
-def _rates(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
-    lines = [["reader", "run", "images/s", "ratio", "95 % interval", "verdict"]]
-    for reader in sorted({ratio.reader for side in found for ratio in side}):
-        shown = ""
-        for side, ratio in zip(
-            sides[1:], [[one for one in each if one.reader == reader] for each in found], strict=True
-        ):
-            for one in ratio:
-                if not shown:
-                    shown = reader
-                    lines.append([reader, label(sides[0]), f"{one.base:,.0f}", "", "", "base"])
-                lines.append(["", label(side), f"{one.other:,.0f}", f"{one.ratio:.3f}", _interval(one), one.verdict])
-    return aligned(lines, right=(2, 3))
+def _rates(sides: Sequence[Side], found: Sequence[Mapping[str, float]]) -> str:
+    lines = [["reader", *map(label, sides)]]
+    for reader in sorted({reader for side in found for reader in side}):
+        lines.append([reader, *(f"{side[reader]:,.0f}" if reader in side else "-" for side in found)])
+    return aligned([["images/s", *lines[0][1:]], *lines[1:]], right=range(1, len(sides) + 1)) if lines[1:] else ""
+
+
+def _ratios(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
+    lines = [["reader", "run", "images/s", "base's", "ratio", "95 % interval", "verdict"]]
+    pairs = [(side, ratio) for side, each in zip(sides[1:], found, strict=True) for ratio in each]
+    for side, one in sorted(pairs, key=lambda pair: pair[1].reader):
+        speeds = [f"{one.other:,.0f}", f"{one.base:,.0f}", f"{one.ratio:.3f}"]
+        lines.append([one.reader, label(side), *speeds, _interval(one), one.verdict])
+    return aligned(lines, right=(2, 3, 4))
 
 
 def _interval(ratio: Ratio) -> str:
@@ -154,14 +163,10 @@ def _interval(ratio: Ratio) -> str:
 def _times(sides: Sequence[Side], times: Sequence[Mapping[str, float]]) -> str:
     lines = [["seconds", "run", "total", "ratio", "measuring", "ratio"]]
     for side, one in zip(sides, times, strict=True):
-        cells = []
+        lines.append(["", label(side)])
         for name in ("total", "measure"):
-            known = name in one and name in times[0]
-            cells += [
-                f"{one[name]:,.1f}" if name in one else "-",
-                f"{one[name] / times[0][name]:.2f}" if known else "-",
-            ]
-        lines.append(["", label(side), *(cells if side is not sides[0] else [cells[0], "", cells[2], ""])])
+            ratio = one[name] / times[0][name] if one is not times[0] and name in one and name in times[0] else None
+            lines[-1] += [f"{one[name]:,.1f}" if name in one else "-", f"{ratio:.2f}" if ratio else ""]
     return aligned(lines, right=(2, 3, 4, 5))
 
 

@@ -178,7 +178,7 @@ def _announced(old: LoggedRun, config: Mapping[str, Any]) -> str:
     changes = drift(made_with(old.tags), here(config))
     lines = [["differs now", "then", "now"], *([change.what, change.then, change.now] for change in changes)]
     head = f"running {old.short_id} ({old.name}) again"
-    return f"{head}\n\n{aligned(lines)}\n" if changes else f"{head}; nothing differs here since\n"
+    return f"{head}\n\n{aligned(lines)}" if changes else f"{head}; nothing differs here since"
 
 
 def _present(old: LoggedRun, result: Result) -> None:
@@ -188,8 +188,7 @@ def _present(old: LoggedRun, result: Result) -> None:
     lines = []
     if result.run_id:
         new = find(old.store, result.run_id)
-        reasons = why_not(old, new)
-        lines = [f"not comparable: {'; '.join(reasons)}"] if reasons else [side_by_side([[old], [new]])]
+        lines.append(side_by_side([[old], [new]], why_not(old, new)))
     lines.append(f"folder    {result.run.folder}")
     if result.run_id:
         lines.append(f"run       {result.run_id}, rerun of {old.run_id}")

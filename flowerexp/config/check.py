@@ -36,7 +36,16 @@ def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
     origin = origin or Origin()
     plain = _plain(config, origin)
     _check_node(plain, Config, "", origin)
+    plain["cluster"]["spark"] = _flat(plain["cluster"]["spark"])
     return resolved(plain)
+
+
+def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Spark's properties by their whole names: `+cluster.spark.spark.local.dir=DIR` comes as nested groups of keys."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def resolved(plain: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +178,8 @@ def _scalar(value: Any, kind: type, limits: typing.Mapping[str, Any], key: str, 
         value = float(value)
     if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)  # a folder named 2024, say
-    if kind is not Any and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+    fits = kind is Any or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool))
+    if not fits or value == "":
         raise _wrong(key, value, _NAMES[kind], origin)
     for wanted, hint in _violations(value, limits):
         raise _wrong(key, value, wanted, origin, hint)

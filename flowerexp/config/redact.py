@@ -20,10 +20,10 @@ def redacted(value: Any, key: str = "") -> Any:
     Returns:
         The copy; in strings, ``user:password@`` of a URI is hidden.
     """
+    if isinstance(value, str | dict | list) and _SECRET_KEY.search(key):  # a number of tokens is no secret
+        return HIDDEN
     if isinstance(value, dict):
         return {name: redacted(inner, str(name)) for name, inner in value.items()}
     if isinstance(value, list):
-        return [redacted(inner, key) for inner in value]
-    if value is not None and _SECRET_KEY.search(key):
-        return HIDDEN
+        return [redacted(inner) for inner in value]
     return _USER_IN_URI.sub(f"{HIDDEN}@", value) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -58,10 +59,14 @@ class Composed:
 
 @dataclass(frozen=True)
 class _Base:
-    """What runs with the same choice of groups share."""
+    """What runs with the same choice of groups share.
+
+    `plain` is the config without Hydra's node, pickled: a copy by way of that takes a fifth of the time of `deepcopy`.
+    It never leaves this process.
+    """
 
     full: DictConfig
-    plain: DictConfig
+    plain: bytes
     origin: Origin
     needs_hydra: bool
 
@@ -108,7 +113,7 @@ class Composer:
         origin = replace(base.origin, overrides=task)
         if base.needs_hydra or any(_NEEDS_HYDRA.search(line) for line in task):
             return self._compose_whole(lines, origin)
-        config = copy.deepcopy(base.plain)
+        config = pickle.loads(base.plain)
         try:
             ConfigLoaderImpl._apply_overrides_to_config(values, config)
         except (CompactHydraException, OmegaConfBaseException) as error:
@@ -136,7 +141,7 @@ class Composer:
             plain = without_hydra(full)
             self._adopt_cache(plain)
             needs_hydra = bool(_NEEDS_HYDRA.search(OmegaConf.to_yaml(plain)))
-            self._bases[shaping] = _Base(full, plain, origin_of(full), needs_hydra)
+            self._bases[shaping] = _Base(full, pickle.dumps(plain), origin_of(full), needs_hydra)
         return self._bases[shaping]
 
     def _adopt_cache(self, config: DictConfig) -> None:

@@ -13,11 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.sweep.values import comparable, text_of
 
 MOST_RUNS = 100_000
+_IN_YAML = {"True": "true", "False": "false"}  # as YAML has them
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,13 @@ def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: Co
 
     Args:
         overrides: the command line's overrides of the task.
-        sweep: the config's `sweep` node, not resolved.
+        sweep: the config's `sweep` node.
         config_loader: Hydra's, for `glob`.
 
     Raises:
         ConfigError: something in it makes no sense; or no run is left, or very many are.
     """
-    node = OmegaConf.to_container(sweep) if isinstance(sweep, DictConfig) else dict(sweep)
-    assert isinstance(node, dict)
+    node = _plain(sweep)
     parser = OverridesParser.create(config_loader=config_loader)
     command = _command_axes(overrides, parser)
     taken = {step[0].key: "command line" for axis in command for step in axis}
@@ -63,6 +64,42 @@ def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: Co
     if not kept:
         raise ConfigError(f"none of {len(runs):,} runs is left", where="sweep.exclude", hint="exclude less")
     return kept
+
+
+def labels(runs: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """What tells each run of a sweep from the others: its overrides but for those that all share, by their keys."""
+    shared = set(runs[0]).intersection(*runs[1:]) if len(runs) > 1 else set()
+    split = [[one.partition("=") for one in overrides if one not in shared] for overrides in runs]
+    return [{key.lstrip("+~"): _IN_YAML.get(value, value) for key, _, value in own} for own in split]
+
+
+def refuse_sweep_within(own: DictConfig, sweep: DictConfig) -> None:
+    """Refuse a run whose own config asks for another sweep than the one that it is part of.
+
+    That happens under `-m experiment=a,b` where these have axes: Hydra reads them when it composes the run, too late.
+
+    Args:
+        own: the run's `sweep` node.
+        sweep: that of the sweep's config.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if OmegaConf.to_container(own) != OmegaConf.to_container(sweep):
+        raise ConfigError(
+            "its config has sweep axes of its own, in which it cannot be swept over",
+            where="sweep",
+            hint="run experiments with axes one at a time, such as experiment=caching",
+        )
+
+
+def _plain(sweep: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(sweep, DictConfig):
+        return dict(sweep)
+    try:
+        return {str(key): value for key, value in OmegaConf.to_container(sweep, resolve=True).items()}  # type: ignore
+    except OmegaConfBaseException as error:
+        raise ConfigError(" ".join(str(error.msg or error).split()), where=error.full_key or "sweep") from error
 
 
 def _joined(steps: Iterable[tuple[_Setting, ...]]) -> tuple[_Setting, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from flowerexp import index
 from flowerexp.cluster import backend, java
 from flowerexp.errors import FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
@@ -69,7 +70,8 @@ def here(config: Mapping[str, Any]) -> dict[str, str]:
         cores = getattr(backend(dict(config["cluster"])), "cores", None)
         tags |= {"cores": str(cores)} if cores else {}
         tags |= {"java": found} if (found := _java()) else {}
-    return made_with(tags)
+    data = index.current_fingerprint(config)
+    return made_with(tags | ({"data_fingerprint": data} if data else {}))
 
 
 def _java() -> str | None:
@@ -94,6 +96,6 @@ def drift(then: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
     for name in dict.fromkeys((*_NAMES.values(), *sorted(packages))):
         old = then.get(name, _ABSENT if name in packages else None)
         new = now.get(name, _ABSENT if name in packages else None)
-        if new is not None and old != new:
+        if new is not None and old != new and (old is not None or name != DATA):  # not every run lists its data
             changes.append(Change(name, old or _UNKNOWN, new))
     return changes

@@ -66,6 +66,7 @@ def tags(record: Mapping[str, Any]) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "run_key": record["run_key"],
         "sweep_id": record.get("sweep_id"),
+        "rerun_of": record.get("rerun_of"),
         "flowerexp.verdict": verdict.get("state"),
         "flowerexp.reasons": "; ".join(verdict.get("reasons") or ()) or None,
         "flowerexp.error": record.get("error"),

@@ -12,6 +12,7 @@ from flowerexp.errors import DataError, did_you_mean
 from flowerexp.workload import report
 
 SUFFIXES = (".jpg", ".jpeg")
+_COMPLETE = "complete.json"
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,21 @@ def list_photographs(spark: Any, config: dict[str, Any]) -> Listing:
     dataset = config["dataset"]
     root = synthetic_folder(spark, config) if dataset["kind"] == "synthetic" else dataset["path"]
     with report.phase("list"):
-        entries = _photographs_of(root, dataset)
-        listing = _labelled(entries, root, config)
+        listing = listing_of(root, config)
     report.fact("images_found", listing.found)
     report.fact("images", len(listing.photographs))
     report.fact("bytes", sum(photograph.size for photograph in listing.photographs))
     report.fact("data_fingerprint", listing.fingerprint)
     return listing
+
+
+def listing_of(root: str, config: dict[str, Any]) -> Listing:
+    """List and sample the photographs that stand below a folder; no Spark is needed, and nothing is reported.
+
+    Raises:
+        DataError: as `list_photographs`.
+    """
+    return _labelled(_photographs_of(root, config["dataset"]), root, config)
 
 
 def _photographs_of(root: str, dataset: dict[str, Any]) -> list[storage.Entry]:
@@ -149,22 +158,27 @@ def _fingerprint(photographs: Sequence[Photograph], classes: Sequence[str], kind
     return digest.hexdigest()[:16]
 
 
-def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
-    """The folder of a synthetic data set; generated in parallel where it is not complete, reused where it is."""
+def generated_folder(config: dict[str, Any]) -> tuple[str, bool]:
+    """The folder of a synthetic data set, and whether all of it is there."""
     from flowerexp.workload import synthetic  # OpenCV comes with it: 50 MB that other data sets need not pay
 
-    dataset = config["dataset"]
-    count, seed = dataset["images"], dataset["seed"]
-    folder = storage.join(config["storage"]["generated"], f"synthetic-v{synthetic.VERSION}-{count}-seed{seed}")
-    done = storage.join(folder, "complete.json")
-    if storage.exists(done):
+    name = f"synthetic-v{synthetic.VERSION}-{config['dataset']['images']}-seed{config['dataset']['seed']}"
+    folder = storage.join(config["storage"]["generated"], name)
+    return folder, storage.exists(storage.join(folder, _COMPLETE))
+
+
+def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
+    """The folder of a synthetic data set; generated in parallel where it is not complete, reused where it is."""
+    folder, complete = generated_folder(config)
+    if complete:
         return folder
+    count, seed = config["dataset"]["images"], config["dataset"]["seed"]
     with report.phase("generate"):
         context = spark.sparkContext
         slices = min(count, max(context.defaultParallelism * 4, count // 2000))
         with report.spark_progress(context, slices):
             written = context.parallelize(range(count), slices).map(lambda index: _generate(index, seed, folder)).sum()
-        storage.write_bytes(done, f'{{"images": {count}, "bytes": {written}}}\n'.encode())
+        storage.write_bytes(storage.join(folder, _COMPLETE), f'{{"images": {count}, "bytes": {written}}}\n'.encode())
     report.note(f"generated {count} photographs ({written / 1e6:.0f} MB) in {folder}")
     return folder
 

@@ -57,12 +57,13 @@ def _pages(path: str) -> Sequence[int] | None:
             return None
         if status.st_size == 0:
             return b""
+        mincore = _libc.mincore
         with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
             # ACCESS_COPY maps privately: ctypes wants a writable buffer, and the file stays as it is.
             count = -(-status.st_size // mmap.PAGESIZE)
             states = (ctypes.c_ubyte * count)()
             start = ctypes.c_char.from_buffer(mapped)
-            result = _libc.mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(status.st_size), states)
+            result = mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(status.st_size), states)
             del start
             return bytes(states) if result == 0 else None
     except (OSError, AttributeError):

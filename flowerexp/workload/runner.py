@@ -74,20 +74,20 @@ def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) ->
     told.facts.update(environment(spark))
     status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None}
     status.update(where=None, hint=None, started_at=time.time())
-    rows: list[dict[str, Any]] = []
+    lines: list[str] = []
     try:
         for row in run(spark, one["config"]):
-            rows.append(row)
-        if not rows:
+            lines.append(_line(row))
+        if not lines:
             raise FlowerexpError("the entrypoint returned no rows", hint="nothing was measured")
     except Exception as error:
         status.update(state="failed", **_explained(error), traceback=traceback.format_exc())
         sys.stderr.write(status["traceback"])
     status.update(ended_at=time.time(), facts=told.facts, notes=told.notes)
     output = one["output"]
-    storage.write_bytes(storage.join(output, "measurements.jsonl"), "".join(map(_line, rows)).encode())
+    storage.write_bytes(storage.join(output, "measurements.jsonl"), "".join(lines).encode())
     storage.write_bytes(storage.join(output, "phases.json"), json.dumps(told.phases, indent=1).encode())
-    storage.write_bytes(storage.join(output, "status.json"), json.dumps(status, indent=1).encode())
+    storage.write_bytes(storage.join(output, "status.json"), json.dumps(status, indent=1, default=str).encode())
     report.state(output, status["state"])
 
 

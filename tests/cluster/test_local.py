@@ -111,14 +111,22 @@ def submit(files, monkeypatch, tmp_path):
 
 
 def lines_until(submission, wanted):
-    """All lines up to the one wanted, or to the end."""
-    lines = []
+    """All lines up to the one wanted."""
+    lines: list[str] = []
     while wanted not in lines:
         new, code = submission.poll()
         lines += new
-        if code is not None:
-            break
+        assert code is None or wanted in lines
     return lines
+
+
+def ended(submission):
+    """All lines to the end, and the exit code."""
+    lines, code = [], None
+    while code is None:
+        new, code = submission.poll()
+        lines += new
+    return lines, code
 
 
 class TestSubmit:
@@ -127,8 +135,7 @@ class TestSubmit:
         monkeypatch.setenv("SPARK_CONF_DIR", "/another/conf")
         program = "print(json.dumps(sys.argv[1:])); print(json.dumps(dict(os.environ)))"
         submission = submit(program, spark={"spark.local.dir": "/a b"})
-        lines = lines_until(submission, None)
-        arguments, environment = map(json.loads, lines)
+        arguments, environment = map(json.loads, ended(submission)[0])
         assert arguments[:2] == ["--py-files", str(files.bundle)]
         assert arguments[-3:] == [str(files.script), "--job", str(files.job)]
         assert "spark.local.dir=/a b" in arguments
@@ -138,18 +145,14 @@ class TestSubmit:
         assert "SPARK_CONF_DIR" not in environment
 
     def test_returns_the_exit_code(self, submit):
-        submission = submit("sys.exit(3)")
-        submission.process.wait()
-        assert submission.poll() == ([], 3)
+        assert ended(submit("print('last words'); sys.exit(3)")) == (["last words"], 3)
 
     def test_everything_it_prints_is_kept_in_the_driver_s_log(self, submit, files):
-        submission = submit("print('out', flush=True); print('err', file=sys.stderr)")
-        submission.process.wait()
+        ended(submit("print('out', flush=True); print('err', file=sys.stderr)"))
         assert (files.folder / "driver.log").read_text() == "out\nerr\n"
 
     def test_it_has_nothing_to_wait_for_on_its_input(self, submit):
-        submission = submit("sys.exit(len(sys.stdin.read()))")
-        assert submission.process.wait(60) == 0
+        assert ended(submit("sys.exit(len(sys.stdin.read()))")) == ([], 0)
 
 
 class TestPoll:
@@ -166,7 +169,7 @@ class TestPoll:
         log = tmp_path / "driver.log"
         log.write_bytes(b"")
         process: Any = Process()
-        submission = local.LocalSubmission(process, log)
+        submission = local.LocalSubmission(os.getpid(), log, process)
         yield submission, process, log.open("ab", buffering=0).write
         submission._log.close()
 
@@ -230,7 +233,7 @@ class TestStop:
         pid = int(lines_until(submission, "ready")[0])
         assert alive(pid)
         submission.stop()
-        assert submission.process.poll() is not None
+        assert not alive(submission.handle["pid"])
         deadline = time.monotonic() + 60
         while alive(pid):  # a signal was sent; it takes the kernel a moment
             assert time.monotonic() < deadline
@@ -245,43 +248,73 @@ class TestStop:
         submission = submit(program)
         lines_until(submission, "ready")
         submission.stop()
-        assert submission.process.returncode == 0
+        assert submission.poll()[1] == 0
         assert (tmp_path / "goodbye").exists()
 
     def test_is_harmless_after_the_end_and_twice(self, submit):
         submission = submit("print('done')")
-        submission.process.wait()
+        ended(submission)
         submission.stop()
         submission.stop()
-        assert submission.process.returncode == 0
+        assert submission.poll() == ([], 0)
 
     def test_ctrl_c_reaches_the_launcher_alone(self, submit):
         submission = submit("print('ready', flush=True); time.sleep(600)")
         lines_until(submission, "ready")
-        assert os.getpgid(submission.process.pid) == submission.process.pid != os.getpgrp()
+        pid = submission.handle["pid"]
+        assert os.getpgid(pid) == pid != os.getpgrp()
 
-    def test_a_launcher_that_is_killed_does_not_take_the_job_along(self, tmp_path):
+
+class TestFind:
+    """A job whose launcher is no more is found again by its handle."""
+
+    @pytest.fixture
+    def orphan(self, files, tmp_path):
+        """A job that waits for its input, a named pipe, and whose launcher was killed; returns its handle."""
+        (tmp_path / "bin").mkdir()
+        os.mkfifo(tmp_path / "pipe")
+        submitter = tmp_path / "bin" / "spark-submit"
+        submitter.write_text(f"#!/bin/sh\necho ready\nread line < '{tmp_path}/pipe'\nprintf 'read %s' \"$line\"\n")
+        submitter.chmod(0o755)
         program = (
-            "import subprocess, sys\n"
+            "import json, sys\n"
             "from pathlib import Path\n"
             "from flowerexp.cluster import JobFiles, java, local\n"
-            f"home = Path({str(tmp_path)!r})\n"
+            "home, folder = map(Path, sys.argv[1:])\n"
             "local.spark_home = lambda: home\n"
             "java.find = lambda: java.Java(home, 'PATH')\n"
             "job = local.Local(dict(kind='local', cores=1, memory='1g', spark={}))\n"
-            "print(job.submit(JobFiles(home, home, home, home)).process.pid, flush=True)\n"
+            "print(json.dumps(job.submit(JobFiles(folder, home, home, home)).handle), flush=True)\n"
             "input()"
         )
-        (tmp_path / "bin").mkdir()
-        (tmp_path / "bin" / "spark-submit").write_text("#!/bin/sh\nexec sleep 600\n")
-        (tmp_path / "bin" / "spark-submit").chmod(0o755)
-        launcher = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [sys.executable, "-c", program, tmp_path, files.folder]
+        launcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert launcher.stdout
-        assert launcher.stdin
-        pid = int(launcher.stdout.readline())
+        handle = json.loads(launcher.stdout.readline())
         launcher.kill()
         launcher.communicate()
-        try:
-            assert alive(pid)
-        finally:
-            os.kill(pid, signal.SIGKILL)
+        yield handle
+        if alive(handle["pid"]):
+            os.kill(handle["pid"], signal.SIGKILL)
+
+    def test_it_outlives_its_launcher_and_is_followed_to_its_end(self, orphan, files, tmp_path):
+        found = cluster().find(files.folder, orphan)
+        assert found is not None
+        assert found.handle == orphan
+        assert lines_until(found, "ready") == ["ready"]
+        assert alive(orphan["pid"])
+        (tmp_path / "pipe").write_text("it\n")
+        assert ended(found) == (["read it"], 0)  # nobody tells a stranger the exit code: the results say how it went
+        assert cluster().find(files.folder, orphan) is None
+
+    def test_it_can_be_stopped(self, orphan, files, monkeypatch):
+        monkeypatch.setattr(local, "_STOP_SECONDS", 0.3)
+        found = cluster().find(files.folder, orphan)
+        assert found is not None
+        found.stop()
+        ended(found)
+        assert not alive(orphan["pid"])
+
+    def test_another_process_that_got_its_number_is_left_alone(self, orphan, files):
+        assert cluster().find(files.folder, {**orphan, "start_time": orphan["start_time"] - 1}) is None
+        assert alive(orphan["pid"])

@@ -1,6 +1,7 @@
 """Following a job: progress goes to the listener, the rest is kept to explain an end without results."""
 
 import json
+from typing import Any, ClassVar
 
 import pytest
 
@@ -30,6 +31,8 @@ def test_a_progress_message_is_told_from_any_other_line(line, message):
 class Job:
     """A submission that says what it is told to, a call of `poll` at a time."""
 
+    handle: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, *polls):
         self.polls = list(polls)
 
@@ -57,6 +60,12 @@ def test_progress_is_passed_on_in_order_and_the_rest_is_kept():
     assert follow(job, lambda message: heard.append(message["done"])) == (1, ["WARN one", "Error: two"])
     assert heard == [1, 2, 3]
     assert not job.polls
+
+
+def test_whoever_wants_the_other_lines_gets_them_as_they_come():
+    lines: list[str] = []
+    follow(Job((["one", progress(1)], None), (["", "two"], 0)), lambda _: None, lines.append)
+    assert lines == ["one", "two"]
 
 
 def test_only_the_last_lines_are_kept():

@@ -80,7 +80,8 @@ def test_a_run_leaves_rows_phases_and_status(job, capsys):
     assert one.phases.keys() == {"start", "measure"}
     messages = [json.loads(line)["flowerexp"] for line in capsys.readouterr().out.splitlines()]
     assert {message["run_key"] for message in messages} == {"key0"}
-    assert (messages[-1]["done"], messages[-1]["total"]) == (1, 1)
+    states = [(message["output"], message["state"]) for message in (messages[0], messages[-1])]
+    assert states == [(str(one.folder), "started"), (str(one.folder), "finished")]
 
 
 def test_the_status_comes_last(job, monkeypatch):

@@ -1,0 +1,136 @@
+"""`flowerexp plan [-m] [overrides]`: what would run, and how long it would take; nothing is started or written."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowerexp.sweep.forecast import Forecast, Item
+
+_SHOWN = 40  # runs; of more, the first and the last ones
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Plan, and print."""
+    from flowerexp.sweep.forecast import forecast
+
+    parser = argparse.ArgumentParser(prog="flowerexp plan", description="Show what would run; nothing is started.")
+    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep over comma-separated values")
+    parser.add_argument("--json", action="store_true", help="everything, for machines")
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with configs of yours")
+    parser.add_argument("--config-name", "-cn", metavar="NAME", default="config", help="another main config")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    options = parser.parse_intermixed_args(list(arguments))
+    made = forecast(options.overrides, options.multirun, options.config_dir, options.config_name)
+    print(json.dumps(_as_json(made), indent=1) if options.json else _as_text(made))
+    return 0
+
+
+def _as_json(made: Forecast) -> dict[str, Any]:
+    numbers = {id(item.run): item.number for item in made.items}
+    return {
+        "runs": [
+            {
+                "number": item.number,
+                "run_key": item.run.run_key,
+                "name": item.run.name,
+                "entrypoint": item.run.entrypoint,
+                "overrides": list(item.overrides),
+                "differs": dict(item.differs),
+                "measurements": item.run.measurements,
+                "data_fingerprint": item.data_fingerprint,
+                "done": vars(item.done) if item.done else None,
+                "skipped": item.skipped,
+                "estimated_seconds": item.seconds,
+            }
+            for item in made.items
+        ],
+        "jobs": [
+            {"cluster": dict(job.cluster), "script": job.script, "runs": [numbers[id(run)] for run in job.runs]}
+            for job in made.jobs
+        ],
+        "measurements": made.measurements,
+        "estimated_seconds": made.seconds,
+    }
+
+
+def _as_text(made: Forecast) -> str:
+    parts = [_headline(made), "", *_run_table(made.items), "", *_job_lines(made), *_done_line(made), _time_line(made)]
+    return "\n".join(parts)
+
+
+def _headline(made: Forecast) -> str:
+    jobs = len(made.jobs)
+    clusters = len({json.dumps(job.cluster, sort_keys=True) for job in made.jobs})
+    what = [_count(len(made.to_run), "run"), _count(jobs, "job"), _count(clusters, "cluster")]
+    return f"{what[0]} in {what[1]} on {what[2]}, {_count(made.measurements, 'measurement')}; nothing is started"
+
+
+def _run_table(items: Sequence[Item]) -> list[str]:
+    keys = list(dict.fromkeys(key for item in items for key in item.differs))
+    left_out = len(items) - _SHOWN
+    shown = list(items) if left_out <= 0 else [*items[: _SHOWN // 2], *items[-_SHOWN // 2 :]]
+    done = ["done"] if any(item.done for item in items) else []
+    table = [["run", "key", "name", *keys, *done]]
+    for item in shown:
+        values = [item.differs.get(key, "") for key in keys]
+        table.append([str(item.number), item.run.run_key, item.run.name, *values, *[_done(item) for _ in done]])
+    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    if left_out > 0:
+        lines.insert(1 + _SHOWN // 2, f"...  {left_out:,} more")
+    return lines
+
+
+def _done(item: Item) -> str:
+    return f"run {item.done.run_id[:8]}, {_date(item.done.at)}" if item.done else ""
+
+
+def _date(at: float) -> str:
+    return f"{datetime.datetime.fromtimestamp(at):%Y-%m-%d %H:%M}"
+
+
+def _job_lines(made: Forecast) -> list[str]:
+    lines = []
+    for number, job in enumerate(made.jobs):
+        cluster = [str(job.cluster["kind"])]
+        cluster += [f"{key}={value}" for key, value in job.cluster.items() if key != "kind" and value not in (None, {})]
+        measurements = _count(sum(run.measurements for run in job.runs), "measurement")
+        lines.append(
+            f"job {number}     {' '.join(cluster)}: {job.script}, {_count(len(job.runs), 'run')}, {measurements}"
+        )
+    return lines
+
+
+def _done_line(made: Forecast) -> list[str]:
+    done, skipped = sum(item.done is not None for item in made.items), sum(item.skipped for item in made.items)
+    if not done:
+        return []
+    if skipped:
+        return [f"skipped   {_count(skipped, 'run')} of {len(made.items):,}: finished already, see above"]
+    return [f"done      {_count(done, 'run')} of {len(made.items):,} before; skip_finished=true leaves them out"]
+
+
+def _time_line(made: Forecast) -> str:
+    known = [item for item in made.to_run if item.seconds is not None]
+    if not made.to_run:
+        return "time      none: nothing is left to run"
+    if made.seconds is not None:
+        return f"time      about {_duration(made.seconds)}, by earlier runs"
+    if not known:
+        return "time      unknown: no earlier run of this kind on this cluster"
+    return f"time      unknown: {len(made.to_run) - len(known)} of {len(made.to_run)} runs are the first of their kind"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,200 @@
+"""The index of finished runs: what is in the store already, known without importing MLflow.
+
+A file of JSON lines beside the store, a line a run. It is a help, not the truth: who removes it loses no result, only
+the knowledge which runs need not be run again, and how long they took.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import hashlib
+import itertools
+import json
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flowerexp import storage
+from flowerexp.errors import DataError
+from flowerexp.plan import PlannedRun
+from flowerexp.workload import listing
+
+_RECENT = 50  # runs that an estimate looks at
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that finished, and whose results are in the store.
+
+    Attributes:
+        run_key: its identity.
+        data_fingerprint: that of the data that it read; None where it reported none.
+        run_id: MLflow's.
+        folder: where it left its files.
+        seconds: from its own start to its end, without waiting for others.
+        measurements: how many its grid asked for.
+        cluster: `cluster_hash` of its cluster.
+        entrypoint: the entrypoint's name.
+        at: when it ended, in epoch seconds.
+    """
+
+    run_key: str
+    data_fingerprint: str | None
+    run_id: str
+    folder: str
+    seconds: float
+    measurements: int
+    cluster: str
+    entrypoint: str
+    at: float
+
+
+class Index:
+    """The finished runs of one store.
+
+    Args:
+        finished: all of them, the oldest first.
+    """
+
+    def __init__(self, finished: Sequence[Finished]) -> None:
+        self._by_key: dict[str, list[Finished]] = {}
+        self._history: dict[tuple[str, str], list[Finished]] = {}
+        for one in finished:
+            self._by_key.setdefault(one.run_key, []).append(one)
+            self._history.setdefault((one.entrypoint, one.cluster), []).append(one)
+        self._models: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def find(self, run_key: str, data_fingerprint: str | None) -> Finished | None:
+        """The newest finished run of the same config and code on the same data.
+
+        Args:
+            run_key: the run's.
+            data_fingerprint: the data's as it is now, see `current_fingerprint`; None where it is not known: then only
+                a run counts that reported no data.
+        """
+        for one in reversed(self._by_key.get(run_key, [])):
+            if one.data_fingerprint in (None, data_fingerprint):
+                return one
+        return None
+
+    def estimate(self, run: PlannedRun) -> float | None:
+        """How many seconds a run will take, by earlier runs of its entrypoint on its cluster; None without any."""
+        key = (run.entrypoint, cluster_hash(run.config["cluster"]))
+        if key not in self._history:
+            return None
+        if key not in self._models:
+            self._models[key] = _fit([(one.measurements, one.seconds) for one in self._history[key][-_RECENT:]])
+        fixed, each = self._models[key]
+        return fixed + each * run.measurements
+
+
+def _fit(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Seconds of a run's start and of each measurement, such that a few odd runs change little (Theil and Sen)."""
+    slopes = [(s2 - s1) / (m2 - m1) for (m1, s1), (m2, s2) in itertools.combinations(points, 2) if m1 != m2]
+    if slopes:
+        each = max(0.0, statistics.median(slopes))
+        return max(0.0, statistics.median(seconds - each * count for count, seconds in points)), each
+    seconds, count = statistics.median(seconds for _, seconds in points), points[0][0]
+    return (0.0, seconds / count) if count else (seconds, 0.0)
+
+
+def cluster_hash(cluster: Mapping[str, Any]) -> str:
+    """What tells clusters apart: a short hash of the config's `cluster` node."""
+    return hashlib.sha256(json.dumps(cluster, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def path_of(config: Mapping[str, Any]) -> Path:
+    """The index's file: `mlruns/finished.jsonl` in the home folder; one of its own for every other store."""
+    folder = Path(config["home"]) / "mlruns"
+    uri = str(config["tracking"]["uri"])
+    if uri == f"sqlite:///{folder / 'mlflow.db'}":
+        return folder / "finished.jsonl"
+    parts = urlsplit(uri)
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    return folder / f"finished-{hashlib.sha256(address.encode()).hexdigest()[:8]}.jsonl"
+
+
+def add(config: Mapping[str, Any], finished: Finished) -> None:
+    """Add a finished run; several processes may do so at once.
+
+    Args:
+        config: the run's checked config.
+        finished: the run.
+
+    Raises:
+        OSError: no room, no permission.
+    """
+    path = path_of(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(asdict(finished), separators=(",", ":")).encode() + b"\n"
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line  # somebody died in the middle of a line
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(descriptor)
+
+
+def load(config: Mapping[str, Any]) -> Index:
+    """The index of the store that a config names; without a file, an empty one."""
+    path = path_of(config)
+    try:
+        status = path.stat()
+    except OSError:
+        return Index([])
+    return _read(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, _modified: int, _size: int) -> Index:
+    """Read an index; a line that is none, such as the last one of a process that was killed, is passed over."""
+    names = {field.name for field in fields(Finished)}
+    found = []
+    for line in path.read_bytes().splitlines():
+        try:
+            content = {name: value for name, value in json.loads(line).items() if name in names}
+            numbers = {"seconds": float(content["seconds"]), "measurements": int(content["measurements"])}
+            found.append(Finished(**{**content, **numbers}))
+        except (ValueError, TypeError, AttributeError, KeyError):
+            continue
+    return Index(found)
+
+
+def current_fingerprint(config: Mapping[str, Any], seen: dict[str, str | None] | None = None) -> str | None:
+    """The fingerprint of a run's data as it is now, where this machine can tell.
+
+    Args:
+        config: the run's checked config.
+        seen: what was found for other runs; kept by a caller that asks for many, so that each data set is listed once.
+
+    Returns:
+        None for data in a bucket, for photographs that are yet to be generated, and for data that a run would refuse.
+    """
+    asked = json.dumps([config["dataset"], config["sampling"], config["storage"]["generated"]], sort_keys=True)
+    seen = {} if seen is None else seen
+    if asked not in seen:
+        seen[asked] = _fingerprint(dict(config))
+    return seen[asked]
+
+
+def _fingerprint(config: dict[str, Any]) -> str | None:
+    synthetic = config["dataset"]["kind"] == "synthetic"
+    root = config["storage"]["generated"] if synthetic else config["dataset"].get("path")
+    if not root or not storage.is_local(root) or not Path(root).is_dir():
+        return None
+    if synthetic:
+        root, complete = listing.generated_folder(config)
+        if not complete:
+            return None
+    try:
+        return listing.listing_of(root, config).fingerprint
+    except (DataError, OSError):
+        return None

@@ -1,0 +1,163 @@
+"""What a command line would run: composed, checked and planned, and looked up among what finished before."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from flowerexp import app, index
+from flowerexp.config import check
+from flowerexp.errors import ConfigError, FlowerexpError
+from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.plan import PlannedJob, PlannedRun, grouped, run_key
+from flowerexp.sweep.compose import Composed, Composer
+from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run of a forecast.
+
+    Attributes:
+        number: its place in the sweep, from 0, as Hydra counts.
+        run: the planned run; its folder is not known yet, and empty.
+        overrides: what it was composed from.
+        differs: its values where the runs differ.
+        data_fingerprint: that of its data, where this machine can tell.
+        done: an earlier run of the same config, code and data.
+        skipped: is it left out because of that?
+        seconds: how long it will take, where earlier runs tell.
+    """
+
+    number: int
+    run: PlannedRun
+    overrides: Sequence[str]
+    differs: Mapping[str, str]
+    data_fingerprint: str | None
+    done: index.Finished | None
+    skipped: bool
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All that would run, and what is done already; `lanes` clusters work side by side."""
+
+    items: Sequence[Item]
+    lanes: int
+
+    @property
+    def to_run(self) -> list[Item]:
+        """The runs that would be started."""
+        return [item for item in self.items if not item.skipped]
+
+    @functools.cached_property
+    def jobs(self) -> list[PlannedJob]:
+        """The jobs that would be submitted."""
+        return grouped([item.run for item in self.to_run])
+
+    @property
+    def measurements(self) -> int:
+        """How many measurements would be made."""
+        return sum(item.run.measurements for item in self.to_run)
+
+    @functools.cached_property
+    def seconds(self) -> float | None:
+        """How long it all takes; None where that of a run is not known."""
+        each = {id(item.run): item.seconds for item in self.to_run}
+        lanes = [0.0] * max(1, self.lanes)
+        for job in self.jobs:
+            for run in job.runs:
+                seconds = each[id(run)]
+                if seconds is None:
+                    return None
+                lanes[0] += seconds
+            lanes.sort()
+        return max(lanes)
+
+
+def forecast(
+    overrides: Sequence[str], multirun: bool, config_dir: str | None = None, config_name: str = "config"
+) -> Forecast:
+    """What a command line would run; nothing is started or written.
+
+    Args:
+        overrides: the command line's.
+        multirun: was `-m` given? A config that asks for a sweep by itself is one as well.
+        config_dir: a folder of the user's own configs.
+        config_name: the main config.
+
+    Raises:
+        FlowerexpError: what a run would be refused for; the message names the run.
+    """
+    application = app.create(config_dir)
+    try:
+        mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+        master = application.compose_config(config_name, list(overrides), mode, validate_sweep_overrides=False)
+        sweeping = multirun or master.hydra.mode == RunMode.MULTIRUN
+        if not sweeping:
+            _refuse_sweeps(overrides)
+        task: Any = OmegaConf.to_container(master.hydra.overrides.task)
+        runs = expand(task, master.sweep, application.config_loader) if sweeping else [task]
+        composer = Composer(application, config_name, master)
+        lanes = master.hydra.launcher.get("max_clusters") or 1
+        return Forecast(_items(composer, runs, master), int(lanes))
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _refuse_sweeps(overrides: Sequence[str]) -> None:
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.is_sweep_override():
+            raise ConfigError(
+                f"{override.input_line} is a sweep over several values",
+                where="command line",
+                hint=f"add -m to plan them all, or write a list: {override.key_or_group}=[...]",
+            )
+
+
+def _items(composer: Composer, runs: Sequence[Sequence[str]], master: DictConfig) -> list[Item]:
+    code_hash = functools.cache(lambda script: Bundle(find_script(script)).code_hash)
+    seen: dict[str, str | None] = {}
+    items = []
+    for number, (overrides, differs) in enumerate(zip(runs, labels(runs), strict=True)):
+        try:
+            composed = composer.compose(overrides)
+            config = _checked(composed, master)
+            code = code_hash(config["entrypoint"]["script"])
+        except FlowerexpError as error:
+            if len(runs) == 1:
+                raise
+            raise _naming(error, number, differs) from error
+        run = PlannedRun(run_key(config, code), config, Path(), code)
+        items.append(_item(number, run, overrides, differs, seen))
+    return items
+
+
+def _checked(composed: Composed, master: DictConfig) -> dict[str, Any]:
+    config = check(composed.config, composed.origin)
+    refuse_sweep_within(composed.config.sweep, master.sweep)
+    return config
+
+
+def _naming(error: FlowerexpError, number: int, differs: Mapping[str, str]) -> FlowerexpError:
+    values = " ".join(f"{key}={value}" for key, value in differs.items())
+    return type(error)(f"run {number} ({values}): {error.problem}", where=error.where, hint=error.hint)
+
+
+def _item(
+    number: int, run: PlannedRun, overrides: Sequence[str], differs: Mapping[str, str], seen: dict[str, str | None]
+) -> Item:
+    known = index.load(run.config)
+    fingerprint = index.current_fingerprint(run.config, seen)
+    done = known.find(run.run_key, fingerprint)
+    skipped = done is not None and bool(run.config["skip_finished"])
+    return Item(number, run, overrides, differs, fingerprint, done, skipped, known.estimate(run))

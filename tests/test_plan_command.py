@@ -1,0 +1,230 @@
+"""`flowerexp plan`: what it shows, that it starts and writes nothing, and how it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flowerexp import cli, index
+from flowerexp.commands.plan import _duration
+from flowerexp.sweep.forecast import forecast
+
+HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "pyarrow", "cv2")
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    """Call the command line in this process, in an empty folder that is its home too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FLOWEREXP_HOME", raising=False)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(["plan", *arguments])
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def planned(call):
+    def planned(*arguments):
+        code, out, err = call("--json", *arguments)
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return planned
+
+
+def finish(run, config, data=None, **changes):
+    """Note in the index that a run of a plan has finished."""
+    values = {"run_id": "0123456789abcdef", "folder": "/outputs/x", "seconds": 12.0, "at": 1_700_000_000.0}
+    values |= {"measurements": run["measurements"], "entrypoint": run["entrypoint"]}
+    values |= {"cluster": index.cluster_hash(config["cluster"]), **changes}
+    index.add(config, index.Finished(run_key=run["run_key"], data_fingerprint=data, **values))
+
+
+class TestWhatIsShown:
+    def test_a_single_run(self, call):
+        code, out, err = call("caching=false")
+        assert (code, err) == (0, "")
+        assert out.startswith("1 run in 1 job on 1 cluster, 54 measurements; nothing is started\n")
+        assert "local read_speed cache=off" in out
+        assert "time      unknown" in out
+
+    def test_the_key_is_the_run_s(self, planned, config):
+        from flowerexp.job.bundle import Bundle, find_script
+        from flowerexp.plan import run_key
+
+        (run,) = planned("caching=false")["runs"]
+        made = config("caching=false")
+        assert run["run_key"] == run_key(made, Bundle(find_script(made["entrypoint"]["script"])).code_hash)
+
+    def test_a_sweep(self, call):
+        code, out, _ = call("-m", "caching=true,false", "grid=quick,wide", "grid.seed=5")
+        assert code == 0
+        lines = out.splitlines()
+        assert lines[0] == "4 runs in 1 job on 1 cluster, 408 measurements; nothing is started"
+        assert lines[2].split() == ["run", "key", "name", "caching", "grid"]
+        assert [line.split()[-2:] for line in lines[3:7]] == [
+            ["true", "quick"], ["true", "wide"], ["false", "quick"], ["false", "wide"],
+        ]  # fmt: skip
+
+    def test_jobs_and_clusters(self, planned, call):
+        arguments = ("-m", "cluster.cores=1,2", "entrypoint=read_speed,write_tfrecords")
+        found = planned(*arguments)
+        assert [job["runs"] for job in found["jobs"]] == [[0], [1], [2], [3]]
+        assert [job["cluster"]["cores"] for job in found["jobs"]] == [1, 1, 2, 2]
+        assert "4 runs in 4 jobs on 2 clusters" in call(*arguments)[1]
+
+    def test_an_experiment_that_is_a_sweep_needs_no_flag(self, planned):
+        runs = planned("experiment=notebook")["runs"]
+        assert [run["differs"] for run in runs] == [
+            {"preprocess.partitions": str(number), "caching": caching}
+            for number in (2, 16) for caching in ("true", "false")
+        ]  # fmt: skip
+        assert {run["measurements"] for run in runs} == {96}
+
+    def test_repeats_have_keys_of_their_own(self, planned):
+        keys = [run["run_key"] for run in planned("-m", "sweep.repeats=3")["runs"]]
+        assert len(set(keys)) == 3
+        assert keys[0] == planned()["runs"][0]["run_key"]
+
+    def test_of_many_runs_the_first_and_the_last(self, call, planned):
+        _, out, _ = call("-m", "grid.seed=range(0,50)")
+        numbers = [line.split()[0] for line in out.splitlines() if line[:1].isdigit() and "local read" in line]
+        assert numbers == [*map(str, range(20)), *map(str, range(30, 50))]
+        assert "...  10 more" in out
+        assert len(planned("-m", "grid.seed=range(0,50)")["runs"]) == 50
+        assert "more" not in call("-m", "grid.seed=range(0,40)")[1]
+
+    def test_configs_of_one_s_own(self, planned, tmp_path):
+        (tmp_path / "mine" / "grid").mkdir(parents=True)
+        (tmp_path / "mine" / "grid" / "one.yaml").write_text("defaults: [quick]\nbatch_size: [1]\nbatch_number: [1]\n")
+        assert planned("--config-dir", "mine", "-m", "grid=one,quick")["measurements"] == 6 + 54
+
+
+class TestWhatIsDone:
+    @pytest.fixture
+    def config(self, config, tmp_path):
+        return config(f"home={tmp_path}")
+
+    def test_is_shown_and_skipped_if_wanted(self, call, planned, config):
+        finish(planned("caching=true")["runs"][0], config)
+        _, out, _ = call("experiment=caching")
+        assert "run 01234567, 2023-11-1" in out
+        assert "done      1 run of 2 before; skip_finished=true leaves them out" in out
+        assert "time      about 24 s, by earlier runs" in out
+        _, out, _ = call("experiment=caching", "skip_finished=true")
+        assert out.startswith("1 run in 1 job on 1 cluster, 54 measurements;")
+        assert "skipped   1 run of 2: finished already" in out
+        assert "time      about 12 s" in out
+        found = planned("experiment=caching", "skip_finished=true")
+        assert [run["skipped"] for run in found["runs"]] == [True, False]
+        assert found["runs"][0]["done"]["run_id"] == "0123456789abcdef"
+        assert [job["runs"] for job in found["jobs"]] == [[1]]
+        assert found["estimated_seconds"] == 12
+
+    def test_nothing_is_left(self, call, planned, config):
+        finish(planned()["runs"][0], config)
+        _, out, _ = call("skip_finished=true")
+        assert out.startswith("0 runs in 0 jobs on 0 clusters, 0 measurements")
+        assert "nothing is left to run" in out
+
+    def test_on_other_data_it_is_not_done(self, planned, photos, config):
+        folder = ("dataset=folder", f"dataset.path={photos}")
+        (run,) = planned(*folder)["runs"]
+        assert run["data_fingerprint"]
+        finish(run, config, data="other")
+        assert planned(*folder)["runs"][0]["done"] is None
+        finish(run, config, data=run["data_fingerprint"])
+        assert planned(*folder)["runs"][0]["done"]["data_fingerprint"] == run["data_fingerprint"]
+
+    def test_clusters_side_by_side_take_the_time_of_the_longest(self, planned, config):
+        for run, cores in zip(planned("-m", "cluster.cores=1,2,3")["runs"], (1, 2, 3), strict=True):
+            finish(run, {**config, "cluster": {**config["cluster"], "cores": cores}}, seconds=10.0 * cores)
+        sweep = ("-m", "cluster.cores=1,2,3")
+        assert planned(*sweep)["estimated_seconds"] == pytest.approx(60)
+        assert planned(*sweep, "hydra.launcher.max_clusters=2")["estimated_seconds"] == pytest.approx(40)
+
+    def test_the_time_is_unknown_where_one_run_s_is(self, call, planned, config):
+        finish(planned()["runs"][0], config)
+        _, out, _ = call("-m", "entrypoint=read_speed,write_tfrecords")
+        assert "time      unknown: 1 of 2 runs are the first of their kind" in out
+
+
+MISTAKES = [
+    (["grid=quik"], "command line: there is no grid=quik; did you mean 'quick'?"),
+    (["cachign=false"], "command line: unknown key cachign; did you mean 'caching'?"),
+    (["caching=true,false"], "command line: caching=true,false is a sweep over several values; add -m to plan them all"),
+    (["word"], "command line: 'word' cannot be read as KEY=VALUE"),
+    (["-m", "grid.repetitions=1,0"], "command line: run 1 (grid.repetitions=0): grid.repetitions=0 must be 1 or more"),
+    (["-m", "grid=quick,quik"], "command line: run 1 (grid=quik): there is no grid=quik; did you mean 'quick'?"),
+    (["-m", "cachign=1,2"], "command line: unknown key cachign; did you mean 'caching'?"),
+    (["-m", "+cluster.wrokers=1,2"],
+     "command line: run 0 (cluster.wrokers=1): unknown key cluster.wrokers; did you mean 'cluster.cores'?"),
+    (["-m", "entrypoint.script=none.py,x.py"],
+     "entrypoint.script: run 0 (entrypoint.script=none.py): there is no script none.py; give its path"),
+    (["-m", "experiment=caching,notebook"],
+     "sweep: run 0 (experiment=caching): its config has sweep axes of its own"),
+    (["-m", "sweep.zip=[{grid.seed:[1],repeat:[1,2]}]"], "sweep.zip: grid.seed has 1 values, repeat has 2 values"),
+    (["-m", "grid.seed=interval(0,1)"], "command line: grid.seed=interval(0,1): an interval has no values"),
+    (["experiment=caching", "sweep.exclude=[{caching:true},{caching:false}]"], "sweep.exclude: none of 2 runs is left"),
+    (["--config-dir", "nowhere"], "command line: --config-dir: nowhere is no folder"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[one[1] for one in MISTAKES])
+def test_a_mistake_is_one_line_that_names_the_run(call, tmp_path, arguments, message):
+    code, out, err = call(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"flowerexp: {message}")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writes_nothing_and_imports_nothing_heavy(tmp_path):
+    code = (
+        "import sys\nfrom flowerexp import cli\n"
+        "try:\n    cli.main(['plan', '-m', 'caching=true,false', 'skip_finished=true'])\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    environment = {**os.environ, "FLOWEREXP_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("line", "wanted"), [("flowerexp plan grid=", "grid=quick"), ("flowerexp plan -m grid=w", "grid=wide"),
+                                              ("flowerexp pl", "plan"), ("flowerexp plan ", "grid=")])  # fmt: skip
+def test_completion(line, wanted):
+    environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    done = subprocess.run(
+        [sys.executable, "-m", "flowerexp", "-sc", "query=bash"], env=environment, capture_output=True, text=True
+    )
+    assert wanted in done.stdout.split(), done.stdout
+
+
+def test_the_help_names_it():
+    assert "plan [-m]" in cli.help_text()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (89, "89 s"), (300, "5 min"), (7200, "2.0 h")])
+def test_durations(seconds, text):
+    assert _duration(seconds) == text
+
+
+def test_a_thousand_runs_in_seconds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    start = time.process_time()
+    made = forecast(
+        ["preprocess.partitions=range(1,11)", "grid.repetitions=range(1,11)", "grid.seed=range(0,10)"], True
+    )
+    assert len({item.run.run_key for item in made.items}) == 1000
+    assert time.process_time() - start < 10  # 4 on the machine that this was written on

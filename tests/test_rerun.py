@@ -1,0 +1,194 @@
+"""`flowerexp rerun`: the same run again, from MLflow alone, and what differs since."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+
+from flowerexp.app import composed
+from flowerexp.commands.rerun import again
+from flowerexp.config import Origin
+from flowerexp.config.redact import redacted
+from flowerexp.errors import ConfigError
+from flowerexp.tracking.drift import Change, drift, here, made_with
+from tests.command import Home
+
+CHANGING = {"git commit", "git changes", "code (hash)"}  # while somebody works on the checkout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, photos):
+    home = Home(tmp_path_factory.mktemp("home"))
+    shutil.copytree(photos, home.path / "photos")
+    return home
+
+
+@pytest.fixture(scope="module")
+def old(home):
+    """A run whose folder, and the files that it prepared, are gone: MLflow is all that is left of it."""
+    answer = home(
+        "dataset=folder", "dataset.path=photos", "reader=tfrecords", "caching=false", "preprocess.partitions=2",
+        "grid.batch_size=[2,4]", "grid.batch_number=[2]", "grid.repetitions=2",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    shutil.rmtree(home.path / "outputs")
+    shutil.rmtree(home.path / "data")
+    (run,) = home.logged()
+    return run
+
+
+def drifted(out):
+    """The drift table, by what differs."""
+    lines = out.partition("differs now")[2].partition("\n\n")[0].splitlines()[1:]
+    return {line.partition("  ")[0]: line.partition("  ")[2].split() for line in lines}
+
+
+@pytest.mark.spark
+def test_runs_again_after_its_folder_is_gone_and_shows_both_side_by_side(home, old):
+    answer = home("rerun", old.info.run_id[:6])
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith(f"running {old.info.run_id[:8]} (local tfrecords cache=off) again")
+    assert drifted(answer.out).keys() <= CHANGING
+    new = home.logged()[-1]
+    assert new.data.tags["rerun_of"] == old.info.run_id
+    assert new.info.status == "FINISHED"
+    assert new.data.params == old.data.params
+    assert new.data.tags["data_fingerprint"] == old.data.tags["data_fingerprint"]
+    record = home.record()
+    assert (record["rerun_of"], len(home.rows())) == (old.info.run_id, 2 * 2 * 5)
+    (line,) = [line for line in answer.out.splitlines() if line.startswith("tfrecords")]
+    assert line.split()[1] == new.info.run_id[:8]
+    assert line.split()[-1] in ("faster", "slower", "inconclusive")
+    assert f"run       {new.info.run_id}, rerun of {old.info.run_id}" in answer.out
+    assert [folder.parents[1].name for folder in home.runs] == ["outputs"]
+
+
+@pytest.mark.spark
+def test_shows_packages_and_data_that_changed_before_it_runs(home, old):
+    home.mlflow().set_tag(old.info.run_id, "version.numpy", "1.0.0")
+    home.mlflow().set_tag(old.info.run_id, "version.departed", "3.1")
+    photo = next((home.path / "photos" / "roses").iterdir())
+    before = photo.stat()
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    answer = home("rerun", old.info.run_id, "grid.repetitions=1")
+    assert answer.code == 0, answer.err
+    new = home.logged()[-1]
+    changes = drifted(answer.out)
+    assert changes["numpy"] == ["1.0.0", new.data.tags["version.numpy"]]
+    assert changes["departed"] == ["3.1", "not", "installed"]
+    assert changes["data"] == [old.data.tags["data_fingerprint"], new.data.tags["data_fingerprint"]]
+    assert changes["data"][0] != changes["data"][1]
+    assert changes.keys() <= {"numpy", "departed", "data"} | CHANGING
+    assert f"not comparable: different data ({' and '.join(changes['data'])})" in answer.out
+    assert "images/s" in answer.out
+    assert new.data.params["grid.repetitions"] == "1"
+
+
+@pytest.mark.spark
+def test_a_rerun_that_fails_is_logged_and_fails(home, old):
+    answer = home("rerun", old.info.run_id, "grid.batch_size=[500]")
+    assert answer.code == 1
+    assert answer.errors == [line for line in answer.errors if line.startswith("flowerexp: grid (command line): ")]
+    assert "needs 1000 images" in answer.errors[0]
+    new = home.logged()[-1]
+    assert (new.info.status, new.data.tags["rerun_of"]) == ("FAILED", old.info.run_id)
+    assert f"not comparable: {new.info.run_id[:8]} failed: " in answer.out
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["grid=wide"], "command line: grid=wide chooses a config, and a rerun keeps its own; change single values"),
+        (["hydra/launcher=basic"], "hydra/launcher=basic chooses a config"),
+        (["caching=true,false"], "command line: caching=true,false is a sweep over several values"),
+        (["cachign=true"], "command line: unknown key cachign; did you mean 'caching'?"),
+        (["grid.repetitions=0"], "command line: grid.repetitions=0 must be 1 or more"),
+        (["grid.batch_size=[1"], "command line: 'grid.batch_size=[1' cannot be read as KEY=VALUE"),
+        (["dataset.path=nowhere"], "dataset.path (command line): "),
+        (["tracking.uri=sqlite:////nowhere/mlflow.db"], "there are no runs yet in /nowhere/mlflow.db"),
+        (["trakcing.uri=x"], "command line: unknown key trakcing"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_mistake_is_one_line_and_nothing_is_run(home, old, overrides, message):
+    before = len(home.logged()), home.runs
+    answer = home("rerun", old.info.run_id, *overrides)
+    assert (answer.code, answer.out) == (1, "")
+    assert len(answer.err.splitlines()) == 1
+    assert message in answer.err
+    assert (len(home.logged()), home.runs) == before
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWEREXP_HOME", str(tmp_path))
+    return composed([])
+
+
+def test_the_config_is_the_old_one_but_for_this_machines_places(place):
+    old = composed(["home=/elsewhere", "caching=false", "sweep.repeats=3", "repeat=2", "skip_finished=true"])
+    config = again(old, place, [], Origin())
+    assert config == {**old, **{key: place[key] for key in ("home", "storage", "tracking", "sweep", "skip_finished")}}
+    assert (config["caching"], config["repeat"], config["skip_finished"]) == (False, 2, False)
+
+
+def test_overrides_are_hydras_and_values_are_not_interpolated_twice(place):
+    old = composed(["+entrypoint.settings.pattern='\\${x}'", "+entrypoint.settings.old=1"])
+    assert old["entrypoint"]["settings"]["pattern"] == "${x}"
+    overrides = ["~entrypoint.settings.old", "+entrypoint.settings.new=${home}/a", "grid={seed: 3}"]
+    config = again(old, place, overrides, Origin())
+    assert config["entrypoint"]["settings"] == {"pattern": "${x}", "new": f"{place['home']}/a"}
+    assert config["grid"] == {**old["grid"], "seed": 3}
+
+
+def test_a_hidden_secret_must_be_given_again(place):
+    secrets = ["+entrypoint.settings.password=hunter2", "+entrypoint.settings.urls=['http://me:pw@host/a']"]
+    old = redacted(composed(secrets))
+    overrides = ["entrypoint.settings.password=hunter3", "entrypoint.settings.urls=[http://host/a]"]
+    for place_of_it, missing in enumerate(("password", "urls")):
+        with pytest.raises(ConfigError) as caught:
+            again(old, place, overrides[:place_of_it], Origin())
+        key = f"entrypoint.settings.{missing}"
+        assert f"{key} was a secret, which MLflow does not keep; give it again: {key}=VALUE" in str(caught.value)
+    config = again(old, place, overrides, Origin())
+    assert config["entrypoint"]["settings"] == {"password": "hunter3", "urls": ["http://host/a"]}
+
+
+def test_a_key_that_flowerexp_no_longer_has_is_named(place):
+    old = composed([])
+    old["grid"]["colour"] = "red"
+    with pytest.raises(ConfigError, match=r"unknown key grid\.colour"):
+        again(old, place, [], Origin())
+    assert again(old, place, ["~grid.colour"], Origin()) == again(composed([]), place, [], Origin())
+
+
+def test_what_is_here_is_what_a_run_records(place, tmp_path):
+    """The names of a run's tags and of what is found here without a run are the same."""
+    now = here(place)
+    assert {"code (hash)", "Spark", "Java", "Python", "host", "platform", "cores", "numpy", "pyspark"} <= now.keys()
+    assert drift(now, now) == []
+    assert "data" not in now, "nothing is generated yet"
+
+
+def test_drift_counts_what_came_or_went_but_not_what_only_one_side_knows():
+    then = made_with({"version.gone": "1", "java": "17.0.1", "host": "a", "spark_master": "local[2]"})
+    assert then == {"gone": "1", "Java": "17.0.1", "host": "a"}
+    now = {"Java": "21.0.4", "come": "2", "data": "f", "cores": "4"}
+    assert drift(then, now) == [
+        Change("Java", "17.0.1", "21.0.4"),
+        Change("cores", "not recorded", "4"),
+        Change("come", "not installed", "2"),
+        Change("gone", "1", "not installed"),
+    ]
+
+
+def test_the_record_of_a_run_names_the_one_that_it_repeats():
+    from flowerexp.tracking.log import tags
+
+    record = json.loads('{"run_key": "k", "facts": {}, "rerun_of": "abc"}')
+    assert tags(record)["rerun_of"] == "abc"
+    assert "rerun_of" not in tags(record | {"rerun_of": None})
