@@ -21,6 +21,7 @@ usage: flowerexp [FLAGS] [KEY=VALUE ...]      run one experiment
 
 commands:
   plan [-m] [...]   show what would run, what is done already and how long it takes; starts nothing (--json)
+  resume SWEEP      run what is missing of a sweep that was stopped or killed; SWEEP is its folder, or part of its name
   rerun RUN         run an earlier run again, after showing what differs now; KEY=VALUE changes single values
   compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
   ui [--port N]     open the MLflow pages of what was run

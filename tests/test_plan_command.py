@@ -160,11 +160,11 @@ class TestWhatIsDone:
 MISTAKES = [
     (["grid=quik"], "command line: there is no grid=quik; did you mean 'quick'?"),
     (["cachign=false"], "command line: unknown key cachign; did you mean 'caching'?"),
-    (["caching=true,false"], "command line: caching=true,false is a sweep over several values; add -m to plan them all"),
+    (["caching=true,false"], "command line: caching=true,false is a sweep over several values; add -m to plan"),
     (["word"], "command line: 'word' cannot be read as KEY=VALUE"),
     (["-m", "grid.repetitions=1,0"], "command line: run 1 (grid.repetitions=0): grid.repetitions=0 must be 1 or more"),
     (["-m", "grid=quick,quik"], "command line: run 1 (grid=quik): there is no grid=quik; did you mean 'quick'?"),
-    (["-m", "cachign=1,2"], "command line: unknown key cachign; did you mean 'caching'?"),
+    (["-m", "cachign=1,2"], "command line: run 0 (cachign=1): unknown key cachign; did you mean 'caching'?"),
     (["-m", "+cluster.wrokers=1,2"],
      "command line: run 0 (cluster.wrokers=1): unknown key cluster.wrokers; did you mean 'cluster.cores'?"),
     (["-m", "entrypoint.script=none.py,x.py"],
@@ -201,8 +201,15 @@ def test_writes_nothing_and_imports_nothing_heavy(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("line", "wanted"), [("flowerexp plan grid=", "grid=quick"), ("flowerexp plan -m grid=w", "grid=wide"),
-                                              ("flowerexp pl", "plan"), ("flowerexp plan ", "grid=")])  # fmt: skip
+COMPLETIONS = [
+    ("flowerexp plan grid=", "grid=quick"),
+    ("flowerexp plan -m grid=w", "grid=wide"),
+    ("flowerexp plan ", "grid="),
+    ("flowerexp pl", "plan"),
+]
+
+
+@pytest.mark.parametrize(("line", "wanted"), COMPLETIONS)
 def test_completion(line, wanted):
     environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
     done = subprocess.run(

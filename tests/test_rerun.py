@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from flowerexp import cli
 from flowerexp.app import composed
 from flowerexp.commands.rerun import again
 from flowerexp.config import Origin
@@ -114,12 +115,15 @@ def test_a_rerun_that_fails_is_logged_and_fails(home, old):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_mistake_is_one_line_and_nothing_is_run(home, old, overrides, message):
+def test_a_mistake_is_one_line_and_nothing_is_run(home, old, capsys, monkeypatch, overrides, message):
+    monkeypatch.setenv("FLOWEREXP_HOME", str(home.path))
+    monkeypatch.setattr("flowerexp.orchestrate.run", None)
     before = len(home.logged()), home.runs
-    answer = home("rerun", old.info.run_id, *overrides)
-    assert (answer.code, answer.out) == (1, "")
-    assert len(answer.err.splitlines()) == 1
-    assert message in answer.err
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["rerun", old.info.run_id, *overrides])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out, err.count("\n")) == (1, "", 1)
+    assert message in err
     assert (len(home.logged()), home.runs) == before
 
 

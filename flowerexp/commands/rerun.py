@@ -120,7 +120,7 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     parsed = []
     for text in overrides:
         try:
-            override = OverridesParser.create().parse_override(text)
+            (override,) = OverridesParser.create().parse_overrides([text])
         except OverrideParseException as error:
             hint = "quote values that hold spaces, commas, brackets or quotes: 'key=\"a b\"'"
             raise ConfigError(f"'{text}' cannot be read as KEY=VALUE", where="command line", hint=hint) from error

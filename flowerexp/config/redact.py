@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_SECRET_KEY = re.compile(r"(?i)(password|passwd|secret|token|credential|api_?key|access_?key|private_?key)")
+# A number of tokens is no secret, so that word counts at the end of a key only.
+_SECRET_KEY = re.compile(r"(?i)(passw(or)?d|secret|credential|(api|access|private)_?key|token$)")
 _USER_IN_URI = re.compile(r"(?<=://)[^/@\s]+@")
 HIDDEN = "***"
 
@@ -20,7 +21,7 @@ def redacted(value: Any, key: str = "") -> Any:
     Returns:
         The copy; in strings, ``user:password@`` of a URI is hidden.
     """
-    if isinstance(value, str | dict | list) and _SECRET_KEY.search(key):  # a number of tokens is no secret
+    if value is not None and _SECRET_KEY.search(key):
         return HIDDEN
     if isinstance(value, dict):
         return {name: redacted(inner, str(name)) for name, inner in value.items()}

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flowerexp import analysis, measurements, storage, tracking
+from flowerexp import analysis, index, measurements, storage, tracking
 from flowerexp.config.redact import redacted
-from flowerexp.errors import DataError, FlowerexpError, JobError
+from flowerexp.errors import DataError, FlowerexpError, JobError, from_os_error
 from flowerexp.job.results import Outcome, read_outcome
 from flowerexp.plan import PlannedRun
 from flowerexp.provenance import provenance
@@ -69,6 +69,8 @@ def bring_home(run: PlannedRun, submitted_at: float, exit_code: int, tail: Seque
     try:
         record(run, outcome.started_at or submitted_at, ended)
         run_id = tracking.log_run(run.folder, tracking.Store(**run.config["tracking"]))
+        if not error:
+            _remember(run, outcome, run_id, submitted_at)
     except FlowerexpError as problem:
         error = error or problem
     return Result(run, outcome, found, run_id, error)
@@ -79,6 +81,26 @@ def _analyse(run: PlannedRun) -> Analysis | None:
     path = run.folder / "results" / "measurements.jsonl"
     rows = measurements.load(path) if path.exists() else []
     return analysis.analyse(rows, run.folder / "analysis", run.entrypoint) if rows else None
+
+
+def _remember(run: PlannedRun, outcome: Outcome, run_id: str, submitted_at: float) -> None:
+    """Add a finished run to the index, from which a plan and a sweep see what is done already."""
+    ended_at = outcome.ended_at or time.time()
+    finished = index.Finished(
+        run_key=run.run_key,
+        data_fingerprint=outcome.facts.get("data_fingerprint"),
+        run_id=run_id,
+        folder=str(run.folder),
+        seconds=ended_at - (outcome.started_at or submitted_at),
+        measurements=int(outcome.facts.get("measurements", 0)),
+        cluster=index.cluster_hash(run.config["cluster"]),
+        entrypoint=run.entrypoint,
+        at=ended_at,
+    )
+    try:
+        index.add(run.config, finished)
+    except OSError as problem:
+        raise from_os_error(problem, "writing the index of finished runs") from problem
 
 
 def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None:

@@ -90,11 +90,12 @@ class LoggedRun:
         if content is None:
             return []
         try:
-            rows: list[dict[str, Any]] = pyarrow.parquet.read_table(pyarrow.BufferReader(content)).to_pylist()
+            # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
+            table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content)).read(use_threads=False)
         except pyarrow.ArrowException as error:
             problem = f"{_MEASUREMENTS} of run {self.short_id} is damaged: {' '.join(str(error).split())}"
             raise DataError(problem, hint="run it again: flowerexp rerun") from error
-        return rows
+        return list(table.to_pylist())
 
     def _artifact(self, path: str) -> bytes | None:
         """A file that was logged with the run, or None if there is no such file."""
