@@ -25,6 +25,7 @@ setup: $(VENV)/.ready  ## make the virtual environment with the pinned versions
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "flowerexp needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo 'setting up $(VENV) with the pinned versions: two minutes or so'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import socket
 import sys
@@ -121,5 +120,4 @@ def environment(spark: Any) -> dict[str, report.Scalar]:
         "application_id": context.applicationId,
         "executors": executors,
         "cores": context.defaultParallelism,
-        "driver_pid": os.getpid(),
     }
