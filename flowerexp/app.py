@@ -48,12 +48,14 @@ class App(Hydra):
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         """Compose as Hydra does; what is wrong becomes a ConfigError."""
+        # The mapping of axes is empty in the config, and Hydra would want a + before a new key in it.
+        overrides = [f"++{one}" if one.startswith("sweep.axes") else one for one in overrides]
         try:
             return super().compose_config(
                 config_name, overrides, run_mode, with_log_configuration, from_shell, validate_sweep_overrides
             )
         except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
-            raise self._explained(error, overrides) from error
+            raise self.explained(error, overrides) from error
 
     def run_checked(self, config: DictConfig, config_name: str, task: Task, before: Before) -> JobReturn:
         """Run one composed config: what `Hydra.run` does after composing, with our checks first.
@@ -77,7 +79,7 @@ class App(Hydra):
             raise result._return_value  # `return_value` would print a line of its own first
         return result
 
-    def _explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
+    def explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
         """Say in one line what Hydra says in several.
 
         Raises:
@@ -98,10 +100,10 @@ class App(Hydra):
                 hint="quote values that hold spaces, commas, brackets or quotes: 'key=\"a b\"'",
             )
         if isinstance(error, ValueError):
-            nothing = [one for one in overrides if one in {f"{group}=null" for group in groups()}]
-            if not nothing:
+            wrong = [one for one in overrides if one.partition("=")[0] in groups()]
+            if not wrong:
                 raise error
-            return ConfigError(f"{nothing[0]} leaves out what is needed", where="command line", hint="choose an option")
+            return ConfigError(f"{wrong[-1]} chooses no option", where="command line", hint="name one of the group's")
         if text.startswith("Error merging override "):
             problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
             return ConfigError(problem, where="command line")
@@ -261,7 +263,7 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
         try:
             batches = app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
         except (CompactHydraException, OmegaConfBaseException) as error:
-            raise app._explained(error, overrides) from error
+            raise app.explained(error, overrides) from error
         _raise_failures(batches)
         return
     for override in OverridesParser.create().parse_overrides(overrides):

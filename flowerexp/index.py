@@ -178,7 +178,8 @@ def current_fingerprint(config: Mapping[str, Any], seen: dict[str, str | None] |
     Returns:
         None for data in a bucket, for photographs that are yet to be generated, and for data that a run would refuse.
     """
-    asked = json.dumps([config["dataset"], config["sampling"], config["storage"]["generated"]], sort_keys=True)
+    read = [config[key] for key in ("dataset", "sampling", "reader", "entrypoint")]
+    asked = json.dumps([*read, config["storage"]["generated"]], sort_keys=True)
     seen = {} if seen is None else seen
     if asked not in seen:
         seen[asked] = _fingerprint(dict(config))
@@ -186,6 +187,19 @@ def current_fingerprint(config: Mapping[str, Any], seen: dict[str, str | None] |
 
 
 def _fingerprint(config: dict[str, Any]) -> str | None:
+    existing = config["dataset"]["tfrecords"] if config["entrypoint"]["name"] == "read_speed" else None
+    if existing and "tfrecords" not in config["reader"]:
+        existing = None
+    if existing and not Path(existing).is_dir():
+        return None
+    own = _listed(config) if not existing or "image_files" in config["reader"] else None
+    if own is None and not (existing and "image_files" not in config["reader"]):
+        return None
+    return listing.data_fingerprint(own, listing.tfrecord_files(existing, anonymous=False) if existing else ())
+
+
+def _listed(config: dict[str, Any]) -> str | None:
+    """The fingerprint of the run's photographs; None where they cannot be listed here and now."""
     synthetic = config["dataset"]["kind"] == "synthetic"
     root = config["storage"]["generated"] if synthetic else config["dataset"].get("path")
     if not root or not storage.is_local(root) or not Path(root).is_dir():

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ def finished(key="k", data="d", **changes):
 
 
 def planned(config, *overrides):
-    return plan([config(*overrides)], [index.Path("x")], "code").runs[0]
+    return plan([config(*overrides)], [Path("x")], "code").runs[0]
 
 
 class TestFile:
@@ -29,7 +30,7 @@ class TestFile:
         index.add(made, finished())
         index.add(made, finished("other", run_id="run-2"))
         assert index.load(made).find("k", "d") == finished()
-        assert index.load(made).find("other", "d").run_id == "run-2"
+        assert index.load(made).find("other", "d") == finished("other", run_id="run-2")
         assert index.load(made).find("third", "d") is None
 
     def test_lies_beside_the_store(self, config, tmp_path):
@@ -51,7 +52,7 @@ class TestFile:
     def test_the_newest_run_wins(self, config):
         for number in (1, 2):
             index.add(config(), finished(run_id=f"run-{number}"))
-        assert index.load(config()).find("k", "d").run_id == "run-2"
+        assert index.load(config()).find("k", "d") == finished(run_id="run-2")
 
     @pytest.mark.parametrize("end", [b'{"run_key":"torn","da', b"{}\n", b"[1]\n", b"\x00\xff\n", b"\n\n",
                                      b'{"run_key":"x","seconds":"slow","measurements":1}\n'])  # fmt: skip
@@ -161,7 +162,8 @@ class TestCurrentFingerprint:
     def test_changes_with_the_data(self, config, photos, tmp_path):
         copy = shutil.copytree(photos, tmp_path / "copy")
         made = config("dataset=folder", f"dataset.path={copy}")
-        before, seen = index.current_fingerprint(made), {}
+        before = index.current_fingerprint(made)
+        seen: dict[str, str | None] = {}
         assert index.current_fingerprint(made, seen) == before
         next(copy.rglob("*.jpg")).write_bytes(b"changed")
         assert index.current_fingerprint(made) not in (None, before)

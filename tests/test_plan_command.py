@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,12 @@ def planned(call):
 
 def finish(run, config, data=None, **changes):
     """Note in the index that a run of a plan has finished."""
-    values = {"run_id": "0123456789abcdef", "folder": "/outputs/x", "seconds": 12.0, "at": 1_700_000_000.0}
+    values: dict[str, Any] = {
+        "run_id": "0123456789abcdef",
+        "folder": "/outputs/x",
+        "seconds": 12.0,
+        "at": 1_700_000_000.0,
+    }
     values |= {"measurements": run["measurements"], "entrypoint": run["entrypoint"]}
     values |= {"cluster": index.cluster_hash(config["cluster"]), **changes}
     index.add(config, index.Finished(run_key=run["run_key"], data_fingerprint=data, **values))

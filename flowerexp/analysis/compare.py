@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from flowerexp.analysis.interval import Basis, Cells, interval
-from flowerexp.measurements import PARAMETERS, Row, by_cell, first_executions, rate, total_rate
+from flowerexp.measurements import PARAMETERS, Row, by_cell, first_executions, number, rate, total_rate
 
 
 @dataclass(frozen=True)
@@ -180,3 +180,12 @@ def wall_times(runs: Sequence[Measured]) -> dict[str, float]:
         "measure": [run.phases.get("measure", 0.0) for run in runs],
     }
     return {name: statistics.fmean(seconds) for name, seconds in found.items() if all(seconds)}
+
+
+def same_work(a: Measured, b: Measured) -> bool:
+    """Have two runs read equally many images with the same readers? Else their wall times cannot be compared."""
+    one, two = ({key[0]: 0.0 for key in _cells(run)} for run in (a, b))
+    for run, images in ((a, one), (b, two)):
+        for key, rows in _cells(run).items():
+            images[key[0]] += math.fsum(number(row, "images") or 0 for row in rows)
+    return one == two

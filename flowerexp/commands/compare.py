@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from flowerexp.analysis.compare import Measured, Ratio, comparable, rates, ratios, wall_times
+from flowerexp.analysis.compare import Measured, Ratio, comparable, rates, ratios, same_work, wall_times
 from flowerexp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def side_by_side(sides: Sequence[Side], reasons: Sequence[str] = ()) -> str:
         blocks += [_rates(sides, [rates(side) for side in measured]), f"not comparable: {'; '.join(reasons)}"]
     else:
         found = [ratios(measured[0], other) for other in measured[1:]]
-        blocks += [_ratios(sides, found), _times(sides, [wall_times(side) for side in measured])]
+        blocks += [_ratios(sides, found), _times(sides, measured)]
         blocks.append(_notes(sides, {ratio.basis for side in found for ratio in side if ratio.basis}))
     runs = [run for side in sides for run in side]
     return "\n\n".join(filter(None, blocks)) + f"\n{_opened(runs)}"
@@ -160,13 +160,15 @@ def _interval(ratio: Ratio) -> str:
     return "-" if ratio.low is None or ratio.high is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
 
 
-def _times(sides: Sequence[Side], times: Sequence[Mapping[str, float]]) -> str:
+def _times(sides: Sequence[Side], measured: Sequence[Sequence[Measured]]) -> str:
     lines = [["seconds", "run", "total", "ratio", "measuring", "ratio"]]
-    for side, one in zip(sides, times, strict=True):
+    base = wall_times(measured[0])
+    for place, (side, runs) in enumerate(zip(sides, measured, strict=True)):
+        times, alike = wall_times(runs), place > 0 and same_work(measured[0][0], runs[0])
         lines.append(["", label(side)])
         for name in ("total", "measure"):
-            ratio = one[name] / times[0][name] if one is not times[0] and name in one and name in times[0] else None
-            lines[-1] += [f"{one[name]:,.1f}" if name in one else "-", f"{ratio:.2f}" if ratio else ""]
+            ratio = times[name] / base[name] if alike and name in times and name in base else None
+            lines[-1] += [f"{times[name]:,.1f}" if name in times else "-", f"{ratio:.2f}" if ratio else ""]
     return aligned(lines, right=(2, 3, 4, 5))
 
 

@@ -117,7 +117,7 @@ class Composer:
         try:
             ConfigLoaderImpl._apply_overrides_to_config(values, config)
         except (CompactHydraException, OmegaConfBaseException) as error:
-            raise self._app._explained(error, lines) from error
+            raise self._app.explained(error, lines) from error
         return Composed(config, origin, base.full)
 
     def _shapes(self, override: Override, overrides: Sequence[Override]) -> bool:

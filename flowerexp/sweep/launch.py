@@ -27,6 +27,7 @@ from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import PLAN, Journal
 from flowerexp.orchestrate import Result, preflight
 from flowerexp.plan import PlannedRun, run_key
+from flowerexp.sweep import grammar
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.run import Sweep
 
@@ -67,6 +68,8 @@ def launch(
     assert isinstance(app, App)
     composer = Composer(app, config.hydra.job.config_name, config)
     composed = [composer.compose(overrides) for overrides in job_overrides]
+    for one in composed:
+        grammar.refuse_sweep_within(one.config.sweep, config.sweep)
     checked = [_check(one, number) for number, one in enumerate(composed, start=first)]
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     _preflight(checked)
@@ -136,7 +139,10 @@ def _runs(
 ) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
-    labels = _labels([one.overrides for one in composed])
+    labels = [
+        " ".join(f"{key}={value}" for key, value in own.items())
+        for own in grammar.labels([one.overrides for one in composed])
+    ]
     runs = []
     for place, one in enumerate(checked):
         script = one["entrypoint"]["script"]
@@ -149,12 +155,6 @@ def _runs(
         extra = {"sweep_id": _sweep_id(folder), "label": labels[place]}
         runs.append(PlannedRun(key, one, folder / name, hashes[script], extra))
     return runs
-
-
-def _labels(overrides: Sequence[Sequence[str]]) -> list[str]:
-    """What tells each run from the others: its overrides without those that all share."""
-    shared = set(overrides[0]).intersection(*overrides[1:]) if len(overrides) > 1 else set()
-    return [" ".join(one for one in own if one not in shared) for own in overrides]
 
 
 def _job_config(

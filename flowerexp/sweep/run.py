@@ -81,12 +81,13 @@ class Sweep:
     def _skip(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Leave out runs whose results are in the store already, where the config asks for it."""
         kept = []
+        seen: dict[str, str | None] = {}
         for run in runs:
             done = None
             if run.config["skip_finished"]:
                 from flowerexp import index
 
-                done = index.load(run.config).find(run.run_key, index.current_fingerprint(run.config))
+                done = index.load(run.config).find(run.run_key, index.current_fingerprint(run.config, seen))
             if done is None:
                 kept.append(run)
                 continue

@@ -17,9 +17,11 @@ from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.provenance import provenance
 
 DATA = "data"
+_COMMIT = "git commit"
+_COMMIT_LENGTH = 12
 _NAMES = {
     "code_hash": "code (hash)",
-    "mlflow.source.git.commit": "git commit",
+    "mlflow.source.git.commit": _COMMIT,
     "git_dirty": "git changes",
     "spark": "Spark",
     "java": "Java",
@@ -47,6 +49,8 @@ class Change:
 def made_with(tags: Mapping[str, str]) -> dict[str, str]:
     """What a run was made with, by the name that it has on screen."""
     named = {name: tags[tag] for tag, name in _NAMES.items() if tag in tags}
+    if _COMMIT in named:
+        named[_COMMIT] = named[_COMMIT][:_COMMIT_LENGTH]
     return named | {tag.removeprefix(_PACKAGE): value for tag, value in tags.items() if tag.startswith(_PACKAGE)}
 
 

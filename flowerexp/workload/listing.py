@@ -189,3 +189,32 @@ def _generate(index: int, seed: int, folder: str) -> int:
     relative, content = synthetic.photograph(index, seed)
     storage.write_bytes(storage.join(folder, relative), content)
     return len(content)
+
+
+def tfrecord_files(root: str, anonymous: bool) -> list[storage.Entry]:
+    """The TFRecord files in a folder that somebody else wrote.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    options = {"token": "anon"} if anonymous else {}
+    try:
+        entries = list(storage.list_files(root, **options))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{root} is no folder", where="dataset.tfrecords", hint="check the path") from error
+    return [entry for entry in entries if entry.relative.endswith((".tfrec", ".tfrecord"))]
+
+
+def data_fingerprint(own: str | None, records: Sequence[storage.Entry]) -> str | None:
+    """The fingerprint of all that a run reads: its photographs' and, where it measures existing TFRecord files, theirs.
+
+    Args:
+        own: the listing's fingerprint; None where no photographs are read.
+        records: the existing TFRecord files.
+    """
+    if not records:
+        return own
+    digest = hashlib.sha256((own or "").encode())
+    for entry in records:
+        digest.update(f"{entry.relative}\0{entry.size}\0{entry.version}\n".encode())
+    return digest.hexdigest()[:16]

@@ -14,7 +14,7 @@ from pyspark.accumulators import AccumulatorParam
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.workload import images, measure, report, tfrecords
-from flowerexp.workload.listing import Listing, list_photographs
+from flowerexp.workload.listing import Listing, data_fingerprint, list_photographs, tfrecord_files
 from flowerexp.workload.measure import Task
 from flowerexp.workload.readers import Source
 from flowerexp.workload.write_tfrecords import prepare
@@ -65,7 +65,9 @@ def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
     listing = list_photographs(spark, config) if "image_files" in wanted or not existing else None
     skipped: set[str] = set()
     if "tfrecords" in wanted and existing:
-        sources["tfrecords"] = _existing_tfrecords(existing, config)
+        entries = tfrecord_files(existing, bool(config["dataset"].get("anonymous")))
+        sources["tfrecords"] = _existing_tfrecords(existing, entries, config)
+        report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, entries))
     elif "tfrecords" in wanted and listing:
         prepared = prepare(spark, config, listing)
         skipped = {one["relative"] for one in prepared.manifest["skipped"]}
@@ -119,16 +121,13 @@ def _check_photographs(spark: Any, listing: Listing, config: dict[str, Any]) -> 
     return {relative for relative, _ in found}
 
 
-def _existing_tfrecords(root: str, config: dict[str, Any]) -> Source:
+def _existing_tfrecords(root: str, entries: Sequence[storage.Entry], config: dict[str, Any]) -> Source:
     """TFRecord files that somebody else wrote: their records are counted, and the first one is looked at."""
     anonymous = bool(config["dataset"].get("anonymous"))
     options = {"token": "anon"} if anonymous else {}
+    files = [entry.uri for entry in entries]
+    counts = []
     with report.phase("list"):
-        try:
-            files = [e.uri for e in storage.list_files(root, **options) if e.relative.endswith((".tfrec", ".tfrecord"))]
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise DataError(f"{root} is no folder", where="dataset.tfrecords", hint="check the path") from error
-        counts = []
         for uri in files:
             with storage.open_read(uri, **options) as file:
                 counts.append(tfrecords.count_records(file))

@@ -6,16 +6,17 @@ import copy
 import math
 import random
 import statistics
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowerexp.analysis.compare import Measured, comparable, rates, ratios, wall_times
-from flowerexp.measurements import total_rate
+from flowerexp.analysis.compare import Measured, comparable, rates, ratios, same_work, wall_times
+from flowerexp.measurements import total_rate as rate_or_none
 from tests.analysis.rows import grid, row, written
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "entrypoint": {"name": "read_speed"},
     "dataset": {"kind": "synthetic", "images": 60, "tfrecords": None},
     "grid": {"batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18], "repetitions": 3},
@@ -23,6 +24,13 @@ CONFIG = {
     "cluster": {"kind": "local", "cores": 2},
     "caching": True,
 }
+
+
+def total_rate(rows):
+    """Images/s of rows that were timed."""
+    found = rate_or_none(rows)
+    assert found
+    return found
 
 
 def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **changes):
@@ -157,6 +165,8 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
     ]
     one, two = (measured(rows, entrypoint={"name": "write_tfrecords"}) for rows in several)
     (found,) = ratios([one], [two])
+    assert found.low
+    assert found.high
     assert (found.reader, found.basis, found.verdict) == ("write_tfrecords", "repetitions", "faster")
     assert 1.9 < found.low < 2.0 < found.high < 2.15
     assert rates([one]) == {"write_tfrecords": pytest.approx(total_rate(several[0]))}
@@ -217,3 +227,15 @@ def test_wall_times_are_those_of_whole_phases_where_they_are_known():
     phases = {"start": 2.0, "measure": 4.0, "measure.rows": 3.0}
     assert wall_times([measured([], phases=phases)]) == {"total": 6.0, "measure": 4.0}
     assert wall_times([measured([], phases=p) for p in (phases, {"start": 4.0})]) == {"total": 5.0}
+
+
+def test_wall_times_compare_only_where_the_work_is_the_same():
+    both, one, more = measured(grid()), measured(grid(readers=("tfrecords",))), measured(grid(repetitions=4))
+    assert same_work(both, measured(grid(noise=0.3)))
+    assert not same_work(both, one)
+    assert not same_work(both, more)
+    few, many = (
+        measured([written(file, 1.0, 96 // files) for file in range(files)], entrypoint={"name": "w"})
+        for files in (2, 16)
+    )
+    assert same_work(few, many)

@@ -201,9 +201,12 @@ def test_runs_share_nothing(app):
 def test_hydra_composes_each_choice_of_groups_once(app, monkeypatch):
     calls = []
     whole = app.config_loader.load_configuration
-    monkeypatch.setattr(
-        app.config_loader, "load_configuration", lambda *args, **kwargs: (calls.append(args), whole(*args, **kwargs))[1]
-    )
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(app.config_loader, "load_configuration", counted)
     composer = Composer(app, "config")
     for grid in ("quick", "wide", "quick"):
         for seed in range(3):
