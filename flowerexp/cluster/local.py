@@ -26,6 +26,10 @@ MEASURING = {
     "spark.speculation": "false",
     "spark.dynamicAllocation.enabled": "false",
     "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    # TensorFlow alone takes more than the default of 512m, above which a Python worker puts every aggregate on disk.
+    "spark.python.worker.memory": "4g",
+    # Over TCP each task waits 40 ms for a delayed acknowledgement. Spark before 4.1 does not know this, and ignores it.
+    "spark.python.unix.domain.socket.enabled": "true",
 }
 
 

@@ -80,8 +80,15 @@ def warm_up(source: readers.Source) -> None:
     for _ in readers.dataset(source, source.files[:1]).batch(1).take(1):
         pass
     _warm.add(source.reader)
-    # Spark collects garbage after every task; over TensorFlow's million objects that takes 0.25 s, which would fall
-    # into the next task's measurement on this host. What is loaded by now stays for good: leave it out.
+    _tidy()
+
+
+def _tidy() -> None:
+    """Collect garbage now, and leave what is alive out of later collections.
+
+    Spark collects garbage after every task; over TensorFlow's million objects that takes 0.25 s, which would fall into
+    the next measurement on this host. So a worker does it itself while it holds the slot, and Spark finds nothing.
+    """
     gc.collect()
     gc.freeze()
 
@@ -109,6 +116,8 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
         batches = readers.dataset(source, files).batch(task.batch_size).take(task.batch_number)
         started_at = time.time()
         timing = time_batches(batches)
+        del batches
+        _tidy()
     return {
         "reader": task.reader,
         "batch_size": task.batch_size,
