@@ -91,6 +91,16 @@ def measure(command: Sequence[str], environment: dict[str, str] | None = None) -
     return Cost(wall, watch.cpu, watch.memory)
 
 
+def wall(command: Sequence[str]) -> float:
+    """Run a command to its end; seconds of wall time, with nothing sampled beside it."""
+    start = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(f"{command} failed:\n{done.stderr.decode()[-2000:]}")
+    return seconds
+
+
 def compare(ours: Callable[[], Cost], theirs: Callable[[], Cost], pairs: int) -> dict[str, object]:
     """Measure both in turn, `pairs` times; the medians of each and of the ratios pair by pair."""
     costs = [(ours(), theirs()) for _ in range(pairs)]

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from side_by_side import measure
+from side_by_side import wall
 
 # About 0.2 s of read loops: 2 readers x 2 cells x 1 repetition.
 RUN = ["dataset.images=200", "grid.batch_size=[4,8]", "grid.batch_number=[6]", "grid.repetitions=1"]
@@ -31,12 +31,12 @@ def main() -> None:
         single = [*flowerexp, f"home={home}", *RUN]
         sweep = [*flowerexp, "-m", f"home={home}", *RUN, f"grid.seed=range({options.runs})"]
         peer = [*flowerexp, "-m", "hydra/launcher=basic", f"home={home}", *RUN, f"grid.seed=range({options.peer_runs})"]
-        measure(single)
+        wall(single)
         walls: dict[str, list[float]] = {"single": [], "sweep": [], "peer": []}
         for _ in range(options.rounds):
-            walls["single"].append(measure(single).wall)
-            walls["sweep"].append(measure(sweep).wall)
-            walls["peer"].append(measure(peer).wall / options.peer_runs * options.runs)
+            walls["single"].append(wall(single))
+            walls["sweep"].append(wall(sweep))
+            walls["peer"].append(wall(peer) / options.peer_runs * options.runs)
         reading = _reading_seconds(Path(home))
     medians = {name: statistics.median(values) for name, values in walls.items()}
     more = (medians["sweep"] - medians["single"]) / options.runs

@@ -242,8 +242,8 @@ _AVERAGES = {
 def _average(rdd: Any, key: Any) -> dict[Any, float]:
     """Images per second for each value of a parameter, as an action on the RDD: sums divided, not rates averaged."""
     sums = rdd.map(lambda row: ((row["reader"], key(row)), (row["images"], row["seconds"])))
-    totals = sums.reduceByKey(lambda a, b: (a[0] + b[0], a[1] + b[1]), 1).collect()
-    return {name: count / seconds for name, (count, seconds) in totals if seconds}
+    totals = sums.reduceByKeyLocally(lambda a, b: (a[0] + b[0], a[1] + b[1]))
+    return {name: count / seconds for name, (count, seconds) in totals.items() if seconds}
 
 
 def numbered(rows: Iterable[Row]) -> list[Row]:
