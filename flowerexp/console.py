@@ -94,8 +94,9 @@ class Screen:
                     progress.update(all_runs, advance=1, description=count.description)
                 elif "phase" in message:
                     name = _PHASES.get(message["phase"], message["phase"])
-                    done, total = message["done"], message["total"] or None
-                    progress.update(phase, description=name, completed=done, total=total)
+                    progress.update(phase, description=name, completed=message["done"])
+                    # `update` takes no total for one that stays as it is
+                    next(task for task in progress.tasks if task.id == phase).total = message["total"] or None
 
             yield listen
 
