@@ -133,7 +133,7 @@ class Batch:
             except queue.Empty:
                 continue
             if event.kind == "closed":
-                self._active = [drive for drive in self._active if drive.is_alive() and not _over(drive)]
+                self._active.remove(event.message)
                 continue
             if event.kind in ("ended", "lost", "refused"):
                 preparation.finish()
@@ -197,11 +197,6 @@ class Batch:
             event = self._events.get()
             if event.kind in ("submitted", "started", "ended", "lost", "refused"):
                 self._handle(event, lambda _: None, deliver)
-
-
-def _over(drive: Drive) -> bool:
-    drive.join(0.01)
-    return not drive.is_alive()
 
 
 class _Preparation:

@@ -28,7 +28,7 @@ class Event:
         kind: `submitted`, `progress`, `started`, `ended` (its results are there), `lost` (the job ended without them),
             `refused` (the job could not be submitted), or `closed` (the last event of a drive).
         runs: the runs that it is about.
-        message: the progress message, the submission's handle, or the error's text.
+        message: the progress message, the submission's handle, the error's text, or the drive that closed.
         exit_code: of the job that ended.
         tail: the last lines that the job printed.
     """
@@ -90,7 +90,7 @@ class Drive(threading.Thread):
             for job, name in self._jobs:
                 self._run_job(job, name)
         finally:
-            self._events.put(Event("closed"))
+            self._events.put(Event("closed", (), self))
 
     def _run_job(self, job: PlannedJob, name: str) -> None:
         """Run a job's runs, in as many Spark applications as it takes: one that dies costs the run at hand alone."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import tracking
+from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
 from flowerexp.journal import DONE, Journal
 from flowerexp.orchestrate import Batch, Result
@@ -126,7 +127,9 @@ class _Recorder:
 
     def submitted(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
         names = [run.folder.name for run in runs]
-        self._journal.append("submitted", folder=folder, handle=handle, runs=names, cluster=runs[0].config["cluster"])
+        self._journal.append(
+            "submitted", folder=folder, handle=handle, runs=names, cluster=redacted(runs[0].config["cluster"])
+        )
 
     def started(self, run: PlannedRun) -> None:
         self._journal.append("started", run=run.folder.name)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
-TABLES = ("runs.csv", "measurements.parquet", "plan.json", "journal.jsonl")
+TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json, which holds configs with their secrets
+JOBS = ("jobs/*/driver.log", "jobs/*/events/*")
+"""What belongs to a job rather than to one of its runs."""
 
 
 def log_sweep(folder: Path, store: Store) -> str:
@@ -49,5 +51,8 @@ def log_sweep(folder: Path, store: Store) -> str:
         for name in TABLES:
             if (folder / name).exists():
                 client.log_artifact(run_id, str(folder / name))
+        for pattern in JOBS:
+            for path in sorted(folder.glob(pattern)):
+                client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix())
         client.set_terminated(run_id, "FINISHED" if set(states) <= {"finished", "skipped"} else "FAILED")
     return str(run_id)

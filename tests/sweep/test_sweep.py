@@ -287,3 +287,14 @@ def test_two_sweeps_at_once_on_a_store_that_neither_has_made(tmp_path):
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
     assert home.finished() == {"FINISHED": 4}
+
+
+def test_no_secret_of_a_sweep_reaches_the_store(tmp_path):
+    home = Marked(tmp_path)
+    home.release()
+    secret = "+cluster.spark={spark.my.password:hunter2}"
+    assert home(*home.arguments[:-1], "entrypoint.settings.n=0,1", secret).code == 0
+    logged = [path for path in (tmp_path / "mlruns").rglob("*") if path.is_file()]
+    # Spark hides such properties in its event log itself.
+    assert len(logged) > 10
+    assert not [path for path in logged if b"hunter2" in path.read_bytes()]
