@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import stat
@@ -15,6 +16,7 @@ import pytest
 
 from tests.command import SMALL_GRID, Home
 
+pytest_plugins = ["tests.tracking"]
 pytestmark = pytest.mark.spark
 
 PHOTOGRAPHS = Path(
@@ -131,6 +133,22 @@ def test_anyone_can_add_an_entrypoint(tmp_path):
     (run,) = home.logged()
     assert run.data.metrics["squares/square"] == 10
     assert run.data.params["entrypoint.settings.factor"] == "10"
+
+
+KILLING = '''
+"""Kills the tracking server, which was there when the run began."""
+import os
+import signal
+from flowerexp.workload.runner import main
+
+def run(spark, config):
+    """One row."""
+    os.killpg(os.getpgid(config["entrypoint"]["settings"]["pid"]), signal.SIGKILL)
+    yield {"n": 1}
+
+if __name__ == "__main__":
+    main(run)
+'''
 
 
 def path_without_java(folder: Path) -> str:
@@ -325,3 +343,27 @@ def test_flower_photographs_become_what_the_notebook_writes(tmp_path, notebook):
     assert home(*data, "preprocess.exact=true").code == 0
     (exact,) = [one for one in home.manifests() if one["preprocess"]["exact"]]
     assert sorted(record for file in records(exact["folder"]) for record in file) == sorted(notebook)
+
+
+def test_a_server_that_fails_at_the_end_costs_no_results(tmp_path, mlflow_server):
+    home = Home(tmp_path)
+    (tmp_path / "killing.py").write_text(KILLING)
+    (tmp_path / "mine" / "entrypoint").mkdir(parents=True)
+    settings = {"pid": mlflow_server.process.pid}
+    config = {"name": "killing", "script": "killing.py", "settings": settings}
+    (tmp_path / "mine" / "entrypoint" / "killing.yaml").write_text(json.dumps(config))
+    answer = home("--config-dir", "mine", "entrypoint=killing", f"tracking.uri={mlflow_server.store.uri}")
+    assert answer.code == 1
+    assert len(answer.errors) == 1
+    assert "the results are safe" in answer.errors[0]
+    folder = home.runs[-1]
+    assert f"flowerexp log {folder}" in answer.errors[0]
+    assert home.rows() == [{"n": 1}]
+
+    mlflow_server.start()
+    again = home("log", folder)
+    assert again.code == 0, again.err
+    run_id = again.out.split()[-1]
+    from mlflow import MlflowClient
+
+    assert MlflowClient(tracking_uri=mlflow_server.store.uri).get_run(run_id).info.status == "FINISHED"
