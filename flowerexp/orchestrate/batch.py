@@ -17,6 +17,7 @@ from flowerexp.console import Listener, Screen
 from flowerexp.errors import FlowerexpError
 from flowerexp.orchestrate.drive import Drive, Event, Found
 from flowerexp.orchestrate.home import Result, bring_home, record
+from flowerexp.orchestrate.interrupt import Interrupt
 from flowerexp.plan import Plan, PlannedRun
 from flowerexp.workload import slots
 
@@ -77,6 +78,7 @@ class Batch:
         self._failures = 0
         self._started_at = time.time()
         self._active: list[Drive] = []
+        self._interrupt = Interrupt()
 
     def run(self, deliver: Callable[[Result], None], runs: Sequence[PlannedRun] | None = None) -> None:
         """Run everything, and hand over each result as it comes home; the batch keeps none of them.
@@ -95,7 +97,7 @@ class Batch:
         preparation = _Preparation(runs, nullcontext() if self._found else self._slots())
         waiting = self._drives()
         try:
-            with self._screen.following(len(runs)) as listener:
+            with self._interrupt, self._screen.following(len(runs)) as listener:
                 self._loop(waiting, listener, preparation, deliver)
         except BaseException:
             self._stop(deliver)
@@ -125,6 +127,7 @@ class Batch:
         deliver: Callable[[Result], None],
     ) -> None:
         while waiting or self._active:
+            self._interrupt.raise_if_came()
             while waiting and len(self._active) < self._max_clusters:
                 self._active.append(waiting.pop(0))
                 self._active[-1].start()
