@@ -156,8 +156,9 @@ def path_without_java(folder: Path) -> str:
     folder.mkdir()
     for place in reversed(os.environ["PATH"].split(os.pathsep)):
         for item in Path(place).glob("*") if Path(place).is_dir() else []:
-            if not item.name.startswith("java") and not (folder / item.name).is_symlink():
-                (folder / item.name).symlink_to(item.resolve())
+            if item.is_file() and not item.name.startswith("java"):
+                (folder / item.name).unlink(missing_ok=True)
+                (folder / item.name).symlink_to(item)
     return str(folder)
 
 
