@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,7 @@ class Marked(Home):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self.launchers: list[subprocess.Popen[str]] = []
         (path / "marking.py").write_text(SCRIPT)
         (path / "mine" / "entrypoint").mkdir(parents=True)
         settings = {"n": 0, "held": HELD, "bad": [], "marks": str(path / "marks"), "release": str(path / "release")}
@@ -67,10 +68,22 @@ class Marked(Home):
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.launchers.append(process)
         until(lambda: str(HELD) in self.marks or process.poll() is not None)
         # The launcher must have seen what ended before, as it has a moment later.
         until(lambda: len(self.events("finished")) == HELD)
         return process
+
+    def close(self) -> None:
+        """Leave no process behind, however a test ended."""
+        for launcher in self.launchers:
+            if launcher.poll() is None:
+                launcher.kill()
+                launcher.wait()
+        for plan in self.path.glob("outputs/*/*/journal.jsonl"):
+            for event in map(json.loads, plan.read_text().splitlines()):
+                if event["event"] == "submitted" and alive(event["handle"]["pid"]):
+                    os.killpg(event["handle"]["pid"], signal.SIGKILL)
 
     def release(self) -> None:
         """Let the run that is held go on."""
@@ -109,6 +122,14 @@ class Marked(Home):
         return Counter(run.info.status for run in self.logged() if run.data.tags.get("flowerexp.kind") != "sweep")
 
 
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Marked]:
+    """A home with the marking entrypoint; whatever runs in it ends with the test."""
+    marked = Marked(tmp_path)
+    yield marked
+    marked.close()
+
+
 def until(true: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
@@ -139,8 +160,7 @@ def check_complete(home: Marked, before: dict[str, bytes]) -> None:
     assert len(summaries) == 1
 
 
-def test_launcher_killed_and_its_job_found_again(tmp_path):
-    home = Marked(tmp_path)
+def test_launcher_killed_and_its_job_found_again(home):
     launcher = home.start()
     before = home.measured()
     assert len(before) == HELD
@@ -157,8 +177,7 @@ def test_launcher_killed_and_its_job_found_again(tmp_path):
     assert not alive(pid)
 
 
-def test_launcher_killed_and_its_job_too(tmp_path):
-    home = Marked(tmp_path)
+def test_launcher_killed_and_its_job_too(home):
     launcher = home.start()
     before = home.measured()
     launcher.kill()
@@ -173,8 +192,7 @@ def test_launcher_killed_and_its_job_too(tmp_path):
     check_complete(home, before)
 
 
-def test_spark_driver_killed_loses_one_run_which_resume_runs_again(tmp_path):
-    home = Marked(tmp_path)
+def test_spark_driver_killed_loses_one_run_which_resume_runs_again(home):
     launcher = home.start()
     before = home.measured()
     os.killpg(home.spark_pid(), signal.SIGKILL)
@@ -190,8 +208,7 @@ def test_spark_driver_killed_loses_one_run_which_resume_runs_again(tmp_path):
     check_complete(home, before)
 
 
-def test_ctrl_c_stops_cleanly_and_names_the_command_that_goes_on(tmp_path):
-    home = Marked(tmp_path)
+def test_ctrl_c_stops_cleanly_and_names_the_command_that_goes_on(home):
     launcher = home.start()
     before = home.measured()
     launcher.send_signal(signal.SIGINT)
@@ -206,8 +223,7 @@ def test_ctrl_c_stops_cleanly_and_names_the_command_that_goes_on(tmp_path):
     check_complete(home, before)
 
 
-def test_a_sweep_that_runs_is_not_resumed(tmp_path):
-    home = Marked(tmp_path)
+def test_a_sweep_that_runs_is_not_resumed(home):
     launcher = home.start()
     answer = home("resume", home.sweep)
     home.release()
@@ -217,8 +233,7 @@ def test_a_sweep_that_runs_is_not_resumed(tmp_path):
     assert launcher.returncode == 0
 
 
-def test_failures_stop_nothing_and_are_all_listed(tmp_path):
-    home = Marked(tmp_path)
+def test_failures_stop_nothing_and_are_all_listed(home):
     home.release()
     answer = home(*home.arguments, "entrypoint.settings.bad=[2,7]")
     assert answer.code == 1
@@ -235,8 +250,7 @@ def test_failures_stop_nothing_and_are_all_listed(tmp_path):
     assert len(home.marks) == RUNS
 
 
-def test_max_failures_ends_the_sweep(tmp_path):
-    home = Marked(tmp_path)
+def test_max_failures_ends_the_sweep(home):
     answer = home(*home.arguments, "entrypoint.settings.bad=[0,1]", "hydra.launcher.max_failures=2")
     assert answer.code == 1
     assert "flowerexp resume" in answer.err
@@ -275,12 +289,11 @@ def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, ph
         assert (run / "flowerexp.log").read_text()
 
 
-def test_two_sweeps_at_once_on_a_store_that_neither_has_made(tmp_path):
-    home = Marked(tmp_path)
+def test_two_sweeps_at_once_on_a_store_that_neither_has_made(home):
     home.release()
     command = [sys.executable, "-m", "flowerexp", *home.arguments[:-1], "entrypoint.settings.n=0,1"]
     both = [
-        subprocess.Popen(command, cwd=tmp_path, env=home.environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(command, cwd=home.path, env=home.environment, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     for process in both:
@@ -289,12 +302,11 @@ def test_two_sweeps_at_once_on_a_store_that_neither_has_made(tmp_path):
     assert home.finished() == {"FINISHED": 4}
 
 
-def test_no_secret_of_a_sweep_reaches_the_store(tmp_path):
-    home = Marked(tmp_path)
+def test_no_secret_of_a_sweep_reaches_the_store(home):
     home.release()
     secret = "+cluster.spark={spark.my.password:hunter2}"
     assert home(*home.arguments[:-1], "entrypoint.settings.n=0,1", secret).code == 0
-    logged = [path for path in (tmp_path / "mlruns").rglob("*") if path.is_file()]
+    logged = [path for path in (home.path / "mlruns").rglob("*") if path.is_file()]
     # Spark hides such properties in its event log itself.
     assert len(logged) > 10
     assert not [path for path in logged if b"hunter2" in path.read_bytes()]
