@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flowerexp.cluster import java
 from tests.command import SMALL_GRID, Home
 
 pytest_plugins = ["tests.tracking"]
@@ -304,7 +305,8 @@ def notebook(tmp_path_factory):
     if not BASELINE.exists():
         pytest.skip("the notebook's program is not beside the checkout")
     folder = tmp_path_factory.mktemp("notebook")
-    subprocess.run([sys.executable, BASELINE, PHOTOGRAPHS, folder], check=True, capture_output=True)
+    environment = {**os.environ, "JAVA_HOME": str(java.find().home)}
+    subprocess.run([sys.executable, BASELINE, PHOTOGRAPHS, folder], check=True, capture_output=True, env=environment)
     return [record for file in records(folder) for record in file]
 
 

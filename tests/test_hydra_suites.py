@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from hydra import version
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -10,6 +13,16 @@ from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, Launche
 
 from hydra_plugins.flowerexp.launcher import FlowerexpLauncher
 from hydra_plugins.flowerexp.sweeper import FlowerexpSweeper
+
+
+@pytest.fixture(autouse=True)
+def hydra_as_it_starts() -> Iterator[None]:
+    """Hydra remembers in the process which version it shall behave as; the suites want what no caller has chosen."""
+    remembered = version.VersionBase.instance()
+    chosen = remembered.version_base
+    version.setbase("1.1")
+    yield
+    remembered.version_base = chosen
 
 
 def test_plugins_are_found() -> None:

@@ -232,8 +232,9 @@ class TestWhatAsksHydra:
         assert "\n" not in str(caught.value)
 
     def test_leaves_hydra_s_config_as_it_was(self, app):
+        before = HydraConfig.instance().cfg
         Composer(app, "config").compose(["experiment=asks_hydra"])
-        assert HydraConfig.instance().cfg is None
+        assert HydraConfig.instance().cfg is before
 
 
 def test_what_a_resolver_gave_the_sweep_holds_for_its_runs(app):
