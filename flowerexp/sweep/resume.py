@@ -17,7 +17,7 @@ from flowerexp.orchestrate import preflight
 from flowerexp.orchestrate.drive import Found
 from flowerexp.orchestrate.home import bring_home
 from flowerexp.plan import PlannedRun, run_key
-from flowerexp.sweep.run import Sweep, _Recorder, planned_runs
+from flowerexp.sweep.run import Sweep, SweepRecorder, planned_runs
 
 
 def resume(folder: Path, screen: Screen, changed_code: bool = False) -> State:
@@ -105,7 +105,7 @@ def _running(state: State, runs: list[PlannedRun]) -> list[Found]:
 
 def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State, followed: set[str]) -> None:
     """Runs that ended while no launcher looked: their results are there, and need not be measured again."""
-    recorder = _Recorder(journal)
+    recorder = SweepRecorder(journal)
     for run in runs:
         seen = state.runs.get(run.folder.name) in DONE
         if not seen and run.folder.name not in followed and (run.folder / "results" / "status.json").exists():

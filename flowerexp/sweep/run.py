@@ -63,7 +63,7 @@ class Sweep:
         following = [run for one in found for run in one.runs]
         try:
             if missing or found:
-                recorder = _Recorder(self._journal)
+                recorder = SweepRecorder(self._journal)
                 batch = Batch(
                     plan, self._journal.folder, self._screen, recorder, found, self._max_clusters, self._max_failures
                 )
@@ -119,27 +119,31 @@ class Sweep:
             self._screen.warn(str(error))
 
 
-class _Recorder:
+class SweepRecorder:
     """Writes what happens in a batch into the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def submitted(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
+        """See `Recorder.submitted`; secrets of the cluster are hidden."""
         names = [run.folder.name for run in runs]
         self._journal.append(
             "submitted", folder=folder, handle=handle, runs=names, cluster=redacted(runs[0].config["cluster"])
         )
 
     def started(self, run: PlannedRun) -> None:
+        """See `Recorder.started`."""
         self._journal.append("started", run=run.folder.name)
 
     def ended(self, result: Result) -> None:
+        """See `Recorder.ended`."""
         state = "failed" if result.error else "finished"
         error = {"error": str(result.error)} if result.error else {}
         self._journal.append(state, run=result.run.folder.name, run_id=result.run_id, **error)
 
     def lost(self, run: PlannedRun, reason: str) -> None:
+        """See `Recorder.lost`."""
         self._journal.append("lost", run=run.folder.name, error=reason)
 
 

@@ -92,7 +92,7 @@ def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
 def shown(lines: Sequence[dict[str, Any]], most: int = 40) -> str:
     """The table of runs as text; failures are all listed with their reasons, however many runs there are."""
     rates = list(dict.fromkeys(column for line in lines for column in line if column.endswith(" images/s")))
-    head = ["run", "state", *[rate.removesuffix("/s") + "/s" for rate in rates], "verdict", "values"]
+    head = ["run", "state", *rates, "verdict", "values"]
     rows = [head]
     for line in lines if len(lines) <= most else [*lines[: most // 2], *lines[-most // 2 :]]:
         values = [f"{line[rate]:,.0f}" if line.get(rate) is not None else "-" for rate in rates]
