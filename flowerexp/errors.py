@@ -6,6 +6,10 @@
      +- ConfigError             the config is wrong: unknown key, wrong type, out of range
      +- MachineError            this machine lacks something: no Java, no room, no permission, a port that is taken
      +- DataError               the data cannot be measured: missing, empty, unreadable, too small for the grid
+     +- ClusterError            a cluster cannot be had or reached: no credentials, no capacity, refused
+     |   +- QuotaError          it would exceed a quota
+     |   +- BudgetError         it would cost more than the budget allows
+     |   +- StoppedError        it was not waited for, since the sweep was stopped
      +- JobError                a Spark job failed, or ended without results
      +- TrackingError           the MLflow store cannot be reached or refuses what is logged
 
@@ -51,6 +55,22 @@ class MachineError(FlowerexpError):
 
 class DataError(FlowerexpError):
     """The data set cannot be measured as it is."""
+
+
+class ClusterError(FlowerexpError):
+    """A cluster cannot be had, reached or deleted."""
+
+
+class QuotaError(ClusterError):
+    """A cluster would exceed a quota."""
+
+
+class BudgetError(ClusterError):
+    """A sweep would cost more than the budget allows."""
+
+
+class StoppedError(ClusterError):
+    """A cluster was not waited for, since the sweep was stopped."""
 
 
 class JobError(FlowerexpError):

@@ -36,12 +36,27 @@ class State:
         errors: what went wrong with those that failed or were lost.
         starts: how often each run was started.
         jobs: the submitted jobs: folder, handle, and the runs they carry.
+        clusters: the last that was told of each cluster: state, handle and config; by its name.
+        billed: for each cluster that was created, its config, and the epoch seconds at which it was asked for and
+            deleted; None for one that may still be there.
     """
 
     runs: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    billed: list[tuple[dict[str, Any], float, float | None]] = field(default_factory=list)
+
+    def _cluster(self, event: dict[str, Any]) -> None:
+        name = event["handle"]["name"]
+        before = self.clusters.get(name, {}).get("state", "deleted")
+        if before == "deleted" and event["state"] != "deleted":
+            self.billed.append((event["cluster"], event["at"], None))
+        elif event["state"] == "deleted" and before != "deleted":
+            place = next(n for n, (config, _, end) in enumerate(self.billed) if config == event["cluster"] and not end)
+            self.billed[place] = (*self.billed[place][:2], event["at"])
+        self.clusters[name] = event
 
 
 class Journal:
@@ -108,6 +123,8 @@ class Journal:
             kind = event["event"]
             if kind == "submitted":
                 state.jobs.append(event)
+            elif kind == "cluster":
+                state._cluster(event)
             elif "run" in event:
                 name = event["run"]
                 state.runs[name] = kind

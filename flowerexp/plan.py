@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 # What a run's result does not depend on: where it is kept and logged, and which sweep it is part of.
-_VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished")
+_VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
+_VOLATILE_OF_CLUSTER = ("project", "bucket", "subnetwork", "service_account", "labels", "idle_delete_minutes",
+                        "auto_delete_minutes", "ttl_minutes")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class PlannedRun:
         what = self.entrypoint
         if what == "read_speed":
             what = config["reader"][0] if len(config["reader"]) == 1 else what
-            return f"{config['cluster']['kind']} {what} cache={'on' if config['caching'] else 'off'}"
-        return f"{config['cluster']['kind']} {what}"
+            return f"{config['cluster']['name']} {what} cache={'on' if config['caching'] else 'off'}"
+        return f"{config['cluster']['name']} {what}"
 
     @property
     def label(self) -> str:
@@ -94,6 +96,7 @@ def run_key(config: Mapping[str, Any], code_hash: str) -> str:
         16 hexadecimal digits.
     """
     stable = {key: value for key, value in config.items() if key not in _VOLATILE}
+    stable["cluster"] = {key: value for key, value in config["cluster"].items() if key not in _VOLATILE_OF_CLUSTER}
     text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -50,14 +50,19 @@ class TestRunKey:
     @pytest.mark.parametrize(
         "override",
         ["home=elsewhere", "storage.prepared=gs://b/p", "storage.generated=x", "tracking.uri=http://127.0.0.1:1",
-         "tracking.experiment=other", "tracking.artifacts=null", "skip_finished=true", "sweep.repeats=3"],
+         "tracking.experiment=other", "tracking.artifacts=null", "skip_finished=true", "sweep.repeats=3", "gcp.project=p", "quota=none", "budget.usd=5"],
     )  # fmt: skip
     def test_does_not_depend_on_where_things_are_kept_and_logged_nor_on_its_sweep(self, config, override):
         assert run_key(config(override), CODE) == run_key(config(), CODE)
 
+    def test_does_not_depend_on_whose_project_a_cluster_is_in(self, config):
+        one = config("cluster=four_nodes", "gcp.project=a", "gcp.subnetwork=s", "cluster.idle_delete_minutes=30")
+        assert run_key(one, CODE) == run_key(config("cluster=four_nodes", "gcp.project=b"), CODE)
+        assert run_key(one, CODE) != run_key(config("cluster=four_nodes", "gcp.project=a", "gcp.region=r"), CODE)
+
     def test_changes_with_every_other_value(self, config):
         made = config("dataset=folder", "dataset.path=/photographs", "+cluster.spark.x=1", "+entrypoint.settings.y=1")
-        volatile = ("home", "storage", "tracking", "sweep", "skip_finished")
+        volatile = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
         names = [name for name in leaves(made) if name.partition(".")[0] not in volatile]
         assert {
             "caching",

@@ -1,8 +1,12 @@
-"""Clusters: one protocol, one module a kind of cluster."""
+"""Clusters: one protocol, one module or folder a kind of cluster.
+
+What a cluster demands (`quota`), costs (`cost`) and can reach (`limits`) is told by its config alone, without asking
+anybody.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,12 +23,16 @@ class JobFiles:
         script: the entrypoint's script.
         bundle: the zip with the code that the script imports.
         job: the job file, `job.json`.
+        scope: the name under which the sweep, or the single run, keeps its things apart in a cloud.
+        requires: what the script imports beside PySpark: the module's name, and the pinned requirement.
     """
 
     folder: Path
     script: Path
     bundle: Path
     job: Path
+    scope: str = ""
+    requires: Mapping[str, str] | None = None
 
 
 class Submission(Protocol):
@@ -43,6 +51,33 @@ class Submission(Protocol):
         """End the job and everything that it started; harmless when it has ended."""
         ...
 
+    def collect(self) -> None:
+        """Once it has ended, bring the driver's log and the event log into the job's folder.
+
+        Raises:
+            ClusterError: they cannot be fetched; the results of the runs are not touched by that.
+        """
+        ...
+
+
+class Life(Protocol):
+    """Who is told of a cluster's life, and says when it should end."""
+
+    @property
+    def stopping(self) -> bool:
+        """Was the sweep stopped? Then creating ends, too."""
+        ...
+
+    def tell(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
+        """Take note, at once and for good, that a cluster is `creating`, `running`, `deleting` or `deleted`.
+
+        Args:
+            state: the new state; `creating` is told before the call that creates, so that nothing is ever forgotten.
+            handle: what finds the cluster again, as JSON can hold it; `name` in any case.
+            message: for the user, such as the reason why another zone is tried.
+        """
+        ...
+
 
 class Backend(Protocol):
     """A kind of cluster.
@@ -57,7 +92,26 @@ class Backend(Protocol):
         """Find out, before anything starts, whether a job could run here.
 
         Raises:
-            MachineError: something is missing.
+            MachineError: something is missing on this machine.
+            ClusterError: the cloud cannot be used, such as without credentials.
+        """
+        ...
+
+    def output(self, run_folder: Path, scope: str) -> str:
+        """The path or URI of the folder to which a run writes its results."""
+        ...
+
+    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+        """Have the cluster ready for jobs: create it, or find the one that this scope has already.
+
+        Args:
+            scope: the sweep or run that it belongs to.
+            requires: the modules that its jobs import, each with the pinned requirement.
+            life: who is told.
+
+        Raises:
+            ClusterError: it could not be had; nothing of it is left.
+            StoppedError: `life.stopping` became true; nothing of it is left.
         """
         ...
 
@@ -69,8 +123,30 @@ class Backend(Protocol):
         """A job that another process submitted, by its folder and handle; None if it runs no longer."""
         ...
 
+    def close(self, scope: str, life: Life) -> None:
+        """Delete what `open` created for this scope, also if another process did; harmless when there is nothing.
 
-def backend(cluster: dict[str, Any]) -> Backend:
+        Raises:
+            ClusterError: it may still be there; the message says how to delete it by hand.
+        """
+        ...
+
+
+class Standing:
+    """A cluster that is there already, and sees the folders of this machine: nothing to open, close or fetch."""
+
+    def output(self, run_folder: Path, scope: str) -> str:
+        """See `Backend.output`: the run's own folder."""
+        return str(run_folder / "results")
+
+    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+        """See `Backend.open`."""
+
+    def close(self, scope: str, life: Life) -> None:
+        """See `Backend.close`."""
+
+
+def backend(cluster: Mapping[str, Any]) -> Backend:
     """The backend of a cluster config.
 
     Raises:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from flowerexp.cluster import JobFiles, java
+from flowerexp.cluster import JobFiles, Standing, java
 from flowerexp.errors import MachineError
 
 _STOP_SECONDS = 5.0
@@ -45,7 +45,7 @@ def spark_home() -> Path:
     return Path(spec.origin).parent
 
 
-class Local:
+class Local(Standing):
     """Spark in local mode. Its crash or lack of memory is a failed run, never a dead launcher."""
 
     on_this_host = True
@@ -184,6 +184,9 @@ class LocalSubmission:
                 return
             if self._gone():
                 return
+
+    def collect(self) -> None:
+        """See `Submission.collect`: they are there already."""
 
     def _gone(self) -> bool:
         deadline = time.monotonic() + _STOP_SECONDS

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.origin import Origin
 from flowerexp.config.places import groups
-from flowerexp.config.schema import DATASETS, Config
+from flowerexp.config.schema import CLUSTERS, DATASETS, Config
 from flowerexp.errors import ConfigError, did_you_mean
 
 
@@ -36,7 +36,9 @@ def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
     origin = origin or Origin()
     plain = _plain(config, origin)
     _check_node(plain, Config, "", origin)
-    plain["cluster"]["spark"] = _flat(plain["cluster"]["spark"])
+    cluster = plain["cluster"]
+    cluster["name"] = cluster["name"] or cluster["kind"]
+    cluster["spark"] = _flat(cluster["spark"])
     return resolved(plain)
 
 
@@ -90,16 +92,19 @@ def _missing(config: DictConfig) -> list[str]:
         return []
 
 
+_KINDS: dict[str, typing.Mapping[str, type]] = {"dataset.": DATASETS, "cluster.": CLUSTERS}
+
+
 def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> type:
-    """The class that describes a node; a data set's depends on its kind."""
-    if prefix != "dataset.":
+    """The class that describes a node; a cluster's and a data set's depend on their kind."""
+    kinds = _KINDS.get(prefix)
+    if kinds is None:
         return schema
-    kind = node.get("kind")
-    if kind not in DATASETS:
-        raise ConfigError(
-            f"dataset.kind={kind} is unknown", where=origin.of("dataset.kind"), hint=did_you_mean(str(kind), DATASETS)
-        )
-    return DATASETS[kind]
+    kind = str(node.get("kind"))
+    if kind not in kinds:
+        key = f"{prefix}kind"
+        raise ConfigError(f"{key}={kind} is unknown", where=origin.of(key), hint=did_you_mean(kind, kinds))
+    return kinds[kind]
 
 
 @functools.cache
@@ -180,7 +185,7 @@ def _scalar(value: Any, kind: type, limits: typing.Mapping[str, Any], key: str, 
         value = str(value)  # a folder named 2024, say
     fits = kind is Any or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool))
     if not fits or value == "":
-        raise _wrong(key, value, _NAMES[kind], origin)
+        raise _wrong(key, value, _NAMES[kind], origin, limits.get("hint"))
     for wanted, hint in _violations(value, limits):
         raise _wrong(key, value, wanted, origin, hint)
     return value
@@ -189,8 +194,10 @@ def _scalar(value: Any, kind: type, limits: typing.Mapping[str, Any], key: str, 
 def _violations(value: Any, limits: typing.Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     if "choices" in limits and value not in limits["choices"]:
         yield f"one of {', '.join(limits['choices'])}", did_you_mean(str(value), limits["choices"])
+    if "choices_of_numbers" in limits and value not in limits["choices_of_numbers"]:
+        yield f"one of {', '.join(map(str, limits['choices_of_numbers']))}", None
     if "pattern" in limits and not re.fullmatch(limits["pattern"], str(value)):
-        yield "a size", limits["pattern_hint"]
+        yield limits.get("pattern_wanted", "a size"), limits["pattern_hint"]
     low, above, high = limits.get("min"), limits.get("above"), limits.get("max")
     if low is not None and not value >= low:
         yield f"{low} or more", None

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 # A number of tokens is no secret, so that word counts at the end of a key only.
-_SECRET_KEY = re.compile(r"(?i)(passw(or)?d|secret|credential|(api|access|private)_?key|token$)")
+_SECRET_KEY = re.compile(r"(?i)(passw(or)?d|secret|credential|(api|access|private)_?key|token$|service_account)")
 _USER_IN_URI = re.compile(r"(?<=://)[^/@\s]+@")
 HIDDEN = "***"
 

@@ -27,14 +27,143 @@ def _list(**limits: Any) -> Any:
     return field(default=MISSING, metadata={"nonempty": True, **limits})
 
 
+_MEMORY = {"pattern": r"\d+[kmgtKMGT]", "pattern_hint": "write 512m or 2g"}
+_PLACE_HINT = {"hint": "name your Google Cloud project: gcp.project=ID, or the variable GOOGLE_CLOUD_PROJECT"}
+
+
 @dataclass
 class Cluster:
-    """Where Spark runs. Memory is the JVM's heap in Spark's notation (`1g`)."""
+    """What every cluster has: the name of its shape, by default its kind, and further Spark properties."""
 
-    kind: str = _one_of("local")
-    cores: int | None = field(default=None, metadata={"min": 1, "max": 4096})
-    memory: str = field(default="1g", metadata={"pattern": r"\d+[kmgtKMGT]", "pattern_hint": "write 512m or 2g"})
+    name: str | None = None
+    kind: str = MISSING
     spark: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Local(Cluster):
+    """Spark in one process of this machine. Memory is the JVM's heap in Spark's notation (`1g`)."""
+
+    cores: int | None = field(default=None, metadata={"min": 1, "max": 4096})
+    memory: str = field(default="1g", metadata=_MEMORY)
+
+
+@dataclass
+class LocalNodes(Cluster):
+    """A cluster on this machine: `nodes` executors of `cores` cores each, in processes of their own."""
+
+    nodes: int = _number(min=1, max=256)
+    cores: int = _number(min=1, max=256)
+    executor_memory: str = field(default="1g", metadata=_MEMORY)
+    memory: str = field(default="1g", metadata=_MEMORY)
+
+
+@dataclass
+class SparkMaster(Cluster):
+    """A cluster that exists: any master that spark-submit takes. Job folders must lie where all its nodes see them."""
+
+    master: str = field(
+        default=MISSING,
+        metadata={
+            "pattern": r"(spark|k8s|mesos)://\S+|yarn|local(-cluster)?(\[.*\])?",
+            "pattern_wanted": "a Spark master",
+            "pattern_hint": "write cluster.master=spark://HOST:7077, or yarn",
+        },
+    )
+    executor_memory: str = field(default="1g", metadata=_MEMORY)
+    memory: str = field(default="1g", metadata=_MEMORY)
+
+
+@dataclass
+class Node:
+    """A virtual machine of Compute Engine, and its boot disk in GB (10^9 bytes, as it is billed)."""
+
+    machine_type: str = MISSING
+    disk_type: str = _one_of("pd-standard", "pd-balanced", "pd-ssd")
+    disk_gb: int = _number(min=10, max=65_536)
+
+
+@dataclass
+class Workers(Node):
+    """The workers of a cluster: none for a single node, else two or more."""
+
+    count: int = _number(min=0, max=1000)
+
+
+@dataclass
+class Cloud(Cluster):
+    """What every cluster of Google Cloud has. `zones` are tried one after the other; none lets Dataproc choose."""
+
+    project: str = field(default=MISSING, metadata=_PLACE_HINT)
+    bucket: str = field(default=MISSING, metadata=_PLACE_HINT)
+    region: str = MISSING
+    subnetwork: str | None = None
+    service_account: str | None = None
+    internal_ip_only: bool = True
+    labels: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Dataproc(Cloud):
+    """A Dataproc cluster that is created for a sweep and deleted after it."""
+
+    zones: list[str] = field(default_factory=list, metadata={"unique": True})
+    image_version: str = MISSING
+    master: Node = MISSING
+    workers: Workers = MISSING
+    idle_delete_minutes: int = _number(min=5, max=20_160)
+    auto_delete_minutes: int = _number(min=10, max=20_160)
+
+
+@dataclass
+class Serverless(Cloud):
+    """Dataproc batches: no cluster, `executors` of `cores` cores each, and a driver of as many."""
+
+    runtime_version: str = MISSING
+    executors: int = _number(min=2, max=2000)
+    cores: int = field(default=4, metadata={"choices_of_numbers": (4, 8, 16)})
+    container: str | None = None
+    ttl_minutes: int = _number(min=10, max=20_160)
+
+
+CLUSTERS: dict[str, type[Cluster]] = {
+    "local": Local,
+    "local_nodes": LocalNodes,
+    "spark_master": SparkMaster,
+    "dataproc": Dataproc,
+    "serverless": Serverless,
+}
+
+
+@dataclass
+class Gcp:
+    """The place in Google Cloud that cluster configs refer to."""
+
+    project: str | None = None
+    bucket: str | None = None
+    region: str | None = None
+    zones: list[str] = field(default_factory=list, metadata={"unique": True})
+    subnetwork: str | None = None
+    service_account: str | None = None
+
+
+@dataclass
+class Quota:
+    """What a region's quotas allow at once: fixed numbers, those that Compute Engine tells (`live`), or `none`."""
+
+    source: str = field(default="none", metadata={"choices": ("fixed", "live", "none")})
+    vcpus: int | None = field(default=None, metadata={"min": 0})
+    in_use_addresses: int | None = field(default=None, metadata={"min": 0})
+    ssd_gb: int | None = field(default=None, metadata={"min": 0})
+    standard_disk_gb: int | None = field(default=None, metadata={"min": 0})
+
+
+@dataclass
+class Budget:
+    """What a sweep may cost, in US dollars, and the file of prices, if it is not the shipped one."""
+
+    usd: float | None = field(default=None, metadata={"above": 0})
+    prices: str | None = None
 
 
 @dataclass
@@ -99,11 +228,19 @@ class Preprocess:
 
 @dataclass
 class Entrypoint:
-    """A script that runs on the cluster; `settings` are its own, passed on as they are."""
+    """A script that runs on the cluster.
+
+    Attributes:
+        name: short, for tables.
+        script: its file.
+        settings: its own, passed on as they are.
+        requires: what it imports on the cluster beside PySpark: the module's name, and the pinned requirement.
+    """
 
     name: str = MISSING
     script: str = MISSING
     settings: dict[str, Any] = field(default_factory=dict)
+    requires: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -157,4 +294,8 @@ class Config:
     repeat: int = field(default=1, metadata={"min": 1})
     sweep: Sweep = MISSING
     skip_finished: bool = False
+    # Runs that were recorded before these came have none.
+    gcp: Gcp = field(default_factory=dict)  # type: ignore[assignment]
+    quota: Quota = field(default_factory=dict)  # type: ignore[assignment]
+    budget: Budget = field(default_factory=dict)  # type: ignore[assignment]
     home: str = MISSING

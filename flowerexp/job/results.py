@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flowerexp import storage
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -35,6 +37,25 @@ class Outcome:
     notes: Sequence[str] = ()
     started_at: float | None = None
     ended_at: float | None = None
+
+
+_FILES = ("measurements.jsonl", "phases.json", "status.json")
+
+
+def fetch(output: str, results: Path) -> None:
+    """Bring a run's results from where its job wrote them into its own folder; `status.json` comes last.
+
+    Args:
+        output: the path or URI that the job was given; nothing is done if it is the folder itself.
+        results: the folder.
+
+    Raises:
+        OSError: they cannot be read, or not be written.
+    """
+    if storage.is_local(output):
+        return
+    for name in _FILES:
+        storage.write_bytes(str(results / name), storage.read_bytes(storage.join(output, name)))
 
 
 def read_outcome(results: Path, exit_code: int, tail: Sequence[str]) -> Outcome:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import queue
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +34,10 @@ class Recorder(Protocol):
         """A job was submitted."""
         ...
 
+    def cluster(self, state: str, config: Mapping[str, Any], handle: Mapping[str, Any]) -> None:
+        """What becomes of a cluster; called from the threads that look after the clusters."""
+        ...
+
     def started(self, run: PlannedRun) -> None:
         """A run has started on its cluster."""
         ...
@@ -52,7 +59,7 @@ class Batch:
         folder: where jobs get their folders.
         screen: where progress is shown.
         recorder: who keeps the journal; None for a single run.
-        found: jobs that outlived an earlier launcher, by the cluster's place among the plan's clusters.
+        found: jobs that outlived an earlier launcher.
         max_clusters: how many clusters work side by side.
         max_failures: stop when so many runs have failed; None never does.
     """
@@ -106,17 +113,30 @@ class Batch:
             preparation.finish()
 
     def _drives(self) -> list[Drive]:
-        """A drive for each cluster of the plan."""
-        by_cluster: dict[str, list[int]] = {}
+        """A drive for each cluster of the plan, and of the jobs that were found."""
+        jobs: dict[str, list[int]] = {}
+        found: dict[str, list[Found]] = {}
+        clusters: dict[str, Mapping[str, Any]] = {}
+        for one in self._found:
+            key = json.dumps(one.cluster, sort_keys=True)
+            clusters[key] = one.cluster
+            found.setdefault(key, []).append(one)
         for place, job in enumerate(self._plan.jobs):
-            by_cluster.setdefault(json.dumps(job.cluster, sort_keys=True), []).append(place)
+            key = json.dumps(job.cluster, sort_keys=True)
+            clusters[key] = job.cluster
+            jobs.setdefault(key, []).append(place)
         single = len(self._plan.jobs) == 1 and len(self._plan.runs) == 1
         drives = []
-        if self._found:
-            drives.append(Drive([], self._folder, [], self._events, self._found))
-        for places in by_cluster.values():
+        for key, cluster in clusters.items():
+            places = jobs.get(key, [])
             names = ["job" if single else f"jobs/{int(time.time())}-{place}" for place in places]
-            drives.append(Drive([self._plan.jobs[place] for place in places], self._folder, names, self._events))
+            own = [self._plan.jobs[place] for place in places]
+            drives.append(
+                Drive(
+                    cluster, scope(self._folder), own, self._folder, names, self._events, found.get(key, ()),
+                    self._recorder,
+                )
+            )  # fmt: skip
         return drives
 
     def _loop(
@@ -149,6 +169,10 @@ class Batch:
     def _handle(self, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
         if event.kind == "progress":
             listener(event.message)
+        elif event.kind == "cluster":
+            self._screen.say(_cluster_line(event.message))
+        elif event.kind == "warning":
+            self._screen.warn(str(event.message))
         elif event.kind == "submitted" and self._recorder:
             self._recorder.submitted(event.runs, **event.message)
         elif event.kind == "started":
@@ -198,8 +222,25 @@ class Batch:
         self._active = []
         while not self._events.empty():
             event = self._events.get()
-            if event.kind in ("submitted", "started", "ended", "lost", "refused"):
+            if event.kind not in ("progress", "closed"):
                 self._handle(event, lambda _: None, deliver)
+
+
+def scope(folder: Path) -> str:
+    """The name under which a sweep, or a single run, keeps its things apart in a cloud.
+
+    Args:
+        folder: of the sweep or the run; two folders of one name, also on two machines, give two scopes.
+    """
+    folder = folder.absolute()
+    digest = hashlib.sha256(f"{socket.gethostname()}:{folder}".encode()).hexdigest()[:8]
+    name = re.sub(r"[^a-z0-9]+", "-", f"{folder.parent.name}-{folder.name}".lower()).strip("-")
+    return f"{name[-32:].strip('-')}-{digest}"
+
+
+def _cluster_line(told: Mapping[str, Any]) -> str:
+    reason = f": {told['text']}" if told["text"] else ""
+    return f"cluster {told['handle']['name']} {told['state']}{reason}"
 
 
 class _Preparation:

@@ -97,7 +97,9 @@ def _running(state: State, runs: list[PlannedRun]) -> list[Found]:
     found = []
     for job in state.jobs:
         waiting = [by_name[name] for name in job["runs"] if state.runs.get(name) not in (*DONE, "lost")]
-        submission = backend(job["cluster"]).find(Path(job["folder"]), job["handle"]) if waiting else None
+        if not waiting:
+            continue
+        submission = backend(waiting[0].config["cluster"]).find(Path(job["folder"]), job["handle"])
         if submission:
             found.append(Found(submission, waiting))
     return found

@@ -126,11 +126,13 @@ class SweepRecorder:
         self._journal = journal
 
     def submitted(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
-        """See `Recorder.submitted`; secrets of the cluster are hidden."""
+        """See `Recorder.submitted`."""
         names = [run.folder.name for run in runs]
-        self._journal.append(
-            "submitted", folder=folder, handle=handle, runs=names, cluster=redacted(runs[0].config["cluster"])
-        )
+        self._journal.append("submitted", folder=folder, handle=handle, runs=names)
+
+    def cluster(self, state: str, config: Mapping[str, Any], handle: Mapping[str, Any]) -> None:
+        """See `Recorder.cluster`."""
+        self._journal.append("cluster", state=state, handle=handle, cluster=redacted(dict(config)))
 
     def started(self, run: PlannedRun) -> None:
         """See `Recorder.started`."""

@@ -161,7 +161,7 @@ class TestWhatIsRight:
     def test_passes_unchanged(self, tmp_path, config):
         plain = {
             **config(),
-            "cluster": {"kind": "local", "cores": 2, "memory": "512m", "spark": {"spark.task.cpus": 1}},
+            "cluster": {"name": "mine", "kind": "local", "cores": 2, "memory": "512m", "spark": {"spark.task.cpus": 1}},
             "dataset": {
                 "kind": "folder",
                 "path": "gs://flowers-public",
@@ -181,7 +181,7 @@ class TestWhatIsRight:
                 "page_cache": "cold",
             },
             "preprocess": {"partitions": 16, "target_size": [120, 160], "quality": 95, "exact": False},
-            "entrypoint": {"name": "mine", "script": "mine.py", "settings": {"a": {"b": [1, None]}}},
+            "entrypoint": {"name": "mine", "script": "mine.py", "settings": {"a": {"b": [1, None]}}, "requires": {}},
             "storage": {"generated": "/data/generated", "prepared": "gs://bucket/prepared"},
             "tracking": {"uri": "http://127.0.0.1:5000", "artifacts": None, "experiment": "e"},
             "reader": ["tfrecords"],
@@ -189,6 +189,13 @@ class TestWhatIsRight:
             "home": str(tmp_path),
         }
         assert check(OmegaConf.create(plain)) == plain
+
+    def test_a_config_from_before_clouds_still_is_one(self, config):
+        plain = {key: value for key, value in config().items() if key not in ("gcp", "quota", "budget")}
+        plain["cluster"] = {key: value for key, value in plain["cluster"].items() if key != "name"}
+        made = check(OmegaConf.create(plain))
+        assert made["cluster"]["name"] == "local"
+        assert made["quota"]["source"] == "none"
 
     def test_a_single_value_becomes_a_list_of_one(self, config):
         made = config("grid.batch_size=4", "reader=tfrecords", "dataset.classes=roses")
@@ -228,12 +235,24 @@ def test_each_kind_of_data_set_has_the_keys_of_its_kind(config, option):
     )
 
 
-@pytest.mark.parametrize("group", ["grid", "cluster", "sampling", "entrypoint", "tracking", "dataset"])
+@pytest.mark.parametrize(
+    "group", ["grid", "cluster", "sampling", "entrypoint", "tracking", "dataset", "storage", "gcp", "quota", "budget"]
+)
 def test_every_shipped_option_is_right(config, group):
     from flowerexp.config.places import groups
 
     for option in groups()[group]:
-        assert config(f"{group}={option}", *(["dataset.path=x"] if option == "folder" else []))
+        wanted = {"folder": "dataset.path=x", "spark_master": "cluster.master=spark://host:7077"}.get(option)
+        assert config(f"{group}={option}", "gcp.project=mine", *([wanted] if wanted else []))
+
+
+def test_a_cluster_in_the_cloud_wants_a_project_and_keeps_data_in_its_bucket(config, monkeypatch):
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    with pytest.raises(ConfigError, match=r"cluster\.project=null.*gcp\.project=ID"):
+        config("cluster=four_nodes")
+    made = config("cluster=four_nodes", "gcp.project=mine", "gcp.region=europe-west1")
+    assert made["storage"]["prepared"] == "gs://mine-flowerexp/flowerexp/data/prepared"
+    assert (made["cluster"]["region"], made["cluster"]["workers"]["count"]) == ("europe-west1", 3)
 
 
 def test_smoke_drops_cells_that_are_too_large_also_when_the_grid_is_chosen_after_it(config):

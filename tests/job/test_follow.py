@@ -42,6 +42,9 @@ class Job:
     def stop(self):
         raise AssertionError
 
+    def collect(self):
+        raise AssertionError
+
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
