@@ -50,7 +50,8 @@ class TestRunKey:
     @pytest.mark.parametrize(
         "override",
         ["home=elsewhere", "storage.prepared=gs://b/p", "storage.generated=x", "tracking.uri=http://127.0.0.1:1",
-         "tracking.experiment=other", "tracking.artifacts=null", "skip_finished=true", "sweep.repeats=3", "gcp.project=p", "quota=none", "budget.usd=5"],
+         "tracking.experiment=other", "tracking.artifacts=null", "skip_finished=true",
+         "sweep.repeats=3", "gcp.project=p", "quota=none", "budget.usd=5"],
     )  # fmt: skip
     def test_does_not_depend_on_where_things_are_kept_and_logged_nor_on_its_sweep(self, config, override):
         assert run_key(config(override), CODE) == run_key(config(), CODE)
