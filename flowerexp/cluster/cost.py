@@ -71,7 +71,7 @@ class Prices:
 
     def missing(self, what: str, where: str, near: str | None = None) -> ConfigError:
         """The error that something has no price."""
-        hint = f"{near + ' Else' if near else ''} add it to a file of yours, named by budget.prices, in the form of {_SHIPPED}"
+        hint = f"{near + ' Else ' if near else ''}add it to a file named by budget.prices, in the form of {_SHIPPED}"
         return ConfigError(f"there is no price of {what} in {self.source} of {self.dated}", where=where, hint=hint)
 
 
@@ -214,7 +214,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Bill:
-    """A cluster's bill in US dollars: of each run's own time, of the start, and of idle time. They add up to `total`."""
+    """A cluster's bill in US dollars: of each run's own time, of the start, and of idle time; `total` is their sum."""
 
     runs: Mapping[str, float]
     start: float

@@ -40,11 +40,10 @@ _SIZES = {
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine type: its name, its series (`n1`), its class (`standard`), vCPUs, and memory in GB (2^30 bytes)."""
+    """A machine type: its name, its series (`n1`), its vCPUs, and its memory in GB (2^30 bytes)."""
 
     name: str
     series: str
-    shape: str
     vcpus: int
     memory_gb: float
 
@@ -74,16 +73,14 @@ def machine(name: str, further: Mapping[str, Any] | None = None, where: str | No
     series, _, rest = name.partition("-")
     own = (further or {}).get(name)
     if own is not None:
-        return Machine(name, series, rest.partition("-")[0], int(own["vcpus"]), float(own["memory_gb"]))
+        return Machine(name, series, int(own["vcpus"]), float(own["memory_gb"]))
     match = re.fullmatch(r"([a-z]+)-(\d+)", rest)
     if match and series in _MEMORY:
         shape, vcpus = match[1], int(match[2])
         if vcpus in _SIZES[series].get(shape, ()):
-            return Machine(name, series, shape, vcpus, vcpus * _MEMORY[series][shape])
+            return Machine(name, series, vcpus, vcpus * _MEMORY[series][shape])
     near = did_you_mean(name, [*known(), *(further or {})])
-    hint = (
-        f"{near.rstrip('?') + '? Else' if near else 'else'} add it under machine_types to a file named by budget.prices"
-    )
+    hint = f"{near + ' Else ' if near else ''}add it under machine_types to a file named by budget.prices"
     raise ConfigError(f"the machine type {name} is not known", where=where, hint=hint)
 
 
@@ -97,13 +94,17 @@ def known() -> list[str]:
     ]
 
 
-def smaller(one: Machine) -> list[str]:
+def smaller(name: str) -> list[str]:
     """The names of the machine types of the same series and class with fewer vCPUs, the largest first.
 
-    Those with one vCPU are left out: Dataproc's images since 2.0 refuse them.
+    Those with one vCPU are left out: Dataproc's images since 2.0 refuse them. A type of the user's own has none.
     """
-    sizes = _SIZES.get(one.series, {}).get(one.shape, ())
-    return [f"{one.series}-{one.shape}-{size}" for size in sorted(sizes, reverse=True) if 2 <= size < one.vcpus]
+    if name not in known():
+        return []
+    series, shape, vcpus = name.split("-")
+    return [
+        f"{series}-{shape}-{size}" for size in sorted(_SIZES[series][shape], reverse=True) if 2 <= size < int(vcpus)
+    ]
 
 
 def groups(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = None) -> list[Group]:
@@ -144,7 +145,6 @@ def describe(cluster: Mapping[str, Any]) -> str:
     if kind == "serverless":
         executors, cores = cluster["executors"], cluster["cores"]
         return f"{name}: serverless {cluster['region']}, a driver and {executors} executors of {cores} vCPUs"
-    rest = [
-        f"{key}={value}" for key, value in cluster.items() if key not in ("kind", "name") and value not in (None, {})
-    ]
-    return f"{name}: {' '.join([kind, *rest] if kind != name else rest)}"
+    kind = kind if kind == name else f"{name}: {kind}"
+    settings = [f"{key}={value}" for key, value in cluster.items() if key not in ("kind", "name")]
+    return " ".join([kind, *(one for one in settings if not one.endswith(("=None", "={}")))])
