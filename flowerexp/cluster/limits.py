@@ -4,7 +4,8 @@ Sources, as read on 2026-11-23:
 
 - Network: the egress caps of N1 by vCPUs are in the table of
   https://docs.cloud.google.com/compute/docs/disks/optimizing-pd-performance; those of N2 and E2 are the maximum egress
-  bandwidths of https://cloud.google.com/compute/docs/general-purpose-machines, which could not be read again on that day.
+  bandwidths of https://cloud.google.com/compute/docs/general-purpose-machines, from memory: its tables could not be
+  read again on that day.
 - Disks: https://cloud.google.com/compute/docs/disks/performance. A disk gives so much for each GiB, beside a base that
   balanced and SSD disks have, and no more than its machine allows (the tables by vCPUs, taken from
   https://github.com/GoogleCloudPlatform/gcpdiag, gcpdiag/runbook/gce/disk_performance_benchmark, of 2026-08-07).
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from flowerexp.cluster.machines import Group, groups
+from flowerexp.errors import ConfigError
 
 _Value = TypeVar("_Value")
 
@@ -48,13 +50,13 @@ def ceilings(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = Non
         `limit/vcpus` of all of them; for Dataproc also `limit/network_mb_s` (10^6 bytes), and `limit/disk_read_mib_s`
         and `limit/disk_write_mib_s` (2^20 bytes) of one machine, and each with `/cluster` of all. What is not known is
         left out.
-
-    Raises:
-        ConfigError: a machine type is unknown.
     """
     kind = cluster["kind"]
     if kind == "dataproc":
-        return _dataproc(groups(cluster, further)[-1])
+        try:
+            return _dataproc(groups(cluster, further)[-1])
+        except ConfigError:  # a machine type that nobody knows
+            return {}
     if kind == "serverless":
         return {"limit/vcpus": float(cluster["executors"] * cluster["cores"])}
     here = len(os.sched_getaffinity(0))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from flowerexp.cluster.machines import groups, smaller
+from flowerexp.cluster.machines import IN_CLOUD, groups, smaller
 from flowerexp.errors import ClusterError, QuotaError
 
 # What Compute Engine calls them (https://cloud.google.com/compute/resource-usage): N1 and E2 count as CPUS, N2 apart;
@@ -169,9 +169,9 @@ def check(
         ConfigError: a machine type is unknown.
         ClusterError: Compute Engine does not tell.
     """
-    needed = demand(cluster, further)
-    if needed == Demand():
+    if cluster["kind"] not in IN_CLOUD or quota.get("source", "none") == "none":
         return
+    needed = demand(cluster, further)
     limit = limits(quota, cluster["project"], cluster["region"], client)
     over = [f"{asked:,} {_WORDS[name]} of {max(0, allowed):,}" for name, asked, allowed in _over(needed, limit)]
     if over:
