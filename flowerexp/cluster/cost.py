@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Prices:
     source: str
 
     @classmethod
+    @functools.cache
     def load(cls, path: str | None = None) -> Prices:
         """The shipped prices, with those of a file of the user's laid over them.
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
 
 RECORD = "run.json"
+SECONDS = "cost/cluster_seconds"
+"""The fact that holds how long a run kept its cluster busy."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,15 @@ def bring_home(run: PlannedRun, submitted_at: float, exit_code: int, tail: Seque
 
 
 def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
-    """What the cluster cost while the run ran; nothing where that, or a price, is not known."""
+    """How long the run kept its cluster busy, and what that cost; nothing where that, or a price, is not known."""
     if outcome.started_at is None or outcome.ended_at is None:
         return {}
     try:
         rate = cost.rate(run.config["cluster"], cost.Prices.load(run.config["budget"]["prices"]))
     except FlowerexpError:
         return {}
-    hours = (outcome.ended_at - outcome.started_at) / 3600
-    return {"cost/usd": rate.usd_per_hour * hours} if rate.usd_per_hour else {}
+    seconds = outcome.ended_at - outcome.started_at
+    return {SECONDS: seconds, "cost/usd": rate.total * seconds / 3600} if rate and rate.total else {}
 
 
 def _analyse(run: PlannedRun) -> Analysis | None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flowerexp.cluster import cost, quota
 from flowerexp.cluster.cost import Prices
-from flowerexp.cluster.quota import Demand
-from flowerexp.errors import FlowerexpError
+from flowerexp.cluster.quota import Demand, Limits
+from flowerexp.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Bill:
-    """A cluster's life: its config, and when it was asked for and was gone, in epoch seconds; None while it lives."""
+    """A cluster's life: its config, and when it was asked for, was ready, and was gone, in epoch seconds."""
 
     cluster: Mapping[str, Any]
     created_at: float
+    ready_at: float | None = None
     deleted_at: float | None = None
 
 
@@ -37,7 +38,7 @@ class Ledger:
         self._bills = {_key(bill.cluster): bill for bill in bills if bill.deleted_at is None}
         self._closed = [bill for bill in bills if bill.deleted_at is not None]
         self._active: dict[str, Mapping[str, Any]] = {}
-        self._limits: dict[tuple[str, str], Demand | None] = {}
+        self._limits: dict[tuple[str, str], Limits] = {}
 
     def fits(self, cluster: Mapping[str, Any]) -> bool:
         """Does a cluster fit into its region's quotas beside those that are there?"""
@@ -62,12 +63,14 @@ class Ledger:
     def note(self, cluster: Mapping[str, Any], state: str, at: float) -> None:
         """A cluster's state changed: it costs from `creating` to `deleted`."""
         key = _key(cluster)
+        bill = self._bills.get(key)
         if state == "deleted":
-            bill = self._bills.pop(key, None)
             if bill:
-                self._closed.append(Bill(bill.cluster, bill.created_at, at))
-        elif key not in self._bills:
+                self._closed.append(replace(self._bills.pop(key), deleted_at=at))
+        elif bill is None:
             self._bills[key] = Bill(cluster, at)
+        elif state == "running" and bill.ready_at is None:
+            self._bills[key] = replace(bill, ready_at=at)
 
     @property
     def bills(self) -> list[Bill]:
@@ -83,13 +86,18 @@ class Ledger:
         return sum(self.usd(bill.cluster, (bill.deleted_at or now) - bill.created_at) for bill in self.bills)
 
     def usd(self, cluster: Mapping[str, Any], seconds: float) -> float:
-        """What a cluster costs in so many seconds; nothing where no price is known, and no budget is set."""
+        """What a cluster costs in so many seconds; nothing where no price is known, and no budget is set.
+
+        Raises:
+            ConfigError: no price is known, and a budget is set.
+        """
         try:
-            return cost.rate(cluster, self._prices).usd(seconds)
-        except FlowerexpError:
+            rate = cost.rate(cluster, self._prices)
+        except ConfigError:
             if self.budget is not None:
                 raise
             return 0.0
+        return rate.usd(seconds) if rate else 0.0
 
     def over_budget(self, now: float) -> str | None:
         """What to say once the budget is used up; None before, or without one."""

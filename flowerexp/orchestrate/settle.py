@@ -9,9 +9,8 @@ from typing import Any
 
 from flowerexp import storage, tracking
 from flowerexp.cluster import cost
-from flowerexp.cluster.cost import Prices
-from flowerexp.errors import FlowerexpError
-from flowerexp.orchestrate.home import RECORD
+from flowerexp.errors import ConfigError
+from flowerexp.orchestrate.home import RECORD, SECONDS
 from flowerexp.orchestrate.ledger import Bill
 from flowerexp.plan import PlannedRun
 
@@ -39,27 +38,29 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
     for key, own in by_cluster.items():
         here = [run for run in runs if _key(run.config["cluster"]) == key]
         try:
-            rate = cost.rate(own[0].cluster, Prices.load(here[0].config["budget"]["prices"] if here else None))
-        except FlowerexpError:
+            rate = cost.rate(own[0].cluster, cost.Prices.load(here[0].config["budget"]["prices"] if here else None))
+        except ConfigError:
             continue
-        usd = sum(rate.usd((bill.deleted_at or 0) - bill.created_at) for bill in own)
-        total = (total or 0.0) + usd
-        _share(here, usd)
+        if rate:
+            total = (total or 0.0) + _share(here, own, rate)
     return total
 
 
-def _share(runs: Sequence[PlannedRun], usd: float) -> None:
-    """Share what a cluster cost beside its runs' own time, by that time."""
-    records = {run: record for run in runs if (record := _record(run.folder)) and "cost/usd" in record["facts"]}
-    paid = sum(record["facts"]["cost/usd"] for record in records.values())
-    for run, record in records.items():
-        part = record["facts"]["cost/usd"] / paid if paid else 1 / len(records)
-        facts = {"cost/overhead_usd": max(0.0, usd - paid) * part, "cost/cluster_usd": usd}
-        if all(record["facts"].get(name) == value for name, value in facts.items()):
-            continue
-        record["facts"] |= facts
-        storage.write_bytes(str(run.folder / RECORD), json.dumps(record, indent=1).encode())
-        tracking.add_metrics(run.folder, tracking.Store(**run.config["tracking"]), facts)
+def _share(runs: Sequence[PlannedRun], bills: Sequence[Bill], rate: cost.Rate) -> float:
+    """Share what a cluster, created once or more often, cost; returns that in US dollars."""
+    records = {run.folder.name: (run, record) for run in runs if (record := _record(run.folder))}
+    seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in records.items()}
+    alive = sum((bill.deleted_at or 0.0) - bill.created_at for bill in bills)
+    start = sum((bill.ready_at or bill.deleted_at or 0.0) - bill.created_at for bill in bills)
+    settled = cost.shares(rate, alive, start, seconds)
+    for name, (run, record) in records.items():
+        share = settled.share(name)
+        facts = {"cost/usd": share.own, "cost/start_usd": share.start, "cost/idle_usd": share.idle}
+        if any(record["facts"].get(key) != value for key, value in facts.items()):
+            record["facts"] |= facts
+            storage.write_bytes(str(run.folder / RECORD), json.dumps(record, indent=1).encode())
+            tracking.add_metrics(run.folder, tracking.Store(**run.config["tracking"]), facts)
+    return settled.total
 
 
 def _record(folder: Path) -> dict[str, Any] | None:

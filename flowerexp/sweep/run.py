@@ -99,7 +99,11 @@ class Sweep:
 
     def _bills(self) -> list[Bill]:
         """The clusters that the sweep has paid for, by the journal, which hides secrets of their configs."""
-        return [Bill(self._cluster(config), start, end) for config, start, end in self._journal.read().billed]
+        billed = self._journal.read().billed
+        return [
+            Bill(self._cluster(one["cluster"]), one["creating"], one.get("running"), one.get("deleted"))
+            for one in billed
+        ]
 
     def _leftover(self, runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
         """Clusters that an earlier launcher left behind, and that none of the runs will use, and so delete."""
