@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flowerexp import cli, index
-from flowerexp.commands.plan import _duration
+from flowerexp.commands.money import duration
 from flowerexp.sweep.forecast import forecast
 
 HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "pyarrow", "cv2")
@@ -230,7 +230,7 @@ def test_the_help_names_it():
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (89, "89 s"), (300, "5 min"), (7200, "2.0 h")])
 def test_durations(seconds, text):
-    assert _duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_a_thousand_runs_in_seconds(tmp_path, monkeypatch):
