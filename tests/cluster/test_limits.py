@@ -49,11 +49,11 @@ def test_a_machine_caps_its_disks(machine, disk, gb, read, write):
 
 @pytest.mark.parametrize(
     ("machine", "mb_s"),
-    [("n1-standard-1", 250), ("n1-standard-4", 1250), ("n1-standard-16", 4000), ("e2-standard-2", 500),
-     ("e2-standard-4", 1000), ("n2-standard-4", 1250), ("n2-standard-16", 4000)],
+    [("n1-standard-1", 250), ("n1-standard-4", 1250), ("n1-standard-8", 2000), ("n1-standard-16", None),
+     ("e2-standard-2", None), ("n2-standard-4", None)],
 )  # fmt: skip
-def test_the_network_of_a_machine(machine, mb_s):
-    assert found("cluster=single_node", f"cluster.master.machine_type={machine}")["limit/network_mb_s"] == mb_s
+def test_the_network_of_a_machine_as_far_as_it_is_known(machine, mb_s):
+    assert found("cluster=single_node", f"cluster.master.machine_type={machine}").get("limit/network_mb_s") == mb_s
 
 
 def test_here_the_cores_of_this_machine():
