@@ -135,8 +135,7 @@ def _locked(handler: Callable[..., None]) -> Callable[..., None]:
 def patched_handlers() -> tuple[tuple[str, dict[str, Callable[..., None]]], ...]:
     """The emulator's table of routes, with our handlers, each under the lock."""
     return tuple(
-        (route, {method: _locked(handler) for method, handler in methods.items()})
-        for route, methods in server.HANDLERS
+        (route, {method: _locked(handler) for method, handler in methods.items()}) for route, methods in server.HANDLERS
     )
 
 
