@@ -56,7 +56,9 @@ def test_a_lost_answer_and_the_same_request_again_make_one_cluster(cloud, client
     finished(clients.delete("one", request_id="d-1"))
     assert cloud.counts().deleted == 1
     assert len(cloud.requests("CreateCluster")) == 3
-    assert cloud.requests("CreateCluster")[0]["cluster"]["config"]["master_config"]["machine_type_uri"] == "n1-standard-8"
+    assert (
+        cloud.requests("CreateCluster")[0]["cluster"]["config"]["master_config"]["machine_type_uri"] == "n1-standard-8"
+    )
 
 
 def test_quotas_as_the_notebook_met_them(cloud, clients):
