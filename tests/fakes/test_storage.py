@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,12 +17,10 @@ def bucket(cloud: Cloud) -> Any:
 
 
 @pytest.fixture
-def files(cloud: Cloud) -> Iterator[Any]:
+def files(cloud: Cloud) -> Any:
     import gcsfs
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-        yield gcsfs.GCSFileSystem(endpoint_url=cloud.storage_host, token="anon", skip_instance_cache=True)
+    return gcsfs.GCSFileSystem(endpoint_url=cloud.storage_host, token="anon", skip_instance_cache=True)
 
 
 def test_a_bucket_keeps_what_it_was_created_with(cloud):
@@ -63,7 +60,7 @@ def test_objects_by_googles_client(cloud, bucket):
     assert [each.name for each in bucket.list_blobs(prefix="a/")] == ["a/one.txt"]
     with pytest.raises(exceptions.Conflict):
         bucket.delete()
-    with cloud.storage().batch():
+    with bucket.client.batch():
         for name in ("large", "both"):
             bucket.blob(name).delete()
     bucket.delete_blobs(list(bucket.list_blobs()))
