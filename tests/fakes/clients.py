@@ -76,8 +76,8 @@ class Clients:
 
 
 def _quick() -> Any:
-    from google.api_core.retry import Retry, if_exception_type
     from google.api_core.future.polling import _OperationNotComplete
+    from google.api_core.retry import Retry, if_exception_type
 
     return Retry(predicate=if_exception_type(_OperationNotComplete), initial=0.02, maximum=0.1, timeout=60)
 

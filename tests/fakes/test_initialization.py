@@ -19,7 +19,8 @@ role=$(/usr/share/google/get_metadata_value attributes/dataproc-role)
 folder=$(mktemp -d)
 gcloud storage cp "${wheels}/*" "${folder}/"
 echo "installing on ${role}"
-/opt/conda/default/bin/python -m pip install --no-deps --no-index --find-links "${folder}" -r "${folder}/requirements.txt"
+/opt/conda/default/bin/python -m pip install --no-deps --no-index \\
+  --find-links "${folder}" -r "${folder}/requirements.txt"
 """
 _IMPORTS = """
 for name in ("google.cloud.storage", "cv2"):

@@ -248,7 +248,7 @@ def test_batches_run_with_their_archive_fail_and_are_cancelled(cloud, clients):
 
 def test_batches_that_google_refuses(clients):
     for properties in ({"spark__executor__cores": "2"}, {"spark__executor__instances": "1"}, {"spark__master": "yarn"}):
-        with pytest.raises(exceptions.InvalidArgument, match="property|value"):
+        with pytest.raises(exceptions.InvalidArgument, match=r"property|value"):
             _create(clients, _batch(**properties), "batch")
     with pytest.raises(exceptions.InvalidArgument, match="Invalid batch ID"):
         _create(clients, _batch(), "abc")

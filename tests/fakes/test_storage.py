@@ -33,7 +33,7 @@ def test_a_bucket_keeps_what_it_was_created_with(cloud):
     found = cloud.storage().get_bucket("kept")
     assert found.iam_configuration.uniform_bucket_level_access_enabled
     assert found.iam_configuration.public_access_prevention == "enforced"
-    assert list(found.lifecycle_rules)[0]["condition"] == {"age": 7, "matchesPrefix": ["staging/"]}
+    assert next(iter(found.lifecycle_rules))["condition"] == {"age": 7, "matchesPrefix": ["staging/"]}
     assert (found.location, found.labels) == ("US-CENTRAL1", {"sweep": "s1"})
     found.clear_lifecyle_rules()
     found.patch()
