@@ -182,6 +182,6 @@ class Cloud(Servers):
         found: list[dict[str, Any]] = self.tell("requests", method=method)
         return found
 
-    def wait_job(self, job_id: str, states: Iterable[str], timeout: float = 60) -> str:
+    def wait_job(self, job_id: str, states: Iterable[str], timeout: float = 300) -> str:
         """Wait until a job is in one of these states; returns the state that it is in."""
         return str(self.tell("wait_job", job_id=job_id, states=list(states), timeout=timeout))

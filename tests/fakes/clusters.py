@@ -149,7 +149,8 @@ class Clusters:
             self._operations.fail(operation, refusal)
             return
         with self._state.lock:
-            if self._state.clusters.get(key) is not cluster or cluster.status.state != _S.CREATING:
+            still_there = self._state.clusters.get(key) is cluster
+            if not still_there or cluster.status.state != _S.CREATING:
                 self._operations.fail(operation, RefusalError(grpc.StatusCode.CANCELLED, "The cluster was deleted."))
                 return
             self._state.notes["installed"][cluster.cluster_uuid] = installed

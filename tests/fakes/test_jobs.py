@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import zipfile
 from typing import Any
 
+import psutil
 import pytest
 from google.api_core import exceptions
 from google.cloud.dataproc_v1 import types
@@ -23,12 +26,11 @@ from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 
 def seen(_):
-    import helper
+    import helper, importlib.util
     found = []
-    for name in ("gcsfs", "cv2", "flowerexp", "google.cloud.storage", "brought"):
+    for name in ("gcsfs", "cv2", "flowerexp", "hydra", "google.cloud.storage", "brought"):
         try:
-            __import__(name)
-            found.append(name)
+            found.append(name if importlib.util.find_spec(name) else f"none of {name}")
         except ModuleNotFoundError as error:
             found.append(str(error))
     return [helper.NAME, found]
@@ -69,7 +71,7 @@ def clients(cloud: Cloud) -> Clients:
     bucket = cloud.bucket("staging-bucket")
     bucket.blob("code/main.py").upload_from_string(_SCRIPT)
     bucket.blob("code/light.py").upload_from_string(_LIGHT)
-    bucket.blob("code/helper.zip").upload_from_string(_zip({"helper.py": "NAME = 'helped'\n"}))
+    bucket.blob("code/helper.zip").upload_from_string(_zip({"helper.py": "NAME = 'helped'\n", "hydra.py": ""}))
     bucket.blob("code/env.zip").upload_from_string(_zip({"brought.py": "", "cv2.py": ""}))
     return Clients(cloud)
 
@@ -117,7 +119,7 @@ def test_a_job_runs_with_what_it_brought_and_survives_the_service(cloud, clients
 
     output = clients.output(prefix)
     lacks = "No module named 'flowerexp'"
-    expected = ["helped", ["gcsfs", "cv2", lacks, "google.cloud.storage", "No module named 'brought'"]]
+    expected = ["helped", ["gcsfs", "cv2", lacks, "hydra", "google.cloud.storage", "none of brought"]]
     assert f"driver {expected}" in output
     assert f"worker {expected}" in output
     assert "property daisy yes" in output
@@ -162,11 +164,14 @@ def test_jobs_that_fail(cloud, clients):
     assert clients.output(told.driver_output_resource_uri) == "what the driver said\n"
     cloud.fail_job(state="ATTEMPT_FAILURE")
     clients.submit(_job("attempt"))
-    assert clients.ended("attempt").status.state.name == "ATTEMPT_FAILURE"
+    assert cloud.wait_job("attempt", ["ATTEMPT_FAILURE"]) == "ATTEMPT_FAILURE"
     cloud.lacking("cv2", "google.cloud")
-    clients.submit(_light("lacks"))
+    restartable = _light("lacks")
+    restartable.scheduling = types.JobScheduling(max_failures_total=1)
+    clients.submit(restartable)
     lacks = clients.ended("lacks")
     assert lacks.status.state.name == "ERROR"
+    assert [each.state.name for each in lacks.status_history].count("ATTEMPT_FAILURE") == 1
     assert "reports job failure" in lacks.status.details
     assert "No module named 'google.cloud'" in clients.output(lacks.driver_output_resource_uri)
 
@@ -221,7 +226,7 @@ def test_batches_run_with_their_archive_fail_and_are_cancelled(cloud, clients):
     output = clients.output(batch.runtime_info.output_uri)
     expected = [
         "helped",
-        ["No module named 'gcsfs'", "cv2", "No module named 'flowerexp'", "google.cloud.storage", "brought"],
+        ["No module named 'gcsfs'", "cv2", "No module named 'flowerexp'", "hydra", "google.cloud.storage", "brought"],
     ]
     assert f"driver {expected}" in output
     assert f"worker {expected}" in output
@@ -262,3 +267,24 @@ def test_requests_are_recorded_as_json(cloud, clients):
     recorded = cloud.requests("SubmitJob")
     assert recorded[0]["job"]["pyspark_job"]["args"] == ["--flag"]
     json.dumps(cloud.requests())
+
+
+def test_nothing_runs_on_when_the_servers_end(tmp_path):
+    with Cloud(tmp_path) as cloud:
+        cloud.bucket("staging-bucket").blob("code/light.py").upload_from_string(_LIGHT)
+        clients = Clients(cloud)
+        clients.running()
+        job = clients.submit(_light("job", "--wait"))
+        until(lambda: "waiting" in clients.output(job.driver_output_resource_uri))
+        running = json.loads(next(tmp_path.glob("dataproc/*/runs/*/run.json")).read_bytes())["pid"]
+        assert _group(running)
+    until(lambda: not _group(running))
+
+
+def _group(leader: int) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
