@@ -2,7 +2,7 @@
 
 Where a source gives the rule but not the message, the message is ours: tests should look for the offending value.
 Not confirmed by a document that could be read when this was written: that 3.0 is an image version of clusters (and its
-Python, in `initialization`), the least disk of 30 GB, and the words in which the calls refuse a state (FAILED_PRECONDITION).
+Python, in `initialization`), the least disk of 30 GB, and the words in which calls refuse a state (FAILED_PRECONDITION).
 Sources named `types/...` are docstrings of google-cloud-dataproc 5.32, which mirror the API reference.
 """
 
@@ -19,7 +19,7 @@ from tests.fakes.refusal import invalid
 
 MINUTE, DAY = 60.0, 86_400.0
 
-# types/clusters.py `SoftwareConfig.properties` names the first nine; the page that it refers to, cluster-properties, has
+# types/clusters.py `SoftwareConfig.properties` names the first nine; the page that it refers to, cluster-properties,
 # the others (googleapis/google-cloud-go issue 1209 for yarn-env). Google knows more: refused here until looked up.
 _PREFIXES = {
     *("capacity-scheduler", "core", "distcp", "hdfs", "hive", "mapred", "pig", "spark", "yarn"),
