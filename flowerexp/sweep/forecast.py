@@ -157,7 +157,7 @@ def _item(
     number: int, run: PlannedRun, overrides: Sequence[str], differs: Mapping[str, str], seen: dict[str, str | None]
 ) -> Item:
     known = index.load(run.config)
-    fingerprint = index.current_fingerprint(run.config, seen)
+    fingerprint = index.current_fingerprint(run.config, seen, buckets=known.knows(run.run_key))
     done = known.find(run.run_key, fingerprint)
     skipped = done is not None and bool(run.config["skip_finished"])
     return Item(number, run, overrides, differs, fingerprint, done, skipped, known.estimate(run))
