@@ -56,17 +56,15 @@ def told(uri: str) -> Iterator[None]:
     Raises:
         OSError: always of the class that its number stands for, such as FileNotFoundError and PermissionError.
     """
-    problem = None
+    # From none: a traceback shows what an error was raised from, account names included.
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
-        problem = _as_os_error(error, uri)
+        raise _as_os_error(error, uri) from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("gcsfs", "google", "aiohttp", "requests", "fsspec"):
             raise
-        problem = _as_os_error(error, uri)
-    if problem:  # outside of the handler: a traceback shows what an error was raised from, account names included
-        raise problem
+        raise _as_os_error(error, uri) from None
 
 
 def _as_os_error(error: Exception, uri: str) -> OSError:
