@@ -159,13 +159,8 @@ def _locked(handler: Callable[..., None]) -> Callable[..., None]:
 
 def patched_handlers() -> tuple[tuple[str, dict[str, Callable[..., None]]], ...]:
     """The emulator's table of routes, with our handlers, each under the lock."""
-    routes = [
-        (
-            route,
-            methods | ({"DELETE": _cancel_upload} if "PUT" in methods and objects.insert in methods.values() else {}),
-        )
-        for route, methods in server.HANDLERS
-    ]
+    added = {objects.upload_partial: {"DELETE": _cancel_upload}}
+    routes = [(route, methods | added.get(methods.get("PUT"), {})) for route, methods in server.HANDLERS]
     return tuple(
         (route, {method: _locked(handler) for method, handler in methods.items()}) for route, methods in routes
     )
