@@ -117,7 +117,7 @@ def _existing(folder: str) -> Prepared | None:
     """Prepared data that is complete: its manifest is there, and every file with the size it was written with."""
     try:
         manifest = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter is better said of what cannot be written there
         return None
     sizes = {entry.relative: entry.size for entry in storage.list_files(folder)}
     whole = all(sizes.get(file["file"]) == file["bytes"] for file in manifest["files"])
