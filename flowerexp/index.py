@@ -82,6 +82,10 @@ class Index:
                 return one
         return None
 
+    def knows(self, run_key: str) -> bool:
+        """Has a run of that identity finished, on whatever data? Without one, there is no need to look at the data."""
+        return run_key in self._by_key
+
     def estimate(self, run: PlannedRun) -> float | None:
         """How many seconds a run will take, by earlier runs of its entrypoint on its cluster; None without any."""
         key = (run.entrypoint, cluster_hash(run.config["cluster"]))
@@ -168,47 +172,61 @@ def _read(path: Path, _modified: int, _size: int) -> Index:
     return Index(found)
 
 
-def current_fingerprint(config: Mapping[str, Any], seen: dict[str, str | None] | None = None) -> str | None:
+def current_fingerprint(
+    config: Mapping[str, Any], seen: dict[str, str | None] | None = None, *, buckets: bool = True
+) -> str | None:
     """The fingerprint of a run's data as it is now, where this machine can tell.
+
+    Synthetic data is known by its config; a folder is listed, one in a bucket too, which takes a second or so for each
+    5,000 files, and needs gcsfs.
 
     Args:
         config: the run's checked config.
         seen: what was found for other runs; kept by a caller that asks for many, so that each data set is listed once.
+        buckets: look into buckets; without it, their data is not known.
 
     Returns:
-        None for data in a bucket, for photographs that are yet to be generated, and for data that a run would refuse.
+        None for data that cannot be listed from here, and for data that a run would refuse.
     """
+    if not buckets and _in_bucket(config):
+        return None
     read = [config[key] for key in ("dataset", "sampling", "reader", "entrypoint")]
-    asked = json.dumps([*read, config["storage"]["generated"]], sort_keys=True)
+    asked = json.dumps(read, sort_keys=True)
     seen = {} if seen is None else seen
     if asked not in seen:
         seen[asked] = _fingerprint(dict(config))
     return seen[asked]
 
 
+def _existing(config: Mapping[str, Any]) -> str | None:
+    """The folder of TFRecord files that a run reads instead of preparing its own."""
+    reads = config["entrypoint"]["name"] == "read_speed" and "tfrecords" in config["reader"]
+    return config["dataset"]["tfrecords"] if reads else None
+
+
+def _in_bucket(config: Mapping[str, Any]) -> bool:
+    places = (config["dataset"].get("path"), _existing(config))
+    return any(place and not storage.is_local(place) for place in places)
+
+
 def _fingerprint(config: dict[str, Any]) -> str | None:
-    existing = config["dataset"]["tfrecords"] if config["entrypoint"]["name"] == "read_speed" else None
-    if existing and "tfrecords" not in config["reader"]:
-        existing = None
-    if existing and not Path(existing).is_dir():
-        return None
-    own = _listed(config) if not existing or "image_files" in config["reader"] else None
-    if own is None and not (existing and "image_files" not in config["reader"]):
-        return None
-    return listing.data_fingerprint(own, listing.tfrecord_files(existing, anonymous=False) if existing else ())
-
-
-def _listed(config: dict[str, Any]) -> str | None:
-    """The fingerprint of the run's photographs; None where they cannot be listed here and now."""
-    synthetic = config["dataset"]["kind"] == "synthetic"
-    root = config["storage"]["generated"] if synthetic else config["dataset"].get("path")
-    if not root or not storage.is_local(root) or not Path(root).is_dir():
-        return None
-    if synthetic:
-        root, complete = listing.generated_folder(config)
-        if not complete:
-            return None
+    existing = _existing(config)
     try:
-        return listing.listing_of(root, config).fingerprint
+        own = _photographs(config) if not existing or "image_files" in config["reader"] else None
+        anonymous = bool(config["dataset"].get("anonymous"))
+        return listing.data_fingerprint(own, listing.tfrecord_files(existing, anonymous) if existing else ())
     except (DataError, OSError):
         return None
+
+
+def _photographs(config: dict[str, Any]) -> str | None:
+    """The fingerprint of the run's photographs.
+
+    Raises:
+        DataError: a run would refuse them.
+        OSError: they cannot be listed.
+    """
+    if config["dataset"]["kind"] == "synthetic":
+        return listing.synthetic_fingerprint(config)
+    path = config["dataset"].get("path")
+    return listing.listing_of(path, config).fingerprint if path else None

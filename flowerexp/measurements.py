@@ -34,7 +34,7 @@ COLUMNS = {
     "first_batch_images": "int64",
     "waited_seconds": "double",  # for the slot, outside the measurement
     "neighbours": "int64",  # other measurements that overlapped this one on its host
-    "page_cache": "string",  # cold, warm or unknown
+    "page_cache": "string",  # cold, warm or unknown; remote: read from a bucket, where there is none
     "page_cache_fraction": "double",  # 0 to 1, of the bytes to be read
     "host": "string",
     "pid": "int64",
@@ -232,7 +232,7 @@ def _doubts(rows: Sequence[Row]) -> list[str]:
     untimed = [row for row in rows if "seconds" in row and row["seconds"] is None and row.get("reused") is not True]
     near = [count for row in rows if (count := number(row, "neighbours") or 0) > 0]
     told = [row for row in rows if "page_cache" in row]
-    unknown = [row for row in told if row["page_cache"] not in ("cold", "warm")]
+    unknown = [row for row in told if row["page_cache"] not in ("cold", "warm", "remote")]
     cells = by_cell(told)
     mixed = [cell for cell in cells.values() if {"cold", "warm"} <= {str(row["page_cache"]) for row in cell}]
     wide = repetition_spread(rows) or 0.0

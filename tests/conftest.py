@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from flowerexp import app
 from flowerexp.cluster import java
 from flowerexp.workload import synthetic
+from tests.buckets import StorageServer
 
 hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
@@ -44,6 +46,23 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             missing[name] -= 1
         index += 1
     return folder
+
+
+@pytest.fixture(scope="session")
+def storage_server() -> Iterator[StorageServer]:
+    """Cloud Storage, for all tests that want it."""
+    server = StorageServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(storage_server: StorageServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of the test's own, by its URI; everything here that reads and writes gs:// finds it."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server.host)
+    storage_server.faults.clear()
+    storage_server.seen.clear()
+    return storage_server.make_bucket(f"test-{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="session")

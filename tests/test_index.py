@@ -105,6 +105,10 @@ class TestFind:
     def test_data_that_is_not_known_is_no_match(self, known):
         assert known.find("with data", None) is None
 
+    def test_whether_to_look_at_the_data_at_all(self, known):
+        assert known.knows("with data")
+        assert not known.knows("neither")
+
     def test_a_run_that_reported_no_data_is_known_by_its_key(self, known):
         assert known.find("without", None)
         assert known.find("without", "d")
@@ -146,6 +150,12 @@ class TestEstimate:
 
 
 class TestCurrentFingerprint:
+    @pytest.fixture
+    def told(self):
+        from flowerexp.workload import report
+
+        return report.begin("test")
+
     def test_is_what_a_run_reports(self, config, photos):
         from flowerexp.workload import listing, report
 
@@ -169,20 +179,14 @@ class TestCurrentFingerprint:
         assert index.current_fingerprint(made) not in (None, before)
         assert index.current_fingerprint(made, seen) == before  # asked once
 
-    def test_is_not_known_of_what_is_not_here(self, config):
-        assert index.current_fingerprint(config()) is None
-        assert index.current_fingerprint(config("dataset=flowers")) is None
+    def test_is_not_known_of_what_is_not_there(self, config):
         assert index.current_fingerprint(config("dataset=folder", "dataset.path=/no/such/folder")) is None
 
-    def test_synthetic_data_that_is_complete(self, config):
-        from flowerexp import storage
+    def test_synthetic_data_is_known_before_it_is_generated(self, spark, config, told):
         from flowerexp.workload import listing
 
         made = config("dataset.images=3")
-        folder, complete = listing.generated_folder(made)
-        assert not complete
-        storage.write_bytes(f"{folder}/daisy/0.jpg", b"x")
-        assert index.current_fingerprint(made) is None
-        storage.write_bytes(f"{folder}/complete.json", b"{}")
-        assert index.current_fingerprint(made) == listing.listing_of(folder, made).fingerprint
-        assert index.current_fingerprint(config("dataset.images=4")) is None
+        before = index.current_fingerprint(made)
+        listing.list_photographs(spark, made)
+        assert told.facts["data_fingerprint"] == index.current_fingerprint(made) == before
+        assert index.current_fingerprint(config("dataset.images=4")) not in (None, before)

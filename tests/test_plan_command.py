@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowerexp import cli, index
+from flowerexp import cli, index, storage
 from flowerexp.commands.money import duration
 from flowerexp.errors import BudgetError
 from flowerexp.plan import PlannedRun
@@ -152,6 +152,24 @@ class TestWhatIsDone:
         assert planned(*folder)["runs"][0]["done"] is None
         finish(run, config, data=run["data_fingerprint"])
         assert planned(*folder)["runs"][0]["done"]["data_fingerprint"] == run["data_fingerprint"]
+
+    def test_a_bucket_is_looked_into_only_if_a_run_of_that_kind_finished(
+        self, call, planned, config, bucket, storage_server
+    ):
+        storage.write_bytes(f"{bucket}/daisy/1.jpg", b"1")
+        storage_server.counted()
+        folder = ("dataset=folder", f"dataset.path={bucket}")
+        (run,) = planned(*folder)["runs"]
+        assert storage_server.seen == []
+        finish(run, config, data="other")
+        (run,) = planned(*folder)["runs"]
+        assert run["done"] is None
+        finish(run, config, data=run["data_fingerprint"])
+        assert "done      1 run of 1 before" in call(*folder)[1]
+        storage_server.faults = [("GET", 403, "No")] * 3
+        _, out, _ = call(*folder, "skip_finished=true")
+        assert out.startswith("1 run in 1 job")
+        assert "unseen    1 run of 1 ran before on data that cannot be listed from here" in out
 
     def test_clusters_side_by_side_take_the_time_of_the_longest(self, planned, config):
         for run, cores in zip(planned("-m", "cluster.cores=1,2,3")["runs"], (1, 2, 3), strict=True):

@@ -10,9 +10,11 @@ import pytest
 from flowerexp import storage
 
 
-@pytest.fixture(params=["local", "file", "memory"])
+@pytest.fixture(params=["local", "file", "memory", "gs"])
 def root(request, tmp_path):
-    """An empty place: a folder, the same by its URI, or fsspec's memory in place of a bucket."""
+    """An empty place: a folder, the same by its URI, fsspec's memory, or a bucket."""
+    if request.param == "gs":
+        return request.getfixturevalue("bucket")
     if request.param == "memory":
         return f"memory://{uuid.uuid4().hex}"
     return str(tmp_path) if request.param == "local" else tmp_path.as_uri()
@@ -69,6 +71,31 @@ class TestEverywhere:
             assert storage.read_bytes(entry.uri) == entry.relative.encode()
             assert entry.size == len(entry.relative.encode())
 
+    def test_names_are_taken_as_they_are(self, root):
+        names = ["a b.jpg", "a#1.jpg", "a?b=1.jpg", "[a]*.jpg", "50%.jpg"]
+        for name in names:
+            storage.write_bytes(storage.join(root, name), name.encode())
+        assert relatives(root) == sorted(names)
+        assert [storage.read_bytes(storage.join(root, name)).decode() for name in names] == names
+
+    def test_a_file_is_no_folder(self, root):
+        storage.write_bytes(storage.join(root, "file"), b"")
+        with pytest.raises(NotADirectoryError):
+            list(storage.list_files(storage.join(root, "file")))
+
+    def test_many_are_read_in_order_and_what_fails_is_an_error_in_its_place(self, root):
+        uris = [storage.join(root, str(number)) for number in range(40)]
+        assert list(storage.write_each((uri, uri.encode()) for uri in uris)) == [len(uri) for uri in uris]
+        storage.remove(uris[20])
+        found = list(storage.read_each(uris))
+        assert isinstance(found.pop(20), FileNotFoundError)
+        assert found == [uri.encode() for uri in uris if uri != uris[20]]
+
+    def test_a_folder_with_a_longer_name_is_another(self, root):
+        for name in ("a/1", "ab/2"):
+            storage.write_bytes(storage.join(root, name), b"")
+        assert relatives(storage.join(root, "a")) == ["1"]
+
     def test_hidden_files_and_folders_are_left_out(self, root):
         for name in (".hidden", "a/.DS_Store", ".git/a.jpg", "a/.cache/b.jpg", "a/seen.jpg"):
             storage.write_bytes(storage.join(root, name), b"")
@@ -124,11 +151,6 @@ class TestLocal:
         (tmp_path / "a" / "file").write_bytes(b"")
         (tmp_path / "a" / "again").symlink_to(tmp_path)
         assert "a/file" in relatives(str(tmp_path))
-
-    def test_a_file_is_no_folder(self, tmp_path):
-        (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(NotADirectoryError):
-            list(storage.list_files(str(tmp_path / "file")))
 
     def test_a_file_s_name_alone_means_the_current_folder(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -196,18 +218,3 @@ class TestLocal:
 )
 def test_what_has_a_scheme_is_not_local(uri, local):
     assert storage.is_local(uri) == local
-
-
-def test_options_reach_the_file_system(monkeypatch):
-    seen = []
-    import fsspec
-
-    def url_to_fs(uri, **options):
-        seen.append((uri, options))
-        return fsspec.filesystem("memory"), "/there/is/nothing"
-
-    monkeypatch.setattr(fsspec.core, "url_to_fs", url_to_fs)
-    for read in (storage.read_bytes, storage.open_read, lambda *a, **o: list(storage.list_files(*a, **o))):
-        with pytest.raises(FileNotFoundError):
-            read("gs://bucket/a", token="anon")
-    assert seen == [("gs://bucket/a", {"token": "anon"})] * 3

@@ -63,8 +63,21 @@ def _as_json(made: Forecast) -> dict[str, Any]:
 
 
 def _as_text(made: Forecast) -> str:
+<<<<<<< HEAD
     parts = [_headline(made), "", *_run_table(made.items), "", *_job_lines(made), *_done_line(made), _time_line(made)]
     parts += money.as_text(made)
+=======
+    parts = [
+        _headline(made),
+        "",
+        *_run_table(made.items),
+        "",
+        *_job_lines(made),
+        *_done_line(made),
+        *_unseen_line(made),
+        _time_line(made),
+    ]
+>>>>>>> bucket
     return "\n".join(parts)
 
 
@@ -115,6 +128,12 @@ def _done_line(made: Forecast) -> list[str]:
     if skipped:
         return [f"skipped   {_count(skipped, 'run')} of {len(made.items):,}: finished already, see above"]
     return [f"done      {_count(done, 'run')} of {len(made.items):,} before; skip_finished=true leaves them out"]
+
+
+def _unseen_line(made: Forecast) -> list[str]:
+    unseen = sum(item.unseen for item in made.items)
+    why = "ran before on data that cannot be listed from here: whether it is the same is not known"
+    return [f"unseen    {_count(unseen, 'run')} of {len(made.items):,} {why}"] if unseen else []
 
 
 def _time_line(made: Forecast) -> str:

@@ -14,7 +14,7 @@ from flowerexp.config.places import PACKAGE, entry_folder
 from flowerexp.errors import ConfigError
 from flowerexp.storage import write_bytes
 
-_SHIPPED = ("__init__.py", "errors.py", "storage.py", "workload")
+_SHIPPED = ("__init__.py", "errors.py", "storage", "workload")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Item:
         done: an earlier run of the same config, code and data.
         skipped: is it left out because of that?
         seconds: how long it will take, where earlier runs tell.
+        unseen: are there earlier runs of the same config and code, but data that cannot be listed from here?
     """
 
     number: int
@@ -46,6 +47,7 @@ class Item:
     done: index.Finished | None
     skipped: bool
     seconds: float | None
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,9 @@ def _item(
     number: int, run: PlannedRun, overrides: Sequence[str], differs: Mapping[str, str], seen: dict[str, str | None]
 ) -> Item:
     known = index.load(run.config)
-    fingerprint = index.current_fingerprint(run.config, seen)
+    earlier = known.knows(run.run_key)
+    fingerprint = index.current_fingerprint(run.config, seen, buckets=earlier)
     done = known.find(run.run_key, fingerprint)
     skipped = done is not None and bool(run.config["skip_finished"])
-    return Item(number, run, overrides, differs, fingerprint, done, skipped, known.estimate(run))
+    unseen = earlier and done is None and fingerprint is None
+    return Item(number, run, overrides, differs, fingerprint, done, skipped, known.estimate(run), unseen)

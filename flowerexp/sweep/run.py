@@ -125,7 +125,9 @@ class Sweep:
             if run.config["skip_finished"]:
                 from flowerexp import index
 
-                done = index.load(run.config).find(run.run_key, index.current_fingerprint(run.config, seen))
+                known = index.load(run.config)
+                if known.knows(run.run_key):
+                    done = known.find(run.run_key, index.current_fingerprint(run.config, seen))
             if done is None:
                 kept.append(run)
                 continue

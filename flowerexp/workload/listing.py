@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,10 @@ from flowerexp.workload import report
 
 SUFFIXES = (".jpg", ".jpeg")
 _COMPLETE = "complete.json"
+
+#: Of what `synthetic.photograph` makes: to be raised with every change there that changes a byte. It is here because
+#: a plan asks for it, and OpenCV comes with that module.
+SYNTHETIC_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Listing:
         classes: the names of the classes; a label is an index into it.
         found: how many photographs there are before sampling.
         skipped: files that are left out because their class is not known.
-        fingerprint: a hash of the sampled files' names, sizes and versions, and of the classes.
+        fingerprint: a hash of the sampled files' names, sizes and versions, and of the classes; of synthetic data, see
+            `synthetic_fingerprint`.
     """
 
     photographs: Sequence[Photograph]
@@ -92,6 +98,8 @@ def _photographs_of(root: str, dataset: dict[str, Any]) -> list[storage.Entry]:
         raise DataError(f"{root} is a file", where="dataset.path", hint="name the folder of CLASS/*.jpg") from error
     except FileNotFoundError as error:
         raise DataError(f"{root} does not exist", where="dataset.path", hint="check the path") from error
+    except PermissionError as error:
+        raise _forbidden(root, "dataset.path", error) from error
     photographs = [entry for entry in entries if entry.relative.lower().endswith(SUFFIXES)]
     if not photographs:
         raise DataError(f"no photographs in {root}", where="dataset.path", hint="expected CLASS/*.jpg below it")
@@ -102,7 +110,21 @@ def _photographs_of(root: str, dataset: dict[str, Any]) -> list[storage.Entry]:
             where="dataset.path",
             hint="expected CLASS/*.jpg below it: put each class's photographs in a folder of its name",
         )
+    if dataset["kind"] == "synthetic" and len(inside) != dataset["images"]:
+        raise DataError(
+            f"{root} has {len(inside)} photographs, and {dataset['images']} were generated there",
+            where="storage.generated",
+            hint="remove that folder: the next run generates it again",
+        )
     return inside
+
+
+def _forbidden(root: str, where: str, error: PermissionError) -> DataError:
+    if storage.is_local(root):
+        hint = "give yourself the permission, or choose another folder"
+    else:
+        hint = "ask for the role Storage Object Viewer on the bucket; dataset.anonymous=true reads a public one without"
+    return DataError(f"{root} cannot be read: {error.strerror}", where=where, hint=hint)
 
 
 def _labelled(entries: Sequence[storage.Entry], root: str, config: dict[str, Any]) -> Listing:
@@ -133,7 +155,9 @@ def _labelled(entries: Sequence[storage.Entry], root: str, config: dict[str, Any
             where="sampling.fraction",
             hint="choose a larger fraction",
         )
-    return Listing(sample, classes, len(entries), skipped, _fingerprint(sample, classes, dataset["kind"]))
+    synthetic = dataset["kind"] == "synthetic"
+    fingerprint = synthetic_fingerprint(config) if synthetic else _fingerprint(sample, classes)
+    return Listing(sample, classes, len(entries), skipped, fingerprint)
 
 
 def _class_of(relative: str) -> str:
@@ -149,46 +173,45 @@ def is_sampled(relative: str, sampling: dict[str, Any]) -> bool:
     return int.from_bytes(digest, "big") < float(sampling["fraction"]) * 2**64
 
 
-def _fingerprint(photographs: Sequence[Photograph], classes: Sequence[str], kind: str) -> str:
+def _fingerprint(photographs: Sequence[Photograph], classes: Sequence[str]) -> str:
     digest = hashlib.sha256(repr(list(classes)).encode())
     for photograph in photographs:
-        # What is generated is known by its name and size; the time at which it was generated says nothing.
-        version = "" if kind == "synthetic" else photograph.version
-        digest.update(f"{photograph.relative}\0{photograph.size}\0{version}\n".encode())
+        digest.update(f"{photograph.relative}\0{photograph.size}\0{photograph.version}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def generated_folder(config: dict[str, Any]) -> tuple[str, bool]:
-    """The folder of a synthetic data set, and whether all of it is there."""
-    from flowerexp.workload import synthetic  # OpenCV comes with it: 50 MB that other data sets need not pay
+def synthetic_fingerprint(config: dict[str, Any]) -> str:
+    """The fingerprint of a sample of synthetic photographs: they follow from the config, so that none need be there."""
+    sampling = [config["sampling"][key] for key in ("fraction", "seed")]
+    known = [_synthetic_name(config), config["dataset"]["classes"], *sampling]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
-    name = f"synthetic-v{synthetic.VERSION}-{config['dataset']['images']}-seed{config['dataset']['seed']}"
-    folder = storage.join(config["storage"]["generated"], name)
-    return folder, storage.exists(storage.join(folder, _COMPLETE))
+
+def _synthetic_name(config: dict[str, Any]) -> str:
+    return f"synthetic-v{SYNTHETIC_VERSION}-{config['dataset']['images']}-seed{config['dataset']['seed']}"
 
 
 def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
     """The folder of a synthetic data set; generated in parallel where it is not complete, reused where it is."""
-    folder, complete = generated_folder(config)
-    if complete:
+    folder = storage.join(config["storage"]["generated"], _synthetic_name(config))
+    if storage.exists(storage.join(folder, _COMPLETE)):
         return folder
     count, seed = config["dataset"]["images"], config["dataset"]["seed"]
+
+    def generate(indices: Iterable[int]) -> Iterator[int]:
+        from flowerexp.workload import synthetic  # OpenCV comes with it: 50 MB that other data sets need not pay
+
+        photographs = (synthetic.photograph(index, seed) for index in indices)
+        return storage.write_each((storage.join(folder, name), content) for name, content in photographs)
+
     with report.phase("generate"):
         context = spark.sparkContext
         slices = min(count, max(context.defaultParallelism * 4, count // 2000))
         with report.spark_progress(context, slices):
-            written = context.parallelize(range(count), slices).map(lambda index: _generate(index, seed, folder)).sum()
+            written = context.parallelize(range(count), slices).mapPartitions(generate).sum()
         storage.write_bytes(storage.join(folder, _COMPLETE), f'{{"images": {count}, "bytes": {written}}}\n'.encode())
     report.note(f"generated {count} photographs ({written / 1e6:.0f} MB) in {folder}")
     return folder
-
-
-def _generate(index: int, seed: int, folder: str) -> int:
-    from flowerexp.workload import synthetic
-
-    relative, content = synthetic.photograph(index, seed)
-    storage.write_bytes(storage.join(folder, relative), content)
-    return len(content)
 
 
 def tfrecord_files(root: str, anonymous: bool) -> list[storage.Entry]:
@@ -202,6 +225,8 @@ def tfrecord_files(root: str, anonymous: bool) -> list[storage.Entry]:
         entries = list(storage.list_files(root, **options))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{root} is no folder", where="dataset.tfrecords", hint="check the path") from error
+    except PermissionError as error:
+        raise _forbidden(root, "dataset.tfrecords", error) from error
     return [entry for entry in entries if entry.relative.endswith((".tfrec", ".tfrecord"))]
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flowerexp import storage
 from flowerexp.workload import page_cache, readers, slots
 
 
@@ -100,7 +99,7 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
         task: what to measure.
         source: the files to choose from.
         concurrency: how many measurements may run on this host at once.
-        cache: the state to bring the files' pages to first: `warm`, `cold` or `as_found`.
+        cache: the state to bring the files' pages to first: `warm`, `cold` or `as_found`; nothing to files in a bucket.
 
     Returns:
         A row of results; seconds of the read loop alone, times of day in seconds since the epoch.
@@ -110,9 +109,8 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
         order = list(range(len(source.files)))
         random.Random(task.seed).shuffle(order)
         files = source.prefix(order, task.batch_size * task.batch_number)
-        local = [file for file in files if storage.is_local(file)]
-        page_cache.bring_to(cache, local)
-        fraction = page_cache.cached_fraction(local) if local else None
+        page_cache.bring_to(cache, files)
+        cached, fraction = page_cache.look_up(files)
         batches = readers.dataset(source, files).batch(task.batch_size).take(task.batch_number)
         started_at = time.time()
         timing = time_batches(batches)
@@ -131,6 +129,6 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
         "started_at": started_at,
         "waited_seconds": waited,
         "neighbours": 0,
-        "page_cache": page_cache.state(fraction),
+        "page_cache": cached,
         "page_cache_fraction": fraction,
     }

@@ -1,4 +1,7 @@
-"""Whether files lie in the operating system's page cache: looked up, never assumed."""
+"""Whether files lie in the operating system's page cache: looked up, never assumed.
+
+A file in a bucket never does: each reading asks the bucket again, and no state of this machine makes it faster.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from flowerexp import storage
+
 _libc = ctypes.CDLL(None, use_errno=True)
 WARM_FROM = 0.95
 COLD_TO = 0.05
@@ -16,11 +21,12 @@ COLD_TO = 0.05
 def bring_to(wanted: str, paths: Iterable[str]) -> None:
     """Bring files into a state: `warm` reads them once, `cold` asks the kernel to drop them, `as_found` does nothing.
 
-    The kernel may not obey; what the state really is, is looked up afterwards (`cached_fraction`).
+    The kernel may not obey; what the state really is, is looked up afterwards (`look_up`). Files in a bucket are left
+    alone: reading them once would warm nothing.
     """
     if wanted == "as_found":
         return
-    for path in paths:
+    for path in filter(storage.is_local, paths):
         with Path(path).open("rb") as file:
             if wanted == "warm":
                 while file.read(1 << 20):
@@ -28,6 +34,22 @@ def bring_to(wanted: str, paths: Iterable[str]) -> None:
             else:
                 os.fdatasync(file.fileno())  # pages that are not on disk yet cannot be dropped
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def look_up(files: Sequence[str]) -> tuple[str, float | None]:
+    """The state that files are in now.
+
+    Args:
+        files: paths, or URIs of a bucket.
+
+    Returns:
+        `warm`, `cold`, `unknown` or, of files in a bucket, `remote`; and the fraction of their pages in the page cache,
+        where it is known.
+    """
+    if not all(map(storage.is_local, files)):
+        return "remote", None
+    fraction = cached_fraction(files)
+    return state(fraction), fraction
 
 
 def cached_fraction(paths: Iterable[str]) -> float | None:

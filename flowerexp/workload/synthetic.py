@@ -21,10 +21,9 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-__all__ = ["VERSION", "photograph"]
+from flowerexp.workload.listing import SYNTHETIC_VERSION
 
-#: Part of the data's fingerprint: to be raised with every change that changes a byte.
-VERSION = 1
+__all__ = ["photograph"]
 
 _Colour = tuple[int, int, int]
 
@@ -72,9 +71,9 @@ def photograph(index: int, seed: int) -> tuple[str, bytes]:
 
     Returns:
         Its relative name, the class's folder first, as in ``daisy/00012.jpg``; and the file's content, a baseline JPEG
-        with full chroma, like the real ones. Both depend on the arguments and ``VERSION`` alone.
+        with full chroma, like the real ones. Both depend on the arguments and ``listing.SYNTHETIC_VERSION`` alone.
     """
-    random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((VERSION, seed, index))))
+    random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((SYNTHETIC_VERSION, seed, index))))
     name = _class_of(index)
     height, width = _size(random)
     quality = int(random.choice([q for q, _ in _QUALITIES], p=[p for _, p in _QUALITIES]))

@@ -115,9 +115,10 @@ def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
 
 def _existing(folder: str) -> Prepared | None:
     """Prepared data that is complete: its manifest is there, and every file with the size it was written with."""
-    if not storage.exists(storage.join(folder, MANIFEST)):
+    try:
+        manifest = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
+    except (FileNotFoundError, NotADirectoryError):  # the latter is better said of what cannot be written there
         return None
-    manifest = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
     sizes = {entry.relative: entry.size for entry in storage.list_files(folder)}
     whole = all(sizes.get(file["file"]) == file["bytes"] for file in manifest["files"])
     return Prepared(folder, manifest, reused=True) if whole else None
@@ -254,9 +255,11 @@ class _Task:
 
         height, width = self.preprocess["target_size"]
         quality, exact = self.preprocess["quality"], self.preprocess["exact"]
-        for photograph in hand:
+        contents = storage.read_each((photograph.uri for photograph in hand), **self.options)
+        for photograph, content in zip(hand, contents, strict=True):
             try:
-                content = storage.read_bytes(photograph.uri, **self.options)
+                if isinstance(content, OSError):
+                    raise content
                 image = images.recompress(content, (height, width), quality, exact)
             except (FlowerexpError, OSError) as error:
                 skipped.append(asdict(Skipped(photograph.relative, _reason(error))))

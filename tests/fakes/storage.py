@@ -12,6 +12,8 @@ What is patched, and why:
 - A PATCH of a bucket replaces a whole section such as `iamConfiguration`; Google merges, and null deletes.
 - It takes any name for a bucket; Google does not.
 - A range that begins past the end gives 206; Google answers 416. A range of the last N bytes gives everything.
+- It lists everything in one page; Google gives 1,000 objects and prefixes at most.
+- It cannot cancel an upload; Google does, and answers 499.
 - It knows no preconditions on generations. That stays so: rely on none.
 """
 
@@ -24,6 +26,7 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 from gcp_storage_emulator import server
@@ -115,11 +118,33 @@ def _get_object(request: Any, response: Any, storage: Any) -> None:
     (_download if media else objects.get)(request, response, storage)
 
 
+def _cancel_upload(request: Any, response: Any, storage: Any) -> None:
+    # https://cloud.google.com/storage/docs/performing-resumable-uploads#cancel-upload
+    response.status = SimpleNamespace(value=499, phrase="Client Closed Request")
+
+
+def _list_objects(request: Any, response: Any, storage: Any) -> None:
+    whole: dict[str, Any] = {}
+    answer = SimpleNamespace(status=HTTPStatus.OK, json=whole.update)
+    objects.ls(request, answer, storage)
+    response.status = answer.status
+    if response.status != HTTPStatus.OK:
+        return
+    start = int(request.query.get("pageToken", ["0"])[0])
+    end = start + min(int(request.query.get("maxResults", ["1000"])[0]), 1000)
+    named = sorted([(item["name"], item) for item in whole["items"]] + [(name, None) for name in whole["prefixes"]])
+    page: dict[str, Any] = {"kind": whole["kind"]}
+    page["items"] = [item for _, item in named[start:end] if item]
+    page["prefixes"] = [name for name, item in named[start:end] if not item]
+    response.json(page | ({"nextPageToken": str(end)} if end < len(named) else {}))
+
+
 _REPLACED: dict[Any, Callable[..., None]] = {
     buckets.insert: _insert_bucket,
     buckets.patch: _patch_bucket,
     objects.download: _download,
     objects.get: _get_object,
+    objects.ls: _list_objects,
 }
 
 
@@ -134,8 +159,10 @@ def _locked(handler: Callable[..., None]) -> Callable[..., None]:
 
 def patched_handlers() -> tuple[tuple[str, dict[str, Callable[..., None]]], ...]:
     """The emulator's table of routes, with our handlers, each under the lock."""
+    added = {objects.upload_partial: {"DELETE": _cancel_upload}}
+    routes = [(route, methods | added.get(methods.get("PUT"), {})) for route, methods in server.HANDLERS]
     return tuple(
-        (route, {method: _locked(handler) for method, handler in methods.items()}) for route, methods in server.HANDLERS
+        (route, {method: _locked(handler) for method, handler in methods.items()}) for route, methods in routes
     )
 
 

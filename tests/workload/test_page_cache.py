@@ -113,3 +113,10 @@ def test_an_empty_file_counts_for_nothing(files, tmp_path):
 )
 def test_the_word_for_it(fraction, word):
     assert page_cache.state(fraction) == word
+
+
+def test_files_in_a_bucket_are_left_alone_and_called_remote(files):
+    page_cache.bring_to("cold", [*files, "gs://bucket/a"])
+    page_cache.bring_to("warm", [*files[:1], "gs://bucket/a"])
+    assert page_cache.look_up(["gs://bucket/a", "gs://bucket/b"]) == ("remote", None)
+    assert page_cache.look_up(files[:1]) == ("warm", 1.0)

@@ -1,20 +1,27 @@
 """One interface for local paths and URIs: the few operations that flowerexp needs, whole files only.
 
 A local path goes through the operating system, so that nothing needs importing; anything with a scheme (`gs://`) goes
-through fsspec.
+through fsspec, and what goes wrong there becomes an OSError too (see `remote`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+_AHEAD = 16  # files of a bucket that are read at once; a request takes tens of ms, of which few are work here
 
 
 @dataclass(frozen=True)
@@ -41,16 +48,6 @@ def join(root: str, *parts: str) -> str:
     return "/".join([root.rstrip("/"), *parts])
 
 
-def _remote(uri: str, **options: Any) -> tuple[Any, str]:
-    import fsspec
-
-    if uri.startswith("gs://"):
-        # Zonal-bucket probing asks an API that no emulator has; we use none of its features.
-        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-    filesystem, path = fsspec.core.url_to_fs(uri, **options)
-    return filesystem, str(path)
-
-
 def read_bytes(uri: str, **options: Any) -> bytes:
     """A file's content.
 
@@ -59,21 +56,77 @@ def read_bytes(uri: str, **options: Any) -> bytes:
     """
     if is_local(uri):
         return Path(uri).read_bytes()
-    filesystem, path = _remote(uri, **options)
-    content: bytes = filesystem.cat_file(path)
+    from flowerexp.storage import remote
+
+    filesystem, path = remote.locate(uri, options)
+    with remote.told(uri):
+        content: bytes = filesystem.cat_file(path)
     return content
 
 
+def read_each(uris: Iterable[str], **options: Any) -> Iterator[bytes | OSError]:
+    """The contents of files, in their order; of a bucket's, 16 are on their way at once, since each takes a while.
+
+    Yields:
+        A file's content, or the error that reading it gave.
+    """
+
+    def read(uri: str) -> bytes | OSError:
+        try:
+            return read_bytes(uri, **options)
+        except OSError as error:
+            return error
+
+    return _ahead(read, uris, lambda uri: uri)
+
+
+def write_each(files: Iterable[tuple[str, bytes]]) -> Iterator[int]:
+    """Write files, each as `write_bytes` does; into a bucket, 16 at once.
+
+    Args:
+        files: pairs of a path or URI, and its content.
+
+    Yields:
+        The size of each, in bytes, once it is there.
+
+    Raises:
+        OSError: no room, no permission.
+    """
+
+    def write(file: tuple[str, bytes]) -> int:
+        write_bytes(*file)
+        return len(file[1])
+
+    return _ahead(write, files, lambda file: file[0])
+
+
+def _ahead(work: Callable[[_T], _R], items: Iterable[_T], uri_of: Callable[[_T], str]) -> Iterator[_R]:
+    """The results of some work on each item, in order; for a bucket, in threads that run ahead."""
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        pending: deque[Future[_R]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                while len(pending) > (0 if is_local(uri_of(item)) else _AHEAD - 1):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for one in pending:
+                one.cancel()
+
+
 def open_read(uri: str, **options: Any) -> BinaryIO:
-    """A file, opened for reading from its start; a bucket's object is streamed.
+    """A file, opened for reading from its start; a bucket's object is streamed in blocks of 5 MiB, as they are read.
 
     Raises:
         OSError: it does not exist or cannot be read.
     """
     if is_local(uri):
         return Path(uri).open("rb")
-    filesystem, path = _remote(uri, **options)
-    return cast("BinaryIO", filesystem.open(path, "rb"))
+    from flowerexp.storage import remote
+
+    return remote.open_read(uri, options)
 
 
 def write_bytes(uri: str, content: bytes) -> None:
@@ -82,6 +135,13 @@ def write_bytes(uri: str, content: bytes) -> None:
     Raises:
         OSError: no room, no permission.
     """
+    if not is_local(uri):
+        from flowerexp.storage import remote
+
+        filesystem, path = remote.locate(uri, {})
+        with remote.told(uri):
+            filesystem.pipe_file(path, content)
+        return
     folder, slash, name = uri.rpartition("/")
     with NewFile(folder or slash) as file:
         file.stream.write(content)
@@ -107,7 +167,7 @@ class NewFile:
 
     def __enter__(self) -> NewFile:
         if self._aside is None:
-            self.stream = cast("BinaryIO", tempfile.TemporaryFile())
+            self.stream = cast("BinaryIO", tempfile.NamedTemporaryFile())
         else:
             self._aside.parent.mkdir(parents=True, exist_ok=True)
             self.stream = self._aside.open("wb")
@@ -119,11 +179,13 @@ class NewFile:
             self.stream.close()  # what is still buffered may find no room: then nothing appears
             self._aside.replace(self._aside.with_name(name))
             return
-        filesystem, path = _remote(join(self.folder, name))
-        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self.stream.seek(0)
-        with filesystem.open(path, "wb") as target:
-            shutil.copyfileobj(self.stream, target, 1 << 20)
+        from flowerexp.storage import remote
+
+        uri = join(self.folder, name)
+        filesystem, path = remote.locate(uri, {})
+        self.stream.flush()
+        with remote.told(uri):
+            filesystem.put_file(self.stream.name, path)
 
     def __exit__(self, *exception: object) -> None:
         with contextlib.suppress(OSError):
@@ -133,11 +195,22 @@ class NewFile:
 
 
 def exists(uri: str) -> bool:
-    """Is there a file or folder of that name?"""
+    """Is there a file or folder of that name, now?
+
+    Raises:
+        OSError: the bucket cannot be asked.
+    """
     if is_local(uri):
         return Path(uri).exists()
-    filesystem, path = _remote(uri)
-    return bool(filesystem.exists(path))
+    from flowerexp.storage import remote
+
+    filesystem, path = remote.locate(uri, {})
+    try:
+        with remote.told(uri):
+            filesystem.info(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def remove(uri: str) -> None:
@@ -145,8 +218,10 @@ def remove(uri: str) -> None:
     if is_local(uri):
         Path(uri).unlink(missing_ok=True)
         return
-    filesystem, path = _remote(uri)
-    if filesystem.exists(path):
+    from flowerexp.storage import remote
+
+    filesystem, path = remote.locate(uri, {})
+    with contextlib.suppress(FileNotFoundError), remote.told(uri):
         filesystem.rm_file(path)
 
 
@@ -159,6 +234,8 @@ def list_files(root: str, **options: Any) -> Iterator[Entry]:
 
     Raises:
         FileNotFoundError: there is no such folder.
+        NotADirectoryError: it is a file.
+        OSError: it cannot be listed.
     """
     entries = _list_local(root) if is_local(root) else _list_remote(root, **options)
     yield from sorted(entries, key=lambda entry: entry.relative)
@@ -184,17 +261,30 @@ def _list_local(root: str) -> Iterator[Entry]:
 
 
 def _list_remote(root: str, **options: Any) -> Iterator[Entry]:
-    filesystem, path = _remote(root, **options)
-    found = filesystem.find(path, detail=True)
+    from flowerexp.storage import remote
+
+    filesystem, path = remote.locate(root, options)
+    scheme, base = root.partition("://")[0], path.strip("/")
+    with remote.told(root):
+        found = filesystem.find(path.rstrip("/"), detail=True)
     if not found:
-        raise FileNotFoundError(root)
-    scheme = root.partition("://")[0]
-    base = path.strip("/")
+        raise FileNotFoundError(errno.ENOENT, "there are no files below it", root)
     for name, info in found.items():
-        relative = name.strip("/").removeprefix(base).lstrip("/")
-        if any(part.startswith(".") for part in relative.split("/")):
+        relative = name.lstrip("/")[len(base) :].removeprefix("/")
+        if not relative and not name.endswith("/"):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root)
+        # Consoles make an empty object to show a folder; its name ends in a slash.
+        if relative.endswith("/") or any(part.startswith(".") for part in relative.split("/")):
             continue
-        version = info.get("md5Hash") or info.get("generation") or info.get("etag") or info.get("mtime") or ""
-        yield Entry(
-            f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}", relative, int(info["size"]), str(version)
-        )
+        if relative:
+            yield Entry(
+                f"{scheme}://{name if scheme == 'file' else name.lstrip('/')}",
+                relative,
+                int(info["size"]),
+                _version(info),
+            )
+
+
+def _version(info: dict[str, Any]) -> str:
+    """What tells an object's contents apart; a composed one has no MD5, and a copy has a new generation."""
+    return next((str(info[key]) for key in ("md5Hash", "crc32c", "generation", "etag", "mtime") if info.get(key)), "")
