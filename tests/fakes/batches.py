@@ -1,0 +1,224 @@
+"""BatchController: serverless PySpark batches, really run."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+
+from google.cloud.dataproc_v1 import types
+from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
+
+from tests.fakes import driver, filters, quotas, strict
+from tests.fakes.bucket import Bucket
+from tests.fakes.driver import Outcome
+from tests.fakes.faults import Faults
+from tests.fakes.jobs import check_pyspark
+from tests.fakes.operations import Operations
+from tests.fakes.refusal import already_exists, invalid, not_found, precondition
+from tests.fakes.spark import Run, Work, environment_of
+from tests.fakes.state import State
+
+_S = types.Batch.State
+_ENDED = (_S.SUCCEEDED, _S.FAILED, _S.CANCELLED)
+
+
+class Batches:
+    """Batches, known by their full name. A batch is cancelled by cancelling its operation."""
+
+    def __init__(self, state: State, operations: Operations, faults: Faults, bucket: Bucket) -> None:
+        self._state = state
+        self._operations = operations
+        self._faults = faults
+        self._bucket = bucket
+
+    def resume(self) -> None:
+        """Go on with what an earlier process of the service had begun."""
+        for name, batch in self._state.batches.items():
+            if batch.state not in _ENDED:
+                self._begin(name)
+
+    def run_of(self, batch: types.Batch) -> Run:
+        """Where a batch runs."""
+        return Run(self._state.folder / "runs" / batch.uuid)
+
+    def _begin(self, name: str) -> None:
+        threading.Thread(target=self._walk, args=(name,), daemon=True, name=f"batch {name}").start()
+
+    def _set(self, name: str, state: _S, message: str = "") -> None:
+        with self._state.lock:
+            batch = self._state.batches[name]
+            if batch.state:
+                batch.state_history.append(
+                    types.Batch.StateHistory(
+                        state=batch.state, state_message=batch.state_message, state_start_time=batch.state_time
+                    )
+                )
+            batch.state, batch.state_message, batch.state_time = state, message, self._state.now()
+            self._state.batches.put(name, batch)
+            self._state.changed.notify_all()
+
+    def create(self, request: types.CreateBatchRequest) -> operations_pb2.Operation:
+        """CreateBatch."""
+        strict.request_id(request.request_id)
+        region = request.parent.rpartition("/")[2]
+        batch = types.Batch(request.batch)
+        _check(batch, request.batch_id, region)
+        staging = batch.environment_config.execution_config.staging_bucket
+        if staging and not self._bucket.has_bucket(staging):
+            raise invalid(f"Google Cloud Storage bucket does not exist '{staging}'.")
+        if not staging:
+            staging = f"dataproc-staging-{region}-1234-fake"
+            self._bucket.make_bucket(staging)
+        with self._state.lock:
+            earlier = self._state.remembered("CreateBatch", request.request_id)
+            if earlier:
+                return self._operations.copy(earlier)
+            batch.uuid = str(uuid.uuid4())
+            batch.name = f"{request.parent}/batches/{request.batch_id or batch.uuid}"
+            if batch.name in self._state.batches:
+                raise already_exists("create batch", f"Batch {batch.name}")
+            operation = self._operations.begin_batch(region, batch)
+            batch.operation = operation.name
+            batch.create_time = self._state.now()
+            # dataproc-staging-.../google-cloud-dataproc-metainfo/.../jobs/srvls-batch-.../driveroutput
+            folder = f"gs://{staging}/google-cloud-dataproc-metainfo/{uuid.uuid4()}/jobs/srvls-batch-{batch.uuid}"
+            batch.runtime_info = types.RuntimeInfo(output_uri=f"{folder}/driveroutput")
+            self._state.batches.put(batch.name, batch)
+            self._set(batch.name, _S.PENDING)
+            self._state.notes["created"].append(batch.name)
+            self._state.remember("CreateBatch", request.request_id, operation.name)
+            self._state.save()
+        self._begin(batch.name)
+        return operation
+
+    def _work(self, batch: types.Batch) -> Work:
+        given = batch.pyspark_batch
+        properties = dict(batch.runtime_config.properties)
+        log = properties.get("spark.eventLog.dir", "")
+        return Work(
+            main=given.main_python_file_uri,
+            output=batch.runtime_info.output_uri,
+            args=list(given.args),
+            python_files=list(given.python_file_uris),
+            files=list(given.file_uris),
+            archives=list(given.archive_uris),
+            jars=list(given.jar_file_uris),
+            properties=properties,
+            environment=environment_of(properties, "spark.dataproc.driverEnv."),
+            # What is in a container of the user's own, nobody knows here: it is taken to hold everything.
+            lacks=[] if batch.runtime_config.container_image else list(self._state.notes["lacking"]),
+            event_log=log if log.startswith("gs://") else "",
+        )
+
+    def _reason(self, name: str) -> str:
+        batch = self._state.batches.get(name)
+        if self._state.closed or batch is None:
+            return "closed"
+        operation = self._state.operations.get(batch.operation)
+        return "cancel" if operation is not None and operation.done else ""
+
+    def _walk(self, name: str) -> None:
+        batch = self._state.batches[name]
+        run = self.run_of(batch)
+
+        def reason() -> str:
+            return self._reason(name)
+
+        if not run.started and not self._state.pass_gate("batch", unless=reason):
+            return
+        if reason() and not run.started:
+            outcome = Outcome(reason())
+        else:
+            outcome = driver.attempt(
+                "batch", run, self._work(batch), self._bucket, self._faults, reason, lambda: self._set(name, _S.RUNNING)
+            )
+        self._end(name, batch, outcome)
+
+    def _end(self, name: str, batch: types.Batch, outcome: Outcome) -> None:
+        if outcome.by == "closed":
+            return
+        if outcome.by == "cancel":
+            self._set(name, _S.CANCELLING)
+            self._set(name, _S.CANCELLED)
+            return
+        if outcome.by == "exit" and not outcome.code:
+            self._set(name, _S.SUCCEEDED)
+        else:
+            at = f"Job failed with exit code {outcome.code}. If logs are available, they can be found at {batch.runtime_info.output_uri}"
+            self._set(name, _S[outcome.state or "FAILED"], outcome.details or at)
+        # The operation of a failed batch is done, and its response is the batch (as gcloud reads it).
+        self._operations.succeed(batch.operation, self._state.batches[name])
+
+    def _found(self, name: str) -> types.Batch:
+        found = self._state.batches.get(name)
+        if found is None:
+            raise not_found(f"Batch {name}")
+        return found
+
+    def get(self, request: types.GetBatchRequest) -> types.Batch:
+        """GetBatch."""
+        return self._found(request.name)
+
+    def list(self, request: types.ListBatchesRequest) -> types.ListBatchesResponse:
+        """ListBatches: filters `state = RUNNING AND labels.NAME = VALUE`; the newest first if asked."""
+        wanted = filters.parse(request.filter)
+        found = []
+        for name, batch in self._state.batches.items():
+            values = {
+                "batch_id": quotas.short(name),
+                "batch_uuid": batch.uuid,
+                "state": batch.state.name,
+                **{f"labels.{key}": value for key, value in batch.labels.items()},
+            }
+            if name.startswith(f"{request.parent}/") and filters.matches(wanted, values):
+                found.append(batch)
+        return types.ListBatchesResponse(batches=found[::-1] if request.order_by else found)
+
+    def delete(self, request: types.DeleteBatchRequest) -> empty_pb2.Empty:
+        """DeleteBatch: "If the batch is not in a CANCELLED, SUCCEEDED or FAILED State" it is FAILED_PRECONDITION."""
+        with self._state.lock:
+            batch = self._found(request.name)
+            if batch.state not in _ENDED:
+                raise precondition(f"Batch {request.name} is in state {batch.state.name} and cannot be deleted.")
+            self._state.batches.remove(request.name)
+            self._state.notes["deleted"].append(request.name)
+            self._state.save()
+        return empty_pb2.Empty()
+
+
+def _check(batch: types.Batch, batch_id: str, region: str) -> None:
+    if region not in quotas.ZONES:
+        raise invalid(f"Region '{region}' is invalid.")
+    # types/batches.py `CreateBatchRequest.batch_id`: 4 to 63 of a-z, 0-9 and hyphens.
+    if batch_id and not re.fullmatch(r"[a-z0-9][-a-z0-9]{2,61}[a-z0-9]", batch_id):
+        raise invalid(f"Invalid batch ID '{batch_id}'")
+    strict.labels(batch.labels)
+    if "pyspark_batch" not in batch:
+        raise invalid("The tests run PySpark batches only.")
+    check_pyspark(batch.pyspark_batch)
+    # https://cloud.google.com/dataproc-serverless/docs/concepts/versions/dataproc-serverless-versions.
+    if batch.runtime_config.version and not re.fullmatch(
+        r"(1\.[12]|2\.[0-3]|3\.0)(\.\d+)?", batch.runtime_config.version
+    ):
+        raise invalid(f"Invalid runtime version '{batch.runtime_config.version}'")
+    _check_properties(dict(batch.runtime_config.properties))
+    execution = batch.environment_config.execution_config
+    # types/shared.py `ExecutionConfig.ttl`: 10 minutes to 14 days.
+    if "ttl" in execution and not 600 <= execution.ttl.total_seconds() <= 14 * strict.DAY:
+        raise invalid(f"Invalid ttl {execution.ttl.total_seconds():.0f}s: must be between 10 minutes and 14 days.")
+
+
+def _check_properties(properties: dict[str, str]) -> None:
+    """https://cloud.google.com/dataproc-serverless/docs/concepts/properties."""
+    for name, value in properties.items():
+        # "does not support YARN- and shuffle-related Spark properties, such as spark.master=yarn".
+        if name in ("spark.master", "spark.shuffle.service.enabled") or name.startswith("spark.yarn.") or ":" in name:
+            raise invalid(f"Unsupported property '{name}'.")
+        # "Valid values: 4, 8, 16."
+        if name in ("spark.driver.cores", "spark.executor.cores") and value not in ("4", "8", "16"):
+            raise invalid(f"Invalid value '{value}' of '{name}': must be 4, 8 or 16.")
+        # "the value can be 2 to 2000".
+        if name == "spark.executor.instances" and not (value.isdigit() and 2 <= int(value) <= 2000):
+            raise invalid(f"Invalid value '{value}' of '{name}': must be between 2 and 2000.")

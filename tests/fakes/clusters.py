@@ -1,0 +1,279 @@
+"""ClusterController: clusters that are created, listed, updated and deleted, and delete themselves."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+import grpc
+from google.cloud.dataproc_v1 import types
+from google.longrunning import operations_pb2
+
+from tests.fakes import filters, initialization, quotas, strict
+from tests.fakes.bucket import Bucket
+from tests.fakes.faults import Faults
+from tests.fakes.operations import Operations
+from tests.fakes.refusal import RefusalError, already_exists, invalid, not_found, precondition
+from tests.fakes.state import State
+
+_S = types.ClusterStatus.State
+# ListClustersRequest.filter in types/clusters.py.
+_GROUPS = {
+    "ACTIVE": {"CREATING", "UPDATING", "RUNNING"},
+    "INACTIVE": {"DELETING", "ERROR", "STOPPING", "STOPPED"},
+}
+_IDLE_JOB_STATES = ("DONE", "ERROR", "CANCELLED", "ATTEMPT_FAILURE")
+
+
+class Clusters:
+    """Clusters, known by `region/name`. A cluster in ERROR exists, and bills, until it is deleted."""
+
+    def __init__(self, state: State, operations: Operations, faults: Faults, bucket: Bucket) -> None:
+        self._state = state
+        self._operations = operations
+        self._faults = faults
+        self._bucket = bucket
+
+    def resume(self) -> None:
+        """Go on with what an earlier process of the service had begun."""
+        for name, (kind, key) in self._operations.unfinished().items():
+            self._thread(self._create if kind == "CREATE" else self._delete, key, name)
+
+    def _thread(self, work: object, key: str, operation: str) -> None:
+        threading.Thread(target=work, args=(key, operation), daemon=True, name=f"cluster {key}").start()  # type: ignore[arg-type]
+
+    def _set(self, key: str, state: _S, detail: str = "") -> None:
+        with self._state.lock:
+            cluster = self._state.clusters[key]
+            if cluster.status.state:
+                cluster.status_history.append(cluster.status)
+            cluster.status = types.ClusterStatus(state=state, detail=detail, state_start_time=self._state.now())
+            self._state.clusters.put(key, cluster)
+            self._state.changed.notify_all()
+
+    # Creating.
+
+    def create(self, request: types.CreateClusterRequest) -> operations_pb2.Operation:
+        """CreateCluster."""
+        strict.request_id(request.request_id)
+        cluster = self._completed(request.cluster)
+        strict.cluster(cluster, request.region, self._bucket)
+        key = f"{request.region}/{cluster.cluster_name}"
+        with self._state.lock:
+            earlier = self._state.remembered("CreateCluster", request.request_id)
+            if earlier:
+                return self._operations.copy(earlier)
+            if key in self._state.clusters:
+                name = f"projects/{request.project_id}/regions/{request.region}/clusters/{cluster.cluster_name}"
+                raise already_exists("create cluster", f"Cluster {name}")
+            if self._state.notes["quota_on"] == "call":
+                self._check_quota(request.region, cluster)
+            cluster.config.gce_cluster_config.zone_uri = self._zone(request.region, cluster)
+            cluster.cluster_uuid = str(uuid.uuid4())
+            self._state.clusters.put(key, cluster)
+            self._set(key, _S.CREATING)
+            operation = self._operations.begin_cluster("CREATE", request.region, cluster)
+            self._state.notes["created"].append(cluster.cluster_name)
+            self._state.remember("CreateCluster", request.request_id, operation.name)
+            self._state.save()
+        if not cluster.config.config_bucket:
+            self._give_bucket(key, request.region)
+        self._thread(self._create, key, operation.name)
+        return operation
+
+    def _completed(self, given: types.Cluster) -> types.Cluster:
+        """A cluster with the values that Google fills in."""
+        cluster = types.Cluster(given)
+        cluster.project_id = self._state.project
+        config = cluster.config
+        properties = config.software_config.properties
+        config.master_config.num_instances = config.master_config.num_instances or 1
+        if properties.get("dataproc:dataproc.allow.zero.workers", "").lower() != "true":
+            # "it will treat 0 number of worker nodes as the default number, [...] 2 worker nodes if this property is
+            # not set": cdapio/cdap pull request 11315, on the single-node page.
+            config.worker_config.num_instances = config.worker_config.num_instances or 2
+        for group in (config.master_config, config.worker_config):
+            group.machine_type_uri = group.machine_type_uri or "n1-standard-4"
+            disk = group.disk_config
+            disk.boot_disk_type = disk.boot_disk_type or quotas.DEFAULT_DISK[0]
+            disk.boot_disk_size_gb = disk.boot_disk_size_gb or quotas.DEFAULT_DISK[1]
+        # types/clusters.py `GceClusterConfig.internal_ip_only`: true by default on images 2.2 and later.
+        if "internal_ip_only" not in config.gce_cluster_config:
+            version = strict.image(config.software_config.image_version)
+            config.gce_cluster_config.internal_ip_only = version >= (2, 2)
+        return cluster
+
+    def _zone(self, region: str, cluster: types.Cluster) -> str:
+        """The zone asked for; else one with machines left (Dataproc's automatic zone placement)."""
+        zone = quotas.short(cluster.config.gce_cluster_config.zone_uri)
+        free = [each for each in quotas.zones(region) if each not in self._state.notes["stocked_out"]]
+        zone = zone or (free or quotas.zones(region))[0]
+        return f"https://www.googleapis.com/compute/v1/projects/{self._state.project}/zones/{zone}"
+
+    def _give_bucket(self, key: str, region: str) -> None:
+        # types/clusters.py `ClusterConfig.config_bucket`: without one, Dataproc makes one per project and location.
+        name = f"dataproc-staging-{region}-1234-fake"
+        self._bucket.make_bucket(name)
+        with self._state.lock:
+            self._state.clusters[key].config.config_bucket = name
+            self._state.clusters.put(key, self._state.clusters[key])
+
+    def _check_quota(self, region: str, cluster: types.Cluster) -> None:
+        in_use: dict[str, float] = {}
+        for key, other in self._state.clusters.items():
+            if key.startswith(f"{region}/") and other.cluster_uuid != cluster.cluster_uuid:
+                for name, amount in quotas.usage(other.config).items():
+                    in_use[name] = in_use.get(name, 0.0) + amount
+        quotas.check(quotas.usage(cluster.config), in_use, self._state.notes["quota"])
+
+    def _create(self, key: str, operation: str) -> None:
+        if not self._state.pass_gate("create"):
+            return
+        cluster = self._state.clusters.get(key)
+        try:
+            if cluster is None or cluster.status.state != _S.CREATING:
+                raise RefusalError(grpc.StatusCode.CANCELLED, "The cluster was deleted while it was created.")
+            self._faults.stock_out(quotas.short(cluster.config.gce_cluster_config.zone_uri))
+            if self._state.notes["quota_on"] == "operation":
+                self._check_quota(key.partition("/")[0], cluster)
+            self._faults.operation("CREATE")
+            installed = initialization.run(cluster, self._bucket, self._state.folder / "actions")
+            self._state.notes["installed"][cluster.cluster_uuid] = installed
+        except RefusalError as refusal:
+            with self._state.lock:
+                if key in self._state.clusters and self._state.clusters[key].status.state == _S.CREATING:
+                    self._set(key, _S.ERROR, refusal.message)
+            self._operations.fail(operation, refusal)
+            return
+        with self._state.lock:
+            if self._state.clusters.get(key) is not cluster or cluster.status.state != _S.CREATING:
+                self._operations.fail(operation, RefusalError(grpc.StatusCode.CANCELLED, "The cluster was deleted."))
+                return
+            self._state.notes["idle_since"][cluster.cluster_uuid] = self._state.time()
+            self._state.save()
+            self._set(key, _S.RUNNING)
+            self._operations.succeed(operation, self._state.clusters[key])
+
+    # Deleting.
+
+    def delete(self, request: types.DeleteClusterRequest) -> operations_pb2.Operation:
+        """DeleteCluster."""
+        strict.request_id(request.request_id)
+        with self._state.lock:
+            earlier = self._state.remembered("DeleteCluster", request.request_id)
+            if earlier:
+                return self._operations.copy(earlier)
+            cluster = self._found(request.project_id, request.region, request.cluster_name, request.cluster_uuid)
+            if cluster.status.state == _S.DELETING:
+                raise precondition(
+                    f"Cannot delete cluster '{request.cluster_name}' while it has other pending delete operations."
+                )
+            key = f"{request.region}/{request.cluster_name}"
+            self._set(key, _S.DELETING)
+            operation = self._operations.begin_cluster("DELETE", request.region, cluster)
+            self._state.remember("DeleteCluster", request.request_id, operation.name)
+        self._thread(self._delete, key, operation.name)
+        return operation
+
+    def _delete(self, key: str, operation: str) -> None:
+        from google.protobuf import empty_pb2
+
+        if not self._state.pass_gate("delete"):
+            return
+        try:
+            self._faults.operation("DELETE")
+        except RefusalError as refusal:
+            self._set(key, _S.ERROR, refusal.message)
+            self._operations.fail(operation, refusal)
+            return
+        self.vanish(key)
+        self._operations.succeed(operation, empty_pb2.Empty())
+
+    def vanish(self, key: str) -> None:
+        """Remove a cluster at once, as at the end of its deletion; jobs on it fail."""
+        with self._state.lock:
+            cluster = self._state.clusters.get(key)
+            if cluster is not None:
+                self._state.clusters.remove(key)
+                self._state.notes["deleted"].append(cluster.cluster_name)
+                self._state.save()
+
+    def reap(self) -> None:
+        """Delete the clusters whose time is over: `lifecycle_config`, by the service's clock.
+
+        https://cloud.google.com/dataproc/docs/concepts/configuring-clusters/scheduled-deletion: idle time counts while
+        no job is pending or running, from when the cluster was ready.
+        """
+        with self._state.lock:
+            busy = {
+                f"{key.partition('/')[0]}/{job.placement.cluster_name}"
+                for key, job in self._state.jobs.items()
+                if job.status.state.name not in _IDLE_JOB_STATES
+            }
+            now = self._state.time()
+            for key, cluster in self._state.clusters.items():
+                if self._over(key, cluster, now, busy):
+                    self.vanish(key)
+
+    def _over(self, key: str, cluster: types.Cluster, now: float, busy: set[str]) -> bool:
+        lifecycle = cluster.config.lifecycle_config
+        first = cluster.status_history[0] if cluster.status_history else cluster.status
+        if "auto_delete_ttl" in lifecycle:
+            submitted = first.state_start_time.timestamp()
+            if now - submitted >= lifecycle.auto_delete_ttl.total_seconds():
+                return True
+        if "auto_delete_time" in lifecycle and now >= lifecycle.auto_delete_time.timestamp():
+            return True
+        since = self._state.notes["idle_since"].get(cluster.cluster_uuid)
+        if "idle_delete_ttl" not in lifecycle or since is None or key in busy:
+            return False
+        return bool(now - float(since) >= lifecycle.idle_delete_ttl.total_seconds())
+
+    # Looking, changing.
+
+    def _found(self, project: str, region: str, name: str, cluster_uuid: str = "") -> types.Cluster:
+        found = self._state.clusters.get(f"{region}/{name}") if project == self._state.project else None
+        if found is None or (cluster_uuid and cluster_uuid != found.cluster_uuid):
+            raise not_found(f"Cluster projects/{project}/regions/{region}/clusters/{name}")
+        return found
+
+    def get(self, request: types.GetClusterRequest) -> types.Cluster:
+        """GetCluster."""
+        return self._found(request.project_id, request.region, request.cluster_name)
+
+    def list(self, request: types.ListClustersRequest) -> types.ListClustersResponse:
+        """ListClusters."""
+        wanted = filters.parse(request.filter)
+        found = []
+        for key, cluster in self._state.clusters.items():
+            values = {
+                "status.state": cluster.status.state.name,
+                "clusterName": cluster.cluster_name,
+                **{f"labels.{name}": value for name, value in cluster.labels.items()},
+            }
+            if key.startswith(f"{request.region}/") and filters.matches(wanted, values, _GROUPS):
+                found.append(cluster)
+        begin = int(request.page_token or 0)
+        end = begin + (request.page_size or 200)
+        token = str(end) if end < len(found) else ""
+        return types.ListClustersResponse(clusters=found[begin:end], next_page_token=token)
+
+    def update(self, request: types.UpdateClusterRequest) -> operations_pb2.Operation:
+        """UpdateCluster: labels and the lifecycle; done at once."""
+        with self._state.lock:
+            cluster = self._found(request.project_id, request.region, request.cluster_name)
+            for path in request.update_mask.paths:
+                if path == "labels":
+                    strict.labels(request.cluster.labels)
+                    cluster.labels = dict(request.cluster.labels)
+                elif path.startswith("config.lifecycle_config."):
+                    strict.lifecycle(request.cluster.config.lifecycle_config)
+                    field = path.rpartition(".")[2]
+                    value = getattr(request.cluster.config.lifecycle_config, field)
+                    setattr(cluster.config.lifecycle_config, field, value)
+                else:
+                    raise invalid(f"Cannot update '{path}'.")
+            self._state.clusters.put(f"{request.region}/{request.cluster_name}", cluster)
+            operation = self._operations.begin_cluster("UPDATE", request.region, cluster)
+            self._operations.succeed(operation.name, cluster)
+        return self._operations.copy(operation.name)

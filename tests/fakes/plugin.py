@@ -1,0 +1,24 @@
+"""The fixture `cloud`; register it in a conftest.py: `from tests.fakes.plugin import cloud, cloud_servers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.cloud import Cloud
+
+
+@pytest.fixture(scope="session")
+def cloud_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The two servers, started once; use `cloud`."""
+    with Cloud(tmp_path_factory.mktemp("cloud")) as servers:
+        yield servers
+
+
+@pytest.fixture
+def cloud(cloud_servers: Cloud) -> Iterator[Cloud]:
+    """An empty cloud of the test's own."""
+    cloud_servers.reset()
+    yield cloud_servers
+    cloud_servers.reset()

@@ -1,0 +1,211 @@
+"""A local spark-submit that stands for a cluster: the files of the bucket, in a folder of its own, without the product."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flowerexp.cluster import java
+from flowerexp.cluster.local import spark_home
+from tests.fakes.bucket import Bucket
+from tests.fakes.state import replace_file
+
+_IMAGE = Path(__file__).parent / "image"
+_LEAN_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms64m"
+# No image has these: what a job needs of the product, the job brings.
+_NEVER_THERE = ("flowerexp", "hydra_plugins", "hydra", "omegaconf", "mlflow")
+_HIDDEN = ("PYTHON", "SPARK_", "PYSPARK_", "FLOWEREXP_", "MLFLOW_", "HYDRA_", "GOOGLE_", "DATAPROC_", "PYTEST_")
+# How large a cluster is, this machine cannot follow; on a cluster these are about YARN.
+_NOT_HERE = (
+    "spark.master",
+    "spark.submit.",
+    "spark.yarn.",
+    "spark.dataproc.",
+    "spark.driver.memory",
+    "spark.driver.cores",
+)
+_NOT_HERE += ("spark.executor.memory", "spark.executor.cores", "spark.executor.instances", "spark.dynamicAllocation.")
+_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to run: URIs in the bucket, and Spark properties.
+
+    `output` is the prefix of the driver's output; `lacks` are modules that the image lacks.
+    """
+
+    main: str
+    output: str
+    args: list[str] = field(default_factory=list)
+    python_files: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    archives: list[str] = field(default_factory=list)
+    jars: list[str] = field(default_factory=list)
+    properties: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    lacks: list[str] = field(default_factory=list)
+    event_log: str = ""
+
+
+class Run:
+    """One spark-submit. It lives in a session of its own, and survives the service; another service finds it again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "driver.log"
+        self._file = folder / "run.json"
+
+    @property
+    def started(self) -> bool:
+        """Was it started, by this service or an earlier one?"""
+        return self._file.exists()
+
+    def start(self, work: Work, bucket: Bucket) -> None:
+        """Fetch the files and start.
+
+        Raises:
+            FileNotFoundError: a file is not in the bucket; `str()` is its URI.
+        """
+        home = self.folder / "work"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "tmp").mkdir(parents=True)
+        home.mkdir()
+        command = ["bash", "-c", '"$@"; code=$?; echo $code > "$0.tmp"; mv "$0.tmp" "$0"', str(self.folder / "exit")]
+        command += self._command(work, bucket, home)
+        with self.log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=home,
+                env=self._environment(work, bucket),
+                start_new_session=True,
+            )
+        found = {"pid": process.pid, "start_time": _start_time(process.pid)}
+        replace_file(self._file, json.dumps(found).encode())
+
+    def _command(self, work: Work, bucket: Bucket, home: Path) -> list[str]:
+        command = [str(spark_home() / "bin" / "spark-submit"), "--master", "local[2]"]
+        script = bucket.fetch(work.main, home)
+        for option, uris in (("--py-files", work.python_files), ("--files", work.files), ("--jars", work.jars)):
+            if uris:
+                command += [option, ",".join(str(bucket.fetch(uri, home)) for uri in uris)]
+        for uri in work.archives:
+            _unpack(uri, bucket, home)
+        for name, value in self._properties(work).items():
+            command += ["--conf", f"{name}={value}"]
+        return [*command, str(script), *work.args]
+
+    def _properties(self, work: Work) -> dict[str, str]:
+        given = {name: value for name, value in work.properties.items() if not name.startswith(_NOT_HERE)}
+        if given.get("spark.eventLog.dir", "").startswith("gs://") or given.get("spark.eventLog.enabled") == "true":
+            (self.folder / "events").mkdir(exist_ok=True)
+            given["spark.eventLog.dir"] = (self.folder / "events").as_uri()
+        jvm = given.pop("spark.driver.extraJavaOptions", "")
+        return {
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.log.level": "WARN",
+            **given,
+            "spark.driver.extraJavaOptions": f"{_LEAN_JVM} {jvm}".strip(),
+        }
+
+    def _environment(self, work: Work, bucket: Bucket) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)}
+        given = dict(work.environment)
+        brought = [path for path in given.pop("PYTHONPATH", "").split(os.pathsep) if path]
+        return {
+            **kept,
+            "JAVA_HOME": str(java.find().home),
+            "SPARK_HOME": str(spark_home()),
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_LAUNCHER_OPTS": _LEAN_JVM,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": os.pathsep.join([str(_IMAGE), *brought]),
+            "TMPDIR": str(self.folder / "tmp"),
+            "SPARK_LOCAL_DIRS": str(self.folder / "tmp"),
+            "FAKE_IMAGE_LACKS": ",".join([*_NEVER_THERE, *work.lacks]),
+            "STORAGE_EMULATOR_HOST": bucket.host,
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "CUDA_VISIBLE_DEVICES": "",
+            **{name: value for name, value in given.items() if not name.startswith("PYSPARK_")},
+        }
+
+    def exit_code(self) -> int | None:
+        """The exit code; None while it runs; -9 if it went without leaving one."""
+        found = json.loads(self._file.read_bytes())
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(found["pid"], os.WNOHANG)
+        alive = _start_time(found["pid"]) == found["start_time"] is not None
+        code = self.folder / "exit"
+        if code.exists():
+            return int(code.read_text())
+        return None if alive else -9
+
+    def stop(self) -> None:
+        """End it and all that it started: by SIGTERM, and SIGKILL after some seconds."""
+        if not self.started or self.exit_code() is not None:
+            return
+        group = json.loads(self._file.read_bytes())["pid"]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, number)
+            deadline = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < deadline and self.exit_code() is None:
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it at once, whoever waits for it."""
+        if self.started and self.exit_code() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(json.loads(self._file.read_bytes())["pid"], signal.SIGKILL)
+
+
+def lacking(lacked: Iterable[str], installed: Iterable[str]) -> list[str]:
+    """The modules that a cluster lacks: those that its image does, and that nothing installed."""
+    there = set(installed)
+    return [name for name in lacked if name not in there and not any(each.startswith(f"{name}.") for each in there)]
+
+
+def environment_of(properties: Mapping[str, str], *prefixes: str) -> dict[str, str]:
+    """Environment variables given as properties, such as spark.dataproc.driverEnv.NAME or spark-env:NAME."""
+    found = {}
+    for prefix in prefixes:
+        found |= {name.removeprefix(prefix): value for name, value in properties.items() if name.startswith(prefix)}
+    return found
+
+
+def _unpack(uri: str, bucket: Bucket, home: Path) -> None:
+    """An archive goes into the working directory, under the name after its `#`, else under its own, as YARN has it."""
+    plain, _, alias = uri.partition("#")
+    archive = bucket.fetch(plain, home.parent)
+    target = home / (alias or archive.name)
+    target.mkdir()
+    if archive.suffix == ".jar":
+        shutil.unpack_archive(archive, target, "zip")
+    else:
+        shutil.unpack_archive(archive, target)
+
+
+def _start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot (proc(5), field 22); None if there is none, or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])

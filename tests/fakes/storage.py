@@ -1,0 +1,159 @@
+"""Cloud Storage: the PyPI package gcp-storage-emulator, served by threads and patched where it is not like Google.
+
+Run as `python -m tests.fakes.storage [--folder FOLDER] [--port PORT]`; prints its port, ends when its standard input does.
+
+What is patched, and why:
+
+- It answers one request at a time: here each connection has a thread. Its store is not thread-safe, so that a handler
+  runs under a lock, with the request's body read before; a slow client holds up nobody.
+- In memory it writes an index of all objects into itself at every change, which takes time in proportion to the number
+  of objects: left out, nothing reads it.
+- It forgets what a bucket was created with: uniform access, public access prevention, lifecycle rules, location.
+- A PATCH of a bucket replaces a whole section such as `iamConfiguration`; Google merges, and null deletes.
+- It takes any name for a bucket; Google does not.
+- A range that begins past the end gives 206; Google answers 416. A range of the last N bytes gives everything.
+- It knows no preconditions on generations. That stays so: rely on none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import threading
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+from gcp_storage_emulator import server
+from gcp_storage_emulator.handlers import buckets, objects
+from gcp_storage_emulator.storage import Storage
+
+from tests.fakes.process import announce, end_with_parent
+
+_LOCK = threading.RLock()
+_KEPT = (*buckets._WRITABLE_BUCKET_FIELDS, "autoclass", "hierarchicalNamespace", "rpo")
+# https://cloud.google.com/storage/docs/buckets#naming
+_BUCKET_NAME = re.compile(r"(?!goog)(?!.*google)[a-z0-9][-_a-z0-9.]{1,220}[a-z0-9]")
+
+
+class _Store(Storage):  # type: ignore[misc]
+    def _write_config_to_file(self) -> None:
+        if not self._use_memory_fs:
+            super()._write_config_to_file()
+
+
+class _Threads(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """A JSON merge patch (RFC 7396), as Google's PATCH does it."""
+    merged = dict(old)
+    for key, value in new.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(old.get(key), dict):
+            merged[key] = merge(old[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in metadata.items() if key in _KEPT}
+    if kept.get("location"):
+        kept["location"] = kept["location"].upper()
+    return kept
+
+
+def _insert_bucket(request: Any, response: Any, storage: Any) -> None:
+    name = (request.data or {}).get("name", "")
+    if not _BUCKET_NAME.fullmatch(name):
+        message = f"Invalid bucket name: '{name}'"
+        response.status = HTTPStatus.BAD_REQUEST
+        response.json({"error": {"code": 400, "message": message, "errors": [{"message": message}]}})
+        return
+    buckets.insert(request, response, storage)
+    if response.status == HTTPStatus.OK:
+        bucket = merge(storage.get_bucket(name), _kept(request.data))
+        storage.create_bucket(name, bucket)
+        response.json(bucket)
+
+
+def _patch_bucket(request: Any, response: Any, storage: Any) -> None:
+    name = request.params["bucket_name"]
+    bucket = storage.get_bucket(name)
+    if not bucket:
+        response.status = HTTPStatus.NOT_FOUND
+        return
+    bucket = merge(bucket, _kept(request.data or {}))
+    bucket["metageneration"] = str(int(bucket["metageneration"]) + 1)
+    storage.create_bucket(name, bucket)
+    response.json(bucket)
+
+
+def _download(request: Any, response: Any, storage: Any) -> None:
+    asked = re.fullmatch(r"\s*bytes=(\d*)-(\d*)\s*", request.get_header("range", "") or "")
+    stored = storage.objects.get(request.params["bucket_name"], {}).get(request.params["object_id"])
+    if asked and stored:
+        size = int(stored["size"])
+        first = int(asked[1]) if asked[1] else max(0, size - int(asked[2] or 0))
+        if first >= size:
+            response.status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            response["Content-Range"] = f"bytes */{size}"
+            return
+        if not asked[1]:
+            request._request_handler.headers.replace_header("range", f"bytes={first}-")
+    objects.download(request, response, storage)
+
+
+def _get_object(request: Any, response: Any, storage: Any) -> None:
+    media = request.query.get("alt", [""])[0] == "media"
+    (_download if media else objects.get)(request, response, storage)
+
+
+_REPLACED: dict[Any, Callable[..., None]] = {
+    buckets.insert: _insert_bucket,
+    buckets.patch: _patch_bucket,
+    objects.download: _download,
+    objects.get: _get_object,
+}
+
+
+def _locked(handler: Callable[..., None]) -> Callable[..., None]:
+    def answer(request: Any, response: Any, storage: Any) -> None:
+        _ = request.data  # read from the connection before the lock is taken
+        with _LOCK:
+            _REPLACED.get(handler, handler)(request, response, storage)
+
+    return answer
+
+
+def patched_handlers() -> tuple[tuple[str, dict[str, Callable[..., None]]], ...]:
+    """The emulator's table of routes, with our handlers, each under the lock."""
+    return tuple(
+        (route, {method: _locked(handler) for method, handler in methods.items()}) for route, methods in server.HANDLERS
+    )
+
+
+def main() -> None:
+    """Serve until the parent process ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", default=None)
+    parser.add_argument("--port", type=int, default=0)
+    arguments = parser.parse_args()
+    server.HANDLERS = patched_handlers()
+    objects_insert = _locked(objects.insert)
+    server.objects.insert = objects_insert  # the router's fallback for uploads without the /upload prefix
+    store = _Store(use_memory_fs=arguments.folder is None, data_dir=arguments.folder)
+    http = _Threads(("127.0.0.1", arguments.port), partial(server.RequestHandler, store))
+    announce(storage=http.server_address[1])
+    end_with_parent()
+    http.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
