@@ -23,9 +23,13 @@ _SECRETS = re.compile(
 # In the words of Compute Engine, which Dataproc passes on, whatever status code it wraps them in.
 _STOCK_OUT = re.compile(r"RESOURCE_POOL_EXHAUSTED|does not have enough resources|STOCKOUT|RESOURCE_NOT_READY")
 _INSUFFICIENT = re.compile(
-    r"Insufficient '(?P<name>\w+)' quota\. Requested (?P<asked>[\d.]+), available (?P<left>[\d.]+)"
+    r"Insufficient '(?P<name>\w+)' quota\. Requested (?P<asked>\d+(\.\d+)?), available (?P<left>\d+(\.\d+)?)"
 )
-_EXCEEDED = re.compile(r"Quota '(?P<name>\w+)' exceeded\.?\s+Limit: (?P<left>[\d.]+)")
+_EXCEEDED = re.compile(r"Quota '(?P<name>\w+)' exceeded\.?\s+Limit: (?P<left>\d+(\.\d+)?)")
+_NO_PROJECT = re.compile(
+    r"(?i)unknown project|project \S*\s*(was |is )?(not found|does not exist|invalid)"
+)
+_CALLED = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) https?://\S+: ")  # Cloud Storage begins with what it was asked
 _QUOTA_HINTS = {
     "CPUS": "take fewer workers (cluster.workers.count) or smaller machines (cluster.workers.machine_type)",
     "IN_USE_ADDRESSES": "set cluster.internal_ip_only=true, or take fewer workers (cluster.workers.count)",
@@ -44,7 +48,7 @@ def scrubbed(text: str) -> str:
 def message_of(error: BaseException) -> str:
     """What an error of Google's libraries says, in one line."""
     text = error.message if isinstance(error, exceptions.GoogleAPICallError) else str(error)
-    return scrubbed(" ".join(str(text).split()))
+    return scrubbed(_CALLED.sub("", " ".join(str(text).split())))
 
 
 def is_stock_out(error: BaseException) -> bool:
@@ -110,7 +114,7 @@ def _hint(error: BaseException, text: str, place: Mapping[str, Any]) -> str | No
         return f"run: gcloud services enable dataproc.googleapis.com storage.googleapis.com --project={project}"
     if isinstance(error, exceptions.Forbidden):
         return f"is gcp.project={project} right? {_ROLES}"
-    if re.search(r"(?i)project.{0,80}(not found|does not exist|unknown|invalid)|unknown project", text):
+    if _NO_PROJECT.search(text):
         return f"check gcp.project={project}"
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.RetryError | auth_exceptions.TransportError):
         return "is the network there? try again later"
