@@ -26,9 +26,7 @@ _INSUFFICIENT = re.compile(
     r"Insufficient '(?P<name>\w+)' quota\. Requested (?P<asked>\d+(\.\d+)?), available (?P<left>\d+(\.\d+)?)"
 )
 _EXCEEDED = re.compile(r"Quota '(?P<name>\w+)' exceeded\.?\s+Limit: (?P<left>\d+(\.\d+)?)")
-_NO_PROJECT = re.compile(
-    r"(?i)unknown project|project \S*\s*(was |is )?(not found|does not exist|invalid)"
-)
+_NO_PROJECT = re.compile(r"(?i)unknown project|project \S*\s*(was |is )?(not found|does not exist|invalid)")
 _CALLED = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) https?://\S+: ")  # Cloud Storage begins with what it was asked
 _QUOTA_HINTS = {
     "CPUS": "take fewer workers (cluster.workers.count) or smaller machines (cluster.workers.machine_type)",

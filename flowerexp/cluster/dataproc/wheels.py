@@ -135,7 +135,7 @@ def stage(bucket: Bucket, requires: Mapping[str, str], python: str, *, archive: 
             return packages
         for wheel in sorted(folder.glob("*.whl")):
             bucket.put(f"{packages.folder}/{wheel.name}", wheel)
-        bucket.put(f"{packages.folder}/requirements.txt", "".join(f"{pin}\n" for pin in pins).encode())
+        bucket.put(f"{packages.folder}/requirements.txt", _listed(folder))
         bucket.put(packages.action, _ACTION)  # last, since it says that the others are there
     return packages
 
@@ -154,6 +154,14 @@ def _downloaded(pins: list[str], python: str) -> Iterator[Path]:
         given = [*_target_options(python), *source, "--constraint", str(constraints)]
         _pip(["download", *given, "--dest", str(wheels), *pins])
         yield wheels
+
+
+def _listed(folder: Path) -> bytes:
+    """The requirements that are met by the wheels in a folder, all of them."""
+    from packaging.utils import parse_wheel_filename
+
+    found = [parse_wheel_filename(path.name)[:2] for path in sorted(folder.glob("*.whl"))]
+    return "".join(f"{name}=={version}\n" for name, version in found).encode()
 
 
 def _target_options(python: str) -> list[str]:
