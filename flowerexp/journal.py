@@ -37,8 +37,8 @@ class State:
         starts: how often each run was started.
         jobs: the submitted jobs: folder, handle, and the runs they carry.
         clusters: the last that was told of each cluster: state, handle and config; by its name.
-        billed: for each cluster that was created, its config, and the epoch seconds at which it was asked for and
-            deleted; None for one that may still be there.
+        billed: for each cluster that was created, its config under `cluster`, and the epoch seconds at which it was
+            `creating`, `running` and `deleted`, as far as it came.
     """
 
     runs: dict[str, str] = field(default_factory=dict)
@@ -46,16 +46,17 @@ class State:
     starts: dict[str, int] = field(default_factory=dict)
     jobs: list[dict[str, Any]] = field(default_factory=list)
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
-    billed: list[tuple[dict[str, Any], float, float | None]] = field(default_factory=list)
+    billed: list[dict[str, Any]] = field(default_factory=list)
 
     def _cluster(self, event: dict[str, Any]) -> None:
-        name = event["handle"]["name"]
-        before = self.clusters.get(name, {}).get("state", "deleted")
-        if before == "deleted" and event["state"] != "deleted":
-            self.billed.append((event["cluster"], event["at"], None))
-        elif event["state"] == "deleted" and before != "deleted":
-            place = next(n for n, (config, _, end) in enumerate(self.billed) if config == event["cluster"] and not end)
-            self.billed[place] = (*self.billed[place][:2], event["at"])
+        """Take note of a cluster's new state; one that was deleted and is created again is billed anew."""
+        name, state = event["handle"]["name"], event["state"]
+        alive = name in self.clusters and self.clusters[name]["state"] != "deleted"
+        if alive:
+            bill = next(one for one in reversed(self.billed) if one["name"] == name)
+            bill.setdefault(state, event["at"])
+        elif state != "deleted":
+            self.billed.append({"name": name, "cluster": event["cluster"], "creating": event["at"]})
         self.clusters[name] = event
 
 

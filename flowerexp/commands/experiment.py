@@ -27,9 +27,12 @@ def main(arguments: Sequence[str]) -> int:
 def _before(config: dict[str, Any], origin: Origin) -> None:
     """Before a single run's folder is made: what can be found to be wrong already?"""
     from flowerexp.orchestrate import preflight
+    from flowerexp.plan import PlannedRun
+    from flowerexp.sweep.budget import check_budget
 
     try:
         preflight(config)
+        check_budget([PlannedRun("", config, Path(), "")])
     except FlowerexpError as error:
         raise located(error, origin) from error
 

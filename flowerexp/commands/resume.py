@@ -16,7 +16,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="flowerexp resume", description="Run what is missing of a sweep.")
     parser.add_argument("sweep", help="its folder, or a part of its name that no other has")
     parser.add_argument("--changed-code", action="store_true", help="go on although flowerexp's code has changed since")
+    parser.add_argument("--budget", type=float, metavar="USD", help="what the sweep may cost in all, instead of before")
     options = parser.parse_args(arguments)
     home = Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
-    state = resume(find_sweep(options.sweep, home), Screen(), options.changed_code)
+    state = resume(find_sweep(options.sweep, home), Screen(), options.changed_code, options.budget)
     return 0 if set(state.runs.values()) <= {"finished", "skipped"} else 1

@@ -1,7 +1,7 @@
 """The one place that walks plan -> cluster -> job -> measurements -> analysis -> tracking.
 
-`preflight` looks before anything happens, `drive` takes jobs to their clusters, `home` brings runs home, and `batch`
-holds it together; a single run is a batch of one.
+`preflight` looks before anything happens, `drive` takes jobs to their clusters, `watch` sees their runs end, `home`
+brings these home, `ledger` counts what it costs, and `batch` holds it together; a single run is a batch of one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from typing import Any
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.orchestrate.batch import Batch
+from flowerexp.orchestrate.events import Found, scope
 from flowerexp.orchestrate.home import RECORD, Result
+from flowerexp.orchestrate.ledger import Bill, Ledger
 from flowerexp.orchestrate.preflight import preflight
+from flowerexp.orchestrate.settle import settle
 from flowerexp.plan import plan
 
-__all__ = ["RECORD", "Batch", "Result", "preflight", "run"]
+__all__ = ["RECORD", "Batch", "Bill", "Found", "Ledger", "Result", "preflight", "run", "scope", "settle"]
 
 
 def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[str, Any] | None = None) -> Result:
@@ -38,5 +41,7 @@ def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[
     bundle = Bundle(find_script(config["entrypoint"]["script"]))
     planned = plan([config], [folder], bundle.code_hash, extra or {})
     results: list[Result] = []
-    Batch(planned, folder, screen).run(results.append)
+    ledger = Ledger(config)
+    Batch(planned, folder, screen, ledger=ledger).run(results.append)
+    settle(planned.runs, ledger.bills)
     return results[0]

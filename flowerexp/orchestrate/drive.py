@@ -1,70 +1,23 @@
-"""Take jobs to their cluster: ship, submit, follow, and tell what happens, from a thread of its own."""
+"""Take jobs to their cluster: open, ship, submit, follow, close, and tell what happens, from a thread of its own."""
 
 from __future__ import annotations
 
 import json
 import queue
-import shutil
 import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from flowerexp import storage
-from flowerexp.cluster import Backend, JobFiles, Submission, backend
-from flowerexp.config.redact import redacted
+from flowerexp.cluster import Submission, backend
 from flowerexp.errors import FlowerexpError, StoppedError, from_os_error
-from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.follow import follow
-from flowerexp.job.results import fetch
-from flowerexp.plan import PlannedJob, PlannedRun
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a job or one of its runs.
-
-    Attributes:
-        kind: `cluster` (its state changed), `submitted`, `progress`, `started`, `ended` (its results are there), `lost`
-            (the job ended without them), `refused` (the job could not be submitted), `warning`, or `closed` (the last
-            event of a drive).
-        runs: the runs that it is about.
-        message: the progress message, the submission's handle, the cluster's state, the error's text, or the drive
-            that closed.
-        exit_code: of the job that ended.
-        tail: the last lines that the job printed.
-    """
-
-    kind: str
-    runs: Sequence[PlannedRun] = ()
-    message: Any = None
-    exit_code: int = 0
-    tail: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Found:
-    """A job that outlived its launcher: it is followed, not started again."""
-
-    submission: Submission
-    runs: Sequence[PlannedRun]
-
-    @property
-    def cluster(self) -> Mapping[str, Any]:
-        """The config of the cluster that it runs on."""
-        cluster: Mapping[str, Any] = self.runs[0].config["cluster"]
-        return cluster
-
-
-class Keeper(Protocol):
-    """Who writes down, at once, what becomes of a cluster."""
-
-    def cluster(self, state: str, config: Mapping[str, Any], handle: Mapping[str, Any]) -> None:
-        """A cluster is `creating`, `running`, `deleting` or `deleted`."""
-        ...
+from flowerexp.job.ship import ship
+from flowerexp.orchestrate.events import Event, Found, Keeper, scope
+from flowerexp.orchestrate.watch import Watch, keep_log
+from flowerexp.plan import Plan, PlannedJob, PlannedRun
 
 
 class Drive(threading.Thread):
@@ -140,6 +93,8 @@ class Drive(threading.Thread):
             self._events.put(Event("closed", (), self))
 
     def _run(self) -> None:
+        if not self.runs:  # a cluster that is only to be deleted
+            return
         try:
             self._backend.open(self._scope, self._requires(), self)
         except StoppedError:
@@ -175,7 +130,7 @@ class Drive(threading.Thread):
             attempt += 1
             folder = self._folder / (name if attempt == 1 else f"{name}-{attempt}")
             try:
-                files = write_job(job, remaining, folder, self._scope, self._backend)
+                files = ship(job, remaining, folder, self._scope, self._backend)
                 submission = self._backend.submit(files)
             except (FlowerexpError, OSError) as error:
                 text = str(from_os_error(error, "submitting:")) if isinstance(error, OSError) else str(error)
@@ -198,94 +153,57 @@ class Drive(threading.Thread):
         self._submission = submission
         if self._stopping.is_set():
             submission.stop()
-        watch = _Watch({self._backend.output(run.folder, self._scope): run for run in runs}, self._events)
+        watch = Watch({self._backend.output(run.folder, self._scope): run for run in runs}, self._events)
         code, tail = follow(submission, watch.listen, watch.printed.append)
         self._submission = None
         self._collect(submission)
         remaining = watch.remaining()
+        tail = [*tail, *watch.trouble]
         if self._stopping.is_set():
             self._events.put(Event("lost", remaining, "stopped", code, tail))
             return []
         # The run at hand dies with its job; the others may go on in another, unless it did not come to any.
         lost = [run for run in remaining if run in watch.started] or (remaining if not watch.ended else [])
         for run in lost:
-            _keep_log(run, watch.printed)
+            keep_log(run, watch.printed)
         if lost:
             self._events.put(Event("lost", lost, None, code, tail))
         return [run for run in remaining if run not in lost]
 
 
-class _Watch:
-    """What is seen of a job's runs while it is followed.
+def drives(
+    plan: Plan,
+    folder: Path,
+    events: queue.Queue[Event],
+    keeper: Keeper | None,
+    found: Sequence[Found] = (),
+    leftover: Sequence[Mapping[str, Any]] = (),
+) -> list[Drive]:
+    """A drive for each cluster: of the plan, of jobs that were found, and those that are only to be deleted.
 
     Args:
-        runs: the job's runs by the places that they write to.
+        plan: the plan.
+        folder: where jobs get their folders.
         events: where what happens is told.
+        keeper: who writes down what becomes of the clusters; None for a single run.
+        found: jobs that outlived an earlier launcher.
+        leftover: configs of clusters that no run needs.
     """
+    clusters: dict[str, tuple[Mapping[str, Any], list[int], list[Found]]] = {}
 
-    def __init__(self, runs: Mapping[str, PlannedRun], events: queue.Queue[Event]) -> None:
-        self._runs = dict(runs)
-        self._events = events
-        self.started: list[PlannedRun] = []
-        self.ended: list[PlannedRun] = []
-        self.printed: list[str] = []
+    def of(cluster: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[int], list[Found]]:
+        return clusters.setdefault(json.dumps(cluster, sort_keys=True), (cluster, [], []))
 
-    def listen(self, message: Mapping[str, Any]) -> None:
-        """Take a progress message of the job."""
-        run = self._runs.get(str(message.get("output")))
-        if run is None or "state" not in message:
-            self._events.put(Event("progress", (), message))
-        elif message["state"] == "started":
-            self.started.append(run)
-            self._events.put(Event("started", (run,)))
-        elif run not in self.ended:
-            self._end(str(message["output"]), run)
-
-    def remaining(self) -> list[PlannedRun]:
-        """The runs without results, once the job is over."""
-        for output, run in self._runs.items():
-            if run not in self.ended and storage.exists(storage.join(output, "status.json")):
-                self._end(output, run)
-        return [run for run in self._runs.values() if run not in self.ended]
-
-    def _end(self, output: str, run: PlannedRun) -> None:
-        self.ended.append(run)
-        fetch(output, run.folder / "results")
-        _keep_log(run, self.printed)
-        self._events.put(Event("ended", (run,)))
-
-
-def _keep_log(run: PlannedRun, printed: list[str]) -> None:
-    """Give a run that shares its job with others its own part of the driver's log: what was printed since the last."""
-    log = run.folder / "job" / "driver.log"
-    if not log.exists():
-        try:
-            storage.write_bytes(str(log), "".join(f"{line}\n" for line in printed).encode())
-        except OSError:
-            return  # the job's own log has it; what is wrong with the disk will be met again
-    printed.clear()
-
-
-def write_job(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, cluster: Backend) -> JobFiles:
-    """Write what is shipped into a job's folder: the job file, the bundle and the script.
-
-    Args:
-        job: the job.
-        runs: those of its runs that it carries this time.
-        folder: the job's.
-        scope: the sweep or run that it belongs to.
-        cluster: it says where the runs write to.
-
-    Raises:
-        OSError: no room, no permission.
-    """
-    bundle = Bundle(find_script(job.script))
-    folder.mkdir(parents=True, exist_ok=True)
-    listed = [
-        {"run_key": run.run_key, "config": redacted(run.config), "output": cluster.output(run.folder, scope)}
-        for run in runs
-    ]
-    requires = {name: str(pin) for run in runs for name, pin in run.config["entrypoint"]["requires"].items()}
-    storage.write_bytes(str(folder / "job.json"), json.dumps({"requires": requires, "runs": listed}, indent=1).encode())
-    script = Path(shutil.copy(bundle.script, folder))
-    return JobFiles(folder, script, bundle.write(folder), folder / "job.json", scope, requires)
+    for left in leftover:
+        of(left)
+    for one in found:
+        of(one.cluster)[2].append(one)
+    for place, job in enumerate(plan.jobs):
+        of(job.cluster)[1].append(place)
+    made = []
+    for cluster, places, running in clusters.values():
+        # A job's name is its identity in a cloud: one that is submitted when a sweep is resumed has another.
+        names = [f"jobs/{int(time.time())}-{place}" if keeper else "job" for place in places]
+        own = [plan.jobs[place] for place in places]
+        made.append(Drive(cluster, scope(folder), own, folder, names, events, running, keeper))
+    return made

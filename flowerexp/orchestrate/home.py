@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import analysis, index, measurements, storage, tracking
+from flowerexp.cluster import cost, limits
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, FlowerexpError, JobError, from_os_error
 from flowerexp.job.results import Outcome, read_outcome
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
 
 RECORD = "run.json"
+SECONDS = "cost/cluster_seconds"
+"""The fact that holds how long a run kept its cluster busy."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,13 @@ def bring_home(run: PlannedRun, submitted_at: float, exit_code: int, tail: Seque
         error = error or problem
     if found and found.verdict.state == "invalid" and not error:
         error = DataError("; ".join(found.verdict.reasons))
+    facts = {**outcome.facts, **limits.ceilings(run.config["cluster"]), **_own_cost(run, outcome)}
     ended = {
         "state": "failed" if error else "finished",
         "error": str(error) if error else None,
         "ended_at": outcome.ended_at or time.time(),
         "phases": outcome.phases,
-        "facts": outcome.facts,
+        "facts": facts,
         "notes": list(outcome.notes),
         "verdict": vars(found.verdict) if found else None,
     }
@@ -74,6 +78,18 @@ def bring_home(run: PlannedRun, submitted_at: float, exit_code: int, tail: Seque
     except FlowerexpError as problem:
         error = error or problem
     return Result(run, outcome, found, run_id, error)
+
+
+def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
+    """How long the run kept its cluster busy, and what that cost; nothing where that, or a price, is not known."""
+    if outcome.started_at is None or outcome.ended_at is None:
+        return {}
+    try:
+        rate = cost.rate(run.config["cluster"], cost.Prices.load(run.config["budget"]["prices"]))
+    except FlowerexpError:
+        return {}
+    seconds = outcome.ended_at - outcome.started_at
+    return {SECONDS: seconds, "cost/usd": rate.total * seconds / 3600} if rate and rate.total else {}
 
 
 def _analyse(run: PlannedRun) -> Analysis | None:

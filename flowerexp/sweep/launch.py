@@ -28,6 +28,7 @@ from flowerexp.journal import PLAN, Journal
 from flowerexp.orchestrate import Result, preflight
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep import grammar
+from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.run import Sweep
 
@@ -74,6 +75,7 @@ def launch(
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     _preflight(checked)
     runs = _runs(checked, composed, config, folder, first)
+    check_budget(runs)
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder)
     returns: dict[str, JobReturn] = {}
@@ -102,7 +104,8 @@ def _preflight(checked: Sequence[Mapping[str, Any]]) -> None:
     """The preflight of every run; those that ask for the same are looked at once."""
     seen: set[str] = set()
     for config in checked:
-        asked = repr([config[key] for key in ("cluster", "dataset", "storage", "tracking", "entrypoint")])
+        read = ("cluster", "dataset", "storage", "tracking", "entrypoint", "quota", "budget")
+        asked = repr([config[key] for key in read])
         if asked not in seen:
             seen.add(asked)
             preflight(config)

@@ -7,20 +7,20 @@ import shutil
 import time
 from pathlib import Path
 
-from flowerexp import tracking
+from flowerexp import storage, tracking
 from flowerexp.cluster import backend
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.job.results import fetch
 from flowerexp.journal import DONE, Journal, State
-from flowerexp.orchestrate import preflight
-from flowerexp.orchestrate.drive import Found
+from flowerexp.orchestrate import Found, preflight, scope
 from flowerexp.orchestrate.home import bring_home
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.run import Sweep, SweepRecorder, planned_runs
 
 
-def resume(folder: Path, screen: Screen, changed_code: bool = False) -> State:
+def resume(folder: Path, screen: Screen, changed_code: bool = False, budget: float | None = None) -> State:
     """Resume the sweep in a folder.
 
     Runs that finished, or failed on their own, stay as they are. A run that was lost with its job, or never started,
@@ -30,6 +30,7 @@ def resume(folder: Path, screen: Screen, changed_code: bool = False) -> State:
         folder: the sweep's folder.
         screen: where progress is shown.
         changed_code: go on although flowerexp's code has changed since.
+        budget: what the sweep may cost in all, in US dollars, instead of `budget.usd`.
 
     Returns:
         How the sweep stands in the end.
@@ -51,15 +52,16 @@ def resume(folder: Path, screen: Screen, changed_code: bool = False) -> State:
                 break
         found = _running(state, runs)
         followed = {run.folder.name for one in found for run in one.runs}
-        _bring_home_unseen(journal, runs, state, followed)
+        _bring_home_unseen(journal, [run for run in runs if run.folder.name not in followed], state)
         state = journal.read()
         missing = [
             run for run in runs if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed
         ]
         for run in missing:
-            _clear(run)
+            _clear(run, folder)
         screen.say(f"resuming: {len(runs) - len(missing) - len(followed)} of {len(runs)} runs are done already")
-        Sweep(journal, runs, screen, plan["max_clusters"], plan["max_failures"]).run(lambda _: None, missing, found)
+        sweep = Sweep(journal, runs, screen, plan["max_clusters"], plan["max_failures"], budget)
+        sweep.run(lambda _: None, missing, found)
         return journal.read()
 
 
@@ -105,17 +107,28 @@ def _running(state: State, runs: list[PlannedRun]) -> list[Found]:
     return found
 
 
-def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State, followed: set[str]) -> None:
+def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State) -> None:
     """Runs that ended while no launcher looked: their results are there, and need not be measured again."""
     recorder = SweepRecorder(journal)
+    submitted = {name for job in state.jobs for name in job["runs"]}
     for run in runs:
-        seen = state.runs.get(run.folder.name) in DONE
-        if not seen and run.folder.name not in followed and (run.folder / "results" / "status.json").exists():
+        if state.runs.get(run.folder.name) in DONE or run.folder.name not in submitted:
+            continue
+        output = _output(run, journal.folder)
+        if storage.exists(storage.join(output, "status.json")):
+            fetch(output, run.folder / "results")
             recorder.ended(bring_home(run, time.time(), 0, ()))
 
 
-def _clear(run: PlannedRun) -> None:
+def _output(run: PlannedRun, folder: Path) -> str:
+    """Where a run's job wrote its results."""
+    return backend(run.config["cluster"]).output(run.folder, scope(folder))
+
+
+def _clear(run: PlannedRun, folder: Path) -> None:
     """Take away what a lost run left, so that nothing of it is taken for the new one's."""
     tracking.withdraw(run.folder, tracking.Store(**run.config["tracking"]))
     for name in ("results", "analysis", "job"):
         shutil.rmtree(run.folder / name, ignore_errors=True)
+    if not storage.is_local(output := _output(run, folder)):
+        storage.remove(storage.join(output, "status.json"))

@@ -10,9 +10,9 @@ from typing import Any
 from flowerexp import tracking
 from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
+from flowerexp.errors import FlowerexpError
 from flowerexp.journal import DONE, Journal
-from flowerexp.orchestrate import Batch, Result
-from flowerexp.orchestrate.drive import Found
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, settle
 from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
 
@@ -26,6 +26,7 @@ class Sweep:
         screen: where progress is shown.
         max_clusters: how many clusters work side by side.
         max_failures: stop when so many runs have failed; None never does.
+        budget: what the sweep may cost in all, in US dollars, instead of what its runs' configs say.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Sweep:
         screen: Screen,
         max_clusters: int = 1,
         max_failures: int | None = None,
+        budget: float | None = None,
     ) -> None:
         self._journal = journal
         self._runs = runs
         self._screen = screen
         self._max_clusters = max_clusters
         self._max_failures = max_failures
+        self._budget = budget
 
     def run(
         self,
@@ -57,15 +60,23 @@ class Sweep:
 
         Raises:
             KeyboardInterrupt: Ctrl-C; all is stopped, and the command that goes on was shown.
+            BudgetError: the budget is used up; likewise.
         """
         missing = self._skip(self._runs if missing is None else missing)
-        plan = Plan(grouped([*missing]))
         following = [run for one in found for run in one.runs]
+        leftover = self._leftover([*missing, *following])
         try:
-            if missing or found:
-                recorder = SweepRecorder(self._journal)
+            if missing or found or leftover:
                 batch = Batch(
-                    plan, self._journal.folder, self._screen, recorder, found, self._max_clusters, self._max_failures
+                    Plan(grouped([*missing])),
+                    self._journal.folder,
+                    self._screen,
+                    SweepRecorder(self._journal),
+                    found,
+                    self._max_clusters,
+                    self._max_failures,
+                    Ledger(self._budgeted(), self._bills()),
+                    leftover,
                 )
                 batch.run(deliver, [*missing, *following])
         except BaseException:
@@ -78,6 +89,32 @@ class Sweep:
     def command(self) -> str:
         """The command that resumes this sweep."""
         return f"flowerexp resume {shlex.quote(str(self._journal.folder))}"
+
+    def _budgeted(self) -> dict[str, Any]:
+        """The config whose budget and quota hold for the sweep: its first run's, with a budget raised on resuming."""
+        config = dict(self._runs[0].config)
+        if self._budget is not None:
+            config["budget"] = {**config["budget"], "usd": self._budget}
+        return config
+
+    def _bills(self) -> list[Bill]:
+        """The clusters that the sweep has paid for, by the journal, which hides secrets of their configs."""
+        billed = self._journal.read().billed
+        return [
+            Bill(self._cluster(one["cluster"]), one["creating"], one.get("running"), one.get("deleted"))
+            for one in billed
+        ]
+
+    def _leftover(self, runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
+        """Clusters that an earlier launcher left behind, and that none of the runs will use, and so delete."""
+        told = self._journal.read().clusters.values()
+        left = [self._cluster(event["cluster"]) for event in told if event["state"] != "deleted"]
+        return [cluster for cluster in left if all(run.config["cluster"] != cluster for run in runs)]
+
+    def _cluster(self, noted: Mapping[str, Any]) -> dict[str, Any]:
+        """A cluster's config as a run of the sweep has it."""
+        clusters = (run.config["cluster"] for run in self._runs)
+        return next((dict(cluster) for cluster in clusters if redacted(dict(cluster)) == noted), dict(noted))
 
     def _skip(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Leave out runs whose results are in the store already, where the config asks for it."""
@@ -107,13 +144,16 @@ class Sweep:
             self._screen.say(f"{len(unfinished)} of {len(self._runs)} runs have no results: {self.command}")
         self._screen.say(f"folder    {self._journal.folder}")
         self._screen.say("open      flowerexp ui")
-        if self._runs and not unfinished:
-            self._log()
+        self._log(finished=not unfinished)
 
-    def _log(self) -> None:
-        from flowerexp.errors import FlowerexpError
-
+    def _log(self, finished: bool) -> None:
+        """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole."""
         try:
+            spent = settle(self._runs, self._bills())
+            if spent is not None:
+                self._screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
+            if not self._runs or not finished:
+                return
             tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))
         except FlowerexpError as error:
             self._screen.warn(str(error))

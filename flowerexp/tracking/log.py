@@ -94,8 +94,13 @@ def metrics(record: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, 
     found |= {f"time/{phase}_seconds": seconds for phase, seconds in record["phases"].items()}
     for key, value in record["facts"].items():
         if key not in _NUMBERS_AS_TAGS:
-            found[f"{'data' if key in _DATA_FACTS else 'facts'}/{key}"] = value
+            found[_fact_metric(key)] = value
     return {_name(key): number for key, value in found.items() if (number := _number(value)) is not None}
+
+
+def _fact_metric(key: str) -> str:
+    """The metric of a numeric fact; one that names its section keeps it."""
+    return key if "/" in key else f"{'data' if key in _DATA_FACTS else 'facts'}/{key}"
 
 
 def _number(value: object) -> float | None:
@@ -137,6 +142,29 @@ def log_run(folder: Path, store: Store | None = None) -> str:
     with _retriable(folder), explained(store, ""), _alone(folder):
         experiment = ensure(store)
         return _Logger(folder, record, store, connect(store), experiment).log()
+
+
+def add_metrics(folder: Path, store: Store, numbers: Mapping[str, float]) -> None:
+    """Add metrics to a run that is logged already; nothing happens where it is not.
+
+    Args:
+        folder: the run's folder.
+        store: the store that it was logged to.
+        numbers: metrics by name.
+
+    Raises:
+        TrackingError: the store failed; the hint is the command that logs the run again.
+    """
+    if not (folder / "mlflow.json").exists():
+        return
+    with _retriable(folder), explained(store, ""), _alone(folder):
+        experiment, client = ensure(store), connect(store)
+        logger = _Logger(folder, {}, store, client, experiment)
+        recalled = logger._recall()
+        run_id = logger._find(recalled["token"]) if recalled else None
+        if run_id:
+            for key, value in numbers.items():
+                client.log_metric(run_id, _name(key), value)
 
 
 def withdraw(folder: Path, store: Store) -> None:

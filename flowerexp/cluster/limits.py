@@ -1,0 +1,99 @@
+"""The theoretical ceilings of a cluster, to be held beside what was achieved.
+
+Sources, as read on 2026-11-23:
+
+- Network: the egress caps of N1 by vCPUs are in the table of
+  https://docs.cloud.google.com/compute/docs/disks/optimizing-pd-performance; those of N2 and E2 are the maximum egress
+  bandwidths of https://cloud.google.com/compute/docs/general-purpose-machines, from memory: its tables could not be
+  read again on that day.
+- Disks: https://cloud.google.com/compute/docs/disks/performance. A disk gives so much for each GiB, beside a base that
+  balanced and SSD disks have, and no more than its machine allows (the tables by vCPUs, taken from
+  https://github.com/GoogleCloudPlatform/gcpdiag, gcpdiag/runbook/gce/disk_performance_benchmark, of 2026-08-07).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from flowerexp.cluster.machines import Group, groups
+from flowerexp.errors import ConfigError
+
+_Value = TypeVar("_Value")
+
+# From so many vCPUs on, MB/s.
+_NETWORK: dict[str, Sequence[tuple[int, float]]] = {
+    "n1": ((1, 250), (2, 1250), (8, 2000), (16, 4000)),
+    "n2": ((2, 1250), (8, 2000), (16, 4000)),
+    "e2": ((2, 500), (4, 1000), (8, 2000)),
+}
+
+# MiB/s: the base of a machine's disks of that type, and what each GiB adds.
+_DISK = {"pd-standard": (0.0, 0.12), "pd-balanced": (140.0, 0.28), "pd-ssd": (240.0, 0.48)}
+
+# From so many vCPUs on, MiB/s that a machine reads and writes at most. Balanced and SSD disks share their caps.
+_HDD = ((2, (240.0, 240.0)), (8, (800.0, 400.0)), (16, (1200.0, 400.0)))
+_FLASH = ((2, (240.0, 240.0)), (8, (800.0, 800.0)), (16, (1200.0, 1200.0)))
+_FLASH_E2 = ((2, (240.0, 240.0)), (8, (800.0, 800.0)), (16, (1200.0, 1000.0)))
+_ONE_VCPU = ((1, (240.0, 204.0)),)
+
+
+def ceilings(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = None) -> dict[str, float]:
+    """What the machines that run tasks can reach at most.
+
+    Args:
+        cluster: a checked config's `cluster` node.
+        further: machine types of the user's own.
+
+    Returns:
+        `limit/vcpus` of all of them; for Dataproc also `limit/network_mb_s` (10^6 bytes), and `limit/disk_read_mib_s`
+        and `limit/disk_write_mib_s` (2^20 bytes) of one machine, and each with `/cluster` of all. What is not known is
+        left out.
+    """
+    kind = cluster["kind"]
+    if kind == "dataproc":
+        try:
+            return _dataproc(groups(cluster, further)[-1])
+        except ConfigError:  # a machine type that nobody knows
+            return {}
+    if kind == "serverless":
+        return {"limit/vcpus": float(cluster["executors"] * cluster["cores"])}
+    here = len(os.sched_getaffinity(0))
+    if kind == "local":
+        return {"limit/vcpus": float(min(here, cluster["cores"] or here))}
+    if kind == "local_nodes":
+        return {"limit/vcpus": float(min(here, cluster["nodes"] * cluster["cores"]))}
+    return {}
+
+
+def _dataproc(group: Group) -> dict[str, float]:
+    """Of the workers, or of a single node: the master of a larger cluster runs no tasks."""
+    one = _network(group) | _disks(group)
+    return {
+        "limit/vcpus": float(group.count * group.machine.vcpus),
+        **one,
+        **{f"{name}/cluster": group.count * value for name, value in one.items()},
+    }
+
+
+def _network(group: Group) -> dict[str, float]:
+    steps = _NETWORK.get(group.machine.series)
+    return {"limit/network_mb_s": float(_step(steps, group.machine.vcpus))} if steps else {}
+
+
+def _disks(group: Group) -> dict[str, float]:
+    machine = group.machine
+    if group.disk_type not in _DISK or machine.series not in _NETWORK:
+        return {}
+    flash = _FLASH_E2 if machine.series == "e2" else _FLASH
+    steps = _HDD if group.disk_type == "pd-standard" else flash
+    read, write = _step(_ONE_VCPU + steps, machine.vcpus)
+    base, each = _DISK[group.disk_type]
+    disk = base + each * group.disk_gb
+    return {"limit/disk_read_mib_s": min(disk, read), "limit/disk_write_mib_s": min(disk, write)}
+
+
+def _step(steps: Sequence[tuple[int, _Value]], vcpus: int) -> _Value:
+    """The value of the highest step that is reached."""
+    return [value for lowest, value in steps if lowest <= vcpus][-1]

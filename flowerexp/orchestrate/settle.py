@@ -1,0 +1,75 @@
+"""Settle the bill of clusters that are gone: each run pays for its own time, and its share of start and idle time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flowerexp import storage, tracking
+from flowerexp.cluster import cost
+from flowerexp.errors import ConfigError
+from flowerexp.orchestrate.home import RECORD, SECONDS
+from flowerexp.orchestrate.ledger import Bill
+from flowerexp.plan import PlannedRun
+
+
+def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
+    """Add to each run's record, and to MLflow, its share of what its cluster cost beside the runs' own time.
+
+    It may be called again, as when a sweep was resumed: the shares are computed anew.
+
+    Args:
+        runs: all runs of the sweep; those without a record of their own time are left out.
+        bills: of all clusters of the sweep that are gone.
+
+    Returns:
+        What all clusters have cost, in US dollars; None if there were none, or their prices are not known.
+
+    Raises:
+        TrackingError: MLflow could not be told; the records are right.
+    """
+    by_cluster: dict[str, list[Bill]] = {}
+    for bill in bills:
+        if bill.deleted_at is not None:
+            by_cluster.setdefault(_key(bill.cluster), []).append(bill)
+    total = None
+    for key, own in by_cluster.items():
+        here = [run for run in runs if _key(run.config["cluster"]) == key]
+        try:
+            rate = cost.rate(own[0].cluster, cost.Prices.load(here[0].config["budget"]["prices"] if here else None))
+        except ConfigError:
+            continue
+        if rate:
+            total = (total or 0.0) + _share(here, own, rate)
+    return total
+
+
+def _share(runs: Sequence[PlannedRun], bills: Sequence[Bill], rate: cost.Rate) -> float:
+    """Share what a cluster, created once or more often, cost; returns that in US dollars."""
+    records = {run.folder.name: (run, record) for run in runs if (record := _record(run.folder))}
+    seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in records.items()}
+    alive = sum((bill.deleted_at or 0.0) - bill.created_at for bill in bills)
+    start = sum((bill.ready_at or bill.deleted_at or 0.0) - bill.created_at for bill in bills)
+    settled = cost.shares(rate, alive, start, seconds)
+    for name, (run, record) in records.items():
+        share = settled.share(name)
+        facts = {"cost/usd": share.own, "cost/start_usd": share.start, "cost/idle_usd": share.idle}
+        if any(record["facts"].get(key) != value for key, value in facts.items()):
+            record["facts"] |= facts
+            storage.write_bytes(str(run.folder / RECORD), json.dumps(record, indent=1).encode())
+            tracking.add_metrics(run.folder, tracking.Store(**run.config["tracking"]), facts)
+    return settled.total
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content
+
+
+def _key(cluster: Mapping[str, Any]) -> str:
+    return json.dumps(cluster, sort_keys=True)

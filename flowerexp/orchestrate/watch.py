@@ -1,0 +1,68 @@
+"""Watch a job: which of its runs have started and ended, and what was printed meanwhile."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Mapping
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.job.results import fetch
+from flowerexp.orchestrate.events import Event
+from flowerexp.plan import PlannedRun
+
+
+class Watch:
+    """What is seen of a job's runs while it is followed.
+
+    Args:
+        runs: the job's runs by the places that they write to.
+        events: where what happens is told.
+    """
+
+    def __init__(self, runs: Mapping[str, PlannedRun], events: queue.Queue[Event]) -> None:
+        self._runs = dict(runs)
+        self._events = events
+        self.started: list[PlannedRun] = []
+        self.ended: list[PlannedRun] = []
+        self.printed: list[str] = []
+        self.trouble: list[str] = []
+
+    def listen(self, message: Mapping[str, Any]) -> None:
+        """Take a progress message of the job."""
+        run = self._runs.get(str(message.get("output")))
+        if run is None or "state" not in message:
+            self._events.put(Event("progress", (), message))
+        elif message["state"] == "started":
+            self.started.append(run)
+            self._events.put(Event("started", (run,)))
+        elif run not in self.ended:
+            self._end(str(message["output"]), run)
+
+    def remaining(self) -> list[PlannedRun]:
+        """The runs without results, once the job is over."""
+        for output, run in self._runs.items():
+            if run not in self.ended and storage.exists(storage.join(output, "status.json")):
+                self._end(output, run)
+        return [run for run in self._runs.values() if run not in self.ended]
+
+    def _end(self, output: str, run: PlannedRun) -> None:
+        try:
+            fetch(output, run.folder / "results")
+        except OSError as error:  # tried again when the job is over
+            self.trouble.append(f"Error: the results in {output} cannot be fetched: {error}")
+            return
+        self.ended.append(run)
+        keep_log(run, self.printed)
+        self._events.put(Event("ended", (run,)))
+
+
+def keep_log(run: PlannedRun, printed: list[str]) -> None:
+    """Give a run that shares its job with others its own part of the driver's log: what was printed since the last."""
+    log = run.folder / "job" / "driver.log"
+    if not log.exists():
+        try:
+            storage.write_bytes(str(log), "".join(f"{line}\n" for line in printed).encode())
+        except OSError:
+            return  # the job's own log has it; what is wrong with the disk will be met again
+    printed.clear()

@@ -1,0 +1,133 @@
+"""What a sweep would cost, as far as that is known before it starts, and whether the budget allows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowerexp import index
+from flowerexp.cluster.cost import Prices, Rate, rate, start_seconds
+from flowerexp.errors import BudgetError, ConfigError
+from flowerexp.plan import PlannedRun
+
+
+@dataclass(frozen=True)
+class Expense:
+    """What one cluster would cost.
+
+    Attributes:
+        cluster: its config.
+        runs: how many runs it carries.
+        rate: what it costs in an hour; None where that is not known.
+        unpriced: why it is not, in words.
+        start: seconds that are paid for beside the runs, see `start_seconds`.
+        seconds: what the runs take, as far as earlier ones tell.
+        unknown: runs of which nobody knows how long they take.
+        dated: the day of the prices.
+    """
+
+    cluster: Mapping[str, Any]
+    runs: int
+    rate: Rate | None
+    unpriced: str
+    start: float
+    seconds: float
+    unknown: int
+    dated: str
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars; the least that it costs, where runs are of unknown length; None without a rate."""
+        return None if self.rate is None else self.rate.usd(self.start + self.seconds)
+
+
+def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
+    """What the clusters of a sweep would cost; each is created once, and carries all runs that ask for it.
+
+    Args:
+        runs: each run, with the seconds that it will take, where earlier runs tell.
+
+    Returns:
+        One for each cluster, in the order in which they first appear.
+
+    Raises:
+        ConfigError: the user's own file of prices cannot be read.
+    """
+    groups: dict[str, list[tuple[PlannedRun, float | None]]] = {}
+    for run, seconds in runs:
+        groups.setdefault(json.dumps(run.config["cluster"], sort_keys=True), []).append((run, seconds))
+    loaded: dict[str | None, Prices] = {}
+    found = []
+    for group in groups.values():
+        path = (group[0][0].config.get("budget") or {}).get("prices")
+        if path not in loaded:
+            loaded[path] = Prices.load(path)
+        found.append(_expense(group, loaded[path]))
+    return found
+
+
+def _expense(group: Sequence[tuple[PlannedRun, float | None]], prices: Prices) -> Expense:
+    cluster = group[0][0].config["cluster"]
+    known = [seconds for _, seconds in group if seconds is not None]
+    unpriced = ""
+    try:
+        each = rate(cluster, prices)
+    except ConfigError as error:
+        each, unpriced = None, error.problem
+    start = start_seconds(cluster)
+    return Expense(cluster, len(group), each, unpriced, start, sum(known), len(group) - len(known), prices.dated)
+
+
+def total(found: Iterable[Expense]) -> float:
+    """US dollars of all clusters together, as far as they are known."""
+    return sum(one.usd or 0.0 for one in found)
+
+
+def budget(runs: Iterable[PlannedRun]) -> float | None:
+    """The budget of a sweep in US dollars: the smallest that one of its runs names; None without any."""
+    named = [(run.config.get("budget") or {}).get("usd") for run in runs]
+    return min((float(one) for one in named if one is not None), default=None)
+
+
+def over(found: Sequence[Expense], allowed: float | None) -> BudgetError | None:
+    """The error that a sweep would exceed its budget, or that nobody can tell; None if it may start."""
+    if allowed is None:
+        return None
+    hint = "raise budget.usd, or take fewer runs or smaller clusters; flowerexp plan shows the parts"
+    for one in found:
+        if one.unpriced:
+            problem = f"{one.unpriced}: so nobody can tell whether the sweep stays below ${allowed:,.2f}"
+            return BudgetError(problem, where="budget.usd", hint="add it to a file named by budget.prices")
+    least, open_end = total(found), any(one.unknown and one.rate for one in found)
+    if least <= allowed:
+        return None
+    least_or_about = "at least" if open_end else "about"
+    problem = f"this would cost {least_or_about} ${least:,.2f}, more than the budget of ${allowed:,.2f}"
+    return BudgetError(problem, where="budget.usd", hint=hint)
+
+
+def check_budget(runs: Sequence[PlannedRun]) -> None:
+    """Refuse runs that would cost more than `budget.usd` allows, as far as earlier runs tell how long they take.
+
+    Args:
+        runs: all of a sweep; those that are left out as finished cost nothing.
+
+    Raises:
+        BudgetError: they would, or a cluster's price is not known.
+        ConfigError: the user's own file of prices cannot be read.
+    """
+    allowed = budget(runs)
+    if allowed is None:
+        return
+    seen: dict[str, str | None] = {}
+    left = []
+    for run in runs:
+        known = index.load(run.config)
+        if run.config["skip_finished"] and known.find(run.run_key, index.current_fingerprint(run.config, seen)):
+            continue
+        left.append((run, known.estimate(run)))
+    error = over(expenses(left), allowed)
+    if error is not None:
+        raise error

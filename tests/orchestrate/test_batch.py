@@ -1,0 +1,236 @@
+"""A batch on clusters that have a life: opened once, always closed, queued by quota, stopped by the budget."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowerexp.cluster import Standing, cost
+from flowerexp.console import Screen
+from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
+from flowerexp.job.results import read_outcome
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, batch, drive
+from flowerexp.orchestrate.home import Result
+from flowerexp.plan import plan
+
+PLACE = ("gcp.project=mine", "quota=none")
+
+
+class Job:
+    """A job that has run: each of its runs has results, but those that the world says are lost."""
+
+    def __init__(self, world, files):
+        self.world, self.ended = world, not world.hanging
+        runs = json.loads(files.job.read_bytes())["runs"]
+        self.lines = []
+        for one in runs:
+            self.lines.append(json.dumps({"flowerexp": {"output": one["output"], "state": "started"}}))
+            folder = Path(one["output"])
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "phases.json").write_text("{}")
+            status = {"state": "finished", "facts": {}, "notes": [], "started_at": 1, "ended_at": 2}
+            (folder / "measurements.jsonl").write_text("{}\n")
+            if not world.hanging:
+                (folder / "status.json").write_text(json.dumps({**status, "error": None, "where": None, "hint": None}))
+                self.lines.append(json.dumps({"flowerexp": {"output": one["output"], "state": "finished"}}))
+        self.handle = {"job": files.folder.name}
+
+    def poll(self):
+        lines, self.lines = self.lines, []
+        if self.world.hanging:
+            self.world.working.set()
+        return lines, 0 if self.ended else None
+
+    def stop(self):
+        self.ended = True
+
+    def collect(self):
+        self.world.events.append("collect")
+
+
+class Cluster(Standing):
+    on_this_host = False
+
+    def __init__(self, world, config):
+        self.world, self.name = world, config["name"]
+
+    def open(self, scope, requires, life):
+        life.tell("creating", {"name": self.name})
+        self.world.open.add(self.name)
+        self.world.together.add(frozenset(self.world.open))
+        self.world.events.append(f"open {self.name}")
+        for name, event in self.world.waits.items():
+            event.set() if name == self.name else event.wait(20)
+        if self.world.refusal:
+            raise self.world.refusal
+        while self.world.slow and not life.stopping:
+            self.world.working.set()
+        if self.world.slow:
+            raise StoppedError("stopped")
+        life.tell("running", {"name": self.name})
+
+    def submit(self, files):
+        self.world.events.append(f"submit {self.name}")
+        if self.world.bug:
+            raise self.world.bug
+        return Job(self.world, files)
+
+    def close(self, scope, life):
+        self.world.events.append(f"close {self.name}")
+        self.world.open.discard(self.name)
+        if self.world.stuck:
+            raise ClusterError("it may still be there")
+        life.tell("deleted", {"name": self.name})
+
+
+class World:
+    def __init__(self):
+        self.events, self.open, self.together = [], set(), set()
+        self.waits: dict[str, threading.Event] = {}
+        self.refusal = self.bug = None
+        self.slow = self.stuck = self.hanging = False
+        self.working = threading.Event()
+
+
+class Notes:
+    """A recorder that keeps what it is told."""
+
+    def __init__(self):
+        self.states, self.lost_runs, self.done = [], {}, []
+
+    def cluster(self, state, config, handle):
+        self.states.append((handle["name"], state))
+
+    def submitted(self, runs, folder, handle):
+        self.states.append(("job", "submitted"))
+
+    def started(self, run):
+        pass
+
+    def ended(self, result):
+        self.done.append(result.run.folder.name)
+
+    def lost(self, run, reason):
+        self.lost_runs[run.folder.name] = reason
+
+
+@pytest.fixture
+def world(monkeypatch):
+    made = World()
+    monkeypatch.setattr(drive, "backend", lambda cluster: Cluster(made, cluster))
+    monkeypatch.setattr(batch, "backend", lambda cluster: Cluster(made, cluster))
+    monkeypatch.setattr(batch, "Preparation", lambda *_: type("Nothing", (), {"finish": lambda self: None})())
+
+    def at_home(run, submitted_at, exit_code, tail):
+        outcome = read_outcome(run.folder / "results", exit_code, tail)
+        return Result(run, outcome, None, "id", JobError(outcome.error) if outcome.error else None)
+
+    monkeypatch.setattr(batch, "bring_home", at_home)
+    return made
+
+
+@pytest.fixture
+def sweep(config, tmp_path, world, capsys):
+    """`sweep([overrides], ...)`: run a batch of one run for each list of overrides."""
+
+    def run(*runs, max_clusters=1, ledger=None, **more):
+        configs = [config(*PLACE, *overrides) for overrides in runs]
+        planned = plan(configs, [tmp_path / str(n) for n in range(len(configs))], "code")
+        notes: Any = Notes()
+        results: list[Result] = []
+        made = Batch(planned, tmp_path, Screen(), notes, max_clusters=max_clusters, ledger=ledger, **more)
+        try:
+            made.run(results.append, [*planned.runs, *(run for one in more.get("found", ()) for run in one.runs)])
+        finally:
+            notes.results, notes.printed = results, capsys.readouterr().err
+            world.notes = notes
+        return notes
+
+    return run
+
+
+def test_a_cluster_is_opened_once_for_all_its_runs_and_closed_after_them(sweep, world):
+    notes = sweep(["cluster=single_node", "caching=true"], ["cluster=single_node", "caching=false"])
+    assert world.events == ["open single_node", "submit single_node", "collect", "close single_node"]
+    assert notes.states == [(name, state) for name, state in notes.states if name == "job" or name == "single_node"]
+    assert [state for _, state in notes.states] == ["creating", "running", "submitted", "deleted"]
+    assert sorted(notes.done) == ["0", "1"]
+    assert "cluster single_node running" in notes.printed
+
+
+def test_a_cluster_that_cannot_be_had_loses_its_runs_with_its_reason_and_not_those_of_others(sweep, world):
+    world.refusal = QuotaError("16 vCPUs wanted, 8 available")
+    notes = sweep(["cluster=single_node"], ["cluster=four_nodes"])
+    assert set(notes.lost_runs) == {"0", "1"}
+    assert all("16 vCPUs" in reason for reason in notes.lost_runs.values())
+    assert world.events == ["open single_node", "close single_node", "open four_nodes", "close four_nodes"]
+
+
+def test_a_mistake_of_ours_closes_the_cluster_and_ends_the_wait(sweep, world):
+    world.bug = KeyError("what")
+    notes = sweep(["cluster=single_node"])
+    assert world.events[-1] == "close single_node"
+    assert "KeyError" in notes.lost_runs["0"]
+
+
+def test_a_cluster_that_could_not_be_deleted_is_said(sweep, world):
+    world.stuck = True
+    assert "it may still be there" in sweep(["cluster=single_node"]).printed
+
+
+def test_clusters_work_side_by_side_only_as_far_as_the_quota_allows(sweep, world, config):
+    there = ["cluster=four_nodes", "cluster.name=elsewhere", "cluster.region=europe-west1"]
+    world.waits["elsewhere"] = threading.Event()  # the others stay open until this one is
+    sweep(
+        ["cluster=single_node"], ["cluster=four_nodes"], there,
+        max_clusters=3, ledger=Ledger(config(*PLACE, "quota=free_tier")),
+    )  # fmt: skip
+    assert len(world.notes.done) == 3
+    assert {"single_node", "elsewhere"} in world.together
+    assert not any({"single_node", "four_nodes"} <= open_at_once for open_at_once in world.together)
+
+
+def test_what_stops_a_sweep_ends_the_wait_for_a_cluster_too_and_deletes_it(sweep, world, config):
+    world.slow = True
+    ledger = Ledger(config(*PLACE, "budget.usd=1e-9"))
+    with pytest.raises(BudgetError, match="the budget is used up"):
+        sweep(["cluster=single_node"], ["cluster=four_nodes"], ledger=ledger)
+    assert world.events == ["open single_node", "close single_node"]
+    assert "the budget is used up" in world.notes.lost_runs["0"]
+    assert "1" not in world.notes.lost_runs  # it never began: resume will start it
+
+
+def test_the_budget_stops_a_running_job_and_what_was_spent_before_counts(sweep, world, config):
+    world.hanging = True
+    made = config(*PLACE, "cluster=single_node", "budget.usd=10")
+    rate = cost.rate(made["cluster"], cost.Prices.load(None))
+    assert rate is not None
+    assert 0.1 < rate.total < 10
+    before = Bill(made["cluster"], 0.0, 0.0, 3600 * 9.999999 / rate.total)
+    assert Ledger(made, [before]).over_budget(0) is None
+    with pytest.raises(BudgetError):
+        sweep(["cluster=single_node"], ledger=Ledger(made, [before]))
+    assert world.events[-2:] == ["collect", "close single_node"]
+    assert "the budget" in world.notes.lost_runs["0"]
+
+
+def test_a_cluster_that_nobody_needs_any_more_is_only_closed(sweep, world, config):
+    left = config(*PLACE, "cluster=single_node")["cluster"]
+    sweep(["cluster=four_nodes"], leftover=[left])
+    assert "close single_node" in world.events
+    assert "open single_node" not in world.events
+
+
+def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, world, config, tmp_path):
+    made = config(*PLACE, "cluster=single_node", "grid=notebook")
+    planned = plan([made], [tmp_path / "old"], "code")
+    results = tmp_path / "old" / "results"
+    results.mkdir(parents=True)
+    (tmp_path / "job.json").write_text(json.dumps({"runs": [{"output": str(results)}]}))
+    files = type("Files", (), {"job": tmp_path / "job.json", "folder": tmp_path})()
+    found = [Found(Job(world, files), planned.runs)]
+    notes = sweep(["cluster=single_node"], found=found)
+    assert sorted(notes.done) == ["0", "old"]
+    assert [event for event in world.events if event.startswith("open")] == ["open single_node"]
