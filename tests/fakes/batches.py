@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import uuid
+from collections.abc import Callable
 
 from google.cloud.dataproc_v1 import types
 from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
-from tests.fakes import driver, filters, quotas, strict
+from tests.fakes import driver, filters, quotas, strict, strict_jobs
 from tests.fakes.bucket import Bucket
 from tests.fakes.driver import Outcome
 from tests.fakes.faults import Faults
-from tests.fakes.jobs import check_pyspark
 from tests.fakes.operations import Operations
-from tests.fakes.refusal import already_exists, invalid, not_found, precondition
+from tests.fakes.refusal import already_exists, as_refusal, invalid, not_found, precondition
 from tests.fakes.spark import Run, Work, environment_of
 from tests.fakes.state import State
 
@@ -46,7 +45,7 @@ class Batches:
     def _begin(self, name: str) -> None:
         threading.Thread(target=self._walk, args=(name,), daemon=True, name=f"batch {name}").start()
 
-    def _set(self, name: str, state: _S, message: str = "") -> None:
+    def _set(self, name: str, state: types.Batch.State, message: str = "") -> None:
         with self._state.lock:
             batch = self._state.batches[name]
             if batch.state:
@@ -64,7 +63,7 @@ class Batches:
         strict.request_id(request.request_id)
         region = request.parent.rpartition("/")[2]
         batch = types.Batch(request.batch)
-        _check(batch, request.batch_id, region)
+        strict_jobs.batch(batch, request.batch_id, region)
         staging = batch.environment_config.execution_config.staging_bucket
         if staging and not self._bucket.has_bucket(staging):
             raise invalid(f"Google Cloud Storage bucket does not exist '{staging}'.")
@@ -128,13 +127,18 @@ class Batches:
 
         if not run.started and not self._state.pass_gate("batch", unless=reason):
             return
-        if reason() and not run.started:
-            outcome = Outcome(reason())
-        else:
-            outcome = driver.attempt(
-                "batch", run, self._work(batch), self._bucket, self._faults, reason, lambda: self._set(name, _S.RUNNING)
-            )
+        try:
+            outcome = self._attempt(name, batch, run, reason)
+        except Exception as error:
+            outcome = Outcome("fault", details=as_refusal(error).message)
         self._end(name, batch, outcome)
+
+    def _attempt(self, name: str, batch: types.Batch, run: Run, reason: Callable[[], str]) -> Outcome:
+        if reason() and not run.started:
+            return Outcome(reason())
+        return driver.attempt(
+            "batch", run, self._work(batch), self._bucket, self._faults, reason, lambda: self._set(name, _S.RUNNING)
+        )
 
     def _end(self, name: str, batch: types.Batch, outcome: Outcome) -> None:
         if outcome.by == "closed":
@@ -146,8 +150,9 @@ class Batches:
         if outcome.by == "exit" and not outcome.code:
             self._set(name, _S.SUCCEEDED)
         else:
-            at = f"Job failed with exit code {outcome.code}. If logs are available, they can be found at {batch.runtime_info.output_uri}"
-            self._set(name, _S[outcome.state or "FAILED"], outcome.details or at)
+            found = f"If logs are available, they can be found at {batch.runtime_info.output_uri}"
+            details = outcome.details or f"Job failed with exit code {outcome.code}. {found}"
+            self._set(name, _S[outcome.state or "FAILED"], details)
         # The operation of a failed batch is done, and its response is the batch (as gcloud reads it).
         self._operations.succeed(batch.operation, self._state.batches[name])
 
@@ -186,39 +191,3 @@ class Batches:
             self._state.notes["deleted"].append(request.name)
             self._state.save()
         return empty_pb2.Empty()
-
-
-def _check(batch: types.Batch, batch_id: str, region: str) -> None:
-    if region not in quotas.ZONES:
-        raise invalid(f"Region '{region}' is invalid.")
-    # types/batches.py `CreateBatchRequest.batch_id`: 4 to 63 of a-z, 0-9 and hyphens.
-    if batch_id and not re.fullmatch(r"[a-z0-9][-a-z0-9]{2,61}[a-z0-9]", batch_id):
-        raise invalid(f"Invalid batch ID '{batch_id}'")
-    strict.labels(batch.labels)
-    if "pyspark_batch" not in batch:
-        raise invalid("The tests run PySpark batches only.")
-    check_pyspark(batch.pyspark_batch)
-    # https://cloud.google.com/dataproc-serverless/docs/concepts/versions/dataproc-serverless-versions.
-    if batch.runtime_config.version and not re.fullmatch(
-        r"(1\.[12]|2\.[0-3]|3\.0)(\.\d+)?", batch.runtime_config.version
-    ):
-        raise invalid(f"Invalid runtime version '{batch.runtime_config.version}'")
-    _check_properties(dict(batch.runtime_config.properties))
-    execution = batch.environment_config.execution_config
-    # types/shared.py `ExecutionConfig.ttl`: 10 minutes to 14 days.
-    if "ttl" in execution and not 600 <= execution.ttl.total_seconds() <= 14 * strict.DAY:
-        raise invalid(f"Invalid ttl {execution.ttl.total_seconds():.0f}s: must be between 10 minutes and 14 days.")
-
-
-def _check_properties(properties: dict[str, str]) -> None:
-    """https://cloud.google.com/dataproc-serverless/docs/concepts/properties."""
-    for name, value in properties.items():
-        # "does not support YARN- and shuffle-related Spark properties, such as spark.master=yarn".
-        if name in ("spark.master", "spark.shuffle.service.enabled") or name.startswith("spark.yarn.") or ":" in name:
-            raise invalid(f"Unsupported property '{name}'.")
-        # "Valid values: 4, 8, 16."
-        if name in ("spark.driver.cores", "spark.executor.cores") and value not in ("4", "8", "16"):
-            raise invalid(f"Invalid value '{value}' of '{name}': must be 4, 8 or 16.")
-        # "the value can be 2 to 2000".
-        if name == "spark.executor.instances" and not (value.isdigit() and 2 <= int(value) <= 2000):
-            raise invalid(f"Invalid value '{value}' of '{name}': must be between 2 and 2000.")

@@ -14,7 +14,7 @@ from google.cloud.dataproc_v1.services.job_controller.transports import JobContr
 
 from tests.fakes.cloud import Cloud
 
-JOB_ENDS = ("DONE", "ERROR", "CANCELLED", "ATTEMPT_FAILURE")
+JOB_ENDS = ("DONE", "ERROR", "CANCELLED")
 
 
 class Clients:
@@ -35,7 +35,7 @@ class Clients:
 
     def running(self, cluster: types.Cluster | None = None) -> types.Cluster:
         """Create a cluster, and wait for it."""
-        return self.create(cluster).result(polling=_quick(), timeout=60)
+        return self.create(cluster).result(polling=_quick(), timeout=300)
 
     def get(self, name: str) -> types.Cluster:
         """A cluster."""
@@ -76,18 +76,18 @@ class Clients:
 
 
 def _quick() -> Any:
-    from google.api_core.retry import Retry, if_exception_type
     from google.api_core.future.polling import _OperationNotComplete
+    from google.api_core.retry import Retry, if_exception_type
 
-    return Retry(predicate=if_exception_type(_OperationNotComplete), initial=0.02, maximum=0.1, timeout=60)
+    return Retry(predicate=if_exception_type(_OperationNotComplete), initial=0.02, maximum=0.1, timeout=300)
 
 
 def finished(operation: Any) -> Any:
     """Wait for an operation; returns its result, or raises its error."""
-    return operation.result(polling=_quick(), timeout=60)
+    return operation.result(polling=_quick(), timeout=300)
 
 
-def until(condition: Any, timeout: float = 60) -> None:
+def until(condition: Any, timeout: float = 300) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 
 import grpc
 from google.cloud.dataproc_v1 import types
 from google.longrunning import operations_pb2
+from google.protobuf import empty_pb2
 
-from tests.fakes import filters, initialization, quotas, strict
+from tests.fakes import filters, initialization, quotas, strict, timers
 from tests.fakes.bucket import Bucket
 from tests.fakes.faults import Faults
 from tests.fakes.operations import Operations
-from tests.fakes.refusal import RefusalError, already_exists, invalid, not_found, precondition
+from tests.fakes.refusal import RefusalError, already_exists, as_refusal, invalid, not_found, precondition
 from tests.fakes.state import State
 
 _S = types.ClusterStatus.State
@@ -22,7 +24,6 @@ _GROUPS = {
     "ACTIVE": {"CREATING", "UPDATING", "RUNNING"},
     "INACTIVE": {"DELETING", "ERROR", "STOPPING", "STOPPED"},
 }
-_IDLE_JOB_STATES = ("DONE", "ERROR", "CANCELLED", "ATTEMPT_FAILURE")
 
 
 class Clusters:
@@ -39,10 +40,11 @@ class Clusters:
         for name, (kind, key) in self._operations.unfinished().items():
             self._thread(self._create if kind == "CREATE" else self._delete, key, name)
 
-    def _thread(self, work: object, key: str, operation: str) -> None:
-        threading.Thread(target=work, args=(key, operation), daemon=True, name=f"cluster {key}").start()  # type: ignore[arg-type]
+    @staticmethod
+    def _thread(work: Callable[[str, str], None], key: str, operation: str) -> None:
+        threading.Thread(target=work, args=(key, operation), daemon=True, name=f"cluster {key}").start()
 
-    def _set(self, key: str, state: _S, detail: str = "") -> None:
+    def _set(self, key: str, state: types.ClusterStatus.State, detail: str = "") -> None:
         with self._state.lock:
             cluster = self._state.clusters[key]
             if cluster.status.state:
@@ -129,26 +131,29 @@ class Clusters:
     def _create(self, key: str, operation: str) -> None:
         if not self._state.pass_gate("create"):
             return
-        cluster = self._state.clusters.get(key)
+        found = self._state.clusters.get(key)
+        cluster = types.Cluster() if found is None else found
         try:
-            if cluster is None or cluster.status.state != _S.CREATING:
+            if cluster.status.state != _S.CREATING:
                 raise RefusalError(grpc.StatusCode.CANCELLED, "The cluster was deleted while it was created.")
             self._faults.stock_out(quotas.short(cluster.config.gce_cluster_config.zone_uri))
             if self._state.notes["quota_on"] == "operation":
                 self._check_quota(key.partition("/")[0], cluster)
             self._faults.operation("CREATE")
             installed = initialization.run(cluster, self._bucket, self._state.folder / "actions")
-            self._state.notes["installed"][cluster.cluster_uuid] = installed
-        except RefusalError as refusal:
+        except Exception as error:
+            refusal = as_refusal(error)
             with self._state.lock:
                 if key in self._state.clusters and self._state.clusters[key].status.state == _S.CREATING:
                     self._set(key, _S.ERROR, refusal.message)
             self._operations.fail(operation, refusal)
             return
         with self._state.lock:
-            if self._state.clusters.get(key) is not cluster or cluster.status.state != _S.CREATING:
+            still_there = self._state.clusters.get(key) is cluster
+            if not still_there or cluster.status.state != _S.CREATING:
                 self._operations.fail(operation, RefusalError(grpc.StatusCode.CANCELLED, "The cluster was deleted."))
                 return
+            self._state.notes["installed"][cluster.cluster_uuid] = installed
             self._state.notes["idle_since"][cluster.cluster_uuid] = self._state.time()
             self._state.save()
             self._set(key, _S.RUNNING)
@@ -176,8 +181,6 @@ class Clusters:
         return operation
 
     def _delete(self, key: str, operation: str) -> None:
-        from google.protobuf import empty_pb2
-
         if not self._state.pass_gate("delete"):
             return
         try:
@@ -199,35 +202,10 @@ class Clusters:
                 self._state.save()
 
     def reap(self) -> None:
-        """Delete the clusters whose time is over: `lifecycle_config`, by the service's clock.
-
-        https://cloud.google.com/dataproc/docs/concepts/configuring-clusters/scheduled-deletion: idle time counts while
-        no job is pending or running, from when the cluster was ready.
-        """
+        """Delete the clusters whose time is over."""
         with self._state.lock:
-            busy = {
-                f"{key.partition('/')[0]}/{job.placement.cluster_name}"
-                for key, job in self._state.jobs.items()
-                if job.status.state.name not in _IDLE_JOB_STATES
-            }
-            now = self._state.time()
-            for key, cluster in self._state.clusters.items():
-                if self._over(key, cluster, now, busy):
-                    self.vanish(key)
-
-    def _over(self, key: str, cluster: types.Cluster, now: float, busy: set[str]) -> bool:
-        lifecycle = cluster.config.lifecycle_config
-        first = cluster.status_history[0] if cluster.status_history else cluster.status
-        if "auto_delete_ttl" in lifecycle:
-            submitted = first.state_start_time.timestamp()
-            if now - submitted >= lifecycle.auto_delete_ttl.total_seconds():
-                return True
-        if "auto_delete_time" in lifecycle and now >= lifecycle.auto_delete_time.timestamp():
-            return True
-        since = self._state.notes["idle_since"].get(cluster.cluster_uuid)
-        if "idle_delete_ttl" not in lifecycle or since is None or key in busy:
-            return False
-        return bool(now - float(since) >= lifecycle.idle_delete_ttl.total_seconds())
+            for key in timers.due(self._state):
+                self.vanish(key)
 
     # Looking, changing.
 

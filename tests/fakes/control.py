@@ -28,7 +28,7 @@ def serve(answer: Callable[[str, dict[str, Any]], Any], port: int) -> int:
             self.end_headers()
             self.wfile.write(content.encode())
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
-import grpc
 from google.cloud.dataproc_v1 import types
 from google.protobuf import empty_pb2
 
-from tests.fakes import driver, filters, strict
+from tests.fakes import driver, filters, strict, strict_jobs
 from tests.fakes.bucket import Bucket
 from tests.fakes.driver import Outcome
 from tests.fakes.faults import Faults
-from tests.fakes.refusal import RefusalError, already_exists, invalid, not_found, precondition
+from tests.fakes.refusal import already_exists, as_refusal, invalid, not_found, precondition
 from tests.fakes.spark import Run, Work, environment_of, lacking
 from tests.fakes.state import State
 
@@ -52,7 +49,7 @@ class Jobs:
     def _begin(self, key: str) -> None:
         threading.Thread(target=self._walk, args=(key,), daemon=True, name=f"job {key}").start()
 
-    def _set(self, key: str, state: _S, details: str = "") -> None:
+    def _set(self, key: str, state: types.JobStatus.State, details: str = "") -> None:
         with self._state.lock:
             job = self._state.jobs.get(key)
             if job is None:
@@ -70,7 +67,7 @@ class Jobs:
         """SubmitJob."""
         strict.request_id(request.request_id)
         job = types.Job(request.job)
-        _check(job)
+        strict_jobs.job(job)
         with self._state.lock:
             earlier = self._state.remembered("SubmitJob", request.request_id)
             if earlier and earlier in self._state.jobs:
@@ -107,9 +104,9 @@ class Jobs:
         return cluster
 
     def _work(self, key: str, job: types.Job) -> Work:
-        cluster = self._state.clusters[f"{key.partition('/')[0]}/{job.placement.cluster_name}"]
+        cluster = self._state.clusters.get(f"{key.partition('/')[0]}/{job.placement.cluster_name}")
         given = job.pyspark_job
-        of_cluster = dict(cluster.config.software_config.properties)
+        of_cluster = dict(cluster.config.software_config.properties) if cluster else {}
         spark = {name.removeprefix("spark:"): value for name, value in of_cluster.items() if name.startswith("spark:")}
         properties = {**spark, **dict(given.properties)}
         log = properties.get("spark.eventLog.dir", "")
@@ -140,39 +137,41 @@ class Jobs:
             if job.status.state in _CANCELLING:
                 return "cancel"
             cluster = self._state.clusters.get(f"{key.partition('/')[0]}/{job.placement.cluster_name}")
-            gone = cluster is None or cluster.cluster_uuid != job.placement.cluster_uuid
-            return "cluster" if gone or cluster.status.state.name == "DELETING" else ""  # type: ignore[union-attr]
+            if cluster is None or cluster.cluster_uuid != job.placement.cluster_uuid:
+                return "cluster"
+            return "cluster" if cluster.status.state.name == "DELETING" else ""
 
         return reason
 
     def _walk(self, key: str) -> None:
-        job, reason, failures = self._state.jobs[key], self._reason(key), 0
+        job, reason = self._state.jobs[key], self._reason(key)
+        if not self.run_of(job).started and not self._state.pass_gate("job", unless=reason):
+            return
+        try:
+            outcome = self._attempts(key, job, reason)
+        except Exception as error:
+            outcome = Outcome("fault", details=as_refusal(error).message)
+        self._end(key, job, outcome)
+
+    def _attempts(self, key: str, job: types.Job, reason: Callable[[], str]) -> Outcome:
+        """Run it, and again where the job allows; the last attempt's end."""
         run = self.run_of(job)
-        if not run.started and not self._state.pass_gate("job", unless=reason):
-            return
+        # types/jobs.py `JobScheduling`: a driver that exits with another code than 0 is started again.
+        again = job.scheduling.max_failures_total or job.scheduling.max_failures_per_hour
         while True:
-            why = "" if run.started else reason()
-            if why:
-                outcome = Outcome(why)
-            else:
-                if not run.started:
-                    self._set(key, _S.SETUP_DONE)
-                with self._state.lock:
-                    work = self._work(key, job) if not reason() or run.started else None
-                if work is None:
-                    continue
-                outcome = driver.attempt(
-                    "job", run, work, self._bucket, self._faults, reason, lambda: self._running(key)
-                )
-            failures += 1
-            # types/jobs.py `JobScheduling`: a driver that exits with another code than 0 is started again.
-            again = job.scheduling.max_failures_total or job.scheduling.max_failures_per_hour
-            if outcome.by == "exit" and outcome.code and failures <= again:
-                self._set(key, _S.ATTEMPT_FAILURE, self._failure(job, outcome.code))
-                shutil.rmtree(run.folder)
-                continue
-            self._end(key, job, outcome)
-            return
+            if not run.started:
+                why = reason()
+                if why:
+                    return Outcome(why)
+                self._set(key, _S.SETUP_DONE)
+            outcome = driver.attempt(
+                "job", run, self._work(key, job), self._bucket, self._faults, reason, lambda: self._running(key)
+            )
+            if outcome.by != "exit" or not outcome.code or not again:
+                return outcome
+            again -= 1
+            self._set(key, _S.ATTEMPT_FAILURE, self._failure(job, outcome.code))
+            shutil.rmtree(run.folder)
 
     def _running(self, key: str) -> None:
         with self._state.lock:
@@ -200,8 +199,10 @@ class Jobs:
     def _failure(self, job: types.Job, code: int) -> str:
         """In the words of dagster-io/dagster issue 1417 and cdapio/cdap pull request 15658."""
         if code in (-9, 137, 143):
-            begin = "Driver received SIGTERM/SIGKILL signal and exited with 143 code, which potentially signifies a memory pressure."
-            return f"{begin}\nGoogle Cloud Dataproc Agent reports job failure."
+            return (
+                "Driver received SIGTERM/SIGKILL signal and exited with 143 code, which potentially signifies a memory "
+                "pressure.\nGoogle Cloud Dataproc Agent reports job failure."
+            )
         return (
             "Google Cloud Dataproc Agent reports job failure. If logs are available, they can be found at:\n"
             f"{job.driver_output_resource_uri}"
@@ -244,7 +245,7 @@ class Jobs:
             strict.labels(request.job.labels)
             job.labels = dict(request.job.labels)
             self._state.jobs.put(f"{request.region}/{request.job_id}", job)
-            return job
+            return types.Job(job)
 
     def cancel(self, request: types.CancelJobRequest) -> types.Job:
         """CancelJob."""
@@ -266,28 +267,3 @@ class Jobs:
                 raise precondition(f"Job '{request.job_id}' is active and cannot be deleted.")
             self._state.jobs.remove(f"{request.region}/{request.job_id}")
             return empty_pb2.Empty()
-
-
-def _check(job: types.Job) -> None:
-    """What types/jobs.py asks of a job: `JobReference.job_id`, `PySparkJob`, `Job.labels`, `JobScheduling`."""
-    job_id = job.reference.job_id
-    if job_id and not re.fullmatch(r"[-_a-zA-Z0-9]{1,100}", job_id):
-        raise invalid(f"Invalid job ID '{job_id}'")
-    strict.labels(job.labels)
-    if "pyspark_job" not in job:
-        raise RefusalError(grpc.StatusCode.UNIMPLEMENTED, "The tests run PySpark jobs only.")
-    check_pyspark(job.pyspark_job)
-    if job.scheduling.max_failures_per_hour > 10 or job.scheduling.max_failures_total > 240:
-        raise invalid("Too many failures allowed: at most 10 per hour and 240 in all.")
-
-
-def check_pyspark(given: types.PySparkJob | types.PySparkBatch) -> None:
-    """types/jobs.py `PySparkJob` and types/batches.py `PySparkBatch`: which files are supported."""
-    for name, uris, suffixes in (
-        ("main_python_file_uri", [given.main_python_file_uri], (".py",)),
-        ("python_file_uris", given.python_file_uris, (".py", ".egg", ".zip")),
-        ("archive_uris", given.archive_uris, (".jar", ".tar", ".tar.gz", ".tgz", ".zip")),
-    ):
-        for uri in uris:
-            if not uri.startswith("gs://") or not Path(uri.partition("#")[0]).name.endswith(suffixes):
-                raise invalid(f"Invalid {name} '{uri}': must be a gs:// URI that ends in {' or '.join(suffixes)}.")

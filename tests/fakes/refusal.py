@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import grpc
 
 
@@ -38,3 +40,11 @@ def already_exists(doing: str, what: str) -> RefusalError:
 def precondition(message: str) -> RefusalError:
     """FAILED_PRECONDITION: right in itself, but not now."""
     return RefusalError(grpc.StatusCode.FAILED_PRECONDITION, message)
+
+
+def as_refusal(error: Exception) -> RefusalError:
+    """An error of a thread, which nobody sees, as one that the test sees."""
+    if isinstance(error, RefusalError):
+        return error
+    text = "".join(traceback.format_exception(error))
+    return RefusalError(grpc.StatusCode.INTERNAL, f"the test's server is broken: {text}")

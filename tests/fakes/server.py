@@ -1,7 +1,7 @@
 """The Dataproc service: run as `python -m tests.fakes.server --folder FOLDER --project PROJECT [--port P --control P]`.
 
-It finds Cloud Storage by STORAGE_EMULATOR_HOST, prints its ports, and ends when its standard input does. What it knows is
-in FOLDER: killed and started again on the same ports it goes on, and finds the running jobs again.
+It finds Cloud Storage by STORAGE_EMULATOR_HOST, prints its ports, and ends when its standard input does. What it knows
+is in FOLDER: killed and started again on the same ports it goes on, and finds the running jobs again.
 """
 
 from __future__ import annotations
@@ -88,6 +88,10 @@ class Service:
             self._number += 1
             self.world = self._new()
             return None
+        if verb == "arm" and arguments["kind"] == "call_faults":
+            known = {name for methods in _METHODS.values() for name in methods}
+            if arguments["name"] not in {*known, "*"}:
+                raise KeyError(f"there is no method {arguments['name']}")
         return getattr(self.world, verb)(**arguments)
 
     def handlers(self) -> list[Any]:
@@ -120,9 +124,12 @@ class Service:
         world.record(name, json_format.MessageToDict(raw, preserving_proto_field_name=True))
         world.faults.call(name, after=False)
         world.clusters.reap()
-        if name == "WaitOperation":
-            return method(message)
-        answer = method(message)
+        if name.startswith(("Get", "List")):
+            with world.state.lock:  # a copy: what is on the shelf may change while it is sent
+                answer = method(message)
+                answer = type(answer)(answer) if hasattr(type(answer), "pb") else answer
+        else:
+            answer = method(message)
         world.faults.call(name, after=True)
         return answer
 

@@ -1,4 +1,4 @@
-"""The programs that an initialization action finds on a node; see `initialization`. Run as `shims.py PROGRAM ARGUMENTS`.
+"""The programs that an initialization action finds on a node; see `initialization`. Run: `shims.py PROGRAM ARGUMENTS`.
 
 Beside the standard library it needs `packaging`, found by FAKE_SITE: it is started without site-packages, to be quick.
 """

@@ -1,4 +1,4 @@
-"""A local spark-submit that stands for a cluster: the files of the bucket, in a folder of its own, without the product."""
+"""A local spark-submit that stands for a cluster: runs files of the bucket, in its own folder, without the product."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from flowerexp.cluster import java
 from flowerexp.cluster.local import spark_home
@@ -32,8 +34,11 @@ _NOT_HERE = (
     "spark.dataproc.",
     "spark.driver.memory",
     "spark.driver.cores",
+    "spark.executor.memory",
+    "spark.executor.cores",
+    "spark.executor.instances",
+    "spark.dynamicAllocation.",
 )
-_NOT_HERE += ("spark.executor.memory", "spark.executor.cores", "spark.executor.instances", "spark.dynamicAllocation.")
 _GRACE_SECONDS = 5.0
 
 
@@ -166,7 +171,7 @@ class Run:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, number)
             deadline = time.monotonic() + _GRACE_SECONDS
-            while time.monotonic() < deadline and self.exit_code() is None:
+            while time.monotonic() < deadline and _lives(group):
                 time.sleep(0.02)
 
     def kill(self) -> None:
@@ -184,10 +189,19 @@ def lacking(lacked: Iterable[str], installed: Iterable[str]) -> list[str]:
 
 def environment_of(properties: Mapping[str, str], *prefixes: str) -> dict[str, str]:
     """Environment variables given as properties, such as spark.dataproc.driverEnv.NAME or spark-env:NAME."""
-    found = {}
+    found: dict[str, str] = {}
     for prefix in prefixes:
         found |= {name.removeprefix(prefix): value for name, value in properties.items() if name.startswith(prefix)}
     return found
+
+
+def _lives(group: int) -> bool:
+    """Is there a process in a group that is not a zombie? Not every machine has an init that buries them."""
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _unpack(uri: str, bucket: Bucket, home: Path) -> None:

@@ -1,6 +1,6 @@
 """Cloud Storage: the PyPI package gcp-storage-emulator, served by threads and patched where it is not like Google.
 
-Run as `python -m tests.fakes.storage [--folder FOLDER] [--port PORT]`; prints its port, ends when its standard input does.
+Run as `python -m tests.fakes.storage [--folder FOLDER] [--port PORT]`; prints its port, ends with its standard input.
 
 What is patched, and why:
 

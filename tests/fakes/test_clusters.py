@@ -56,7 +56,9 @@ def test_a_lost_answer_and_the_same_request_again_make_one_cluster(cloud, client
     finished(clients.delete("one", request_id="d-1"))
     assert cloud.counts().deleted == 1
     assert len(cloud.requests("CreateCluster")) == 3
-    assert cloud.requests("CreateCluster")[0]["cluster"]["config"]["master_config"]["machine_type_uri"] == "n1-standard-8"
+    assert (
+        cloud.requests("CreateCluster")[0]["cluster"]["config"]["master_config"]["machine_type_uri"] == "n1-standard-8"
+    )
 
 
 def test_quotas_as_the_notebook_met_them(cloud, clients):
@@ -82,7 +84,7 @@ def test_quotas_as_the_notebook_met_them(cloud, clients):
 def test_stock_out_is_an_error_of_the_operation_in_that_zone_only(cloud, clients):
     cloud.stock_out("us-central1-a", "us-central1-b")
     in_a = single_node(gce_cluster_config={"zone_uri": "us-central1-a"})
-    with pytest.raises(exceptions.ServiceUnavailable, match="ZONE_RESOURCE_POOL_EXHAUSTED.*zones/us-central1-a"):
+    with pytest.raises(exceptions.ServiceUnavailable, match=r"ZONE_RESOURCE_POOL_EXHAUSTED.*zones/us-central1-a"):
         finished(clients.create(in_a))
     assert clients.get("one").status.state.name == "ERROR"
     with pytest.raises(exceptions.FailedPrecondition, match="is in state ERROR"):
@@ -136,7 +138,7 @@ def test_transient_errors_and_a_killed_service(cloud, clients):
 
 def _reachable(clients: Clients) -> bool:
     try:
-        return clients.get("one").cluster_name == "one"
+        return bool(clients.get("one").cluster_name == "one")
     except exceptions.ServiceUnavailable:
         return False
 

@@ -10,9 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
-_BROUGHT = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+# Relative ones too: `site` has made them absolute in sys.path.
+_BROUGHT = [str(Path(path).absolute()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
 _OF_THE_MACHINE = {path for path in sys.path if path not in _BROUGHT}
 _LACKED = tuple(name for name in os.environ.get("FAKE_IMAGE_LACKS", "").split(",") if name)
 
