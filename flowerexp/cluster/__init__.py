@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -146,15 +147,23 @@ class Standing:
         """See `Backend.close`."""
 
 
+# Imported when they are asked for: each kind needs libraries that the others do not.
+_KINDS = {
+    "local": ("flowerexp.cluster.local", "Local"),
+    "dataproc": ("flowerexp.cluster.dataproc.backend", "Dataproc"),
+    "serverless": ("flowerexp.cluster.dataproc.backend", "Serverless"),
+}
+
+
 def backend(cluster: Mapping[str, Any]) -> Backend:
     """The backend of a cluster config.
 
     Raises:
         ConfigError: the kind is unknown.
     """
-    from flowerexp.cluster.local import Local
-
-    kinds = {"local": Local}
-    if cluster["kind"] not in kinds:
-        raise ConfigError(f"cluster.kind={cluster['kind']} is unknown", hint=did_you_mean(cluster["kind"], kinds))
-    return kinds[cluster["kind"]](cluster)
+    kind = cluster["kind"]
+    if kind not in _KINDS:
+        raise ConfigError(f"cluster.kind={kind} is unknown", hint=did_you_mean(kind, _KINDS))
+    module, name = _KINDS[kind]
+    made: Backend = getattr(import_module(module), name)(cluster)
+    return made

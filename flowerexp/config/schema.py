@@ -92,7 +92,18 @@ class Workers(Node):
 
 @dataclass
 class Cloud(Cluster):
-    """What every cluster of Google Cloud has. `zones` are tried one after the other; none lets Dataproc choose."""
+    """What every cluster of Google Cloud has.
+
+    Attributes:
+        project: the project's id.
+        bucket: where jobs find their files and leave their results; made when it is missing.
+        region: such as us-central1.
+        subnetwork: its URI; None is the network named default.
+        service_account: that the machines work as; None is the project's own for Compute Engine.
+        internal_ip_only: no external addresses.
+        packages: `stage` brings the packages that the entrypoints import; `image` means that the image has them.
+        labels: further ones.
+    """
 
     project: str = field(default=MISSING, metadata=_PLACE_HINT)
     bucket: str = field(default=MISSING, metadata=_PLACE_HINT)
@@ -100,12 +111,16 @@ class Cloud(Cluster):
     subnetwork: str | None = None
     service_account: str | None = None
     internal_ip_only: bool = True
+    packages: str = field(default="stage", metadata={"choices": ("stage", "image")})
     labels: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Dataproc(Cloud):
-    """A Dataproc cluster that is created for a sweep and deleted after it."""
+    """A Dataproc cluster that is created for a sweep and deleted after it.
+
+    `zones` are tried one after the other when one has no machines left; none lets Dataproc choose.
+    """
 
     zones: list[str] = field(default_factory=list, metadata={"unique": True})
     image_version: str = MISSING

@@ -1,0 +1,14 @@
+"""Google Dataproc: clusters that are created, used and deleted for a sweep, and serverless batches.
+
+- `backend`: the two kinds of cluster, as `flowerexp.cluster.Backend` wants them; imports Google's libraries when used
+- `clients`: Google's own client libraries, pointed at Google or at an emulator; how patient they are
+- `names`: how clusters, jobs, batches and their labels are called
+- `refusals`: what Google says, as one line that a user can act on, without secrets
+- `machines`: what a machine type has, and how Spark shares it out
+- `requests`: a cluster's config as the message that creates it
+- `lifecycle`: create, find again, delete
+- `staging`: the bucket
+- `wheels`: the packages that the jobs import
+- `output`, `submission`, `jobs`, `batches`: submit and follow
+- `leftovers`: find and delete what is ours
+"""

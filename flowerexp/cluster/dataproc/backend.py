@@ -1,0 +1,157 @@
+"""Dataproc's two kinds of cluster, as `flowerexp.cluster.Backend` wants them.
+
+Google's libraries take seconds to import, so that this module imports them only when one of its methods needs them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.cluster import JobFiles, Life
+from flowerexp.cluster.dataproc.names import cluster_name
+
+if TYPE_CHECKING:
+    from flowerexp.cluster.dataproc.batches import Batch
+    from flowerexp.cluster.dataproc.clients import Clients
+    from flowerexp.cluster.dataproc.jobs import Job
+    from flowerexp.cluster.dataproc.lifecycle import Lifecycle
+    from flowerexp.cluster.dataproc.staging import Bucket
+    from flowerexp.cluster.dataproc.wheels import Packages
+
+# https://cloud.google.com/dataproc/docs/concepts/versioning/dataproc-version-clusters
+_IMAGE_PYTHON = "3.11"  # of images 2.2, 2.3 and 3.0
+
+
+@functools.cache
+def _check(project: str, region: str) -> None:
+    """Ask Dataproc something harmless, once: are there credentials, permission, and the service itself?
+
+    Raises:
+        ClusterError: not so.
+    """
+    from flowerexp.cluster.dataproc.clients import Clients
+    from flowerexp.cluster.dataproc.refusals import explained
+    from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
+
+    try:
+        clients = Clients(project, region)
+        clients.clusters.list_clusters(request={**clients.place, "page_size": 1}, **clients.call)
+        _ = clients.storage
+    except (*GOOGLE_ERRORS, OSError) as error:  # google-cloud-storage: OSError without a project
+        raise explained(
+            error, f"asking Dataproc in project {project}", {"project": project, "region": region}
+        ) from error
+
+
+class _Cloud:
+    """What both kinds have in common."""
+
+    on_this_host = False
+
+    def __init__(self, cluster: Mapping[str, Any]) -> None:
+        self.cluster = cluster
+
+    def check(self) -> None:
+        """See `Backend.check`."""
+        _check(self.cluster["project"], self.cluster["region"])
+
+    def output(self, run_folder: Path, scope: str) -> str:
+        """See `Backend.output`."""
+        return f"gs://{self.cluster['bucket']}/flowerexp/runs/{scope}/{run_folder.name}/results"
+
+    @cached_property
+    def _clients(self) -> Clients:
+        from flowerexp.cluster.dataproc.clients import Clients
+
+        return Clients(self.cluster["project"], self.cluster["region"])
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        from flowerexp.cluster.dataproc.staging import Bucket
+
+        return Bucket(self._clients, self.cluster["bucket"])
+
+    def _packages(self, requires: Mapping[str, str], python: str, *, archive: bool) -> Packages | None:
+        from flowerexp.cluster.dataproc.wheels import stage
+
+        staged = self.cluster["packages"] == "stage"
+        return stage(self._bucket, requires, python, archive=archive) if staged else None
+
+
+class Dataproc(_Cloud):
+    """A Dataproc cluster that is created for a sweep and deleted after it."""
+
+    def __init__(self, cluster: Mapping[str, Any]) -> None:
+        super().__init__(cluster)
+        self._lifecycle: Lifecycle | None = None
+
+    def _life(self, scope: str, life: Life) -> Lifecycle:
+        if self._lifecycle is None:
+            from flowerexp.cluster.dataproc.lifecycle import Lifecycle
+
+            self._lifecycle = Lifecycle(self._clients, cluster_name(scope, self.cluster), scope, life)
+        return self._lifecycle
+
+    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+        """See `Backend.open`."""
+        from flowerexp.cluster.dataproc.requests import cluster_message
+
+        self._bucket.ensure()
+        packages = self._packages(requires, _IMAGE_PYTHON, archive=False)
+        name = cluster_name(scope, self.cluster)
+        self._life(scope, life).open(
+            lambda zone: cluster_message(self.cluster, name, scope, zone, packages), self.cluster["zones"]
+        )
+
+    def submit(self, files: JobFiles) -> Job:
+        """See `Backend.submit`."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.submit(self._clients, self._bucket, self.cluster, cluster_name(files.scope, self.cluster), files)
+
+    def find(self, folder: Path, handle: dict[str, Any]) -> Job | None:
+        """See `Backend.find`; a job that has ended well is found, too, since its results can be brought home."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.find(self._clients, self._bucket, folder, handle)
+
+    def close(self, scope: str, life: Life) -> None:
+        """See `Backend.close`."""
+        self._life(scope, life).delete()
+
+
+class Serverless(_Cloud):
+    """Dataproc batches: Google runs each job on machines of its own."""
+
+    def __init__(self, cluster: Mapping[str, Any]) -> None:
+        super().__init__(cluster)
+        self._staged: Packages | None = None
+
+    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+        """See `Backend.open`: there is nothing to create but the bucket and what lies in it."""
+        from flowerexp.cluster.dataproc.batches import python_of
+
+        self._bucket.ensure()
+        if self.cluster["container"] is None and self.cluster["packages"] == "stage":
+            self._staged = self._packages(requires, python_of(self.cluster["runtime_version"]), archive=True)
+        life.tell("running", {"name": cluster_name(scope, self.cluster)})
+
+    def submit(self, files: JobFiles) -> Batch:
+        """See `Backend.submit`."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.submit(self._clients, self._bucket, self.cluster, self._staged, files)
+
+    def find(self, folder: Path, handle: dict[str, Any]) -> Batch | None:
+        """See `Backend.find`; a batch that has ended well is found, too, since its results can be brought home."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.find(self._clients, self._bucket, folder, handle)
+
+    def close(self, scope: str, life: Life) -> None:
+        """See `Backend.close`: a batch that has ended costs nothing."""
+        life.tell("deleted", {"name": cluster_name(scope, self.cluster)})

@@ -1,0 +1,143 @@
+"""Serverless batches: Google runs the job on machines of its own; there is no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import dataproc_v1
+
+from flowerexp.cluster import JobFiles
+from flowerexp.cluster.dataproc.clients import CALL_SECONDS, Clients
+from flowerexp.cluster.dataproc.names import job_id, labels
+from flowerexp.cluster.dataproc.refusals import explained
+from flowerexp.cluster.dataproc.requests import duration, spark_properties
+from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
+from flowerexp.cluster.dataproc.submission import CloudSubmission, Seen, event_log, stage_job
+from flowerexp.cluster.dataproc.wheels import Packages
+from flowerexp.errors import ConfigError
+
+_State = dataproc_v1.Batch.State
+_ENDED = (_State.SUCCEEDED, _State.FAILED, _State.CANCELLED)
+_FOLDER = "packages"  # in the working directory of the driver and of each executor
+# https://cloud.google.com/dataproc-serverless/docs/concepts/versions/spark-runtime-versions
+_PYTHONS = {"1.2": "3.12", "2.2": "3.12", "3.0": "3.12"}
+
+
+def python_of(runtime_version: str) -> str:
+    """The Python of a runtime version.
+
+    Raises:
+        ConfigError: it is not known here.
+    """
+    version = ".".join(runtime_version.split(".")[:2])
+    if version not in _PYTHONS:
+        hint = f"choose from {', '.join(_PYTHONS)}, or bring the packages in an image: cluster.container=IMAGE"
+        raise ConfigError(f"cluster.runtime_version={runtime_version} has a Python that is not known here", hint=hint)
+    return _PYTHONS[version]
+
+
+class Batch(CloudSubmission):
+    """A serverless batch."""
+
+    noun = "batch"
+
+    @property
+    def handle(self) -> dict[str, Any]:
+        """See `Submission.handle`."""
+        return {"batch_id": self._name, "staged": self._staged}
+
+    def _get(self, call: dict[str, Any]) -> Any:
+        return self._clients.batches.get_batch(name=f"{self._clients.parent}/batches/{self._name}", **call)
+
+    def look(self, call: dict[str, Any]) -> Seen:
+        """See `CloudSubmission.look`."""
+        batch = self._get(call)
+        good = batch.state == _State.SUCCEEDED
+        return Seen(batch.state.name, batch.state in _ENDED, good, batch.state_message, batch.runtime_info.output_uri)
+
+    def _cancel(self) -> None:
+        cancel(self._clients, self._get(self._clients.once))
+
+
+def cancel(clients: Clients, batch: Any) -> None:
+    """Cancel a batch by its operation, as Google wants it; errors are Google's own."""
+    if batch.state not in _ENDED:
+        clients.batches.transport.operations_client.cancel_operation(batch.operation, timeout=CALL_SECONDS)
+
+
+def submit(
+    clients: Clients, bucket: Bucket, config: Mapping[str, Any], packages: Packages | None, files: JobFiles
+) -> Batch:
+    """Submit a batch; one of the same scope and folder that is there already is that batch, and does not run again.
+
+    Raises:
+        ClusterError: the bucket or Google refuses.
+    """
+    name = job_id(files.scope, files.folder.name)
+    staged = bucket.uri("jobs", files.scope, files.folder.name)
+    script, code, job_file = stage_job(bucket, files, staged)
+    message = {
+        "labels": labels(files.scope, config["labels"]),
+        "pyspark_batch": {
+            "main_python_file_uri": script,
+            "args": ["--job", job_file],
+            "python_file_uris": [code],
+            "archive_uris": [f"{packages.archive}#{_FOLDER}"] if packages else [],
+        },
+        "runtime_config": _runtime(config, packages, staged),
+        "environment_config": {"execution_config": _execution(config)},
+    }
+    request = {"parent": clients.parent, "batch": message, "batch_id": name, "request_id": name[:40]}
+    try:
+        clients.batches.create_batch(request=request, **clients.call)
+    except exceptions.AlreadyExists:
+        pass  # by a call whose answer was lost
+    except GOOGLE_ERRORS as error:
+        raise explained(error, "submitting a batch", config) from error
+    return Batch(clients, bucket, name, files.folder, staged)
+
+
+def _runtime(config: Mapping[str, Any], packages: Packages | None, staged: str) -> dict[str, Any]:
+    properties = {
+        **spark_properties({**config, "spark": {}}),
+        "spark.executor.instances": str(config["executors"]),
+        "spark.executor.cores": str(config["cores"]),
+        "spark.driver.cores": str(config["cores"]),
+        **event_log(staged),
+    }
+    if packages:
+        # https://cloud.google.com/dataproc-serverless/docs/concepts/properties
+        properties["spark.dataproc.driverEnv.PYTHONPATH"] = f"./{_FOLDER}"
+        properties["spark.executorEnv.PYTHONPATH"] = f"./{_FOLDER}"
+    properties.update({key: str(value) for key, value in config["spark"].items()})
+    runtime = {"version": config["runtime_version"], "properties": properties}
+    return {**runtime, "container_image": config["container"]} if config["container"] else runtime
+
+
+def _execution(config: Mapping[str, Any]) -> dict[str, Any]:
+    execution: dict[str, Any] = {"ttl": duration(config["ttl_minutes"]), "staging_bucket": config["bucket"]}
+    if config["subnetwork"]:
+        execution["subnetwork_uri"] = config["subnetwork"]
+    if config["service_account"]:
+        execution["service_account"] = config["service_account"]
+    return execution
+
+
+def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Batch | None:
+    """A batch by its handle, if it runs or has ended well: then its results can be brought home.
+
+    Raises:
+        ClusterError: Google does not say.
+    """
+    batch = Batch(clients, bucket, handle["batch_id"], folder, handle["staged"])
+    try:
+        seen = batch.look(clients.call)
+    except exceptions.NotFound:
+        return None
+    except GOOGLE_ERRORS as error:
+        place = {"project": clients.project, "region": clients.region}
+        raise explained(error, f"looking for batch {handle['batch_id']}", place) from error
+    return None if seen.ended and not seen.good else batch

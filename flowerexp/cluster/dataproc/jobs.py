@@ -1,0 +1,124 @@
+"""Jobs of a Dataproc cluster: submitted once, followed, cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import dataproc_v1
+
+from flowerexp.cluster import JobFiles
+from flowerexp.cluster.dataproc.clients import Clients
+from flowerexp.cluster.dataproc.names import job_id, labels
+from flowerexp.cluster.dataproc.refusals import explained
+from flowerexp.cluster.dataproc.requests import spark_properties
+from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
+from flowerexp.cluster.dataproc.submission import CloudSubmission, Seen, event_log, stage_job
+from flowerexp.errors import ClusterError
+
+_State = dataproc_v1.JobStatus.State
+_ENDED = (_State.DONE, _State.ERROR, _State.CANCELLED)
+_GONE_AFTER = 15  # looks at a running job, after which its cluster is looked at, too
+_CLUSTER_GONE = "the cluster was deleted while the job ran"
+_GONE_HINT = "by its timers (cluster.idle_delete_minutes, cluster.auto_delete_minutes), or by somebody"
+
+
+class Job(CloudSubmission):
+    """A job of a Dataproc cluster.
+
+    Args:
+        clients: how to reach Google.
+        bucket: where its files are staged.
+        name: its id.
+        folder: the job's folder on this machine.
+        staged: the URI of its folder in the bucket.
+        cluster: the cluster's name.
+    """
+
+    def __init__(self, clients: Clients, bucket: Bucket, name: str, folder: Path, staged: str, cluster: str) -> None:
+        super().__init__(clients, bucket, name, folder, staged)
+        self._cluster = cluster
+        self._looks = 0
+
+    @property
+    def handle(self) -> dict[str, Any]:
+        """See `Submission.handle`."""
+        return {"job_id": self._name, "cluster": self._cluster, "staged": self._staged}
+
+    def look(self, call: dict[str, Any]) -> Seen:
+        """See `CloudSubmission.look`."""
+        job = self._clients.jobs.get_job(request={**self._clients.place, "job_id": self._name}, **call)
+        state, detail = job.status.state, job.status.details
+        # A job that may be restarted is tried again after a failed attempt; ours are not.
+        restarts = job.scheduling.max_failures_per_hour or job.scheduling.max_failures_total
+        ended = state in _ENDED or (state == _State.ATTEMPT_FAILURE and not restarts)
+        if not ended and self._cluster_gone(call):
+            return Seen("LOST", True, False, f"{_CLUSTER_GONE}: {_GONE_HINT}", job.driver_output_resource_uri)
+        if ended and state != _State.DONE and "luster" in detail and "delet" in detail:
+            detail = f"{detail} ({_GONE_HINT})"
+        return Seen(state.name, ended, state == _State.DONE, detail, job.driver_output_resource_uri)
+
+    def _cluster_gone(self, call: dict[str, Any]) -> bool:
+        """Now and then: is the cluster of a job that is said to run still there?"""
+        self._looks += 1
+        if self._looks % _GONE_AFTER:
+            return False
+        try:
+            self._clients.clusters.get_cluster(request={**self._clients.place, "cluster_name": self._cluster}, **call)
+        except exceptions.NotFound:
+            return True
+        return False
+
+    def _cancel(self) -> None:
+        self._clients.jobs.cancel_job(request={**self._clients.place, "job_id": self._name}, **self._clients.once)
+
+
+def submit(clients: Clients, bucket: Bucket, config: Mapping[str, Any], cluster: str, files: JobFiles) -> Job:
+    """Submit a job; one of the same scope and folder that is there already is that job, and does not run again.
+
+    Raises:
+        ClusterError: the bucket, the cluster or Google refuses.
+    """
+    name = job_id(files.scope, files.folder.name)
+    staged = bucket.uri("jobs", files.scope, files.folder.name)
+    script, code, job_file = stage_job(bucket, files, staged)
+    message = {
+        "reference": {"project_id": clients.project, "job_id": name},
+        "placement": {"cluster_name": cluster},
+        "labels": labels(files.scope, config["labels"]),
+        "pyspark_job": {
+            "main_python_file_uri": script,
+            "args": ["--job", job_file],
+            "python_file_uris": [code],
+            "properties": {**spark_properties(config), **event_log(staged)},
+        },
+    }
+    request = {**clients.place, "job": message, "request_id": name[:40]}
+    try:
+        clients.jobs.submit_job(request=request, **clients.call)
+    except exceptions.AlreadyExists:
+        pass  # by a call whose answer was lost
+    except exceptions.NotFound as error:
+        raise ClusterError(f"the cluster {cluster} is no more", hint=f"it was deleted {_GONE_HINT}") from error
+    except GOOGLE_ERRORS as error:
+        raise explained(error, f"submitting a job to cluster {cluster}", config) from error
+    return Job(clients, bucket, name, files.folder, staged, cluster)
+
+
+def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Job | None:
+    """A job by its handle, if it runs or has ended well: then its results can be brought home.
+
+    Raises:
+        ClusterError: Google does not say.
+    """
+    job = Job(clients, bucket, handle["job_id"], folder, handle["staged"], handle["cluster"])
+    try:
+        seen = job.look(clients.call)
+    except exceptions.NotFound:
+        return None
+    except GOOGLE_ERRORS as error:
+        place = {"project": clients.project, "region": clients.region}
+        raise explained(error, f"looking for job {handle['job_id']}", place) from error
+    return None if seen.ended and not seen.good else job

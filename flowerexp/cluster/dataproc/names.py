@@ -1,0 +1,62 @@
+"""How clusters, jobs, batches and labels are called: by sweep and config alone, so that they are found again."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import re
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+SCOPE = "flowerexp-scope"
+OWNER = "flowerexp-owner"
+BUCKET_LABEL = "flowerexp"
+_MOST_LABELS = 32  # of a cluster, job or batch
+
+
+def slug(text: str, longest: int = 63) -> str:
+    """A text as lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest].strip("-")
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+
+
+def cluster_name(scope: str, cluster: Mapping[str, Any]) -> str:
+    """The name of a scope's cluster of one config: at most 51 characters, `[a-z]([-a-z0-9]{0,49}[a-z0-9])?`."""
+    shape = slug(str(cluster.get("name") or cluster["kind"]), 16)
+    shape = shape if shape[:1].isalpha() else f"c-{shape}"[:16].strip("-")
+    digest = _digest(scope, json.dumps(dict(cluster), sort_keys=True, default=str))
+    return "-".join(part for part in (shape, slug(scope, 24), digest) if part)
+
+
+def job_id(scope: str, folder: str) -> str:
+    """The id of the job in a folder: the same for the same folder, so that a second submission finds the first one.
+
+    At most 63 characters that a batch may have, too: `[a-z0-9][-a-z0-9]{2,61}[a-z0-9]`.
+    """
+    return "-".join(part for part in (slug(scope, 30), slug(folder, 22), _digest(scope, folder)) if part)
+
+
+def owner() -> str:
+    """Whose clusters they are: the user and machine, as a label can say it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, in a container
+        user = "nobody"
+    return slug(f"{user}-{socket.gethostname()}") or "nobody"
+
+
+def labels(scope: str, further: Mapping[str, Any]) -> dict[str, str]:
+    """Our labels and the user's, as Google takes them: keys begin with a letter; at most 63 of `[-_a-z0-9]`."""
+    given = {}
+    for key, value in further.items():
+        name = re.sub(r"[^-_a-z0-9]", "-", str(key).lower()).lstrip("-_0123456789")[:63]
+        if name:
+            given[name] = re.sub(r"[^-_a-z0-9]", "-", str(value).lower())[:63]
+    ours = {SCOPE: slug(scope), OWNER: owner()}
+    given = {key: value for key, value in given.items() if key not in ours}
+    return {**dict(list(given.items())[: _MOST_LABELS - len(ours)]), **ours}

@@ -1,0 +1,119 @@
+"""What Google says, as one line that a user can act on; no token and no account's name is in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from google.api_core import exceptions
+from google.auth import exceptions as auth_exceptions
+
+from flowerexp.config.redact import HIDDEN
+from flowerexp.errors import ClusterError, QuotaError
+
+_SECRETS = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # accounts of people and services
+    r"|ya29\.[\w.-]+"  # OAuth access tokens
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JSON web tokens
+    r"|(?<=Bearer )\S+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)",
+    re.DOTALL,
+)
+# In the words of Compute Engine, which Dataproc passes on, whatever status code it wraps them in.
+_STOCK_OUT = re.compile(r"RESOURCE_POOL_EXHAUSTED|does not have enough resources|STOCKOUT|RESOURCE_NOT_READY")
+_INSUFFICIENT = re.compile(
+    r"Insufficient '(?P<name>\w+)' quota\. Requested (?P<asked>\d+(\.\d+)?), available (?P<left>\d+(\.\d+)?)"
+)
+_EXCEEDED = re.compile(r"Quota '(?P<name>\w+)' exceeded\.?\s+Limit: (?P<left>\d+(\.\d+)?)")
+_NO_PROJECT = re.compile(r"(?i)unknown project|project \S*\s*(was |is )?(not found|does not exist|invalid)")
+_CALLED = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) https?://\S+: ")  # Cloud Storage begins with what it was asked
+_QUOTA_HINTS = {
+    "CPUS": "take fewer workers (cluster.workers.count) or smaller machines (cluster.workers.machine_type)",
+    "IN_USE_ADDRESSES": "set cluster.internal_ip_only=true, or take fewer workers (cluster.workers.count)",
+    "SSD_TOTAL_GB": "take smaller disks (cluster.master.disk_gb), or pd-standard for cluster.workers.disk_type",
+    "DISKS_TOTAL_GB": "take smaller disks (cluster.workers.disk_gb) or fewer workers (cluster.workers.count)",
+}
+_ROLES = "you need the roles Dataproc Editor, Storage Admin and Service Account User in that project"
+_LOGIN = "run: gcloud auth application-default login, or name a key's file in GOOGLE_APPLICATION_CREDENTIALS"
+
+
+def scrubbed(text: str) -> str:
+    """A text without tokens and accounts."""
+    return _SECRETS.sub(HIDDEN, text)
+
+
+def message_of(error: BaseException) -> str:
+    """What an error of Google's libraries says, in one line."""
+    text = error.message if isinstance(error, exceptions.GoogleAPICallError) else str(error)
+    return scrubbed(_CALLED.sub("", " ".join(str(text).split())))
+
+
+def is_stock_out(error: BaseException) -> bool:
+    """Has the zone no machines left?"""
+    return bool(_STOCK_OUT.search(str(error)))
+
+
+def is_quota(error: BaseException) -> bool:
+    """Would it exceed a quota of the region? Too many calls a minute are another matter."""
+    text = str(error)
+    return bool(_INSUFFICIENT.search(text) or _EXCEEDED.search(text) or "QUOTA_EXCEEDED" in text)
+
+
+class StockOutError(ClusterError):
+    """A zone has no machines left; another one may have."""
+
+
+def explained(error: BaseException, doing: str, place: Mapping[str, Any]) -> ClusterError:
+    """Turn an error of Google's libraries into one of ours.
+
+    Args:
+        error: of google.api_core, google.auth or requests.
+        doing: what was being done, such as ``creating cluster x``.
+        place: `project` and `region`.
+    """
+    if is_quota(error):
+        return _quota(error, doing)
+    if is_stock_out(error):
+        hint = "name other zones (gcp.zones=[...]), another region or machine type, or try again later"
+        return StockOutError(f"{doing}: no machines left: {message_of(error)}", hint=hint)
+    text = message_of(error)
+    return ClusterError(f"{doing}: {_problem(error, text)}", hint=_hint(error, text, place))
+
+
+def _quota(error: BaseException, doing: str) -> QuotaError:
+    text = str(error)
+    found = [*_INSUFFICIENT.finditer(text)]
+    parts = [f"{one['name']}: asked {float(one['asked']):g}, available {float(one['left']):g}" for one in found]
+    if not parts:
+        found = [*_EXCEEDED.finditer(text)]
+        parts = [f"{one['name']}: the limit is {float(one['left']):g}" for one in found]
+    names = list(dict.fromkeys(one["name"].removeprefix("N2_").removeprefix("E2_") for one in found))
+    hints = [_QUOTA_HINTS[name] for name in names if name in _QUOTA_HINTS]
+    problem = f"{doing}: the region's quota is too small: {', '.join(parts) or message_of(error)}"
+    return QuotaError(problem, hint="; ".join(hints) or "ask Google for more, or choose another region")
+
+
+def _problem(error: BaseException, text: str) -> str:
+    if isinstance(error, auth_exceptions.DefaultCredentialsError):
+        return "there are no Google Cloud credentials on this machine"
+    if isinstance(error, auth_exceptions.RefreshError | exceptions.Unauthenticated):
+        return "Google refuses the credentials of this machine: they are wrong or have expired"
+    return text
+
+
+def _hint(error: BaseException, text: str, place: Mapping[str, Any]) -> str | None:
+    project = place["project"]
+    if isinstance(error, auth_exceptions.DefaultCredentialsError | auth_exceptions.RefreshError):
+        return _LOGIN
+    if isinstance(error, exceptions.Unauthenticated):
+        return _LOGIN
+    if re.search(r"SERVICE_DISABLED|has not been used in project|API .*disabled", text):
+        return f"run: gcloud services enable dataproc.googleapis.com storage.googleapis.com --project={project}"
+    if isinstance(error, exceptions.Forbidden):
+        return f"is gcp.project={project} right? {_ROLES}"
+    if _NO_PROJECT.search(text):
+        return f"check gcp.project={project}"
+    if isinstance(error, exceptions.ServiceUnavailable | exceptions.RetryError | auth_exceptions.TransportError):
+        return "is the network there? try again later"
+    return None

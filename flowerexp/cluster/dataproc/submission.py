@@ -1,0 +1,175 @@
+"""A job or batch that Google runs, as `flowerexp.cluster.Submission` wants it: looked at now and then, and read."""
+
+from __future__ import annotations
+
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.api_core import exceptions
+
+from flowerexp import storage
+from flowerexp.cluster import JobFiles
+from flowerexp.cluster.dataproc.clients import Clients, is_transient
+from flowerexp.cluster.dataproc.output import DriverOutput
+from flowerexp.cluster.dataproc.refusals import explained, message_of, scrubbed
+from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
+from flowerexp.errors import ClusterError, from_os_error
+
+# Details that say no more than that the driver failed: what it printed tells why.
+_SAYS_NOTHING = re.compile(r"(?i)agent reports job failure|job failed with exit code|^\s*$")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How a job or batch stands.
+
+    Attributes:
+        state: in Google's words.
+        ended: will there be no further state?
+        good: did it end well?
+        detail: what Google says about the state.
+        output: the prefix of the objects with the driver's output, or an empty string.
+    """
+
+    state: str
+    ended: bool
+    good: bool
+    detail: str
+    output: str
+
+
+class CloudSubmission(ABC):
+    """A job or batch that was submitted.
+
+    Args:
+        clients: how to reach Google.
+        bucket: where its files are staged.
+        name: its id.
+        folder: the job's folder on this machine.
+        staged: the URI of its folder in the bucket.
+    """
+
+    noun = "job"
+
+    def __init__(self, clients: Clients, bucket: Bucket, name: str, folder: Path, staged: str) -> None:
+        self._clients = clients
+        self._bucket = bucket
+        self._name = name
+        self._folder = folder
+        self._staged = staged
+        self._output = DriverOutput(bucket)
+        self._prefix = ""
+        self._next_look = 0.0
+        self._unseen_since: float | None = None
+        self._code: int | None = None
+
+    @property
+    @abstractmethod
+    def handle(self) -> dict[str, Any]:
+        """See `Submission.handle`."""
+
+    @abstractmethod
+    def look(self, call: dict[str, Any]) -> Seen:
+        """Ask Google how it stands; errors are Google's own."""
+
+    @abstractmethod
+    def _cancel(self) -> None:
+        """Ask Google to end it; errors are Google's own."""
+
+    def poll(self) -> tuple[Sequence[str], int | None]:
+        """See `Submission.poll`; Google is asked no more often than `Pace.look` says."""
+        now = time.monotonic()
+        if self._code is not None or now < self._next_look:
+            return [], self._code
+        self._next_look = now + self._clients.pace.look
+        try:
+            seen = self.look(self._clients.once)
+            self._prefix = seen.output or self._prefix
+            lines = self._output.lines(self._prefix, ended=seen.ended)
+        except GOOGLE_ERRORS as error:
+            return self._unseen(error, now)
+        self._unseen_since = None
+        if seen.ended:
+            self._code = 0 if seen.good else 1
+            lines += [] if seen.good else [self._epitaph(seen)]
+        return lines, self._code
+
+    def _unseen(self, error: BaseException, now: float) -> tuple[list[str], int | None]:
+        """Google did not answer, or no longer knows it."""
+        if isinstance(error, exceptions.NotFound):
+            self._code = 1
+            return [f"error: the {self.noun} is gone, deleted by somebody: {message_of(error)}"], self._code
+        self._unseen_since = self._unseen_since or now
+        if is_transient(error) and now - self._unseen_since < self._clients.pace.patience:
+            return [], None
+        self._code = 1
+        return [f"error: the {self.noun} can no longer be followed: {message_of(error)}"], self._code
+
+    def _epitaph(self, seen: Seen) -> str:
+        detail = scrubbed(" ".join(seen.detail.split()))
+        if _SAYS_NOTHING.search(detail):
+            return f"the {self.noun} {self._name} ended as {seen.state}"  # names no error: the driver's own line does
+        return f"error: the {self.noun} ended as {seen.state}: {detail}"
+
+    def stop(self) -> None:
+        """See `Submission.stop`: cancelled, and waited for a moment."""
+        deadline = time.monotonic() + self._clients.pace.stop
+        try:
+            self._cancel()
+            while time.monotonic() < deadline and not self.look(self._clients.once).ended:
+                time.sleep(self._clients.pace.look / 2)
+        except GOOGLE_ERRORS:
+            return  # it has ended, or nobody answers: then the cluster is deleted, or ends by its timers
+
+    def collect(self) -> None:
+        """See `Submission.collect`."""
+        try:
+            text = self._output.everything(self._prefix)
+            storage.write_bytes(str(self._folder / "driver.log"), text.encode())
+            for uri, size in self._bucket.sizes(f"{self._staged}/events/").items():
+                name = uri.rpartition("/")[2]
+                if name and size:
+                    storage.write_bytes(str(self._folder / "events" / name), self._bucket.read(uri))
+        except exceptions.NotFound:
+            return  # the bucket was deleted meanwhile
+        except GOOGLE_ERRORS as error:
+            place = {"project": self._clients.project, "region": self._clients.region}
+            raise explained(error, "fetching the driver's log and the event log", place) from error
+        except OSError as error:
+            problem = from_os_error(error, "writing the driver's log")
+            raise ClusterError(problem.problem, hint=problem.hint) from error
+
+
+def stage_job(bucket: Bucket, files: JobFiles, staged: str) -> tuple[str, str, str]:
+    """Upload what a job consists of; the bundle, which is named by its content, only once.
+
+    Args:
+        bucket: where to.
+        files: what is uploaded.
+        staged: the URI of the job's folder in the bucket.
+
+    Returns:
+        The URIs of the script, the bundle and the job file.
+
+    Raises:
+        ClusterError: the bucket refuses.
+    """
+    code = bucket.put_once(bucket.uri("code", files.bundle.name), files.bundle)
+    bucket.put(f"{staged}/events/", b"")  # Spark wants its event log's folder to be there
+    script = bucket.put(f"{staged}/{files.script.name}", files.script)
+    return script, code, bucket.put(f"{staged}/job.json", files.job)
+
+
+def event_log(staged: str) -> dict[str, str]:
+    """Spark's properties for an event log in a job's folder in the bucket: one file, uncompressed."""
+    return {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": f"{staged}/events",
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.eventLog.compress": "false",
+    }

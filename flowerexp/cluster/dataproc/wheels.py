@@ -1,0 +1,193 @@
+"""The packages that jobs import: pinned as they are on this machine, fetched as wheels for the cluster, and staged.
+
+A cluster with internal addresses only cannot reach a package index. So the wheels are downloaded here, once, for the
+Python of the cluster's image, and lie in the bucket under a hash of what they are: for a cluster, as files that an
+initialization action installs; for serverless batches, as one archive of the installed packages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from flowerexp.cluster.dataproc.refusals import scrubbed
+from flowerexp.cluster.dataproc.staging import Bucket
+from flowerexp.errors import MachineError
+
+METADATA = "flowerexp-wheels"
+"""The key of a node's metadata that says where its wheels are."""
+WHEELHOUSE = "FLOWEREXP_WHEELHOUSE"
+"""The variable that names a folder of wheels to take instead of a package index."""
+ARCHIVE = "packages.tar.gz"
+_ACTION = Path(__file__).with_name("install.sh")
+# Images 2.2 and later are Debian 12, Ubuntu 22 or Rocky 9, with glibc 2.34 or later; wheels for older ones run there.
+_PLATFORMS = ["manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64"]
+_PLATFORMS += [f"manylinux_2_{minor}_x86_64" for minor in range(5, 35)]
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Staged packages: their folder's URI, and what there is in it."""
+
+    folder: str
+
+    @property
+    def action(self) -> str:
+        """The initialization action."""
+        return f"{self.folder}/install.sh"
+
+    @property
+    def archive(self) -> str:
+        """The archive of the installed packages."""
+        return f"{self.folder}/{ARCHIVE}"
+
+
+def pinned(requires: Mapping[str, str], python: str) -> list[str]:
+    """The requirements, and all that they require in turn, in the versions that this machine has.
+
+    What is not installed here stays as it was written; pip then finds out what it requires.
+
+    Args:
+        requires: modules, each with its requirement.
+        python: the version of the Python that they are for, such as 3.11.
+
+    Raises:
+        MachineError: a requirement cannot be read.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    found: dict[str, str] = {}
+    try:
+        waiting = [(Requirement(pin), True) for pin in requires.values()]
+    except InvalidRequirement as error:
+        hint = "write entrypoint.requires as MODULE: NAME==VERSION"
+        raise MachineError(f"a requirement cannot be read: {error}", where="entrypoint.requires", hint=hint) from error
+    while waiting:
+        one, asked = waiting.pop()
+        name = canonicalize_name(one.name)
+        if (name in found and not asked) or not _applies(one, python):
+            continue
+        try:
+            version, inner = metadata.version(name), metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            found[name] = str(one)
+            continue
+        new = name not in found
+        found[name] = str(one) if asked else f"{name}=={version}"
+        if new:
+            waiting += [(Requirement(each), False) for each in inner if "extra ==" not in each]
+    return sorted(found.values())
+
+
+def _applies(requirement: object, python: str) -> bool:
+    marker = getattr(requirement, "marker", None)
+    return marker is None or bool(marker.evaluate(_target(python)))
+
+
+def _target(python: str) -> dict[str, str]:
+    return {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "platform_machine": "x86_64",
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+        "os_name": "posix",
+        "extra": "",
+    }
+
+
+def stage(bucket: Bucket, requires: Mapping[str, str], python: str, *, archive: bool = False) -> Packages | None:
+    """Have the packages in the bucket; nothing is downloaded if they are there already.
+
+    Args:
+        bucket: where.
+        requires: modules, each with its requirement; None is returned where there are none.
+        python: the version of the cluster's Python.
+        archive: as one archive rather than as wheels and an initialization action.
+
+    Raises:
+        ClusterError: the bucket refuses.
+        MachineError: they cannot be had; nothing was staged.
+    """
+    if not requires:
+        return None
+    pins = pinned(requires, python)
+    content = "\n".join([f"python {python}", *pins, _ACTION.read_text(encoding="utf-8")])
+    packages = Packages(bucket.uri("wheels", hashlib.sha256(content.encode()).hexdigest()[:16]))
+    last = packages.archive if archive else packages.action
+    if bucket.has(last):
+        return packages
+    with _downloaded(pins, python) as folder:
+        if archive:
+            bucket.put(packages.archive, _archived(folder, python))
+            return packages
+        for wheel in sorted(folder.glob("*.whl")):
+            bucket.put(f"{packages.folder}/{wheel.name}", wheel)
+        bucket.put(f"{packages.folder}/requirements.txt", _listed(folder))
+        bucket.put(packages.action, _ACTION)  # last, since it says that the others are there
+    return packages
+
+
+@contextmanager
+def _downloaded(pins: list[str], python: str) -> Iterator[Path]:
+    """A folder with the wheels."""
+    with tempfile.TemporaryDirectory(prefix="flowerexp-wheels-") as name:
+        folder = Path(name)
+        constraints = folder / "constraints.txt"
+        here = sorted({f"{one.name}=={one.version}" for one in metadata.distributions() if one.name != "flowerexp"})
+        constraints.write_text("\n".join(here), encoding="utf-8")
+        house = os.environ.get(WHEELHOUSE)
+        source = ["--no-index", "--find-links", house] if house else []
+        wheels = folder / "wheels"
+        given = [*_target_options(python), *source, "--constraint", str(constraints)]
+        _pip(["download", *given, "--dest", str(wheels), *pins])
+        yield wheels
+
+
+def _listed(folder: Path) -> bytes:
+    """The requirements that are met by the wheels in a folder, all of them."""
+    from packaging.utils import parse_wheel_filename
+
+    found = [parse_wheel_filename(path.name)[:2] for path in sorted(folder.glob("*.whl"))]
+    return "".join(f"{name}=={version}\n" for name, version in found).encode()
+
+
+def _target_options(python: str) -> list[str]:
+    platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    return ["--only-binary=:all:", "--implementation", "cp", "--python-version", python, *platforms]
+
+
+def _archived(wheels: Path, python: str) -> Path:
+    """An archive of what the wheels install."""
+    target = wheels.parent / "packages"
+    files = [str(path) for path in sorted(wheels.glob("*.whl"))]
+    given = [*_target_options(python), "--no-index", "--no-deps", "--no-compile", "--target", str(target)]
+    _pip(["install", *given, *files])
+    archive = wheels.parent / ARCHIVE
+    with tarfile.open(archive, "w:gz", compresslevel=1) as file:
+        file.add(target, arcname=".")
+    return archive
+
+
+def _pip(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        problem = scrubbed(lines[-1] if lines else done.stderr.strip()[-300:] or "pip failed")
+        house = os.environ.get(WHEELHOUSE)
+        hint = f"put its wheel into {house} ({WHEELHOUSE})" if house else "is it pinned to a version that has a wheel?"
+        hint += ", or set cluster.packages=image if the image has the packages already"
+        raise MachineError(f"the packages for the cluster cannot be had: {problem}", hint=hint)

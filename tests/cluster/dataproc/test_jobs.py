@@ -1,0 +1,284 @@
+"""Jobs against a real server that really runs them: once, followed to every kind of end, and what comes home."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from flowerexp.cluster.dataproc import submission as module
+from flowerexp.errors import ClusterError
+from flowerexp.job.follow import follow
+from flowerexp.job.results import explain
+from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
+
+WAIT = """
+import os, sys, time
+print('ready', flush=True)
+while not os.path.exists({flag!r}):
+    time.sleep(0.05)
+print('done', flush=True)
+"""
+
+
+@pytest.fixture
+def opened(dataproc, life):
+    """A backend whose cluster runs."""
+    made = dataproc()
+    made.open(SCOPE, {}, life)
+    return made
+
+
+def lines_until(submission, word):
+    """What is printed until a line is the word."""
+    lines = []
+    deadline = time.monotonic() + 60
+    while word not in lines:
+        printed, code = submission.poll()
+        lines += printed
+        assert code is None or word in lines, lines
+        assert time.monotonic() < deadline
+    return lines
+
+
+class TestSubmit:
+    def test_what_is_printed_comes_line_by_line_and_the_end_is_told(self, opened, files, google):
+        program = (
+            "import json, sys\nfor n in range(300):\n    print(json.dumps({'flowerexp': {'done': n}}))\nprint('bye')"
+        )
+        submission = opened.submit(files(program))
+        messages = []
+        code, tail = follow(submission, messages.append)
+        assert code == 0
+        assert [message["done"] for message in messages] == list(range(300))  # in several objects, that grow
+        assert tail[-1] == "bye"
+        assert submission.poll() == ([], 0)
+
+    def test_it_is_what_the_cluster_was_asked_for(self, opened, files, google):
+        opened.submit(files())
+        (request,) = google.requests("SubmitJob")
+        job = request["job"]
+        staged = f"gs://{BUCKET}/flowerexp/jobs/{SCOPE}/job"
+        assert job["pyspark_job"]["args"] == ["--job", f"{staged}/job.json"]
+        assert job["pyspark_job"]["main_python_file_uri"] == f"{staged}/entry.py"
+        assert job["pyspark_job"]["python_file_uris"] == [f"gs://{BUCKET}/flowerexp/code/flowerexp-0123.zip"]
+        assert job["pyspark_job"]["properties"]["spark.eventLog.dir"] == f"{staged}/events"
+        assert job["pyspark_job"]["properties"]["spark.dynamicAllocation.enabled"] == "false"
+        assert job["labels"]["flowerexp-scope"] == SCOPE
+        (cluster,) = google.clusters()
+        assert job["placement"]["cluster_name"] == cluster
+
+    def test_a_lost_answer_or_a_second_submission_runs_nothing_twice(self, opened, files, google):
+        google.drop_next("SubmitJob", after=True)
+        one = files()
+        first, second = opened.submit(one), opened.submit(one)
+        assert first.handle == second.handle
+        assert google.counts().jobs == 1
+
+    def test_the_bundle_is_uploaded_once(self, opened, files, google):
+        opened.submit(files())
+        blob = google.storage().bucket(BUCKET).get_blob("flowerexp/code/flowerexp-0123.zip")
+        opened.submit(files(name="job-2"))
+        again = google.storage().bucket(BUCKET).get_blob("flowerexp/code/flowerexp-0123.zip")
+        assert again.generation == blob.generation
+        assert google.counts().jobs == 2
+
+    def test_a_cluster_that_is_gone(self, opened, files, google):
+        (name,) = google.clusters()
+        google.expire(name)
+        with pytest.raises(ClusterError, match="is no more") as caught:
+            opened.submit(files())
+        assert "cluster.idle_delete_minutes" in str(caught.value)
+
+    def test_where_runs_write_to(self, opened, tmp_path):
+        assert opened.output(tmp_path / "7-ab12", SCOPE) == f"gs://{BUCKET}/flowerexp/runs/{SCOPE}/7-ab12/results"
+
+
+class TestEnds:
+    def test_a_driver_that_fails_says_why_itself(self, opened, files, google):
+        google.fail_job(output="Traceback:\nModuleNotFoundError: No module named cv2\n26/11/23 INFO it ends\n")
+        code, tail = follow(opened.submit(files()), lambda _: None)
+        assert code == 1
+        assert explain(tail) == "ModuleNotFoundError: No module named cv2"
+
+    def test_a_failure_that_google_explains(self, opened, files, google):
+        google.fail_job("Task not found. The driver ran out of memory, says someone@example.com", output="begin\n")
+        code, tail = follow(opened.submit(files()), lambda _: None)
+        assert code == 1
+        assert tail[0] == "begin"
+        assert "The driver ran out of memory" in explain(tail)
+        assert "someone@example.com" not in "".join(tail)
+
+    def test_an_attempt_that_failed_is_an_end(self, opened, files, google):
+        google.fail_job("the attempt failed for a reason", state="ATTEMPT_FAILURE")
+        code, tail = follow(opened.submit(files()), lambda _: None)
+        assert code == 1
+        assert "ATTEMPT_FAILURE: the attempt failed for a reason" in explain(tail)
+
+    def test_its_cluster_is_deleted_under_it(self, opened, files, google):
+        with google.hold("job"):
+            submission = opened.submit(files())
+            (name,) = google.clusters()
+            google.expire(name)
+        code, tail = follow(submission, lambda _: None)
+        assert code == 1
+        assert "cluster.idle_delete_minutes" in explain(tail)
+
+    def test_the_job_itself_is_unknown(self, opened, files, google):
+        google.fail_next("GetJob", "NOT_FOUND", "Not found: Job x")
+        code, tail = follow(opened.submit(files()), lambda _: None)
+        assert code == 1
+        assert "is gone" in explain(tail)
+
+    def test_a_server_that_is_away_for_a_while_costs_nothing(self, opened, dataproc, files, google, tmp_path):
+        one = files(WAIT.format(flag=str(tmp_path / "go")))
+        submission = opened.submit(one)
+        lines_until(submission, "ready")
+        google.kill_dataproc()
+        for _ in range(3):
+            submission._next_look = 0.0
+            assert submission.poll() == ([], None)
+        (tmp_path / "go").touch()
+        google.start_dataproc()
+        code, tail = follow(submission, lambda _: None)
+        assert (code, tail) == (0, ["done"])
+        found = dataproc().find(one.folder, submission.handle)  # by another launcher: from the first line
+        code, tail = follow(found, lambda _: None)
+        assert (code, tail[-2:]) == (0, ["ready", "done"])
+
+    def test_a_server_that_stays_away_is_given_up(self, opened, files, google):
+        submission = opened.submit(files())
+        submission._clients.pace = type(submission._clients.pace)(look=0.0, patience=0.0)
+        google.fail_next("GetJob", "UNAVAILABLE", "nobody there, Bearer abc.def", times=-1)
+        code, tail = follow(submission, lambda _: None)
+        assert code == 1
+        assert "can no longer be followed: nobody there, Bearer ***" in explain(tail)
+
+    def test_google_is_not_asked_at_each_poll(self, opened, files, google):
+        google.hold("job")
+        submission = opened.submit(files())
+        submission.poll()
+        submission._next_look = time.monotonic() + 3600
+        before = len(google.requests("GetJob"))
+        for _ in range(5):
+            assert submission.poll() == ([], None)
+        assert len(google.requests("GetJob")) == before
+
+
+class TestStop:
+    def test_it_is_cancelled_and_harmless_twice(self, opened, files, google, tmp_path):
+        submission = opened.submit(files(WAIT.format(flag=str(tmp_path / "never"))))
+        lines_until(submission, "ready")
+        submission.stop()
+        assert list(google.jobs().values()) == ["CANCELLED"]
+        submission.stop()
+        code, _ = follow(submission, lambda _: None)
+        assert code == 1
+
+    def test_without_a_server_it_returns(self, opened, files, google):
+        google.hold("job")
+        submission = opened.submit(files())
+        google.fail_next("CancelJob", "UNAVAILABLE", times=-1)
+        submission.stop()
+
+
+class TestCollect:
+    def test_the_log_comes_home_without_secrets_and_the_event_log_with_it(self, opened, files, google):
+        google.fail_job(state="DONE", output="me@project.iam.gserviceaccount.com has no access\nya29.a0Ab-c_d\né")
+        one = files()
+        submission = opened.submit(one)
+        follow(submission, lambda _: None)
+        event_log = f"flowerexp/jobs/{SCOPE}/job/events/app-1"
+        google.storage().bucket(BUCKET).blob(event_log).upload_from_string(b"{}\n")
+        submission.collect()
+        assert (one.folder / "driver.log").read_text() == "*** has no access\n***\né\n"
+        assert (one.folder / "events" / "app-1").read_bytes() == b"{}\n"
+
+    def test_what_cannot_be_fetched_is_an_error(self, opened, files, google, monkeypatch):
+        google.fail_job(state="DONE")
+        submission = opened.submit(files())
+        follow(submission, lambda _: None)
+
+        def refuse(*_):
+            raise module.exceptions.Forbidden("someone@example.com may not")
+
+        monkeypatch.setattr(submission._output, "everything", refuse)
+        with pytest.raises(ClusterError) as caught:
+            submission.collect()
+        assert "someone@example.com" not in str(caught.value)
+
+
+class TestFind:
+    """A job whose launcher is no more."""
+
+    def test_one_that_waits_is_found(self, opened, dataproc, files, google):
+        google.hold("job")
+        one = files()
+        found = dataproc().find(one.folder, opened.submit(one).handle)
+        assert found.poll() == ([], None)
+
+    def test_one_that_ended_well_is_found_for_its_results(self, opened, dataproc, files, google):
+        google.fail_job(state="DONE", output="hello")
+        one = files()
+        first = opened.submit(one)
+        follow(first, lambda _: None)
+        found = dataproc().find(one.folder, first.handle)
+        assert follow(found, lambda _: None) == (0, ["hello"])
+
+    def test_one_that_failed_or_is_unknown_is_not(self, opened, dataproc, files, google):
+        google.fail_job("no")
+        one = files()
+        first = opened.submit(one)
+        follow(first, lambda _: None)
+        assert dataproc().find(one.folder, first.handle) is None
+        assert dataproc().find(one.folder, {**first.handle, "job_id": "unknown"}) is None
+
+
+class TestServerless:
+    @pytest.fixture
+    def serverless(self, dataproc):
+        made = dataproc("serverless")
+        told = Told()
+        made.open(SCOPE, {}, told)
+        assert told.states == ["running"]
+        return made
+
+    def test_a_batch_is_run_and_followed(self, serverless, files, google):
+        one = files()
+        submission = serverless.submit(one)
+        code, tail = follow(submission, lambda _: None)
+        assert (code, tail[-1]) == (0, "hello")
+        submission.collect()
+        assert (one.folder / "driver.log").read_text().endswith("\nhello\n")
+        (request,) = google.requests("CreateBatch")
+        batch = request["batch"]
+        properties = batch["runtime_config"]["properties"]
+        assert properties["spark.executor.instances"] == "2"
+        assert properties["spark.executor.cores"] == "4"
+        assert properties["spark.dynamicAllocation.enabled"] == "false"
+        assert batch["environment_config"]["execution_config"]["ttl"] == "14400s"
+        assert batch["environment_config"]["execution_config"]["staging_bucket"] == BUCKET
+        assert batch["labels"]["flowerexp-scope"] == SCOPE
+        assert google.counts().created == 0
+
+    def test_a_lost_answer_or_a_second_submission_runs_nothing_twice(self, serverless, files, google):
+        google.drop_next("CreateBatch", after=True)
+        one = files()
+        assert serverless.submit(one).handle == serverless.submit(one).handle
+        assert google.counts().batches == 1
+
+    def test_a_failure_is_explained(self, serverless, files, google):
+        google.fail_job("the container could not be started", kind="batch")
+        code, tail = follow(serverless.submit(files()), lambda _: None)
+        assert code == 1
+        assert "FAILED: the container could not be started" in explain(tail)
+
+    def test_it_is_cancelled_and_not_found_again(self, serverless, dataproc, files, google):
+        google.hold("batch")
+        one = files()
+        submission = serverless.submit(one)
+        assert dataproc("serverless").find(one.folder, submission.handle) is not None
+        submission.stop()
+        assert google.counts().batches_active == 0
+        assert dataproc("serverless").find(one.folder, submission.handle) is None
+        submission.stop()

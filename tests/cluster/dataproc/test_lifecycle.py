@@ -1,0 +1,317 @@
+"""A cluster's life against a real server: created, found again, deleted; whatever fails, nothing is left."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from flowerexp.cluster import backend
+from flowerexp.cluster.dataproc import backend as module
+from flowerexp.cluster.dataproc import lifecycle
+from flowerexp.cluster.dataproc.names import cluster_name
+from flowerexp.errors import ClusterError, QuotaError, StoppedError
+from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
+from tests.fakes.cloud import FREE_TIER
+
+NONE: dict[str, str] = {}
+
+
+def created(google):
+    """The messages of the clusters that were asked for."""
+    return [message["cluster"] for message in google.requests("CreateCluster")]
+
+
+class TestOpen:
+    def test_a_cluster_is_created_as_the_config_says_and_deleted(self, google, cluster, life):
+        made = backend(cluster("four_nodes", "cluster.zones=[us-central1-b]", "+cluster.labels={team: Vision Lab}"))
+        made.open(SCOPE, NONE, life)
+        (name,) = google.clusters()
+        assert life.states == ["creating", "running"]
+        assert {handle["name"] for _, handle, _ in life.events} == {name}
+        (asked,) = created(google)
+        config = asked["config"]
+        assert config["lifecycle_config"] == {"idle_delete_ttl": "600s", "auto_delete_ttl": "14400s"}
+        assert config["gce_cluster_config"]["internal_ip_only"] is True
+        assert config["gce_cluster_config"]["zone_uri"] == "us-central1-b"
+        assert config["config_bucket"] == BUCKET
+        assert config["worker_config"]["num_instances"] == 3
+        assert config["worker_config"]["disk_config"]["boot_disk_size_gb"] == 666
+        assert config["master_config"]["disk_config"]["boot_disk_type"] == "pd-ssd"
+        assert asked["labels"]["flowerexp-scope"] == SCOPE
+        assert asked["labels"]["team"] == "vision-lab"
+        properties = config["software_config"]["properties"]
+        assert properties["spark:spark.dynamicAllocation.enabled"] == "false"
+        assert properties["spark:spark.executor.instances"] == "3"
+        assert len(google.requests("CreateCluster")[0]["request_id"]) == 36
+        made.close(SCOPE, life)
+        assert life.states == ["creating", "running", "deleting", "deleted"]
+        assert google.clusters() == {}
+        assert google.counts().deleted == 1
+
+    def test_a_single_node_has_no_workers(self, google, dataproc, life):
+        dataproc("single_node").open(SCOPE, NONE, life)
+        (asked,) = created(google)
+        assert "worker_config" not in asked["config"]
+        assert google.counts().created == 1
+
+    def test_the_configs_own_spark_properties_win(self, google, dataproc, life):
+        overrides = ("+cluster.spark.spark.executor.instances=2", "+cluster.spark.spark.speculation=true")
+        dataproc("four_nodes", *overrides).open(SCOPE, NONE, life)
+        properties = created(google)[0]["config"]["software_config"]["properties"]
+        assert properties["spark:spark.executor.instances"] == "2"
+        assert properties["spark:spark.speculation"] == "true"
+
+    def test_another_process_of_the_same_sweep_finds_it_again(self, google, dataproc, life):
+        dataproc().open(SCOPE, NONE, life)
+        again = Told()
+        dataproc().open(SCOPE, NONE, again)
+        assert google.counts().created == 1
+        assert again.states == ["running"]
+        dataproc().close(SCOPE, again)
+        assert google.clusters() == {}
+
+    def test_another_sweep_has_another_one(self, google, dataproc, life):
+        dataproc().open(SCOPE, NONE, life)
+        dataproc().open("another-scope-89abcdef", NONE, life)
+        assert google.counts().created == 2
+        assert len(google.clusters()) == 2
+
+    def test_the_bucket_is_made_once_closed_to_the_public_and_forgets_what_is_staged(self, google, dataproc, life):
+        dataproc().open(SCOPE, NONE, life)
+        bucket = google.storage().get_bucket(BUCKET)
+        assert bucket.iam_configuration.uniform_bucket_level_access_enabled
+        assert bucket.iam_configuration.public_access_prevention == "enforced"
+        assert bucket.location == "US-CENTRAL1"
+        (rule,) = bucket.lifecycle_rules
+        assert rule["action"] == {"type": "Delete"}
+        assert "flowerexp/jobs/" in rule["condition"]["matchesPrefix"]
+        assert not any("flowerexp/data/".startswith(one) for one in rule["condition"]["matchesPrefix"])
+
+    def test_a_bucket_that_is_there_stays_as_it_is(self, google, dataproc, life):
+        google.bucket(BUCKET)
+        dataproc().open(SCOPE, NONE, life)
+        assert list(google.storage().get_bucket(BUCKET).lifecycle_rules) == []
+
+    def test_a_bucket_that_cannot_be_made_is_an_error_before_anything_costs_money(self, google, cluster, life):
+        made = backend({**cluster(), "bucket": "google-is-not-allowed"})
+        with pytest.raises(ClusterError, match="google-is-not-allowed") as caught:
+            made.open(SCOPE, NONE, life)
+        assert "gcp.bucket" in str(caught.value)
+        assert life.states == []
+
+
+class TestWhatIsInTheWay:
+    def test_a_broken_one_is_deleted_and_made_anew(self, google, dataproc, cluster, life):
+        google.fail_operation("CREATE", "INTERNAL", "the master did not start")
+        with google.hold("delete"), pytest.raises(ClusterError):
+            self.impatient(dataproc, life)
+        google.release("delete")
+        dataproc().open(SCOPE, NONE, life)
+        assert list(google.clusters().values()) == ["RUNNING"]
+        assert life.states[-1] == "running"
+
+    @staticmethod
+    def impatient(dataproc, life):
+        patch = pytest.MonkeyPatch()
+        patch.setattr(lifecycle, "DELETE_SECONDS", 0.0)
+        try:
+            dataproc().open(SCOPE, NONE, life)
+        finally:
+            patch.undo()
+
+    def test_one_that_is_being_created_is_waited_for(self, google, dataproc, life):
+        first, second, second_life = dataproc(), dataproc(), Told()
+        with google.hold("create"):
+            threads = [threading.Thread(target=first.open, args=(SCOPE, NONE, life))]
+            threads[0].start()
+            while not google.clusters():
+                pass
+            threads.append(threading.Thread(target=second.open, args=(SCOPE, NONE, second_life)))
+            threads[1].start()
+            while "creating" not in second_life.states:
+                pass
+        for thread in threads:
+            thread.join()
+        assert google.counts().created == 1
+        assert second_life.states == ["creating", "running"]
+
+    def test_one_that_is_not_ours_is_left_alone(self, google, dataproc, cluster, life):
+        other = "another-scope-89abcdef"
+        dataproc().open(other, NONE, Told())
+        patch = pytest.MonkeyPatch()
+        taken = cluster_name(other, cluster())
+        patch.setattr(module, "cluster_name", lambda *_: taken)
+        try:
+            made = dataproc()
+            with pytest.raises(ClusterError, match="did not create"):
+                made.open(SCOPE, NONE, life)
+            made.close(SCOPE, life)
+        finally:
+            patch.undo()
+        assert google.clusters() == {taken: "RUNNING"}
+        assert life.states == []
+
+    def test_an_answer_that_was_lost_creates_no_second_one(self, google, dataproc, life):
+        google.drop_next("CreateCluster", after=True)
+        dataproc().open(SCOPE, NONE, life)
+        assert google.counts().created == 1
+        assert life.states == ["creating", "running"]
+
+
+class TestFailures:
+    """Each ends with nothing left, and says so."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_is_left(self, google, life):
+        yield
+        assert google.clusters() == {}
+        assert life.states[-1] == "deleted"
+
+    @pytest.mark.parametrize("on", ["call", "operation"])
+    def test_a_quota_that_is_too_small(self, google, dataproc, life, on):
+        google.set_quota(on=on, **FREE_TIER)
+        with pytest.raises(QuotaError) as caught:
+            dataproc("eight_nodes", "cluster.internal_ip_only=false").open(SCOPE, NONE, life)
+        line = str(caught.value)
+        assert "CPUS: asked 16, available 8" in line
+        assert "IN_USE_ADDRESSES: asked 8, available 7" in line
+        assert "cluster.internal_ip_only=true" in line
+        assert "\n" not in line
+
+    def test_a_creation_that_ends_in_error(self, google, dataproc, life):
+        google.fail_operation("CREATE", "INTERNAL", "Timeout waiting for instance x-m to report in.")
+        with pytest.raises(ClusterError, match="Timeout waiting for instance"):
+            dataproc().open(SCOPE, NONE, life)
+        assert life.states == ["creating", "deleting", "deleted"]
+        assert google.counts().deleted == 1
+
+    def test_it_deletes_itself_before_it_is_closed(self, google, dataproc, life):
+        made = dataproc()
+        made.open(SCOPE, NONE, life)
+        google.advance(15 * 60)
+        assert google.clusters() == {}
+        made.close(SCOPE, life)
+        assert life.states == ["creating", "running", "deleted"]
+
+    def test_a_stop_before_it_is_asked_for(self, google, dataproc, life):
+        life.stop_at = "creating"
+        with pytest.raises(StoppedError):
+            dataproc().open(SCOPE, NONE, life)
+        assert google.requests("CreateCluster") == []
+
+    def test_a_deletion_that_fails_is_tried_again(self, google, dataproc, life):
+        made = dataproc()
+        made.open(SCOPE, NONE, life)
+        google.fail_operation("DELETE", "INTERNAL", "could not delete")
+        made.close(SCOPE, life)
+        assert life.states == ["creating", "running", "deleting", "deleted"]
+
+    def test_lost_connections_are_made_again(self, google, dataproc, life):
+        for method in ("CreateCluster", "GetCluster", "GetOperation", "DeleteCluster"):
+            google.drop_next(method, times=2)
+        made = dataproc()
+        made.open(SCOPE, NONE, life)
+        made.close(SCOPE, life)
+        assert google.counts().created == 1
+
+
+class TestStopInTheMiddle:
+    def test_what_is_half_made_is_deleted(self, google, dataproc, life):
+        made, caught = dataproc(), []
+
+        def run():
+            try:
+                made.open(SCOPE, NONE, life)
+            except StoppedError as error:
+                caught.append(error)
+
+        with google.hold("create"):
+            thread = threading.Thread(target=run)
+            thread.start()
+            while "CREATING" not in google.clusters().values():
+                pass
+            life.stopping = True
+            thread.join(timeout=60)
+        assert caught
+        assert google.clusters() == {}
+        assert life.states == ["creating", "deleting", "deleted"]
+
+
+class TestZones:
+    ZONES = "cluster.zones=[us-central1-a,us-central1-b]"
+
+    def test_the_next_one_is_tried_where_there_are_no_machines(self, google, dataproc, life):
+        google.stock_out("us-central1-a")
+        dataproc("four_nodes", self.ZONES).open(SCOPE, NONE, life)
+        assert life.states == ["creating", "deleting", "deleted", "creating", "running"]
+        assert "us-central1-a has no machines left" in life.events[3][2]
+        assert life.events[-1][1]["zone"] == "us-central1-b"
+        assert list(google.clusters().values()) == ["RUNNING"]
+
+    def test_none_has_machines(self, google, dataproc, life):
+        google.stock_out_region()
+        with pytest.raises(ClusterError, match="no machines left") as caught:
+            dataproc("four_nodes", self.ZONES).open(SCOPE, NONE, life)
+        assert "gcp.zones" in str(caught.value)
+        assert google.clusters() == {}
+        assert google.counts().created == 2
+
+    def test_the_call_itself_may_say_so(self, google, dataproc, life):
+        words = "The zone 'projects/p/zones/us-central1-a' does not have enough resources available"
+        google.fail_next("CreateCluster", "UNAVAILABLE", words)
+        dataproc("four_nodes", self.ZONES).open(SCOPE, NONE, life)
+        assert life.states == ["creating", "deleted", "creating", "running"]
+
+    def test_a_quota_is_no_matter_of_zones(self, google, dataproc, life):
+        google.set_quota(CPUS=4.0)
+        with pytest.raises(QuotaError):
+            dataproc("four_nodes", self.ZONES).open(SCOPE, NONE, life)
+        assert len(google.requests("CreateCluster")) == 1
+
+
+class TestClose:
+    def test_nothing_there_is_nothing_told(self, google, dataproc, life):
+        dataproc().close(SCOPE, life)
+        assert life.states == []
+
+    def test_twice_is_once(self, google, dataproc, life):
+        made = dataproc()
+        made.open(SCOPE, NONE, life)
+        made.close(SCOPE, life)
+        made.close(SCOPE, life)
+        assert google.counts().deleted == 1
+        assert life.states == ["creating", "running", "deleting", "deleted"]
+
+    def test_one_that_may_still_be_there_is_told_with_the_command(self, google, dataproc, life):
+        dataproc().open(SCOPE, NONE, life)
+        (name,) = google.clusters()
+        google.fail_next("DeleteCluster", "PERMISSION_DENIED", "someone@example.com may not")
+        with pytest.raises(ClusterError) as caught:
+            dataproc().close(SCOPE, Told())
+        line = str(caught.value)
+        assert f"gcloud dataproc clusters delete {name} --region=us-central1 --project={google.project} --quiet" in line
+        assert "someone@example.com" not in line
+
+
+class TestCheck:
+    def test_it_asks_something_harmless(self, google, dataproc):
+        module._check.cache_clear()
+        dataproc().check()
+        google.fail_next("ListClusters", "PERMISSION_DENIED", "Permission 'dataproc.clusters.list' denied", times=-1)
+        dataproc().check()  # once is enough
+        module._check.cache_clear()
+        with pytest.raises(ClusterError, match=r"gcp\.project") as caught:
+            dataproc().check()
+        assert "Dataproc Editor" in str(caught.value)
+
+    def test_no_credentials(self, cluster, monkeypatch, tmp_path):
+        for name in ("DATAPROC_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+        monkeypatch.setenv("NO_GCE_CHECK", "true")
+        module._check.cache_clear()
+        with pytest.raises(ClusterError) as caught:
+            backend(cluster()).check()
+        assert "no Google Cloud credentials" in str(caught.value)
+        assert "gcloud auth application-default login" in str(caught.value)
