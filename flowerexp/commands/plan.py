@@ -63,10 +63,6 @@ def _as_json(made: Forecast) -> dict[str, Any]:
 
 
 def _as_text(made: Forecast) -> str:
-<<<<<<< HEAD
-    parts = [_headline(made), "", *_run_table(made.items), "", *_job_lines(made), *_done_line(made), _time_line(made)]
-    parts += money.as_text(made)
-=======
     parts = [
         _headline(made),
         "",
@@ -77,7 +73,7 @@ def _as_text(made: Forecast) -> str:
         *_unseen_line(made),
         _time_line(made),
     ]
->>>>>>> bucket
+    parts += money.as_text(made)
     return "\n".join(parts)
 
 
