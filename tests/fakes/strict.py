@@ -1,8 +1,8 @@
 """What Google refuses of a cluster, each refusal with its source.
 
 Where a source gives the rule but not the message, the message is ours: tests should look for the offending value.
-Not confirmed by a document that could be read when this was written: that 3.0 is an image version of clusters (and its
-Python, in `initialization`), the least disk of 30 GB, and the words in which calls refuse a state (FAILED_PRECONDITION).
+Not confirmed by a document that could be read: that 3.0 is an image version of clusters, the Python of each image (in
+`initialization`), the least disk of 30 GB, and the words in which calls refuse a state (FAILED_PRECONDITION).
 Sources named `types/...` are docstrings of google-cloud-dataproc 5.32, which mirror the API reference.
 """
 
