@@ -51,11 +51,34 @@ class App(Hydra):
         # The mapping of axes is empty in the config, and Hydra would want a + before a new key in it.
         overrides = [f"++{one}" if one.startswith("sweep.axes") else one for one in overrides]
         try:
-            return super().compose_config(
-                config_name, overrides, run_mode, with_log_configuration, from_shell, validate_sweep_overrides
+            sweeping = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
+            first = self._first_choices(overrides) if sweeping else {}
+            config = super().compose_config(
+                config_name,
+                [first.get(one, one) for one in overrides],
+                run_mode,
+                with_log_configuration,
+                from_shell,
+                validate_sweep_overrides,
             )
+            typed = {chosen: one for one, chosen in first.items()}
+            config.hydra.overrides.task = [typed.get(one, one) for one in config.hydra.overrides.task]
+            return config
         except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
             raise self.explained(error, overrides) from error
+
+    def _first_choices(self, overrides: Sequence[str]) -> dict[str, str]:
+        """Sweeps over a config group, each with the override that chooses its first option.
+
+        Hydra composes a sweep's own config without the sweep's choices, and so refuses `cluster=a,b cluster.key=1`
+        where the default cluster knows no such key.
+        """
+        first = {}
+        for override in OverridesParser.create().parse_overrides(list(overrides)):
+            if override.is_choice_sweep() and self.config_loader.get_group_options(override.key_or_group):
+                value = next(iter(override.sweep_string_iterator()))
+                first[str(override.input_line)] = f"{override.get_key_element()}={value}"
+        return first
 
     def run_checked(self, config: DictConfig, config_name: str, task: Task, before: Before) -> JobReturn:
         """Run one composed config: what `Hydra.run` does after composing, with our checks first.
