@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def submit(clients: Clients, bucket: Bucket, config: Mapping[str, Any], cluster:
             "properties": {**spark_properties(config), **event_log(staged)},
         },
     }
-    request = {**clients.place, "job": message, "request_id": name[:40]}
+    request = {**clients.place, "job": message, "request_id": str(uuid.uuid5(uuid.NAMESPACE_URL, name))}
     try:
         clients.jobs.submit_job(request=request, **clients.call)
     except exceptions.AlreadyExists:
