@@ -1,0 +1,130 @@
+"""What goes wrong in a cloud: each ends without a cluster left behind, and with a sweep that can be resumed."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.cloud.marked import HELD, RUNS, Marked
+from tests.fakes.cloud import FREE_TIER, Cloud
+
+pytestmark = pytest.mark.spark
+
+ALL = {"FINISHED": RUNS}
+
+
+def nothing_left(cloud: Cloud) -> bool:
+    counts = cloud.counts()
+    return (counts.leaked, counts.batches_active) == (0, 0) and counts.created == counts.deleted
+
+
+def resumed(marked: Marked) -> bool:
+    """Does resuming finish the sweep, without running again what had finished, and leave nothing?"""
+    before = marked.sweep.glob("*/results/measurements.jsonl")
+    rows = {path: path.read_bytes() for path in before}
+    answer = marked.resume()
+    assert answer.code == 0, answer.err
+    assert marked.finished() == ALL
+    assert rows == {path: path.read_bytes() for path in rows}
+    assert "traceback" not in answer.err.lower()
+    return nothing_left(marked.cloud)
+
+
+def test_a_quota_that_refuses_at_the_call(marked, cloud):
+    cloud.set_quota(**FREE_TIER)
+    answer = marked.sweeping("cluster=eight_nodes", "quota=none")
+    assert answer.code == 1
+    assert "CPUS" in answer.err
+    assert nothing_left(cloud)
+    assert not marked.marks
+    cloud.set_quota()
+    assert resumed(marked)
+
+
+def test_no_machines_in_any_zone_and_then_in_one(marked, cloud):
+    cloud.stock_out_region()
+    answer = marked.sweeping("cluster.zones=[us-central1-a,us-central1-b]")
+    assert answer.code == 1
+    assert "us-central1-b" in answer.err
+    assert nothing_left(cloud)
+    cloud.stock_out("us-central1-a")
+    tried = len(cloud.requests("CreateCluster"))
+    assert resumed(marked)
+    zones = [one["cluster"]["config"]["gce_cluster_config"]["zone_uri"] for one in cloud.requests("CreateCluster")]
+    assert [zone.rpartition("/")[2] for zone in zones[tried:]] == ["us-central1-a", "us-central1-b"]
+
+
+def test_a_cluster_that_ends_in_error_is_deleted_since_it_is_billed(marked, cloud):
+    cloud.fail_operation("CREATE", "INTERNAL", "Failed to initialize node")
+    answer = marked.sweeping()
+    assert answer.code == 1
+    assert "Failed to initialize node" in answer.err
+    assert cloud.counts().created == 1
+    assert nothing_left(cloud)
+    assert resumed(marked)
+
+
+def test_a_job_that_fails(marked, cloud):
+    cloud.fail_job(output="java.lang.OutOfMemoryError: Java heap space\n")
+    answer = marked.sweeping()
+    assert answer.code == 1
+    assert "OutOfMemoryError" in answer.err
+    assert nothing_left(cloud)
+    assert resumed(marked)
+
+
+def test_the_service_goes_away_in_the_middle_and_comes_back(marked, cloud):
+    launcher = marked.start()
+    cloud.restart_dataproc()
+    marked.release()
+    out, err = launcher.communicate(timeout=240)
+    assert launcher.returncode == 0, err
+    assert marked.finished() == ALL
+    assert sorted(marked.marks) == ["0", "1", "2"]
+    assert nothing_left(cloud)
+
+
+def test_the_launcher_is_killed_and_its_job_found_again_and_a_spent_budget_stops_it_first(marked, cloud):
+    launcher = marked.start()
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    assert cloud.counts().leaked == 1
+    assert marked.resume("--budget", "1e-6").code == 1
+    assert nothing_left(cloud)
+    assert "the budget is used up" in str(marked.events("lost")[-1]["error"])
+    assert resumed(marked)
+    assert marked.marks.count("0") == 1
+
+
+def test_the_launcher_is_killed_and_its_job_goes_on(marked, cloud):
+    launcher = marked.start()
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    assert resumed(marked)
+    assert sorted(marked.marks) == ["0", "1", "2"]
+    assert (cloud.counts().created, cloud.counts().jobs) == (1, 1)
+
+
+def test_ctrl_c(marked, cloud):
+    launcher = marked.start()
+    launcher.send_signal(signal.SIGINT)
+    _, err = launcher.communicate(timeout=240)
+    assert launcher.returncode == 130
+    assert "flowerexp resume" in err
+    assert nothing_left(cloud)
+    assert set(cloud.jobs().values()) <= {"CANCELLED", "ERROR"}
+    assert resumed(marked)
+    assert marked.marks.count("0") == 1
+
+
+def test_a_cluster_that_deletes_itself_under_a_sweep(marked, cloud):
+    launcher = marked.start()
+    (name,) = cloud.clusters()
+    cloud.expire(name)
+    _, err = launcher.communicate(timeout=240)
+    assert launcher.returncode == 1
+    assert "idle_delete_minutes" in err
+    assert str(HELD) in {event["run"] for event in marked.events("lost")}
+    assert nothing_left(cloud)
+    assert resumed(marked)
