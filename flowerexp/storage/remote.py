@@ -68,14 +68,16 @@ def told(uri: str) -> Iterator[None]:
 
 
 def _as_os_error(error: Exception, uri: str) -> OSError:
-    text = _ACCOUNT.sub("(the account)", " ".join(str(error).split()))[:300]
+    forbidden = str(error).startswith("Forbidden: ")  # followed by the request's address, and what Google says
+    said = str(error).partition("\n")[2] if forbidden else str(error)
+    text = _ACCOUNT.sub("(the account)", " ".join(said.split()))[:300]
     module, code = type(error).__module__, str(getattr(error, "code", None))
     if isinstance(error, FileNotFoundError):
         return OSError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
     if module.startswith("google.auth") or type(error).__name__ == "NonRetryableError":
         return OSError(errno.EACCES, f"no credentials ({text}): `gcloud auth application-default login` gets some", uri)
-    if code == "401" or text.startswith("Forbidden: "):
-        return OSError(errno.EACCES, f"{os.strerror(errno.EACCES)} ({text.removeprefix('Forbidden: ')})", uri)
+    if code == "401" or forbidden:
+        return OSError(errno.EACCES, f"{os.strerror(errno.EACCES)} ({text})", uri)
     if isinstance(error, TimeoutError):
         return OSError(errno.ETIMEDOUT, "no answer from the bucket's server in time", uri)
     if module.startswith(("aiohttp", "requests")):
