@@ -138,9 +138,7 @@ def write_bytes(uri: str, content: bytes) -> None:
     if not is_local(uri):
         from flowerexp.storage import remote
 
-        filesystem, path = remote.locate(uri, {})
-        with remote.told(uri):
-            filesystem.pipe_file(path, content)
+        remote.write(uri, content)
         return
     folder, slash, name = uri.rpartition("/")
     with NewFile(folder or slash) as file:
@@ -181,11 +179,8 @@ class NewFile:
             return
         from flowerexp.storage import remote
 
-        uri = join(self.folder, name)
-        filesystem, path = remote.locate(uri, {})
         self.stream.flush()
-        with remote.told(uri):
-            filesystem.put_file(self.stream.name, path)
+        remote.write_from(join(self.folder, name), self.stream.name)
 
     def __exit__(self, *exception: object) -> None:
         with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.errors import DataError, FlowerexpError, MachineError, from_os_error
+from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
 from flowerexp.workload.listing import Listing, Photograph, Skipped, list_photographs
 
@@ -244,6 +244,8 @@ class _Task:
                 if records and not (skipped and self.on_error == "fail"):
                     result["file"] = f"part-{index:05d}-{records:05d}.tfrec"
                     file.keep(result["file"])
+        except MachineError as error:
+            result["problem"] = str(error)
         except OSError as error:
             result["problem"] = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
         result["seconds"] = (time.perf_counter_ns() - start) / 1e9
@@ -259,9 +261,10 @@ class _Task:
         for photograph, content in zip(hand, contents, strict=True):
             try:
                 if isinstance(content, OSError):
+                    _refuse_bucket_trouble(photograph.uri, content)
                     raise content
                 image = images.recompress(content, (height, width), quality, exact)
-            except (FlowerexpError, OSError) as error:
+            except (DataError, OSError) as error:
                 skipped.append(asdict(Skipped(photograph.relative, _reason(error))))
                 if self.on_error == "fail":
                     return
@@ -270,7 +273,17 @@ class _Task:
             yield tfrecords.encode_example(image, photograph.label)
 
 
-def _reason(error: FlowerexpError | OSError) -> str:
-    if isinstance(error, FlowerexpError):
+def _refuse_bucket_trouble(uri: str, error: OSError) -> None:
+    """A bucket that does not answer is no fault of a photograph: to leave that one out would change what is prepared.
+
+    Raises:
+        MachineError: the file is in a bucket, and is not just gone.
+    """
+    if not storage.is_local(uri) and not isinstance(error, FileNotFoundError):
+        raise from_os_error(error, "reading")
+
+
+def _reason(error: DataError | OSError) -> str:
+    if isinstance(error, DataError):
         return error.problem
     return f"cannot be read: {error.strerror or error}"

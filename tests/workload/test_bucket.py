@@ -70,6 +70,19 @@ class TestSpark:
             assert prepared.records == 40
         assert contents[0] == contents[1]
 
+    def test_a_photograph_that_the_bucket_does_not_give_is_not_left_out(
+        self, cluster, remote_config, bucket, storage_server, photos
+    ):
+        for path in sorted(photos.rglob("*.jpg"))[:3]:
+            storage.write_bytes(f"{bucket}/photos/daisy/{path.name}", path.read_bytes())
+        made = remote_config("dataset=folder", f"dataset.path={bucket}/photos", "dataset.on_error=skip")
+        found = listing.list_photographs(cluster, made)
+        storage_server.faults = [("daisy/", 403, "No")]
+        with pytest.raises(MachineError, match=r"reading gs://.*\.jpg failed: Permission denied \(No\)"):
+            prepare(cluster, made, found)
+        storage.remove(found.photographs[0].uri)
+        assert prepare(cluster, made, found).records == 2  # what is gone, is
+
     def test_a_bucket_that_cannot_be_written_is_one_line(self, cluster, remote_config, photos):
         made = remote_config(
             *("dataset=folder", f"dataset.path={photos}", "storage.prepared=gs://no-such-bucket/p"),
