@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
+from google.api_core import exceptions
 
-from flowerexp.cluster.dataproc import submission as module
 from flowerexp.errors import ClusterError
 from flowerexp.job.follow import follow
 from flowerexp.job.results import explain
@@ -47,7 +48,7 @@ class TestSubmit:
             "import json, sys\nfor n in range(300):\n    print(json.dumps({'flowerexp': {'done': n}}))\nprint('bye')"
         )
         submission = opened.submit(files(program))
-        messages = []
+        messages: list[dict[str, Any]] = []
         code, tail = follow(submission, messages.append)
         assert code == 0
         assert [message["done"] for message in messages] == list(range(300))  # in several objects, that grow
@@ -200,7 +201,7 @@ class TestCollect:
         follow(submission, lambda _: None)
 
         def refuse(*_):
-            raise module.exceptions.Forbidden("someone@example.com may not")
+            raise exceptions.Forbidden("someone@example.com may not")
 
         monkeypatch.setattr(submission._output, "everything", refuse)
         with pytest.raises(ClusterError) as caught:

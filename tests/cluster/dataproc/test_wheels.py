@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,8 @@ class TestPinned:
 
     def test_markers_are_those_of_the_clusters_python(self, monkeypatch):
         requires = {"outer": ["inner; python_version < '3.12'"], "inner": [], "packaging": []}
-        monkeypatch.setattr(wheels.metadata, "requires", requires.__getitem__)
-        monkeypatch.setattr(wheels.metadata, "version", lambda name: "1.0")
+        monkeypatch.setattr(metadata, "requires", requires.__getitem__)
+        monkeypatch.setattr(metadata, "version", lambda name: "1.0")
         assert wheels.pinned({"x": "outer==1.0"}, "3.11") == ["inner==1.0", "outer==1.0"]
         assert wheels.pinned({"x": "outer==1.0"}, "3.12") == ["outer==1.0"]
 
