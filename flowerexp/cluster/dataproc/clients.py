@@ -63,7 +63,7 @@ class Pace:
         )
 
 
-EMULATED = Pace(look=0.2, retry=0.1, patience=60.0, stop=20.0)
+EMULATED = Pace(look=0.1, retry=0.05, patience=60.0, stop=20.0)
 
 
 class Clients:

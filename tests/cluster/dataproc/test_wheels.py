@@ -15,8 +15,8 @@ import yaml
 
 from flowerexp.cluster.dataproc import wheels
 from flowerexp.config.places import entry_folder
-from flowerexp.errors import ConfigError, MachineError
-from tests.cluster.dataproc.conftest import BUCKET, SCOPE
+from flowerexp.errors import ClusterError, ConfigError, MachineError
+from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
 
 ROOT = Path(__file__).resolve().parents[3]
 OWN = {"petals": "petals==1.0"}
@@ -126,6 +126,16 @@ class TestStage:
             dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, {"nowhere": "nowhere==1.0"}, life)
         assert "FLOWEREXP_WHEELHOUSE" in str(caught.value)
         assert life.states == []
+
+    def test_an_installation_that_fails_says_why_and_leaves_nothing(self, google, dataproc, life):
+        made = dataproc("four_nodes", "cluster.packages=stage")
+        made.open("another-scope-89abcdef", OWN, Told())
+        for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/"):
+            if "stems" in blob.name:
+                blob.delete()
+        with pytest.raises(ClusterError, match=r"No matching distribution found for stems==2\.5"):
+            dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, OWN, life)
+        assert life.states == ["creating", "deleting", "deleted"]
 
     def test_nothing_is_staged_for_an_image_that_has_them(self, google, dataproc, life):
         dataproc("four_nodes", "cluster.packages=image").open(SCOPE, OWN, life)
