@@ -17,6 +17,7 @@ from requests import exceptions as requests_exceptions
 from flowerexp.cluster.dataproc.refusals import is_quota, is_stock_out
 
 CALL_SECONDS = 60.0  # one attempt at one call
+LOOK_SECONDS = 20.0  # the same, of one that follows a job
 _TRANSIENT = (
     exceptions.ServiceUnavailable,
     exceptions.DeadlineExceeded,
@@ -82,8 +83,8 @@ class Clients:
         self.pace = pace or (EMULATED if self._emulator else Pace())
         self.call: dict[str, Any] = {"retry": self.pace.retrying(), "timeout": CALL_SECONDS}
         """Arguments of a call that is tried again."""
-        self.once: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
-        """Arguments of a call that is not."""
+        self.once: dict[str, Any] = {"retry": None, "timeout": LOOK_SECONDS}
+        """Arguments of a call that is not: whoever makes it comes again soon."""
 
     @cached_property
     def clusters(self) -> Any:
