@@ -4,7 +4,7 @@
 - `clients`: Google's own client libraries, pointed at Google or at an emulator; how patient they are
 - `names`: how clusters, jobs, batches and their labels are called
 - `refusals`: what Google says, as one line that a user can act on, without secrets
-- `machines`: what a machine type has, and how Spark shares it out
+- `executors`: how Spark shares the machines out
 - `requests`: a cluster's config as the message that creates it
 - `lifecycle`: create, find again, delete
 - `staging`: the bucket

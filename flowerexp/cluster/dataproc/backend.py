@@ -54,6 +54,8 @@ class _Cloud:
 
     def __init__(self, cluster: Mapping[str, Any]) -> None:
         self.cluster = cluster
+        self._opened: bool | None = None
+        """Did `open` come as far as to tell of a cluster? None if it was never called."""
 
     def check(self) -> None:
         """See `Backend.check`."""
@@ -100,9 +102,11 @@ class Dataproc(_Cloud):
         """See `Backend.open`."""
         from flowerexp.cluster.dataproc.requests import cluster_message
 
+        self._opened = False
         self._bucket.ensure()
         packages = self._packages(requires, _IMAGE_PYTHON, archive=False)
         name = cluster_name(scope, self.cluster)
+        self._opened = True
         self._life(scope, life).open(
             lambda zone: cluster_message(self.cluster, name, scope, zone, packages), self.cluster["zones"]
         )
@@ -121,7 +125,8 @@ class Dataproc(_Cloud):
 
     def close(self, scope: str, life: Life) -> None:
         """See `Backend.close`."""
-        self._life(scope, life).delete()
+        failed_before = self._opened is False  # here, before anything was asked for
+        self._life(scope, life).delete(made=not failed_before)
 
 
 class Serverless(_Cloud):
@@ -135,9 +140,11 @@ class Serverless(_Cloud):
         """See `Backend.open`: there is nothing to create but the bucket and what lies in it."""
         from flowerexp.cluster.dataproc.batches import python_of
 
+        self._opened = False
         self._bucket.ensure()
         if self.cluster["container"] is None and self.cluster["packages"] == "stage":
             self._staged = self._packages(requires, python_of(self.cluster["runtime_version"]), archive=True)
+        self._opened = True
         life.tell("running", {"name": cluster_name(scope, self.cluster)})
 
     def submit(self, files: JobFiles) -> Batch:
@@ -154,4 +161,5 @@ class Serverless(_Cloud):
 
     def close(self, scope: str, life: Life) -> None:
         """See `Backend.close`: a batch that has ended costs nothing."""
-        life.tell("deleted", {"name": cluster_name(scope, self.cluster)})
+        if self._opened is not False:
+            life.tell("deleted", {"name": cluster_name(scope, self.cluster)})

@@ -17,6 +17,7 @@ from requests import exceptions as requests_exceptions
 from flowerexp.cluster.dataproc.refusals import is_quota, is_stock_out
 
 CALL_SECONDS = 60.0  # one attempt at one call
+LOOK_SECONDS = 20.0  # the same, of one that follows a job
 _TRANSIENT = (
     exceptions.ServiceUnavailable,
     exceptions.DeadlineExceeded,
@@ -63,7 +64,7 @@ class Pace:
         )
 
 
-EMULATED = Pace(look=0.2, retry=0.1, patience=60.0, stop=20.0)
+EMULATED = Pace(look=0.1, retry=0.05, patience=60.0, stop=20.0)
 
 
 class Clients:
@@ -82,8 +83,8 @@ class Clients:
         self.pace = pace or (EMULATED if self._emulator else Pace())
         self.call: dict[str, Any] = {"retry": self.pace.retrying(), "timeout": CALL_SECONDS}
         """Arguments of a call that is tried again."""
-        self.once: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
-        """Arguments of a call that is not."""
+        self.once: dict[str, Any] = {"retry": None, "timeout": LOOK_SECONDS}
+        """Arguments of a call that is not: whoever makes it comes again soon."""
 
     @cached_property
     def clusters(self) -> Any:

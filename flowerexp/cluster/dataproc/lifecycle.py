@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +15,15 @@ from flowerexp.cluster import Life
 from flowerexp.cluster.dataproc.clients import Clients
 from flowerexp.cluster.dataproc.names import SCOPE, slug
 from flowerexp.cluster.dataproc.refusals import StockOutError, explained, scrubbed
-from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
+from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket, split
 from flowerexp.errors import ClusterError, FlowerexpError, StoppedError
 
 _State = dataproc_v1.ClusterStatus.State
 _ON_THE_WAY = (_State.CREATING, _State.UPDATING, _State.STARTING, _State.REPAIRING)
 CREATE_SECONDS = 1800.0
 DELETE_SECONDS = 900.0
+
+_SEE = re.compile(r"(?<=see output in: )gs://[^\s'\"]*_output")
 
 Message = Callable[[str | None], dataproc_v1.Cluster]
 """What creates the cluster in a zone; None lets Dataproc choose."""
@@ -186,7 +189,19 @@ class Lifecycle:
         except GOOGLE_ERRORS as unanswered:
             raise self._explained(unanswered, "creating") from unanswered
         if error is not None:
-            raise self._explained(error, "creating") from error
+            raise self._explained(self._with_output(error), "creating") from error
+
+    def _with_output(self, error: Any) -> Any:
+        """An error of an initialization action, with the last line that names an error of what it printed."""
+        found = _SEE.search(str(error))
+        if found:
+            try:
+                printed = Bucket(self._clients, split(found[0])[0]).read(found[0]).decode(errors="replace")
+            except GOOGLE_ERRORS:
+                return error
+            telling = [line.strip() for line in printed.splitlines() if "error" in line.lower()]
+            error.message = f"{error.message} It says: {telling[-1][:300]}" if telling else error.message
+        return error
 
     def _stopped(self) -> StoppedError:
         return StoppedError(f"cluster {self._name} was not waited for: the sweep was stopped")
@@ -211,11 +226,11 @@ class Lifecycle:
     def _by_hand(self) -> str:
         return f"make sure of it: {self.command}"
 
-    def delete(self) -> bool:
+    def delete(self, *, made: bool = True) -> None:
         """Delete it, and wait until it is gone; harmless when there is none.
 
-        Returns:
-            Whether there was one.
+        Args:
+            made: may somebody have made it? Else nothing is told of one that is not there.
 
         Raises:
             ClusterError: it may still be there.
@@ -235,9 +250,8 @@ class Lifecycle:
             raise ClusterError(
                 f"{reason.problem}; it may still be there, and cost money", hint=self._by_hand
             ) from error
-        if there or self._told not in ("", "deleted"):
+        if there or (made and self._told != "deleted"):
             self._tell("deleted")
-        return there
 
     def _remains(self) -> bool:
         """Is it still there? One that could not be deleted, or whose other operations came first, is asked again."""

@@ -88,8 +88,8 @@ def _quota(error: BaseException, doing: str) -> QuotaError:
     if not parts:
         found = [*_EXCEEDED.finditer(text)]
         parts = [f"{one['name']}: the limit is {float(one['left']):g}" for one in found]
-    names = list(dict.fromkeys(one["name"].removeprefix("N2_").removeprefix("E2_") for one in found))
-    hints = [_QUOTA_HINTS[name] for name in names if name in _QUOTA_HINTS]
+    # N2_CPUS and CPUS_ALL_REGIONS are CPUS, too.
+    hints = [hint for name, hint in _QUOTA_HINTS.items() if any(name in one["name"] for one in found)]
     problem = f"{doing}: the region's quota is too small: {', '.join(parts) or message_of(error)}"
     return QuotaError(problem, hint="; ".join(hints) or "ask Google for more, or choose another region")
 
@@ -112,6 +112,9 @@ def _hint(error: BaseException, text: str, place: Mapping[str, Any]) -> str | No
         return f"run: gcloud services enable dataproc.googleapis.com storage.googleapis.com --project={project}"
     if isinstance(error, exceptions.Forbidden):
         return f"is gcp.project={project} right? {_ROLES}"
+    if "Private Google Access" in text:
+        enable = f"gcloud compute networks subnets update SUBNETWORK --region={place['region']} --project={project}"
+        return f"run: {enable} --enable-private-ip-google-access, or set cluster.internal_ip_only=false"
     if _NO_PROJECT.search(text):
         return f"check gcp.project={project}"
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.RetryError | auth_exceptions.TransportError):

@@ -8,7 +8,7 @@ from typing import Any
 from google.cloud import dataproc_v1
 from google.protobuf import duration_pb2
 
-from flowerexp.cluster.dataproc.machines import executors
+from flowerexp.cluster.dataproc.executors import executors
 from flowerexp.cluster.dataproc.names import labels
 from flowerexp.cluster.dataproc.wheels import METADATA, Packages
 from flowerexp.cluster.local import MEASURING

@@ -170,13 +170,17 @@ class Bucket:
                 continue
         return deleted
 
-    def remove(self) -> bool:
-        """Delete the bucket itself if we made it; False if not. Errors are Google's own."""
-        bucket = self._clients.storage.lookup_bucket(self.name, **self._call)
-        if bucket is None or BUCKET_LABEL not in bucket.labels:
-            return False
-        bucket.delete(**self._call)
-        return True
+    def exists(self) -> bool:
+        """Is the bucket there? Errors are Google's own."""
+        return self._clients.storage.lookup_bucket(self.name, **self._call) is not None
+
+    def is_ours(self) -> bool:
+        """Did we make it? Errors are Google's own."""
+        return BUCKET_LABEL in self._clients.storage.get_bucket(self.name, **self._call).labels
+
+    def remove(self) -> None:
+        """Delete the bucket itself, which must be empty. Errors are Google's own."""
+        self._clients.storage.bucket(self.name).delete(**self._call)
 
     def _blob(self, uri: str) -> Any:
         bucket, name = split(uri)

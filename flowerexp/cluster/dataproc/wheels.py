@@ -28,6 +28,7 @@ METADATA = "flowerexp-wheels"
 WHEELHOUSE = "FLOWEREXP_WHEELHOUSE"
 """The variable that names a folder of wheels to take instead of a package index."""
 ARCHIVE = "packages.tar.gz"
+_TOOLS = ("pip", "setuptools", "wheel")  # each image has its own, that fit its Python
 _ACTION = Path(__file__).with_name("install.sh")
 # Images 2.2 and later are Debian 12, Ubuntu 22 or Rocky 9, with glibc 2.34 or later; wheels for older ones run there.
 _PLATFORMS = ["manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64"]
@@ -153,6 +154,9 @@ def _downloaded(pins: list[str], python: str) -> Iterator[Path]:
         wheels = folder / "wheels"
         given = [*_target_options(python), *source, "--constraint", str(constraints)]
         _pip(["download", *given, "--dest", str(wheels), *pins])
+        for tool in _TOOLS:
+            for wheel in wheels.glob(f"{tool}-*.whl"):
+                wheel.unlink()
         yield wheels
 
 

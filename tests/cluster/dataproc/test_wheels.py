@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ import yaml
 
 from flowerexp.cluster.dataproc import wheels
 from flowerexp.config.places import entry_folder
-from flowerexp.errors import ConfigError, MachineError
-from tests.cluster.dataproc.conftest import BUCKET, SCOPE
+from flowerexp.errors import ClusterError, ConfigError, MachineError
+from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
 
 ROOT = Path(__file__).resolve().parents[3]
 OWN = {"petals": "petals==1.0"}
@@ -59,8 +60,8 @@ class TestPinned:
 
     def test_markers_are_those_of_the_clusters_python(self, monkeypatch):
         requires = {"outer": ["inner; python_version < '3.12'"], "inner": [], "packaging": []}
-        monkeypatch.setattr(wheels.metadata, "requires", requires.__getitem__)
-        monkeypatch.setattr(wheels.metadata, "version", lambda name: "1.0")
+        monkeypatch.setattr(metadata, "requires", requires.__getitem__)
+        monkeypatch.setattr(metadata, "version", lambda name: "1.0")
         assert wheels.pinned({"x": "outer==1.0"}, "3.11") == ["inner==1.0", "outer==1.0"]
         assert wheels.pinned({"x": "outer==1.0"}, "3.12") == ["outer==1.0"]
 
@@ -125,6 +126,16 @@ class TestStage:
             dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, {"nowhere": "nowhere==1.0"}, life)
         assert "FLOWEREXP_WHEELHOUSE" in str(caught.value)
         assert life.states == []
+
+    def test_an_installation_that_fails_says_why_and_leaves_nothing(self, google, dataproc, life):
+        made = dataproc("four_nodes", "cluster.packages=stage")
+        made.open("another-scope-89abcdef", OWN, Told())
+        for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/"):
+            if "stems" in blob.name:
+                blob.delete()
+        with pytest.raises(ClusterError, match=r"No matching distribution found for stems==2\.5"):
+            dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, OWN, life)
+        assert life.states == ["creating", "deleting", "deleted"]
 
     def test_nothing_is_staged_for_an_image_that_has_them(self, google, dataproc, life):
         dataproc("four_nodes", "cluster.packages=image").open(SCOPE, OWN, life)

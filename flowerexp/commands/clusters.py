@@ -1,0 +1,80 @@
+"""`flowerexp clusters [overrides]`: our clusters and batches in the cloud, and what they cost."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from flowerexp.cluster.dataproc.leftovers import Leftovers, Resource
+
+
+def main(arguments: Sequence[str]) -> int:
+    """List them."""
+    from flowerexp.app import composed
+
+    parser = argparse.ArgumentParser(prog="flowerexp clusters", description="List our clusters and batches.")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as gcp.project=... gcp.region=...")
+    config = composed(parser.parse_args(arguments).overrides)
+    resources = leftovers(config).resources()
+    place = f"{config['gcp']['project']} {config['gcp']['region']}"
+    if not resources:
+        print(f"nothing of flowerexp runs in {place}")
+        return 0
+    print(table(resources, config))
+    return 0
+
+
+def leftovers(config: Mapping[str, Any]) -> Leftovers:
+    """What is there in the project and region of a config.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    gcp = config["gcp"]
+    for key in ("project", "region"):
+        if not gcp[key]:
+            hint = "name it: gcp.project=ID" if key == "project" else "name it: gcp.region=us-central1"
+            raise ConfigError(f"gcp.{key} has no value", where="command line", hint=hint)
+    from flowerexp.cluster.dataproc.clients import Clients
+    from flowerexp.cluster.dataproc.leftovers import Leftovers
+
+    return Leftovers(Clients(gcp["project"], gcp["region"]), gcp["bucket"])
+
+
+def table(resources: Iterable[Resource], config: Mapping[str, Any]) -> str:
+    """The resources as lines of text, with a head."""
+    folders = sweeps(Path(config["home"]))
+    rows = [["name", "kind", "state", "sweep or run", "owner", "age", "$/hour", "folder"]]
+    for one in resources:
+        age = datetime.timedelta(seconds=int(time.time() - one.created_at))
+        folder = str(folders.get(one.scope, ""))
+        rows.append([one.name, one.kind, one.state, one.scope, one.owner, str(age), _price(one, config), folder])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _price(resource: Resource, config: Mapping[str, Any]) -> str:
+    """Dollars an hour; nothing where no price is known."""
+    from flowerexp.cluster import cost
+
+    try:
+        found = cost.rate(resource.config, cost.Prices.load(config["budget"].get("prices")))
+    except ConfigError:
+        return ""
+    return f"{found.total:.2f}" if found else ""
+
+
+def sweeps(home: Path) -> dict[str, Path]:
+    """The folders of sweeps and runs below a home, by their scope."""
+    from flowerexp.orchestrate.events import scope
+
+    return {scope(folder): folder for folder in home.glob("outputs/*/*") if folder.is_dir()}
