@@ -6,7 +6,7 @@ anybody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,8 +153,14 @@ def backend(cluster: Mapping[str, Any]) -> Backend:
         ConfigError: the kind is unknown.
     """
     from flowerexp.cluster.local import Local
+    from flowerexp.cluster.local_nodes import LocalNodes
+    from flowerexp.cluster.spark_master import SparkMaster
 
-    kinds = {"local": Local}
+    kinds: dict[str, Callable[[Mapping[str, Any]], Backend]] = {
+        "local": Local,
+        "local_nodes": LocalNodes,
+        "spark_master": SparkMaster,
+    }
     if cluster["kind"] not in kinds:
         raise ConfigError(f"cluster.kind={cluster['kind']} is unknown", hint=did_you_mean(cluster["kind"], kinds))
     return kinds[cluster["kind"]](cluster)
