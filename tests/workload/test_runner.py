@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,8 @@ def job(tmp_path, monkeypatch):
     """Run entrypoints as a job's runs, one each, without Spark; returns the results of those that left any."""
 
     class Session:
+        sparkContext = SimpleNamespace(master="local[2]")
+
         def stop(self):
             (tmp_path / "stopped").touch()
 
