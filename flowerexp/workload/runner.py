@@ -48,8 +48,8 @@ def _read_job(uri: str) -> dict[str, Any]:
         job: dict[str, Any] = json.loads(storage.read_bytes(uri))
     except ImportError as error:
         raise SystemExit(
-            f"flowerexp: error: the driver on {socket.gethostname()} cannot read {uri}: {error}; "
-            "install gcsfs in its Python: pip install gcsfs"
+            f"flowerexp: error: {error}: the driver's Python on {socket.gethostname()} lacks it "
+            f"(pip install fsspec gcsfs), and cannot read {uri}"
         ) from error
     return job
 
