@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,3 +67,11 @@ def run_job(backend: Any, files: JobFiles) -> Ended:
     finally:
         submission.stop()
     return Ended(code, files.folder, printed)
+
+
+def most_at_once(rows: Sequence[Mapping[str, Any]]) -> int:
+    """How many measurements of one host were under way at once, those that waited for a slot included."""
+    marks = []
+    for row in rows:
+        marks += [(row["started_ns"] - row["waited_seconds"] * 1e9, 1), (row["ended_ns"], -1)]
+    return max(itertools.accumulate(change for _, change in sorted(marks)))

@@ -71,8 +71,8 @@ def wait(context: Any) -> None:
 def alone(context: Any) -> Any | None:
     """A resource profile under which a task has its executor to itself; None where tasks cannot ask for that.
 
-    Preparing still uses every core: a profile is of a stage. Python workers are kept apart by profile, too, so a
-    worker is warm only for tasks of the same one.
+    Preparing still uses every core: a profile is of a stage. Spark 4 keeps Python workers apart by the cores of their
+    tasks, so that a worker is warm only for tasks of the same profile.
     """
     allowed = context.master.startswith(_WITH_TASK_PROFILES)
     conf = context.getConf()

@@ -11,7 +11,7 @@ from flowerexp import app
 from flowerexp.cluster import JobFiles, backend, java, spark_submit
 from flowerexp.cluster.local_nodes import LocalNodes
 from flowerexp.errors import MachineError
-from tests.jobs import HEADER, SMALL, job_files, run_job
+from tests.jobs import HEADER, SMALL, job_files, most_at_once, run_job
 
 
 def nodes(**changes):
@@ -95,8 +95,7 @@ class TestMeasuring:
         profile, _ = self.measuring(measured)
         added = {event["Resource Profile Id"]: event for event in measured.events("ResourceProfileAdded")}[profile]
         assert added["Task Resource Requests"]["cpus"]["Amount"] == 2
-        # Two tasks at once on an executor would have taken two Python workers.
-        assert len({row["pid"] for row in measured.rows()}) == 2
+        assert most_at_once(measured.rows()) <= 2
         (check,) = (stage for stage in self.stages(measured) if stage["Number of Tasks"] == 16)
         assert check["Resource Profile Id"] == 0
 
