@@ -150,6 +150,8 @@ class Standing:
 # Imported when they are asked for: each kind needs libraries that the others do not.
 _KINDS = {
     "local": ("flowerexp.cluster.local", "Local"),
+    "local_nodes": ("flowerexp.cluster.local_nodes", "LocalNodes"),
+    "spark_master": ("flowerexp.cluster.spark_master", "SparkMaster"),
     "dataproc": ("flowerexp.cluster.dataproc.backend", "Dataproc"),
     "serverless": ("flowerexp.cluster.dataproc.backend", "Serverless"),
 }

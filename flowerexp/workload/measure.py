@@ -69,16 +69,21 @@ def time_batches(batches: Iterable[Any]) -> Timing:
     return timing
 
 
-_warm: set[str] = set()
+_warm: set[tuple[Any, ...]] = set()
+
+
+def settings(source: readers.Source) -> tuple[Any, ...]:
+    """What of a source decides whether a worker that has read another one is warm for it."""
+    return source.reader, source.target_size, source.anonymous, all(map(storage.is_local, source.files[:1]))
 
 
 def warm_up(source: readers.Source) -> None:
     """Load TensorFlow and trace a reader's functions in this process, once: neither is reading speed."""
-    if source.reader in _warm:
+    if settings(source) in _warm:
         return
     for _ in readers.dataset(source, source.files[:1]).batch(1).take(1):
         pass
-    _warm.add(source.reader)
+    _warm.add(settings(source))
     _tidy()
 
 

@@ -13,7 +13,7 @@ from pyspark.accumulators import AccumulatorParam
 
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.workload import images, measure, report, tfrecords
+from flowerexp.workload import executors, images, measure, report, tfrecords
 from flowerexp.workload.listing import Listing, data_fingerprint, list_photographs, tfrecord_files
 from flowerexp.workload.measure import Task
 from flowerexp.workload.readers import Source
@@ -45,10 +45,11 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
     tasks = plan_tasks(config, {name: source.images for name, source in sources.items()})
     context = spark.sparkContext
     shared = context.broadcast(sources)
+    profile = executors.alone(context) if config["grid"]["concurrency"] == 1 else None
     with report.phase("warm_up"):
-        _warm_up_workers(context, shared)
+        _warm_up_workers(context, shared, profile)
     with report.phase("measure"):
-        rows = _measure(context, tasks, shared, config)
+        rows = _measure(context, tasks, shared, config, profile)
     report.fact("measurements", len(tasks))
     report.fact("executions", len(rows))
     empty = [row for row in rows if not row["images"]]
@@ -192,20 +193,30 @@ def _seed(*parts: int) -> int:
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
 
 
-def _warm_up_workers(context: Any, shared: Any) -> None:
-    """One unmeasured task a core: every Python worker loads TensorFlow now, side by side, and not in a measurement."""
-    cores = context.defaultParallelism
+_warmed: set[tuple[Any, ...]] = set()
 
-    def warm(_: int) -> int:
+
+def _warm_up_workers(context: Any, shared: Any, profile: Any | None) -> None:
+    """Let every Python worker load TensorFlow now, side by side, and not one after the other in front of a measurement.
+
+    The workers of an earlier run of this application are warm. One that came later warms up by itself, and holds its
+    slot meanwhile.
+    """
+    settings = [(context.applicationId, profile is None, measure.settings(one)) for one in shared.value.values()]
+    if _warmed.issuperset(settings):
+        return
+
+    def warm(_: int) -> None:
         for source in shared.value.values():
             measure.warm_up(source)
-        return 1
 
-    with report.spark_progress(context, cores):
-        context.parallelize(range(cores), cores).map(warm).sum()
+    executors.spread(context, warm, profile)
+    _warmed.update(settings)
 
 
-def _measure(context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any]) -> list[Row]:
+def _measure(
+    context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any], profile: Any | None
+) -> list[Row]:
     """Run the notebook's actions on one measurement RDD, and bring every execution of every task home."""
     concurrency, cache = config["grid"]["concurrency"], config["grid"]["page_cache"]
     executed = context.accumulator([], _Rows())
@@ -216,13 +227,15 @@ def _measure(context: Any, tasks: Sequence[Task], shared: Any, config: dict[str,
         return row
 
     rdd = context.parallelize(tasks, len(tasks)).map(one)
+    if profile:
+        rdd = rdd.withResources(profile)
     if config["caching"]:
         rdd = rdd.cache()
     with report.spark_progress(context, len(tasks)), report.phase("measure.rows"):
         rdd.collect()
-    # A task a cell is for measuring. What only reads the rows takes few tasks, which measure one cell after the other
-    # where nothing is cached: a Python task costs 40 ms, which is more than these actions take otherwise.
-    rows = rdd.coalesce(context.defaultParallelism)
+    # A task a cell is for measuring. What only reads the rows takes one task, or few, which measure one cell after the
+    # other, where nothing is cached: a Python task costs 40 ms, which is more than these actions take otherwise.
+    rows = rdd.coalesce(1 if config["caching"] else context.defaultParallelism)
     for name, key in _AVERAGES.items():
         with report.phase(f"measure.{name}"):
             _average(rows, key)

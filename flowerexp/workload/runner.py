@@ -9,12 +9,12 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import FlowerexpError, from_os_error
-from flowerexp.workload import report
+from flowerexp.workload import executors, report
 
 Run = Callable[[Any, dict[str, Any]], Iterable[dict[str, Any]]]
 
@@ -30,15 +30,49 @@ def main(run: Run) -> None:
     """
     parser = argparse.ArgumentParser(description=run.__doc__)
     parser.add_argument("--job", required=True, help="URI of job.json")
-    runs = json.loads(storage.read_bytes(parser.parse_args().job))["runs"]
+    job = _read_job(parser.parse_args().job)
     started = time.perf_counter_ns()
     spark = LazySession()
-    start_seconds = (time.perf_counter_ns() - started) / 1e9
     try:
-        for number, one in enumerate(runs):
-            _run_one(run, spark, one, start_seconds if number == 0 else 0.0)
+        facts, run = _ready(run, spark, job.get("requires", {}))
+        start_seconds = (time.perf_counter_ns() - started) / 1e9
+        for number, one in enumerate(job["runs"]):
+            _run_one(run, spark, one, facts, start_seconds if number == 0 else 0.0)
     finally:
         spark.stop()
+
+
+def _read_job(uri: str) -> dict[str, Any]:
+    """The job file. Nothing can be written where it cannot even be read, so the driver's log has to say why."""
+    try:
+        job: dict[str, Any] = json.loads(storage.read_bytes(uri))
+    except ImportError as error:
+        raise SystemExit(
+            f"flowerexp: error: {error}: the driver's Python on {socket.gethostname()} lacks it "
+            f"(pip install fsspec gcsfs), and cannot read {uri}"
+        ) from error
+    return job
+
+
+def _ready(run: Run, spark: Any, requires: Mapping[str, str]) -> tuple[dict[str, report.Scalar], Run]:
+    """Have all executors, with what they need, before anything is timed: once for all runs of the job.
+
+    Returns:
+        What all runs run on, and the entrypoint, or what raises the reason why it cannot run.
+    """
+    context = spark.sparkContext
+    try:
+        if not executors.in_driver(context):
+            executors.wait(context)
+            executors.check_imports(context, requires)
+        return environment(spark), run
+    except FlowerexpError as error:
+        refused = error
+
+        def refuse(*_: Any) -> Iterable[dict[str, Any]]:
+            raise refused
+
+        return environment(spark), refuse
 
 
 class LazySession:
@@ -65,12 +99,14 @@ class LazySession:
         self.sparkContext.stop()
 
 
-def _run_one(run: Run, spark: Any, one: dict[str, Any], start_seconds: float) -> None:
+def _run_one(
+    run: Run, spark: Any, one: dict[str, Any], facts: Mapping[str, report.Scalar], start_seconds: float
+) -> None:
     """Run one run and write its results; `status.json` comes last, so that it says that the others are whole."""
     told = report.begin(one["run_key"])
     report.state(one["output"], "started")
     told.phases["start"] = start_seconds
-    told.facts.update(environment(spark))
+    told.facts.update(facts)
     status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None}
     status.update(where=None, hint=None, started_at=time.time())
     lines: list[str] = []
@@ -107,17 +143,14 @@ def _explained(error: Exception) -> dict[str, str | None]:
 def environment(spark: Any) -> dict[str, report.Scalar]:
     """What a run ran on: versions, host, executors and cores."""
     context = spark.sparkContext
-    master = context.master
-    status = context._jsc.sc().getExecutorMemoryStatus().size()
-    executors = 1 if master.startswith("local[") or master == "local" else max(1, status - 1)  # less the driver
     return {
         "spark": context.version,
         "java": context._jvm.java.lang.System.getProperty("java.version"),
         "python": platform.python_version(),
         "host": socket.gethostname(),
         "platform": platform.platform(),
-        "spark_master": master,
+        "spark_master": context.master,
         "application_id": context.applicationId,
-        "executors": executors,
+        "executors": 1 if executors.in_driver(context) else len(executors.cores(context)),
         "cores": context.defaultParallelism,
     }

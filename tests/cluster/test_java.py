@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp.cluster import java
-from flowerexp.cluster.local import spark_home
+from flowerexp.cluster.spark_submit import spark_home
 from flowerexp.errors import MachineError
 
 FLAG = "--add-modules=jdk.incubator.vector"

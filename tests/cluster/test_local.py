@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flowerexp.cluster import JobFiles, backend, java, local
+from flowerexp.cluster import JobFiles, backend, java, local, spark_submit
 from flowerexp.errors import ConfigError, MachineError
 
 
@@ -80,7 +80,7 @@ class TestCheck:
     def test_no_spark(self, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
         with pytest.raises(MachineError, match="PySpark is not installed; run: pip install"):
-            local.spark_home()
+            spark_submit.spark_home()
 
     def test_the_kind_chooses_the_backend(self):
         assert isinstance(backend({"kind": "local"}), local.Local)
@@ -102,9 +102,9 @@ def submit(files, monkeypatch, tmp_path):
         submissions.append(cluster(**changes).submit(files))
         return submissions[-1]
 
-    monkeypatch.setattr(local, "spark_home", lambda: home)
+    monkeypatch.setattr(spark_submit, "spark_home", lambda: home)
     monkeypatch.setattr(java, "find", lambda: java.Java(Path("/a/java"), "PATH"))
-    monkeypatch.setattr(local, "_STOP_SECONDS", 0.3)
+    monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 0.3)
     yield submit
     for submission in submissions:
         submission.stop()
@@ -141,7 +141,7 @@ class TestSubmit:
         assert "spark.local.dir=/a b" in arguments
         assert environment["JAVA_HOME"] == "/a/java"
         assert environment["PYSPARK_PYTHON"] == environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
-        assert environment["SPARK_HOME"] == str(local.spark_home())
+        assert environment["SPARK_HOME"] == str(spark_submit.spark_home())
         assert "SPARK_CONF_DIR" not in environment
 
     def test_returns_the_exit_code(self, submit):
@@ -169,7 +169,7 @@ class TestPoll:
         log = tmp_path / "driver.log"
         log.write_bytes(b"")
         process: Any = Process()
-        submission = local.LocalSubmission(os.getpid(), log, process)
+        submission = spark_submit.LocalSubmission(os.getpid(), log, process)
         yield submission, process, log.open("ab", buffering=0).write
         submission._log.close()
 
@@ -239,7 +239,7 @@ class TestStop:
             assert time.monotonic() < deadline
 
     def test_is_polite_first(self, submit, tmp_path, monkeypatch):
-        monkeypatch.setattr(local, "_STOP_SECONDS", 60.0)
+        monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 60.0)
         program = (
             f"def leave(*_):\n    open({str(tmp_path / 'goodbye')!r}, 'w').close()\n    sys.exit(0)\n"
             "signal.signal(signal.SIGTERM, leave)\n"
@@ -279,9 +279,9 @@ class TestFind:
         program = (
             "import json, sys\n"
             "from pathlib import Path\n"
-            "from flowerexp.cluster import JobFiles, java, local\n"
+            "from flowerexp.cluster import JobFiles, java, local, spark_submit\n"
             "home, folder = map(Path, sys.argv[1:])\n"
-            "local.spark_home = lambda: home\n"
+            "spark_submit.spark_home = lambda: home\n"
             "java.find = lambda: java.Java(home, 'PATH')\n"
             "job = local.Local(dict(kind='local', cores=1, memory='1g', spark={}))\n"
             "print(json.dumps(job.submit(JobFiles(folder, home, home, home)).handle), flush=True)\n"
@@ -308,7 +308,7 @@ class TestFind:
         assert cluster().find(files.folder, orphan) is None
 
     def test_it_can_be_stopped(self, orphan, files, monkeypatch):
-        monkeypatch.setattr(local, "_STOP_SECONDS", 0.3)
+        monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 0.3)
         found = cluster().find(files.folder, orphan)
         assert found is not None
         found.stop()

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from flowerexp.cluster import java
-from flowerexp.cluster.local import spark_home
+from flowerexp.cluster.spark_submit import spark_home
 from tests.fakes.bucket import Bucket
 from tests.fakes.state import replace_file
 

@@ -144,7 +144,7 @@ class TestMeasure:
         assert (row["page_cache"], row["page_cache_fraction"], row["images"]) == ("remote", None, 6)
 
 
-def test_warming_up_happens_once_for_each_reader(monkeypatch, tmp_path):
+def test_warming_up_happens_once_for_each_reader_and_its_settings(monkeypatch, tmp_path):
     made = []
 
     class Dataset(list[Any]):
@@ -160,6 +160,6 @@ def test_warming_up_happens_once_for_each_reader(monkeypatch, tmp_path):
     monkeypatch.setattr(measure, "_warm", set())
     monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(readers, "dataset", dataset)
-    for reader in ("image_files", "tfrecords", "image_files"):
-        measure.warm_up(Source(reader, ["a", "b"], [1, 1], (1, 1)))
-    assert made == [("image_files", ["a"]), ("tfrecords", ["a"])]
+    for reader, size in (("image_files", 1), ("tfrecords", 1), ("image_files", 1), ("image_files", 2)):
+        measure.warm_up(Source(reader, ["a", "b"], [1, 1], (size, size)))
+    assert made == [("image_files", ["a"]), ("tfrecords", ["a"]), ("image_files", ["a"])]

@@ -4,12 +4,14 @@ import errno
 import json
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from flowerexp import storage
-from flowerexp.errors import DataError
-from flowerexp.workload import report, runner
+from flowerexp.errors import ClusterError, DataError
+from flowerexp.job import results
+from flowerexp.workload import executors, report, runner
 
 ROWS = [{"images": 3, "seconds": 0.5, "reader": "ü"}, {"images": 4, "seconds": None, "reader": "b"}]
 
@@ -29,6 +31,8 @@ def job(tmp_path, monkeypatch):
     """Run entrypoints as a job's runs, one each, without Spark; returns the results of those that left any."""
 
     class Session:
+        sparkContext = SimpleNamespace(master="local[2]")
+
         def stop(self):
             (tmp_path / "stopped").touch()
 
@@ -40,7 +44,7 @@ def job(tmp_path, monkeypatch):
             {"run_key": f"key{number}", "config": {"number": number}, "output": str(tmp_path / str(number))}
             for number in range(len(entrypoints))
         ]
-        (tmp_path / "job.json").write_text(json.dumps({"runs": runs}))
+        (tmp_path / "job.json").write_text(json.dumps({"requires": {"json": "any"}, "runs": runs}))
         monkeypatch.setattr("sys.argv", ["script.py", "--job", str(tmp_path / "job.json")])
         runner.main(lambda spark, config: entrypoints[config["number"]]())
         assert (tmp_path / "stopped").exists()
@@ -159,6 +163,55 @@ def test_results_that_cannot_be_written_fail_the_process(job, tmp_path):
     with pytest.raises(OSError, match="0"):
         job(fine)
     assert (tmp_path / "stopped").exists()
+
+
+class TestReady:
+    """On a cluster, executors are waited for and looked at before the first run, once."""
+
+    @pytest.fixture
+    def cluster(self, monkeypatch):
+        calls = []
+        monkeypatch.setattr(executors, "in_driver", lambda _: False)
+        monkeypatch.setattr(executors, "wait", lambda _: calls.append("wait"))
+        monkeypatch.setattr(executors, "check_imports", lambda _, requires: calls.append(requires))
+        return calls
+
+    def test_once_for_all_runs(self, job, cluster):
+        assert {one.status["state"] for one in job(fine, fine)} == {"finished"}
+        assert cluster == ["wait", {"json": "any"}]
+
+    @pytest.mark.parametrize("what", ["wait", "check_imports"])
+    def test_a_cluster_that_cannot_be_used_fails_every_run_before_it_starts(self, job, cluster, monkeypatch, what):
+        def refuse(*_):
+            raise ClusterError("cv2 cannot be imported on worker-1", where="cluster", hint="install it")
+
+        started = []
+        monkeypatch.setattr(executors, what, refuse)
+        for one in job(lambda: started.append(1), lambda: started.append(2)):
+            assert one.status["state"] == "failed"
+            assert one.status["error"] == "cv2 cannot be imported on worker-1"
+            assert (one.status["where"], one.status["hint"]) == ("cluster", "install it")
+            assert one.status["facts"] == {"cores": 2}
+        assert started == []
+
+    def test_this_machine_is_not_asked(self, job, cluster, monkeypatch):
+        monkeypatch.setattr(executors, "in_driver", lambda _: True)
+        job(fine)
+        assert cluster == []
+
+
+def test_a_driver_that_cannot_read_its_job_says_what_it_lacks(monkeypatch):
+    def read(uri):
+        raise ImportError("Please install gcsfs to access Google Storage")
+
+    monkeypatch.setattr(storage, "read_bytes", read)
+    monkeypatch.setattr("sys.argv", ["script.py", "--job", "gs://bucket/job.json"])
+    with pytest.raises(SystemExit) as caught:
+        runner.main(lambda *_: [])
+    explained = results.explain(["Traceback (most recent call last):", str(caught.value), "26/11/23 INFO: stopped"])
+    assert "Please install gcsfs" in explained
+    assert "pip install fsspec gcsfs" in explained
+    assert "gs://bucket/job.json" in explained
 
 
 def test_a_job_file_is_wanted(monkeypatch, capsys):

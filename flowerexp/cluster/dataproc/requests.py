@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2
 from flowerexp.cluster.dataproc.executors import executors
 from flowerexp.cluster.dataproc.names import labels
 from flowerexp.cluster.dataproc.wheels import METADATA, Packages
-from flowerexp.cluster.local import MEASURING
+from flowerexp.cluster.spark_submit import MEASURING
 
 _INSTALL_SECONDS = 1200
 

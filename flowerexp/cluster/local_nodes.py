@@ -1,0 +1,62 @@
+"""A small cluster on this machine: executors in processes of their own, by Spark's `local-cluster` master.
+
+Spark starts a standalone master and its workers inside the driver's process, and each worker an executor as a child
+process. So the cluster begins and ends with its job, also when the driver is killed: an executor that loses its driver
+leaves. Spark's own tests run on this master, and nothing in it asks for more than an installed PySpark has, but one
+thing: workers keep their logs below SPARK_HOME, which would be the installed package.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from flowerexp.cluster import JobFiles
+from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, SparkSubmit, spark_home
+
+_MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
+_HOST = "localhost"
+
+
+class LocalNodes(SparkSubmit):
+    """`nodes` executors of `cores` cores each; they talk over the loopback interface alone."""
+
+    @property
+    def cores(self) -> int:
+        """How many tasks run at once, on all nodes together."""
+        return int(self.cluster["nodes"]) * int(self.cluster["cores"])
+
+    def own_properties(self) -> dict[str, str]:
+        """See `SparkSubmit.own_properties`."""
+        nodes, cores, memory = self.cluster["nodes"], self.cluster["cores"], str(self.cluster["executor_memory"])
+        megabytes = math.ceil(int(memory[:-1]) * _MEGABYTES[memory[-1].lower()])
+        return {
+            "spark.master": f"local-cluster[{nodes},{cores},{megabytes}]",
+            **LOOPBACK,
+            "spark.executor.memory": memory,
+            "spark.executor.cores": str(cores),
+            "spark.executor.extraJavaOptions": LEAN_JVM,
+            # Without this number the scheduler does not know how many executors to wait for.
+            "spark.cores.max": str(self.cores),
+            "spark.scheduler.maxRegisteredResourcesWaitingTime": "120s",
+        }
+
+    def environment(self, files: JobFiles) -> dict[str, str]:
+        """See `SparkSubmit.environment`: with a SPARK_HOME in the job's folder, which the workers can write to."""
+        home = files.folder / "spark"
+        return {
+            **super().environment(files),
+            "SPARK_HOME": str(_linked_home(home)),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_HOSTNAME": _HOST,
+        }
+
+
+def _linked_home(home: Path) -> Path:
+    """A SPARK_HOME of symbolic links to the installed one; what is written to it stays in it."""
+    home.mkdir(parents=True, exist_ok=True)
+    for name in ("bin", "jars", "python"):
+        link = home / name
+        if not link.is_symlink():
+            link.symlink_to(spark_home() / name)
+    return home

@@ -1,0 +1,222 @@
+"""Jobs of this machine: `spark-submit` in a child process, with the same files as on any cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from flowerexp.cluster import JobFiles, Standing, java
+from flowerexp.errors import MachineError
+
+_STOP_SECONDS = 5.0
+
+# The JVM schedules tasks that Python works on, for seconds or minutes: compiling it hard, or collecting its garbage on
+# all cores, costs more than it gains, and would take place beside the measurements.
+LEAN_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms64m"
+
+# While measuring, nothing may start a task twice or take executors away, and all executors must be there.
+MEASURING = {
+    "spark.speculation": "false",
+    "spark.dynamicAllocation.enabled": "false",
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    # TensorFlow alone takes more than the default of 512m, above which a Python worker puts every aggregate on disk.
+    "spark.python.worker.memory": "4g",
+    # Over TCP each task waits 40 ms for a delayed acknowledgement. Spark before 4.1 does not know this, and ignores it.
+    "spark.python.unix.domain.socket.enabled": "true",
+}
+
+
+# Nothing listens to the world.
+LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+def spark_home() -> Path:
+    """The folder of the installed PySpark, found without importing it.
+
+    Raises:
+        MachineError: PySpark is not installed.
+    """
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise MachineError("PySpark is not installed", hint="run: pip install pyspark")
+    return Path(spec.origin).parent
+
+
+class SparkSubmit(Standing):
+    """What every cluster that this machine's `spark-submit` reaches has in common.
+
+    The driver runs in a child process: its crash or lack of memory is a failed run, never a dead launcher.
+    """
+
+    on_this_host = True
+
+    def __init__(self, cluster: Mapping[str, Any]) -> None:
+        self.cluster = cluster
+
+    def check(self) -> None:
+        """See `Backend.check`: is there a Java, and PySpark?"""
+        java.find()
+        spark_home()
+
+    def own_properties(self) -> dict[str, str]:
+        """The Spark properties of this kind of cluster, `spark.master` among them."""
+        raise NotImplementedError
+
+    def properties(self, files: JobFiles) -> dict[str, str]:
+        """The Spark properties of a job; the config's own win."""
+        return {
+            "spark.driver.memory": str(self.cluster["memory"]),
+            "spark.driver.extraJavaOptions": LEAN_JVM,
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.log.level": "WARN",
+            "spark.eventLog.enabled": "true",
+            "spark.eventLog.dir": (files.folder / "events").as_uri(),
+            "spark.eventLog.rolling.enabled": "false",
+            "spark.eventLog.compress": "false",
+            **MEASURING,
+            **self.own_properties(),
+            **{key: _property(value) for key, value in self.cluster["spark"].items()},
+        }
+
+    def environment(self, files: JobFiles) -> dict[str, str]:
+        """The child's environment: our Java and interpreter, and no other Spark installation."""
+        environment = {key: value for key, value in os.environ.items() if key not in ("SPARK_HOME", "SPARK_CONF_DIR")}
+        environment.update(
+            JAVA_HOME=str(java.find().home),
+            SPARK_HOME=str(spark_home()),
+            PYSPARK_PYTHON=sys.executable,
+            PYSPARK_DRIVER_PYTHON=sys.executable,
+            SPARK_LAUNCHER_OPTS=f"{LEAN_JVM} {os.environ.get('SPARK_LAUNCHER_OPTS', '')}".strip(),
+            PYTHONUNBUFFERED="1",
+            **workers_environment(),
+        )
+        return environment
+
+    def submit(self, files: JobFiles) -> LocalSubmission:
+        """See `Backend.submit`."""
+        (files.folder / "events").mkdir(parents=True, exist_ok=True)
+        environment = self.environment(files)
+        command = [str(Path(environment["SPARK_HOME"]) / "bin" / "spark-submit"), "--py-files", str(files.bundle)]
+        for key, value in self.properties(files).items():
+            command += ["--conf", f"{key}={value}"]
+        command += [str(files.script), "--job", str(files.job)]
+        log = files.folder / "driver.log"
+        with log.open("wb") as output:
+            # A session of its own: Ctrl-C reaches the launcher alone, which then stops the job; and a job whose
+            # launcher is killed goes on and leaves its results.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        return LocalSubmission(process.pid, log, process)
+
+    def find(self, folder: Path, handle: dict[str, Any]) -> LocalSubmission | None:
+        """See `Backend.find`: a process of that number counts only if it started when the job did."""
+        submission = LocalSubmission(handle["pid"], folder / "driver.log")
+        return submission if _start_time(handle["pid"]) == handle["start_time"] else None
+
+
+def workers_environment() -> dict[str, str]:
+    """What TensorFlow is to find in the environment of a Python worker: fewer messages, and no GPU unless asked for."""
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+    }
+
+
+def _property(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _stat(pid: int | str) -> list[str]:
+    """What proc(5) tells of a process from field 3 on, its state; nothing if there is none, or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+    return [] if fields[0] in "ZX" else fields
+
+
+def _start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot (proc(5), field 22); None if there is none, or a zombie."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def _session(leader: int) -> list[int]:
+    """The processes of a session (proc(5), field 6): Python workers leave their parent's group, but not this."""
+    pids = [path.name for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [int(pid) for pid in pids if _stat(pid)[3:4] == [str(leader)]]
+
+
+class LocalSubmission:
+    """A running `spark-submit`; what its driver prints is followed in its log, as on a cluster.
+
+    Args:
+        pid: the process, which leads a process group of its own.
+        log: the driver's log.
+        process: the process, if it is a child of ours; else it was started by a launcher that is no more.
+    """
+
+    def __init__(self, pid: int, log: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+        self._pid = pid
+        self._process = process
+        self._start_time = _start_time(pid)
+        self._log: IO[bytes] = log.open("rb")
+        self._rest = b""
+
+    @property
+    def handle(self) -> dict[str, Any]:
+        """See `Submission.handle`."""
+        return {"pid": self._pid, "start_time": self._start_time}
+
+    def _code(self) -> int | None:
+        if self._process is not None:
+            return self._process.poll()
+        # Nobody tells the exit code of another's child; whether its results are whole, their files say.
+        return None if _start_time(self._pid) == self._start_time is not None else 0
+
+    def poll(self) -> tuple[Sequence[str], int | None]:
+        """See `Submission.poll`."""
+        code = self._code()  # before reading, so that the last lines are read after the end
+        text = self._rest + self._log.read()
+        whole, newline, self._rest = text.rpartition(b"\n")
+        if code is not None and self._rest:
+            whole, newline, self._rest = whole + newline + self._rest, b"", b""
+        return whole.decode(errors="replace").splitlines() if whole else [], code
+
+    def stop(self) -> None:
+        """See `Submission.stop`: first politely, then by force, every process of its session."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGTERM)
+        # Executors are in the group, as children of the driver. Python workers are not, and end when their JVM does.
+        if not self._gone():
+            self._gone(by_force=True)
+
+    def collect(self) -> None:
+        """See `Submission.collect`: they are there already."""
+
+    def _gone(self, by_force: bool = False) -> bool:
+        deadline = time.monotonic() + _STOP_SECONDS
+        while processes := _session(self._pid):
+            for pid in processes if by_force else []:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+            self._code()  # reaps a child of ours, which would stay as a zombie
+        return True

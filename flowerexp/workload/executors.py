@@ -1,0 +1,155 @@
+"""The executors of a Spark application: that all are there, have what a job imports, and measure alone."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flowerexp.errors import ClusterError
+from flowerexp.workload import report
+
+_PATIENCE_SECONDS = 120.0
+_SETTLED_SECONDS = 2.0
+_POLL_SECONDS = 0.1
+_LISTED = 5
+
+# Masters on which a task can ask for more than one core of executors that are there already (Spark 3.5 and later).
+_WITH_TASK_PROFILES = ("spark://", "local-cluster[", "k8s://", "yarn")
+
+_profiles: dict[str, Any] = {}
+
+
+def in_driver(context: Any) -> bool:
+    """Does the driver's process do all tasks, as on `local[4]`?"""
+    return bool(context.master == "local" or context.master.startswith("local["))
+
+
+def cores(context: Any) -> list[int]:
+    """The cores of each executor that has registered."""
+    listed = context._jsc.sc().statusStore().executorList(True)
+    summaries = [listed.apply(index) for index in range(listed.size())]
+    return [summary.totalCores() for summary in summaries if summary.id() != "driver"]
+
+
+def wait(context: Any) -> None:
+    """Wait until all executors have registered; where nobody says how many come, until no further one does.
+
+    Spark itself waits only where it knows their number, and starts with those that came within 30 s.
+
+    Raises:
+        ClusterError: none came.
+    """
+    conf = context.getConf()
+    expected = int(conf.get("spark.cores.max", "0"))  # of a standalone master; others count executors
+    instances = int(conf.get("spark.executor.instances", "0"))
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    found: list[int] = []
+    changed = time.monotonic()
+    while time.monotonic() < deadline:
+        now = cores(context)
+        if (expected or instances) and sum(now) >= expected and len(now) >= instances:
+            return
+        if now != found:
+            found, changed = now, time.monotonic()
+        if found and not (expected or instances) and time.monotonic() > changed + _SETTLED_SECONDS:
+            return
+        time.sleep(_POLL_SECONDS)
+    if not found:
+        raise ClusterError(
+            f"no executor came within {_PATIENCE_SECONDS:.0f} s",
+            where="cluster",
+            hint="see whether the cluster has workers with free cores and the memory that is asked for",
+        )
+    wanted = f"{expected} cores" if expected else f"{instances} executors"
+    report.note(f"of {wanted}, {len(found)} executors with {sum(found)} cores came within {_PATIENCE_SECONDS:.0f} s")
+
+
+def alone(context: Any) -> Any | None:
+    """A resource profile under which a task has its executor to itself; None where tasks cannot ask for that.
+
+    Preparing still uses every core: a profile is of a stage. Spark 4 keeps Python workers apart by the cores of their
+    tasks, so that a worker is warm only for tasks of the same profile.
+    """
+    allowed = context.master.startswith(_WITH_TASK_PROFILES)
+    conf = context.getConf()
+    # With dynamic allocation, a profile would have executors of its own.
+    if not allowed or conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+        return None
+    if context.applicationId not in _profiles:
+        from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+        least = min(cores(context), default=1)
+        enough = least > int(conf.get("spark.task.cpus", "1"))
+        requests = TaskResourceRequests().cpus(least)
+        _profiles[context.applicationId] = ResourceProfileBuilder().require(requests).build if enough else None
+    return _profiles[context.applicationId]
+
+
+def spread(context: Any, function: Any, profile: Any | None) -> list[Any]:
+    """Call a function once on each executor, under a profile of `alone`, or once on each core; all at once.
+
+    Args:
+        context: the SparkContext.
+        function: takes the task's number.
+        profile: of `alone`.
+    """
+    count = len(cores(context)) if profile else context.defaultParallelism
+    with report.spark_progress(context, count):
+        tasks = context.parallelize(range(count), count).map(function)
+        answers: list[Any] = (tasks.withResources(profile) if profile else tasks).collect()
+    return answers
+
+
+def check_imports(context: Any, requires: Mapping[str, str]) -> None:
+    """Can the driver and every executor import what a job needs?
+
+    Args:
+        context: the SparkContext.
+        requires: the modules, each with the requirement that pip would install.
+
+    Raises:
+        ClusterError: no; the message says which, on which host, and why.
+    """
+    if not requires:
+        return
+    names = list(requires)
+
+    def on_executor(_: int) -> tuple[str, dict[str, str]]:
+        return socket.gethostname(), {name: why for name in names if (why := _problem(name))}
+
+    # The driver measures nothing: whether it has TensorFlow is looked up, and not paid for.
+    here = {name: "not found" for name in names if not _findable(name)}
+    lacking = [(f"{socket.gethostname()} (the driver)", here)] if here else []
+    lacking += [answer for answer in spread(context, on_executor, alone(context)) if answer[1]]
+    if not lacking:
+        return
+    missing = sorted({name for _, problems in lacking for name in problems})
+    hosts = sorted({host for host, _ in lacking})
+    why = next(problems[missing[0]] for _, problems in lacking if missing[0] in problems)
+    more = f" and {len(hosts) - _LISTED} more" if len(hosts) > _LISTED else ""
+    wanted = " ".join(f"'{requires[name]}'" for name in missing)
+    raise ClusterError(
+        f"{', '.join(missing)} cannot be imported on {', '.join(hosts[:_LISTED])}{more} ({why})",
+        where="cluster",
+        hint=f"nothing was measured; install it in the Python of every node: pip install {wanted}",
+    )
+
+
+def _findable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:  # of a package that it is part of
+        return False
+
+
+def _problem(name: str) -> str | None:
+    """Why a module cannot be imported here; None if it can. A damaged one may raise anything."""
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"[:200]
+    return None
