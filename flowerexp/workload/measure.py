@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flowerexp import storage
 from flowerexp.workload import page_cache, readers, slots
 
 

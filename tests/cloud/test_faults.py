@@ -78,7 +78,7 @@ def test_the_service_goes_away_in_the_middle_and_comes_back(marked, cloud):
     launcher = marked.start()
     cloud.restart_dataproc()
     marked.release()
-    out, err = launcher.communicate(timeout=240)
+    _, err = launcher.communicate(timeout=240)
     assert launcher.returncode == 0, err
     assert marked.finished() == ALL
     assert sorted(marked.marks) == ["0", "1", "2"]
@@ -90,7 +90,7 @@ def test_the_launcher_is_killed_and_its_job_found_again_and_a_spent_budget_stops
     launcher.send_signal(signal.SIGKILL)
     launcher.wait()
     assert cloud.counts().leaked == 1
-    assert marked.resume("--budget", "1e-6").code == 1
+    assert marked("resume", marked.sweep, "--budget", "1e-6").code == 1
     assert nothing_left(cloud)
     assert "the budget is used up" in str(marked.events("lost")[-1]["error"])
     assert resumed(marked)
