@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from flowerexp import cli, index
-from flowerexp.commands.plan import _duration
+from flowerexp.commands.money import duration
+from flowerexp.errors import BudgetError
+from flowerexp.plan import PlannedRun
+from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.forecast import forecast
 
-HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "pyarrow", "cv2")
+HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "pyarrow", "cv2", "google.cloud")
 
 
 @pytest.fixture
@@ -163,6 +166,85 @@ class TestWhatIsDone:
         assert "time      unknown: 1 of 2 runs are the first of their kind" in out
 
 
+class TestWhatCostsMoney:
+    CLOUD = ("-m", "gcp.project=p", "cluster=single_node,eight_nodes", "caching=true,false")
+
+    def test_clusters_are_described_priced_and_checked(self, call):
+        code, out, err = call(*self.CLOUD)
+        assert (code, err) == (0, "")
+        lines = out.splitlines()
+        assert "job 0     single_node: dataproc us-central1, 1 x n1-standard-8 (pd-ssd 100 GB): spark_entry" in out
+        assert sum(line.startswith("cost      ") for line in lines) == 3
+        assert "single_node: $0.483 an hour (machines 0.380, disks 0.023, Dataproc 0.080); at least $0.02 for" in out
+        assert "cost      at least $0.05 in all, by prices of 2026-11-23" in out
+        assert (
+            "quota     single_node: 8 vCPUs, 0 external addresses, 100 GB of SSD, 0 GB of standard disks: fits" in out
+        )
+        assert "quota     refused: cluster eight_nodes needs" in out
+        assert "limits    eight_nodes: 14 vCPUs for tasks, network 1,250 MB/s, disk 34 MiB/s a machine" in out
+        assert "budget" not in out
+
+    def test_as_json(self, planned):
+        found = planned(*self.CLOUD, "budget.usd=1")
+        one, eight = found["clusters"]
+        assert one["usd_per_hour"]["total"] == pytest.approx(0.4833, abs=1e-4)
+        assert (one["runs"], one["runs_of_unknown_length"], one["quota"]["vcpus"]) == (2, 2, 8)
+        assert (one["quota_refuses"], one["limits"]["limit/vcpus"]) == (None, 8)
+        assert "16 vCPUs of 8" in eight["quota_refuses"]
+        assert found["usd"] == pytest.approx(one["usd"] + eight["usd"])
+        assert (found["usd_is_complete"], found["budget_usd"], found["budget_refuses"]) == (False, 1, None)
+
+    def test_this_machine_costs_nothing(self, call, planned):
+        assert "cost" not in call()[1]
+        assert (planned()["usd"], planned()["usd_is_complete"]) == (0, True)
+
+    def test_by_the_time_of_earlier_runs(self, call, planned, config, tmp_path):
+        arguments = ("gcp.project=p", "cluster=single_node")
+        made = config(f"home={tmp_path}", *arguments)
+        finish(planned(*arguments)["runs"][0], made, seconds=3600 - 120)
+        assert planned(*arguments)["usd"] == pytest.approx(0.4833, abs=1e-4)
+        assert planned(*arguments)["usd_is_complete"]
+        assert "cost      about $0.48 in all" in call(*arguments)[1]
+        _, out, _ = call(*arguments, "budget.usd=0.4")
+        assert "budget    refused: this would cost about $0.48, more than the budget of $0.40" in out
+        assert "budget    $0.50, above the forecast" in call(*arguments, "budget.usd=0.5")[1]
+
+    def test_without_a_price(self, call):
+        _, out, _ = call("gcp.project=p", "cluster=single_node", "gcp.region=mars-north1", "budget.usd=1")
+        assert "cost      single_node: unknown, there is no price of the region mars-north1" in out
+        assert "budget    refused: there is no price of the region mars-north1" in out
+
+
+class TestTheBudgetOfARun:
+    @pytest.fixture
+    def runs(self, config, tmp_path):
+        def runs(*overrides):
+            made = config(f"home={tmp_path}", "gcp.project=p", "cluster=single_node", *overrides)
+            return [PlannedRun("a", made, tmp_path, ""), PlannedRun("b", made, tmp_path, "")]
+
+        return runs
+
+    def test_nothing_is_refused_that_may_fit(self, runs):
+        check_budget(runs())
+        check_budget(runs("budget.usd=0.02"))
+
+    def test_what_cannot_fit_is_refused(self, runs):
+        with pytest.raises(BudgetError, match=r"budget.usd: this would cost at least \$0.02.* budget of \$0.01"):
+            check_budget(runs("budget.usd=0.01"))
+
+    def test_finished_runs_cost_nothing_where_they_are_left_out(self, runs):
+        config = runs()[0].config
+        for key in ("a", "b"):
+            finish({"run_key": key, "measurements": 54, "entrypoint": "read_speed"}, config, seconds=36_000.0)
+        check_budget(runs("budget.usd=0.01", "skip_finished=true"))
+        with pytest.raises(BudgetError, match=r"about \$9.6"):
+            check_budget(runs("budget.usd=0.01"))
+
+    def test_nobody_can_tell(self, runs):
+        with pytest.raises(BudgetError, match=r"no price of the region mars-north1.*; add it to a file"):
+            check_budget(runs("budget.usd=5", "gcp.region=mars-north1"))
+
+
 MISTAKES = [
     (["grid=quik"], "command line: there is no grid=quik; did you mean 'quick'?"),
     (["cachign=false"], "command line: unknown key cachign; did you mean 'caching'?"),
@@ -196,7 +278,7 @@ def test_a_mistake_is_one_line_that_names_the_run(call, tmp_path, arguments, mes
 def test_writes_nothing_and_imports_nothing_heavy(tmp_path):
     code = (
         "import sys\nfrom flowerexp import cli\n"
-        "try:\n    cli.main(['plan', '-m', 'caching=true,false', 'skip_finished=true'])\n"
+        "try:\n    cli.main(['plan', '-m', 'cluster=local,four_nodes', 'gcp.project=p', 'skip_finished=true'])\n"
         "except SystemExit as end:\n    assert not end.code\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
@@ -230,7 +312,7 @@ def test_the_help_names_it():
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (89, "89 s"), (300, "5 min"), (7200, "2.0 h")])
 def test_durations(seconds, text):
-    assert _duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_a_thousand_runs_in_seconds(tmp_path, monkeypatch):

@@ -16,9 +16,7 @@ from flowerexp.errors import ConfigError, did_you_mean
 
 _SHIPPED = Path(__file__).with_name("prices.yaml")
 
-# How long a cluster is paid for beside its runs, until measured starts are known. Google says that a Dataproc cluster
-# starts in 90 seconds or less on average (https://cloud.google.com/dataproc/docs/concepts/overview); installing our
-# packages, starting Spark and deleting take longer than nothing. An assumption, not a measurement.
+# How long a cluster is paid for beside its runs, until measured starts are known: an assumption, not a measurement.
 _START_SECONDS = {"dataproc": 120.0, "serverless": 60.0}
 
 

@@ -3,9 +3,8 @@
 Sources, as read on 2026-11-23:
 
 - Network: the egress caps of N1 by vCPUs are in the table of
-  https://docs.cloud.google.com/compute/docs/disks/optimizing-pd-performance; those of N2 and E2 are the maximum egress
-  bandwidths of https://cloud.google.com/compute/docs/general-purpose-machines, from memory: its tables could not be
-  read again on that day.
+  https://docs.cloud.google.com/compute/docs/disks/optimizing-pd-performance, as far as 15 vCPUs. Those of other series,
+  and of larger machines, are left out until somebody has read them.
 - Disks: https://cloud.google.com/compute/docs/disks/performance. A disk gives so much for each GiB, beside a base that
   balanced and SSD disks have, and no more than its machine allows (the tables by vCPUs, taken from
   https://github.com/GoogleCloudPlatform/gcpdiag, gcpdiag/runbook/gce/disk_performance_benchmark, of 2026-08-07).
@@ -22,12 +21,10 @@ from flowerexp.errors import ConfigError
 
 _Value = TypeVar("_Value")
 
-# From so many vCPUs on, MB/s.
-_NETWORK: dict[str, Sequence[tuple[int, float]]] = {
-    "n1": ((1, 250), (2, 1250), (8, 2000), (16, 4000)),
-    "n2": ((2, 1250), (8, 2000), (16, 4000)),
-    "e2": ((2, 500), (4, 1000), (8, 2000)),
-}
+# From so many vCPUs on, MB/s; None is not known.
+_NETWORK_N1: Sequence[tuple[int, float | None]] = ((1, 250), (2, 1250), (8, 2000), (16, None))
+
+_SERIES = ("n1", "n2", "e2")
 
 # MiB/s: the base of a machine's disks of that type, and what each GiB adds.
 _DISK = {"pd-standard": (0.0, 0.12), "pd-balanced": (140.0, 0.28), "pd-ssd": (240.0, 0.48)}
@@ -78,13 +75,13 @@ def _dataproc(group: Group) -> dict[str, float]:
 
 
 def _network(group: Group) -> dict[str, float]:
-    steps = _NETWORK.get(group.machine.series)
-    return {"limit/network_mb_s": float(_step(steps, group.machine.vcpus))} if steps else {}
+    cap = _step(_NETWORK_N1, group.machine.vcpus) if group.machine.series == "n1" else None
+    return {"limit/network_mb_s": float(cap)} if cap else {}
 
 
 def _disks(group: Group) -> dict[str, float]:
     machine = group.machine
-    if group.disk_type not in _DISK or machine.series not in _NETWORK:
+    if group.disk_type not in _DISK or machine.series not in _SERIES:
         return {}
     flash = _FLASH_E2 if machine.series == "e2" else _FLASH
     steps = _HDD if group.disk_type == "pd-standard" else flash

@@ -11,8 +11,9 @@ from typing import Any
 from flowerexp.cluster.machines import IN_CLOUD, groups, smaller
 from flowerexp.errors import ClusterError, QuotaError
 
-# What Compute Engine calls them (https://cloud.google.com/compute/resource-usage): N1 and E2 count as CPUS, N2 apart;
-# balanced disks count as SSD. https://cloud.google.com/dataproc-serverless/quotas: a batch needs CPUS.
+# What Compute Engine calls them. That N1 and E2 count as CPUS, N2 apart, and balanced disks as SSD is how we take its
+# names; where it counts otherwise, creating the cluster is what tells. A serverless batch needs CPUS:
+# https://cloud.google.com/dataproc-serverless/quotas
 _METRICS = {
     "CPUS": "shared_vcpus",
     "N2_CPUS": "n2_vcpus",

@@ -8,6 +8,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowerexp.cluster.machines import describe
+from flowerexp.commands import money
+
 if TYPE_CHECKING:
     from flowerexp.sweep.forecast import Forecast, Item
 
@@ -55,11 +58,13 @@ def _as_json(made: Forecast) -> dict[str, Any]:
         ],
         "measurements": made.measurements,
         "estimated_seconds": made.seconds,
+        **money.as_json(made),
     }
 
 
 def _as_text(made: Forecast) -> str:
     parts = [_headline(made), "", *_run_table(made.items), "", *_job_lines(made), *_done_line(made), _time_line(made)]
+    parts += money.as_text(made)
     return "\n".join(parts)
 
 
@@ -97,12 +102,9 @@ def _date(at: float) -> str:
 def _job_lines(made: Forecast) -> list[str]:
     lines = []
     for number, job in enumerate(made.jobs):
-        cluster = [str(job.cluster["kind"])]
-        cluster += [f"{key}={value}" for key, value in job.cluster.items() if key != "kind" and value not in (None, {})]
         measurements = _count(sum(run.measurements for run in job.runs), "measurement")
-        lines.append(
-            f"job {number}     {' '.join(cluster)}: {job.script}, {_count(len(job.runs), 'run')}, {measurements}"
-        )
+        runs = _count(len(job.runs), "run")
+        lines.append(f"job {number}     {describe(job.cluster)}: {job.script}, {runs}, {measurements}")
     return lines
 
 
@@ -120,16 +122,10 @@ def _time_line(made: Forecast) -> str:
     if not made.to_run:
         return "time      none: nothing is left to run"
     if made.seconds is not None:
-        return f"time      about {_duration(made.seconds)}, by earlier runs"
+        return f"time      about {money.duration(made.seconds)}, by earlier runs"
     if not known:
         return "time      unknown: no earlier run of this kind on this cluster"
     return f"time      unknown: {len(made.to_run) - len(known)} of {len(made.to_run)} runs are the first of their kind"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _count(number: int, noun: str) -> str:

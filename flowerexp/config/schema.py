@@ -76,7 +76,7 @@ class SparkMaster(Cluster):
 
 @dataclass
 class Node:
-    """A virtual machine of Compute Engine, and its boot disk in GB (10^9 bytes, as it is billed)."""
+    """A virtual machine of Compute Engine, and its boot disk in GB (2^30 bytes, as Compute Engine counts them)."""
 
     machine_type: str = MISSING
     disk_type: str = _one_of("pd-standard", "pd-balanced", "pd-ssd")
@@ -175,7 +175,7 @@ class Quota:
 
 @dataclass
 class Budget:
-    """What a sweep may cost, in US dollars, and the file of prices, if it is not the shipped one."""
+    """What a sweep may cost, in US dollars, and a file of prices that is laid over the shipped one."""
 
     usd: float | None = field(default=None, metadata={"above": 0})
     prices: str | None = None

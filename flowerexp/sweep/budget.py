@@ -19,23 +19,25 @@ class Expense:
 
     Attributes:
         cluster: its config.
-        runs: how many runs it carries.
+        quota: the quota that its first run's config names.
+        prices: those that it names.
+        runs: how many runs the cluster carries.
         rate: what it costs in an hour; None where that is not known.
         unpriced: why it is not, in words.
         start: seconds that are paid for beside the runs, see `start_seconds`.
         seconds: what the runs take, as far as earlier ones tell.
         unknown: runs of which nobody knows how long they take.
-        dated: the day of the prices.
     """
 
     cluster: Mapping[str, Any]
+    quota: Mapping[str, Any]
+    prices: Prices
     runs: int
     rate: Rate | None
     unpriced: str
     start: float
     seconds: float
     unknown: int
-    dated: str
 
     @property
     def usd(self) -> float | None:
@@ -45,6 +47,8 @@ class Expense:
 
 def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
     """What the clusters of a sweep would cost; each is created once, and carries all runs that ask for it.
+
+    Of serverless batches there is one for each script.
 
     Args:
         runs: each run, with the seconds that it will take, where earlier runs tell.
@@ -69,15 +73,19 @@ def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
 
 
 def _expense(group: Sequence[tuple[PlannedRun, float | None]], prices: Prices) -> Expense:
-    cluster = group[0][0].config["cluster"]
+    config = group[0][0].config
+    cluster = config["cluster"]
     known = [seconds for _, seconds in group if seconds is not None]
     unpriced = ""
     try:
         each = rate(cluster, prices)
     except ConfigError as error:
         each, unpriced = None, error.problem
-    start = start_seconds(cluster)
-    return Expense(cluster, len(group), each, unpriced, start, sum(known), len(group) - len(known), prices.dated)
+    batches = len({run.config["entrypoint"]["script"] for run, _ in group}) if cluster["kind"] == "serverless" else 1
+    start = batches * start_seconds(cluster)
+    quota = config.get("quota") or {}
+    unknown = len(group) - len(known)
+    return Expense(cluster, quota, prices, len(group), each, unpriced, start, sum(known), unknown)
 
 
 def total(found: Iterable[Expense]) -> float:

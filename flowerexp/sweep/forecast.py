@@ -18,6 +18,7 @@ from flowerexp.config import check
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun, grouped, run_key
+from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
 
@@ -68,6 +69,11 @@ class Forecast:
     def measurements(self) -> int:
         """How many measurements would be made."""
         return sum(item.run.measurements for item in self.to_run)
+
+    @functools.cached_property
+    def expenses(self) -> list[Expense]:
+        """What the clusters would cost."""
+        return expenses((item.run, item.seconds) for item in self.to_run)
 
     @functools.cached_property
     def seconds(self) -> float | None:

@@ -1,0 +1,153 @@
+"""What clusters cost: the rates, the minimum, prices of one's own, and whose share is what."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowerexp.cluster.cost import Prices, Rate, rate, shares, start_seconds
+from flowerexp.errors import ConfigError
+from tests.cluster.configs import made
+
+PRICES = Prices.load()
+
+
+def cluster(*overrides):
+    return made(*overrides)["cluster"]
+
+
+def test_four_nodes_by_hand():
+    found = rate(cluster("cluster=four_nodes"), PRICES)
+    assert found is not None
+    assert found.machines == pytest.approx(4 * 0.095, rel=1e-4)
+    assert found.disks == pytest.approx((100 * 0.17 + 3 * 666 * 0.04) / 730)
+    assert found.fee == pytest.approx(8 * 0.010)
+    assert found.addresses == 0
+    assert found.total == pytest.approx(found.machines + found.disks + found.fee)
+
+
+def test_addresses_cost_where_machines_have_them():
+    found = rate(cluster("cluster=eight_nodes", "cluster.internal_ip_only=false"), PRICES)
+    assert found is not None
+    assert found.addresses == pytest.approx(8 * 0.005)
+
+
+@pytest.mark.parametrize(
+    ("machine", "hourly"),
+    [("n1-standard-2", 0.095), ("n1-standard-4", 0.19), ("n1-standard-8", 0.38), ("e2-standard-2", 0.067),
+     ("e2-standard-4", 0.134), ("e2-standard-8", 0.268), ("n2-standard-2", 0.0971), ("n2-standard-4", 0.1942),
+     ("n2-standard-8", 0.3884), ("n1-highmem-2", 0.118303)],
+)  # fmt: skip
+def test_the_documented_prices_of_machines(machine, hourly):
+    found = rate(cluster("cluster=single_node", f"cluster.master.machine_type={machine}"), PRICES)
+    assert found is not None
+    assert found.machines == pytest.approx(hourly, rel=2e-3)
+
+
+def test_another_region():
+    found = rate(cluster("cluster=single_node", "cluster.region=europe-west4"), PRICES)
+    assert found is not None
+    assert found.machines == pytest.approx(4 * 0.104584, rel=1e-4)
+    assert found.disks == pytest.approx(100 * 0.187 / 730)
+
+
+def test_serverless_in_the_example_of_the_documentation():
+    """12 DCU for 24 hours in us-central1 are $17.28."""
+    found = rate(cluster("cluster=serverless"), PRICES)
+    assert found is not None
+    assert found.usd(24 * 3600) == pytest.approx(17.28)
+
+
+def test_this_machine_is_free_and_a_master_that_is_there_unknown():
+    assert rate(cluster("cluster=local"), PRICES) == Rate()
+    assert rate(cluster("cluster=local_nodes"), PRICES) == Rate()
+    assert rate(cluster("cluster=spark_master", "cluster.master=spark://a:7077"), PRICES) is None
+
+
+def test_a_minute_at_least_and_nothing_for_nothing():
+    one = Rate(machines=36.0, minimum_seconds=60)
+    assert [one.usd(seconds) for seconds in (0, 1, 60, 61)] == pytest.approx([0, 0.6, 0.6, 0.61])
+
+
+class TestWhatHasNoPrice:
+    @pytest.mark.parametrize(
+        ("overrides", "message"),
+        [
+            (["cluster=single_node", "cluster.region=us-centrl1"], "region us-centrl1 .* did you mean 'us-central1'"),
+            (["cluster=serverless", "cluster.region=us-east4"], "serverless DCU in us-east4"),
+            (["cluster=single_node", "cluster.master.machine_type=c3-standard-4"], "c3-standard-4 is not known"),
+        ],
+    )
+    def test_is_an_error_that_says_where_to_add_it(self, overrides, message):
+        with pytest.raises(ConfigError, match=f"{message}.*budget.prices"):
+            rate(cluster(*overrides), PRICES)
+
+    def test_can_be_added(self, tmp_path):
+        own = tmp_path / "prices.yaml"
+        own.write_text(
+            "dated: 2027-01-01\n"
+            "machine_types: {c3-standard-4: {vcpus: 4, memory_gb: 16, per_hour: {us-central1: 0.2}}}\n"
+            "regions: {mars-north1: {machines: {n1: {vcpu: 1, gb: 0}}, disks: {pd-ssd: 7.3}}}\n"
+        )
+        prices = Prices.load(str(own))
+        assert prices.dated == "2027-01-01"
+        own_type = rate(cluster("cluster=single_node", "cluster.master.machine_type=c3-standard-4"), prices)
+        assert own_type is not None
+        assert (own_type.machines, own_type.fee) == pytest.approx((0.2, 0.04))
+        own_region = rate(cluster("cluster=single_node", "cluster.region=mars-north1"), prices)
+        assert own_region is not None
+        assert (own_region.machines, own_region.disks) == pytest.approx((8, 1))
+        with pytest.raises(ConfigError, match="c3-standard-4 in us-east1"):
+            rate(cluster("cluster=single_node", "cluster.master.machine_type=c3-standard-4", "cluster.region=us-east1"),
+                 prices)  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [("regoins: {}", "unknown key regoins.*did you mean 'regions'"), ("- 1", "holds no prices"),
+         ("a: [", "no YAML"), (None, "No such file")],
+    )  # fmt: skip
+    def test_a_file_that_is_none(self, tmp_path, text, message):
+        path = tmp_path / "prices.yaml"
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            Prices.load(str(path))
+
+
+class TestShares:
+    HOURLY = Rate(machines=3600.0, minimum_seconds=60)  # a dollar a second
+
+    def test_own_time_start_and_idle(self):
+        bill = shares(self.HOURLY, alive=300, start=100, runs={"a": 30, "b": 90})
+        assert bill.runs == pytest.approx({"a": 30, "b": 90})
+        assert (bill.start, bill.idle) == pytest.approx((100, 80))
+        share = bill.share("b")
+        assert (share.own, share.start, share.idle) == pytest.approx((90, 75, 60))
+
+    def test_side_by_side_they_do_not_cost_more_than_the_cluster(self):
+        bill = shares(self.HOURLY, alive=200, start=100, runs={"a": 100, "b": 300})
+        assert bill.runs == pytest.approx({"a": 25, "b": 75})
+        assert bill.idle == pytest.approx(0)
+
+    def test_what_makes_up_the_minute_is_idle(self):
+        bill = shares(self.HOURLY, alive=10, start=10, runs={})
+        assert (bill.start, bill.idle) == pytest.approx((10, 50))
+
+    @settings(max_examples=50)
+    @given(
+        alive=st.floats(0, 1e6),
+        start=st.floats(0, 1e6),
+        runs=st.dictionaries(st.text(max_size=2), st.floats(0, 1e5), min_size=1, max_size=5),
+    )
+    def test_nothing_is_lost(self, alive, start, runs):
+        bill = shares(self.HOURLY, alive, start, runs)
+        assert bill.total == pytest.approx(self.HOURLY.usd(alive), abs=1e-6)
+        assert min(bill.start, bill.idle, *bill.runs.values()) >= 0
+        parts = [bill.share(run) for run in runs]
+        assert sum(one.own + one.start + one.idle for one in parts) == pytest.approx(bill.total, abs=1e-6)
+
+
+def test_a_measured_start_is_believed_rather_than_the_assumption():
+    four = cluster("cluster=four_nodes")
+    assert start_seconds(four) == 120
+    assert start_seconds(four, [80, 300, 90]) == 90
+    assert start_seconds(cluster("cluster=local")) == 0
