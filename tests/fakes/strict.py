@@ -1,6 +1,8 @@
 """What Google refuses of a cluster, each refusal with its source.
 
 Where a source gives the rule but not the message, the message is ours: tests should look for the offending value.
+Not confirmed by a document that could be read: that 3.0 is an image version of clusters, the Python of each image (in
+`initialization`), the least disk of 30 GB, and the words in which calls refuse a state (FAILED_PRECONDITION).
 Sources named `types/...` are docstrings of google-cloud-dataproc 5.32, which mirror the API reference.
 """
 
@@ -17,17 +19,14 @@ from tests.fakes.refusal import invalid
 
 MINUTE, DAY = 60.0, 86_400.0
 
-# https://cloud.google.com/dataproc/docs/concepts/configuring-clusters/cluster-properties, "File prefix and property".
+# types/clusters.py `SoftwareConfig.properties` names the first nine; the page that it refers to, cluster-properties,
+# the others (googleapis/google-cloud-go issue 1209 for yarn-env). Google knows more: refused here until looked up.
 _PREFIXES = {
-    *("capacity-scheduler", "core", "dataproc", "distcp", "flink", "flink-log4j", "hadoop-env", "hadoop-log4j"),
-    *("hbase", "hbase-env", "hbase-log4j", "hdfs", "hive", "hive-env", "hive-log4j2", "hudi", "iceberg", "livy"),
-    *("mapred", "mapred-env", "oozie", "oozie-log4j", "pig", "pig-log4j", "presto", "presto-jvm", "ranger"),
-    *("spark", "spark-env", "spark-log4j", "tez", "trino", "trino-jvm", "webhcat-log4j", "yarn", "yarn-env"),
-    *("zeppelin", "zeppelin-env", "zeppelin-log4j", "zookeeper", "zookeeper-env", "zookeeper-log4j"),
-    # "Dataproc service properties" of the same page that install packages.
-    *("pip", "conda"),
+    *("capacity-scheduler", "core", "distcp", "hdfs", "hive", "mapred", "pig", "spark", "yarn"),
+    *("dataproc", "hadoop-env", "mapred-env", "spark-env", "yarn-env"),
 }
-# The same page, "Dataproc service properties": not all, those that a flowerexp cluster might set.
+# .../concepts/configuring-clusters/cluster-properties, "Dataproc service properties": not all, those that a cluster of
+# flowerexp might set. Here, too, what is not listed is refused.
 _DATAPROC_PROPERTIES = re.compile(
     r"dataproc\.(allow\.zero\.workers|am\.primary_only|cluster-ttl\.consider-yarn-activity|conscrypt\.provider\.enable"
     r"|cooperative\.multi-tenancy\.user\.mapping|cluster\.caching\.enabled|localssd\.mount\.enable"
@@ -40,7 +39,7 @@ _DATAPROC_PROPERTIES = re.compile(
 
 
 def labels(given: Mapping[str, str]) -> None:
-    """Label rules: types/clusters.py `Cluster.labels`; https://cloud.google.com/dataproc/docs/guides/creating-managing-labels.
+    """Label rules: types/clusters.py `Cluster.labels` and dataproc/docs/guides/creating-managing-labels.
 
     At most 32; keys of 1 to 63, values of up to 63 lower-case letters, digits, `_` and `-`; a key begins with a letter.
     """
