@@ -11,7 +11,7 @@ from google.cloud import dataproc_v1
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import CALL_SECONDS, Clients
-from flowerexp.cluster.dataproc.names import job_id, labels
+from flowerexp.cluster.dataproc.names import job_id, labels, request_id
 from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.requests import duration, spark_properties
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
@@ -90,7 +90,7 @@ def submit(
         "runtime_config": _runtime(config, packages, staged),
         "environment_config": {"execution_config": _execution(config)},
     }
-    request = {"parent": clients.parent, "batch": message, "batch_id": name, "request_id": name[:40]}
+    request = {"parent": clients.parent, "batch": message, "batch_id": name, "request_id": request_id(name)}
     try:
         clients.batches.create_batch(request=request, **clients.call)
     except exceptions.AlreadyExists:

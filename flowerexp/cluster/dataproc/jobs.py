@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from google.cloud import dataproc_v1
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import Clients
-from flowerexp.cluster.dataproc.names import job_id, labels
+from flowerexp.cluster.dataproc.names import job_id, labels, request_id
 from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.requests import spark_properties
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
@@ -96,7 +95,7 @@ def submit(clients: Clients, bucket: Bucket, config: Mapping[str, Any], cluster:
             "properties": {**spark_properties(config), **event_log(staged)},
         },
     }
-    request = {**clients.place, "job": message, "request_id": str(uuid.uuid5(uuid.NAMESPACE_URL, name))}
+    request = {**clients.place, "job": message, "request_id": request_id(name)}
     try:
         clients.jobs.submit_job(request=request, **clients.call)
     except exceptions.AlreadyExists:

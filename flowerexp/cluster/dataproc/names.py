@@ -41,6 +41,11 @@ def job_id(scope: str, folder: str) -> str:
     return "-".join(part for part in (slug(scope, 30), slug(folder, 22), _digest(scope, folder)) if part)
 
 
+def request_id(name: str) -> str:
+    """The id of the request that submits a job: the same for the same job alone; at most 40 characters."""
+    return hashlib.sha256(name.encode()).hexdigest()[:40]
+
+
 def owner() -> str:
     """Whose clusters they are: the user and machine, as a label can say it."""
     try:

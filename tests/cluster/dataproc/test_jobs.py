@@ -56,6 +56,17 @@ class TestSubmit:
         assert first.handle == second.handle
         assert google.counts().jobs == 1
 
+    def test_one_that_is_said_to_be_there_already_is_that_one(self, opened, files, google):
+        google.fail_next("SubmitJob", "ALREADY_EXISTS", "Already exists: Failed to submit job", after=True)
+        google.fail_job(state="DONE", output="hello")
+        assert follow(opened.submit(files()), lambda _: None) == (0, ["hello"])
+
+    def test_jobs_of_one_sweep_are_not_taken_for_each_other(self, opened, files, google):
+        google.hold("job")
+        for number in range(3):
+            opened.submit(files(name=f"1795449300-{number}"))
+        assert google.counts().jobs == 3
+
     def test_the_bundle_is_uploaded_once(self, opened, files, google):
         opened.submit(files())
         blob = google.storage().bucket(BUCKET).get_blob("flowerexp/code/flowerexp-0123.zip")
@@ -131,6 +142,15 @@ class TestEnds:
         code, tail = follow(submission, lambda _: None)
         assert code == 1
         assert "can no longer be followed: nobody there, Bearer ***" in explain(tail)
+
+    def test_a_refusal_is_not_waited_for(self, opened, files, google):
+        google.hold("job")
+        submission = opened.submit(files())
+        google.fail_next("GetJob", "PERMISSION_DENIED", "you may not")
+        submission._next_look = 0.0
+        (line,), code = submission.poll()
+        assert code == 1
+        assert "you may not" in line
 
     def test_google_is_not_asked_at_each_poll(self, opened, files, google):
         google.hold("job")
