@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.measurements import Row, Verdict, judge, write_parquet, write_whole
+from flowerexp.analysis.verdict import Verdict, judge, outliers
+from flowerexp.measurements import Row, write_parquet, write_whole
 
 if TYPE_CHECKING:
     from flowerexp.analysis.regression import Fit
@@ -47,7 +48,11 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
 
     verdict, summary = judge(rows), summarise(rows, name)
     paths = [write_parquet(rows, folder / "measurements.parquet")]
-    paths.append(_write_json({"verdict": asdict(verdict), **summary.plain()}, folder / "summary.json"))
+    paths.append(
+        _write_json(
+            {"verdict": asdict(verdict), "outliers": outliers(rows), **summary.plain()}, folder / "summary.json"
+        )
+    )
     fits = fit_all(rows, name)
     paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
     if fits or any(group.cells for group in summary.groups):
