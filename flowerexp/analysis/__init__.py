@@ -32,8 +32,8 @@ class Analysis:
 def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     """Analyse a run and write what was found.
 
-    Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json`` and the
-    pictures; the rows first, so that they are there whatever happens later.
+    Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json``,
+    ``timing.json`` and the pictures; the rows first, so that they are there whatever happens later.
 
     Args:
         rows: all rows of the run.
@@ -45,6 +45,7 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     """
     from flowerexp.analysis.regression import fit_all
     from flowerexp.analysis.summary import summarise
+    from flowerexp.analysis.timing import time_models
 
     verdict, summary = judge(rows), summarise(rows, name)
     paths = [write_parquet(rows, folder / "measurements.parquet")]
@@ -55,6 +56,8 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     )
     fits = fit_all(rows, name)
     paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
+    models = time_models(rows, name)
+    paths.append(_write_json([asdict(model) for model in models], folder / "timing.json"))
     if fits or any(group.cells for group in summary.groups):
         from flowerexp.analysis.plots import plot_regressions
 
@@ -76,6 +79,6 @@ def load_libraries(grid: bool) -> None:
     import pyarrow.parquet  # noqa: F401
 
     if grid:
-        import sklearn.linear_model  # noqa: F401
+        import statsmodels.regression.linear_model  # noqa: F401
 
         import flowerexp.analysis.plots  # noqa: F401
