@@ -31,6 +31,11 @@ class Interval:
     high: float | None = None
 
     @property
+    def excludes_one(self) -> bool:
+        """For a ratio: whether it surely differs from 1."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+    @property
     def reach(self) -> float | None:
         """Half of the interval's width as a share of the value, or None."""
         return (
@@ -60,7 +65,7 @@ def rate_intervals(images: Array, seconds: Array) -> tuple[Array, Array, Array]:
         return rates, np.full_like(rates, np.nan), np.full_like(rates, np.nan)
     residuals = images - rates[..., None] * seconds
     error = np.sqrt(n / (n - 1) * (residuals**2).sum(axis=-1)) / whole
-    factor = np.exp(_student(n - 1) * error)
+    factor = np.exp(student(n - 1) * error)
     return rates, rates / factor, rates * factor
 
 
@@ -90,7 +95,7 @@ def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
         return middle, np.full_like(middle, np.nan), np.full_like(middle, np.nan), "student"
     if n < FEWEST_RANKS:
         logs = np.log(values)
-        reach = _student(n - 1) * logs.std(axis=-1, ddof=1) / math.sqrt(n)
+        reach = student(n - 1) * logs.std(axis=-1, ddof=1) / math.sqrt(n)
         return middle, np.exp(logs.mean(axis=-1) - reach), np.exp(logs.mean(axis=-1) + reach), "student"
     place = math.floor(bdtrik(1 - _LEVEL, n, 0.5))  # from 0; so many values below it are improbable enough
     ordered = np.sort(values, axis=-1)
@@ -125,7 +130,7 @@ def stratified_rate(images: Array, seconds: Array, cells: Array) -> Interval:
     if not variances.any():
         return Interval(rate, rate, rate)
     freedom = variances.sum() ** 2 / (variances**2 / (n - 1)).sum()  # Satterthwaite 1946
-    factor = math.exp(_student(float(freedom)) * math.sqrt(variances.sum()) / images.sum())
+    factor = math.exp(student(float(freedom)) * math.sqrt(variances.sum()) / images.sum())
     return Interval(rate, rate / factor, rate * factor)
 
 
@@ -145,11 +150,25 @@ def paired_ratio(numerators: Array, denominators: Array) -> Interval:
     middle = float(np.exp(logs.mean()))
     if len(logs) < 2:
         return Interval(middle)
-    factor = math.exp(_student(len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
+    factor = math.exp(student(len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
     return Interval(middle, middle / factor, middle * factor)
 
 
-def _student(freedom: float) -> float:
+def ratio(over: Interval, under: Interval) -> Interval:
+    """The ratio of two independent values; their reaches on the logarithm add up as squares.
+
+    Returns:
+        The ratio; without ends where one of the two has none.
+    """
+    value = over.value / under.value
+    if over.low is None or over.high is None or under.low is None or under.high is None:
+        return Interval(value)
+    factor = math.exp(math.hypot(math.log(over.high / over.low), math.log(under.high / under.low)) / 2)
+    return Interval(value, value / factor, value * factor)
+
+
+def student(freedom: float) -> float:
+    """Student's quantile of a 95 % interval: how many standard errors it reaches to each side."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, _LEVEL))

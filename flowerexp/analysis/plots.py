@@ -103,7 +103,7 @@ def _panel(panel: Any, rows: Sequence[Row], fit: Fit, colour: str) -> None:
     )
     _tidy(panel)
     if len(averages) <= MOST_TICKS:
-        panel.set_xticks(_apart(list(averages)))
+        panel.set_xticks(apart(list(averages)))
     panel.set_xlabel(AXES.get(fit.parameter, _label(fit.parameter)), color=INK)
     panel.set_title(equation(fit), color=INK, fontsize=9.5, loc="left")
 
@@ -203,7 +203,7 @@ def _colours(readers: Iterable[str]) -> dict[str, str]:
     return READER_COLOURS | {reader: COLOURS[place % len(COLOURS)] for place, reader in enumerate(others)}
 
 
-def _apart(values: Sequence[float]) -> list[float]:
+def apart(values: Sequence[float]) -> list[float]:
     """Those of the sorted values whose ticks do not run into each other; the first and the last are among them."""
     kept = [values[-1]]
     for value in reversed(values[:-1]):

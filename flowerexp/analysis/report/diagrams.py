@@ -1,0 +1,262 @@
+"""The pictures of what lies behind rates: busy executors, ceilings, and the models of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from flowerexp.analysis.limits import Ceiling, Limits
+from flowerexp.analysis.plots import MOST_TICKS, apart
+from flowerexp.analysis.regression import PRODUCT, Fit, band, points
+from flowerexp.analysis.report.gather import Run
+from flowerexp.analysis.report.svg import (
+    ACCENT,
+    INK,
+    LINE,
+    MUTED,
+    PAPER,
+    WIDTH,
+    colours,
+    figure,
+    name_of,
+    number,
+    plain,
+    tidy,
+    title,
+)
+from flowerexp.analysis.timing import TimeModel
+from flowerexp.analysis.utilisation import EventLog, over_time
+from flowerexp.measurements import PARAMETERS, Row, by_cell, total_rate
+from flowerexp.measurements import number as value_of
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+STEPS = 240
+"""Parts of an application's time in a picture."""
+MOST_STRIPS = 32
+"""Executors with a strip of their own; more are drawn host by host, or in as many groups."""
+CEILINGS: dict[Ceiling, str] = {"cpu": "decoding", "network": "the network", "disk": "the disk"}
+"""What a rate is limited by."""
+MOST_DOTS = 400
+"""Measurements drawn one by one; of more, each place shows how its middle half and its most lie."""
+
+
+def busy_executors(log: EventLog, runs: Sequence[Run]) -> Figure | None:
+    """How busy each executor was over time: a strip each, and above it which run it worked for."""
+    start, end = log.span
+    executors, share = over_time(log, start, end, STEPS)
+    if not executors or not log.tasks:
+        return None
+    names, strips = _strips(
+        [f"{one.host} {one.name}" if one.name != "driver" else one.host for one in executors],
+        [one.cores for one in executors],
+        share,
+    )
+    made = figure(1.05 + max(0.9, 0.26 * len(strips)))
+    panel = made.subplots()
+    edges = np.linspace(0, end - start, STEPS + 1)
+    for line, strip in enumerate(strips):
+        panel.fill_between(
+            edges,
+            line + 0.42,
+            line + 0.42 - 0.84 * np.append(strip, strip[-1]),
+            step="post",
+            color=ACCENT,
+            linewidth=0,
+            alpha=0.85,
+        )
+        panel.axhline(line + 0.42, color=LINE, lw=0.8, zorder=0)
+    _mark_runs(panel, runs, start, end)
+    tidy(panel, grid="x", thousands="x")
+    panel.set_xlim(0, end - start)
+    panel.set_ylim(len(strips) - 0.5, -0.62)
+    panel.set_yticks(range(len(strips)), [plain(name) for name in names])
+    panel.set_xlabel("seconds since the Spark application started")
+    return made
+
+
+def _strips(names: Sequence[str], cores: Sequence[int], share: Array) -> tuple[list[str], Array]:
+    """At most `MOST_STRIPS` strips: neighbours are averaged, by their cores."""
+    if len(names) <= MOST_STRIPS:
+        return [f"{name} ({count} cores)" for name, count in zip(names, cores, strict=True)], share
+    groups = np.array_split(np.arange(len(names)), MOST_STRIPS)
+    weights = np.array(cores, float)
+    strips = np.stack([np.average(share[group], axis=0, weights=weights[group]) for group in groups])
+    return [f"{len(group)} executors from {names[group[0]]}" for group in groups], strips
+
+
+def _mark_runs(panel: Any, runs: Sequence[Run], start: float, end: float) -> None:
+    """Where each run begins; its name too where there is room."""
+    own = [run for run in runs if start <= run.record.get("started_at", 0) <= end]
+    if len(own) < 2:
+        return
+    for run in own:
+        begins = run.record["started_at"] - start
+        ends = (run.record.get("ended_at") or end) - start
+        panel.axvline(begins, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=1)
+        if (ends - begins) / (end - start) > 0.022 * len(run.name):
+            panel.text(
+                (begins + ends) / 2,
+                1.01,
+                plain(run.name),
+                transform=panel.get_xaxis_transform(),
+                ha="center",
+                va="bottom",
+                fontsize=8.5,
+                color=MUTED,
+            )
+
+
+def roofline(found: Mapping[tuple[str, str], Limits]) -> Figure | None:
+    """Rates under the ceilings of their hosts, against the size of an image.
+
+    Args:
+        found: by reader and cluster; their ceilings are drawn once each.
+    """
+    if not found:
+        return None
+    made = figure(4.0, WIDTH * 0.85)
+    panel = made.subplots()
+    sizes = [one.bytes_per_image for one in found.values()]
+    span = np.geomspace(min(sizes) / 4, max(sizes) * 4, 60)
+    rates = [value for one in found.values() for value in (one.achieved, *one.ceilings.values())]
+    tones = colours([reader for reader, _ in found])
+    _ceilings(panel, found, span, tones)
+    for (reader, cluster), one in found.items():
+        panel.plot([one.bytes_per_image] * 2, [one.achieved, one.ceilings[one.limit]], ":", color=tones[reader], lw=1.4)
+        panel.plot([one.bytes_per_image], [one.achieved], "o", color=tones[reader], ms=9, mec=PAPER, mew=1.4, zorder=4)
+        note = f"{name_of(reader)}, {cluster}: {one.fraction:.0%} of {CEILINGS[one.limit]}"
+        panel.annotate(
+            plain(note),
+            (one.bytes_per_image, one.achieved),
+            (10, -4),
+            textcoords="offset points",
+            fontsize=9,
+            color=INK,
+        )
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    tidy(panel, grid="both")
+    panel.set_xlim(span[0], span[-1])
+    panel.set_ylim(min(rates) / 3, max(rates) * 3)
+    for axis, scale in ((panel.xaxis, 1e-3), (panel.yaxis, 1.0)):
+        axis.set_major_formatter(FuncFormatter(lambda value, _, scale=scale: number(value * scale)))
+        axis.set_minor_formatter(NullFormatter())
+    panel.set_xlabel("kB read per image")
+    panel.set_ylabel("images per second")
+    return made
+
+
+def _ceilings(panel: Any, found: Mapping[tuple[str, str], Limits], span: Array, tones: Mapping[str, str]) -> None:
+    drawn = set()
+    for (reader, cluster), one in found.items():
+        for name, ceiling in one.ceilings.items():
+            flat = name == "cpu"
+            level = ceiling if flat else ceiling * one.bytes_per_image
+            key = (name, round(level), reader if flat else cluster)
+            if key in drawn:
+                continue
+            drawn.add(key)
+            heights = np.full(len(span), level) if flat else level / span
+            panel.plot(span, heights, "-", color=tones[reader] if flat else MUTED, lw=1.6, alpha=0.8)
+            what = f"decoding {name_of(reader)} on all vCPUs" if flat else f"{name}, {number(level / 1e6)} MB/s"
+            panel.annotate(
+                plain(what), (span[2], heights[2]), (0, 4), textcoords="offset points", fontsize=8.5, color=MUTED
+            )
+
+
+def straight_lines(rows: Sequence[Row], fits: Sequence[Fit]) -> Figure | None:
+    """The notebook's regression: a panel for each reader and parameter, with averages, the line and its band."""
+    wanted = [fit for fit in fits if fit.parameter in (*PARAMETERS, PRODUCT)]
+    readers = list(dict.fromkeys(fit.reader for fit in wanted))
+    columns = max((sum(fit.reader == reader for fit in wanted) for reader in readers), default=0)
+    if not columns:
+        return None
+    made = figure(0.4 + 2.6 * len(readers))
+    grid = made.subplots(len(readers), columns, sharey="row", squeeze=False)
+    tones = colours(readers)
+    for line, reader in enumerate(readers):
+        own = [row for row in rows if row["reader"] == reader]
+        several = [fit for fit in wanted if fit.reader == reader]
+        for panel, fit in zip(grid[line], several, strict=False):
+            _straight(panel, own, fit, tones[reader])
+        for panel in grid[line][len(several) :]:
+            panel.set_visible(False)
+        grid[line, 0].set_ylabel(f"{name_of(reader)}: images/s")
+        grid[line, 0].set_ylim(bottom=0)
+    return made
+
+
+def _straight(panel: Any, rows: Sequence[Row], fit: Fit, colour: str) -> None:
+    xs, ys = points(rows, fit.parameter, fit.value)
+    across = np.linspace(min(xs), max(xs), 30)
+    low, high = band(xs, ys, across.tolist())
+    panel.fill_between(across, low, high, color=INK, alpha=0.14, lw=0)
+    panel.plot(across, fit.intercept + fit.slope * across, "-", color=INK, lw=1.4)
+    _scatter(panel, xs, ys, colour)
+    groups: dict[float, list[Row]] = {}
+    for row in rows:
+        size, count = (value_of(row, key) or 0 for key in PARAMETERS)
+        key = {PARAMETERS[0]: size, PARAMETERS[1]: count}.get(fit.parameter, size * count)
+        groups.setdefault(key, []).append(row)
+    averages = {key: average for key, group in sorted(groups.items()) if (average := total_rate(group))}
+    panel.plot(list(averages), list(averages.values()), "D", color=colour, ms=6, mec=PAPER, mew=1, zorder=4)
+    tidy(panel, thousands="both")
+    if len(averages) <= MOST_TICKS:
+        panel.set_xticks(apart(list(averages)))
+    sign = "−" if fit.slope < 0 else "+"
+    title(panel, f"{number(fit.intercept)} {sign} {number(abs(fit.slope))} x,  R² {fit.r2:.2f}")
+    panel.set_xlabel("batch size × batches" if fit.parameter == PRODUCT else fit.parameter.replace("_", " "))
+
+
+def _scatter(panel: Any, xs: Sequence[float], ys: Sequence[float], colour: str) -> None:
+    """Measurements as faint dots; of many, the span of their middle half and of all but the outer 5 %."""
+    if len(xs) <= MOST_DOTS:
+        panel.plot(xs, ys, "o", color=colour, alpha=0.22, ms=3.5, mew=0, zorder=2)
+        return
+    places, values = np.array(xs), np.array(ys)
+    for place in np.unique(places):
+        ends = np.quantile(values[places == place], [0.025, 0.25, 0.75, 0.975])
+        panel.plot([place] * 2, ends[[0, 3]], "-", color=colour, alpha=0.3, lw=1.5, zorder=2)
+        panel.plot([place] * 2, ends[[1, 2]], "-", color=colour, alpha=0.3, lw=5, zorder=2)
+
+
+def time_model(rows: Sequence[Row], models: Sequence[TimeModel]) -> Figure | None:
+    """Seconds against images with the model's line, and beside it what that line means for images/s."""
+    if not models:
+        return None
+    made = figure(3.5)
+    left, right = made.subplots(1, 2)
+    tones = colours([model.reader for model in models])
+    for model in models:
+        own = list(by_cell(row for row in rows if row["reader"] == model.reader and value_of(row, "seconds")).values())
+        images = np.array([np.mean([value_of(row, "images") or 0 for row in cell]) for cell in own])
+        batches = np.array(
+            [np.mean([value_of(row, "batches") or value_of(row, "batch_number") or 0 for row in cell]) for cell in own]
+        )
+        seconds = np.array([np.mean([value_of(row, "seconds") or 0 for row in cell]) for cell in own])
+        # The line is drawn at the grid's typical batch, since batches and images both rise along it.
+        across = np.linspace(0, images.max() * 1.03, 80)
+        expected = np.array([model.seconds(x * batches.sum() / images.sum(), x) for x in across])
+        colour = tones[model.reader]
+        left.plot(images, 1000 * seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
+        left.plot(across, 1000 * expected, "-", color=colour, lw=1.8)
+        right.plot(images, images / seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
+        right.plot(across[1:], across[1:] / np.maximum(expected[1:], 1e-9), "-", color=colour, lw=1.8)
+    for panel, text in ((left, "milliseconds of a measurement"), (right, "images per second")):
+        tidy(panel, thousands="both")
+        title(panel, text)
+        panel.set_xlabel("images of a measurement")
+        panel.set_xlim(left=0)
+        panel.set_ylim(bottom=0)
+    marks = [
+        Line2D([], [], color=tones[one.reader], marker="o", ms=6, lw=1.8, label=name_of(one.reader)) for one in models
+    ]
+    made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
+    return made
