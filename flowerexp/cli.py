@@ -24,6 +24,7 @@ commands:
   resume SWEEP      run what is missing of a sweep that was stopped or killed; SWEEP is its folder, or part of its name
   rerun RUN         run an earlier run again, after showing what differs now; KEY=VALUE changes single values
   compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
+  report FOLDER     make the report of a sweep or a run: an HTML page with its tables, pictures and verdicts
   ui [--port N]     open the MLflow pages of what was run
   log FOLDER        log a run's folder to MLflow (again), when the server failed at the time
 
@@ -45,7 +46,7 @@ where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (photographs and
 """
 
 
-COMMANDS = ("plan", "resume", "rerun", "compare", "ui", "log")
+COMMANDS = ("plan", "resume", "rerun", "compare", "report", "ui", "log")
 """The named commands: each is a module in `flowerexp.commands`."""
 
 

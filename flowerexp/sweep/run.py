@@ -97,7 +97,7 @@ class Sweep:
         return kept
 
     def _close(self) -> None:
-        """Write the tables, tell MLflow about the sweep, and show how it stands."""
+        """Write the tables and the report, tell MLflow about the sweep, and show how it stands."""
         state = self._journal.read()
         summary = tables.write(self._journal.folder, self._runs, state)
         self._screen.say("")
@@ -106,9 +106,23 @@ class Sweep:
         if unfinished and state.runs:
             self._screen.say(f"{len(unfinished)} of {len(self._runs)} runs have no results: {self.command}")
         self._screen.say(f"folder    {self._journal.folder}")
-        self._screen.say("open      flowerexp ui")
-        if self._runs and not unfinished:
-            self._log()
+        done = bool(self._runs) and not unfinished
+        try:
+            if done:
+                self._report()
+        finally:
+            self._screen.say("open      flowerexp ui")
+            if done:
+                self._log()
+
+    def _report(self) -> None:
+        from flowerexp.analysis.report import make_report
+        from flowerexp.errors import FlowerexpError
+
+        try:
+            self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
+        except FlowerexpError as error:
+            self._screen.warn(str(error))
 
     def _log(self) -> None:
         from flowerexp.errors import FlowerexpError
