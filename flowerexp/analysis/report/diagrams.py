@@ -128,18 +128,7 @@ def roofline(found: Mapping[tuple[str, str], Limits]) -> Figure | None:
     rates = [value for one in found.values() for value in (one.achieved, *one.ceilings.values())]
     tones = colours([reader for reader, _ in found])
     _ceilings(panel, found, span, tones)
-    for (reader, cluster), one in found.items():
-        panel.plot([one.bytes_per_image] * 2, [one.achieved, one.ceilings[one.limit]], ":", color=tones[reader], lw=1.4)
-        panel.plot([one.bytes_per_image], [one.achieved], "o", color=tones[reader], ms=9, mec=PAPER, mew=1.4, zorder=4)
-        note = f"{name_of(reader)}, {cluster}: {one.fraction:.0%} of {CEILINGS[one.limit]}"
-        panel.annotate(
-            plain(note),
-            (one.bytes_per_image, one.achieved),
-            (10, -4),
-            textcoords="offset points",
-            fontsize=9,
-            color=INK,
-        )
+    _achieved(panel, found, tones)
     panel.set_xscale("log")
     panel.set_yscale("log")
     tidy(panel, grid="both")
@@ -153,22 +142,35 @@ def roofline(found: Mapping[tuple[str, str], Limits]) -> Figure | None:
     return made
 
 
+def _achieved(panel: Any, found: Mapping[tuple[str, str], Limits], tones: Mapping[str, str]) -> None:
+    """Each rate as a dot, hanging from its lowest ceiling; labels that would lie on each other are stacked."""
+    below: dict[tuple[str, float], float] = {}
+    for (reader, cluster), one in sorted(found.items(), key=lambda item: -item[1].achieved):
+        size, rate, tone = one.bytes_per_image, one.achieved, tones[reader]
+        panel.plot([size] * 2, [rate, one.ceilings[one.limit]], ":", color=tone, lw=1.4)
+        panel.plot([size], [rate], "o", color=tone, ms=9, mec=PAPER, mew=1.4, zorder=4)
+        place = (reader, round(float(np.log10(rate)), 1))
+        shift = below[place] = below.get(place, 8.0) - 12.0
+        note = f"{name_of(reader)}, {cluster}: {one.fraction:.0%} of {CEILINGS[one.limit]}"
+        panel.annotate(plain(note), (size, rate), (10, shift), textcoords="offset points", fontsize=9, color=INK)
+
+
 def _ceilings(panel: Any, found: Mapping[tuple[str, str], Limits], span: Array, tones: Mapping[str, str]) -> None:
-    drawn = set()
+    """The ceilings, those that are alike once: a disk's and a network's fall with the size of an image."""
+    shared: dict[tuple[str, str, float], list[tuple[str, float]]] = {}
     for (reader, cluster), one in found.items():
         for name, ceiling in one.ceilings.items():
-            flat = name == "cpu"
-            level = ceiling if flat else ceiling * one.bytes_per_image
-            key = (name, round(level), reader if flat else cluster)
-            if key in drawn:
-                continue
-            drawn.add(key)
-            heights = np.full(len(span), level) if flat else level / span
-            panel.plot(span, heights, "-", color=tones[reader] if flat else MUTED, lw=1.6, alpha=0.8)
-            what = f"decoding {name_of(reader)} on all vCPUs" if flat else f"{name}, {number(level / 1e6)} MB/s"
-            panel.annotate(
-                plain(what), (span[2], heights[2]), (0, 4), textcoords="offset points", fontsize=8.5, color=MUTED
-            )
+            level, of = (ceiling, reader) if name == "cpu" else (ceiling * one.bytes_per_image, "")
+            shared.setdefault((name, of, round(20 * float(np.log10(level)))), []).append((cluster, level))
+    several = len({cluster for _, cluster in found}) > 1
+    for (name, reader, _), alike in shared.items():
+        level = sum(each for _, each in alike) / len(alike)
+        heights = np.full(len(span), level) if reader else level / span
+        panel.plot(span, heights, "-", color=tones.get(reader, MUTED), lw=1.6, alpha=0.8)
+        what = f"decoding {name_of(reader)} on all vCPUs" if reader else f"{name}, {number(level / 1e6)} MB/s"
+        what += f" of {', '.join(dict.fromkeys(cluster for cluster, _ in alike))}" if several else ""
+        spot = (span[2], heights[2])
+        panel.annotate(plain(what), spot, (0, 4), textcoords="offset points", fontsize=8.5, color=MUTED)
 
 
 def straight_lines(rows: Sequence[Row], fits: Sequence[Fit]) -> Figure | None:

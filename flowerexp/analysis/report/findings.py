@@ -23,20 +23,23 @@ LEAST_FACTOR = 1.2
 
 
 def times(value: float) -> str:
-    """A factor: ``3.1 ×``."""
-    return f"{number(value)} ×"
+    """A factor: ``3.12 ×``."""
+    return f"{factor(value)} ×"
 
 
-def between(interval: Interval, digits: int = 3) -> str:
-    """An interval's ends: ``2.8 to 3.4``; nothing where there is none."""
-    if interval.low is None or interval.high is None:
-        return ""
-    return f"{number(interval.low, digits)} to {number(interval.high, digits)}"
+def factor(value: float) -> str:
+    """A factor's digits: those that matter beside 1."""
+    return f"{value:.2f}" if value < 10 else number(value)
 
 
-def sure(interval: Interval) -> str:
-    """An interval in brackets, or that nothing is repeated."""
-    ends = between(interval)
+def between(ratio: Interval) -> str:
+    """A ratio's interval: ``2.80 to 3.41``; nothing where there is none."""
+    return "" if ratio.low is None or ratio.high is None else f"{factor(ratio.low)} to {factor(ratio.high)}"
+
+
+def sure(ratio: Interval) -> str:
+    """A ratio's interval in brackets, or that nothing is repeated."""
+    ends = between(ratio)
     return f"(95 % interval {ends})" if ends else "(measured once: how sure that is cannot be said)"
 
 
@@ -52,7 +55,12 @@ def readers_compared(material: Material) -> Iterator[Finding]:
         yield Finding(times(found.value), f"{text} {sure(found)}", "good" if found.excludes_one else "plain")
     if len(rates) == 1:
         rate, reader = rates[0]
-        yield Finding(f"{number(rate.value)} images/s", f"{name_of(reader)}, over all that was measured {sure(rate)}")
+        ends = (
+            ""
+            if rate.low is None or rate.high is None
+            else f", 95 % interval {number(rate.low)} to {number(rate.high)}"
+        )
+        yield Finding(f"{number(rate.value)} images/s", f"{name_of(reader)}, over all that was measured{ends}")
 
 
 def parameters_compared(material: Material) -> Iterator[Finding]:
@@ -113,8 +121,8 @@ def uses_found(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Ite
         # Runs that found their data prepared have fewer phases: those with work to compare are compared.
         if (runs := [run for run in material.measured if _worked(uses, run.name, phase)])
     ]
-    factor, finding = max(found, key=lambda one: one[0], default=(0.0, None))
-    if finding and factor > LEAST_FACTOR:
+    most, finding = max(found, key=lambda one: one[0], default=(0.0, None))
+    if finding and most > LEAST_FACTOR:
         yield finding
 
 
@@ -125,13 +133,13 @@ def _worked(uses: Mapping[str, Mapping[str, Use]], run: str, phase: str) -> bool
 def _compared(key: str, phase: str, known: Sequence[tuple[Use, str]]) -> tuple[float, Finding]:
     """By which factor the tasks at once differ between values of a parameter, in one phase."""
     (least, few), (most, many) = (choose(known, key=lambda one: one[0].parallel) for choose in (min, max))
-    factor = most.parallel / least.parallel if few != many else 0.0
+    times_more = most.parallel / least.parallel if few != many else 0.0
     text = (
         f"the tasks at once in phase {phase} with {short(key)} {many} against {few}: {number(most.parallel)} and "
         f"{number(least.parallel)}, on {most.working} and {least.working} of {most.executors} executors; "
         f"{most.busy:.0%} and {least.busy:.0%} of the cores were busy"
     )
-    return factor, Finding(times(factor), text)
+    return times_more, Finding(times(times_more), text)
 
 
 def models_found(models: Sequence[TimeModel]) -> Iterator[Finding]:

@@ -119,5 +119,7 @@ def inline(made: Figure, label: str) -> str:
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     body = re.sub(r"\s*\n\s*", " ", body)
-    head = f'<svg viewBox="{box.group(1) if box else ""}" role="img" aria-label="{html.escape(label, quote=True)}"'
-    return f'{head} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}</svg>'
+    width = min(100, round(100 * made.get_figwidth() / WIDTH))
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    shape = f'style="max-width: {width}%" viewBox="{box.group(1) if box else ""}"'
+    return f'<svg {shape} role="img" aria-label="{html.escape(label, quote=True)}" {spaces}>{body}</svg>'
