@@ -43,6 +43,8 @@ MOST_STRIPS = 32
 """Executors with a strip of their own; more are drawn host by host, or in as many groups."""
 CEILINGS: dict[Ceiling, str] = {"cpu": "decoding", "network": "the network", "disk": "the disk"}
 """What a rate is limited by."""
+ALIKE = 0.05
+"""Ceilings that differ by less than this share are drawn as one."""
 MOST_DOTS = 400
 """Measurements drawn one by one; of more, each place shows how its middle half and its most lie."""
 
@@ -124,7 +126,7 @@ def roofline(found: Mapping[tuple[str, str], Limits]) -> Figure | None:
     made = figure(4.0, WIDTH * 0.85)
     panel = made.subplots()
     sizes = [one.bytes_per_image for one in found.values()]
-    span = np.geomspace(min(sizes) / 4, max(sizes) * 4, 60)
+    span = np.geomspace(min(sizes) / 4, max(sizes) * 8, 60)
     rates = [value for one in found.values() for value in (one.achieved, *one.ceilings.values())]
     tones = colours([reader for reader, _ in found])
     _ceilings(panel, found, span, tones)
@@ -157,20 +159,23 @@ def _achieved(panel: Any, found: Mapping[tuple[str, str], Limits], tones: Mappin
 
 def _ceilings(panel: Any, found: Mapping[tuple[str, str], Limits], span: Array, tones: Mapping[str, str]) -> None:
     """The ceilings, those that are alike once: a disk's and a network's fall with the size of an image."""
-    shared: dict[tuple[str, str, float], list[tuple[str, float]]] = {}
+    shared: list[tuple[str, str, list[tuple[str, float]]]] = []
     for (reader, cluster), one in found.items():
         for name, ceiling in one.ceilings.items():
             level, of = (ceiling, reader) if name == "cpu" else (ceiling * one.bytes_per_image, "")
-            shared.setdefault((name, of, round(20 * float(np.log10(level)))), []).append((cluster, level))
+            alike = next((a for n, o, a in shared if (n, o) == (name, of) and abs(a[0][1] / level - 1) < ALIKE), None)
+            if alike is None:
+                shared.append((name, of, alike := []))
+            alike.append((cluster, level))
     several = len({cluster for _, cluster in found}) > 1
-    for (name, reader, _), alike in shared.items():
+    for what, reader, alike in shared:
         level = sum(each for _, each in alike) / len(alike)
         heights = np.full(len(span), level) if reader else level / span
         panel.plot(span, heights, "-", color=tones.get(reader, MUTED), lw=1.6, alpha=0.8)
-        what = f"decoding {name_of(reader)} on all vCPUs" if reader else f"{name}, {number(level / 1e6)} MB/s"
-        what += f" of {', '.join(dict.fromkeys(cluster for cluster, _ in alike))}" if several else ""
+        note = f"decoding {name_of(reader)} on all vCPUs" if reader else f"{what}, {number(level / 1e6)} MB/s"
+        note += f" of {', '.join(dict.fromkeys(cluster for cluster, _ in alike))}" if several else ""
         spot = (span[2], heights[2])
-        panel.annotate(plain(what), spot, (0, 4), textcoords="offset points", fontsize=8.5, color=MUTED)
+        panel.annotate(plain(note), spot, (0, 4), textcoords="offset points", fontsize=8.5, color=MUTED)
 
 
 def straight_lines(rows: Sequence[Row], fits: Sequence[Fit]) -> Figure | None:
