@@ -8,6 +8,7 @@ from typing import Any
 from flowerexp.analysis.limits import Limits
 from flowerexp.analysis.regression import RATE, Fit
 from flowerexp.analysis.report import diagrams
+from flowerexp.analysis.report import fits as pictures
 from flowerexp.analysis.report.findings import LEAST_SECONDS
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
@@ -117,7 +118,7 @@ def models_of(rows: Sequence[Mapping[str, Any]], fits: Sequence[Fit], models: Se
             "straight lines one by one, not as parts of one model."
         )
     section.draw(
-        diagrams.time_model(rows, models),
+        pictures.time_model(rows, models),
         "Dots are cells; lines are the model seconds = fixed + per batch × batches + per image × images.",
     )
     if models:
@@ -134,7 +135,7 @@ def models_of(rows: Sequence[Mapping[str, Any]], fits: Sequence[Fit], models: Se
         )
     straight = [fit for fit in fits if fit.value == RATE]
     section.draw(
-        diagrams.straight_lines(rows, straight),
+        pictures.straight_lines(rows, straight),
         "Straight lines as in the notebook: diamonds are averages (sum over sum), the band is "
         "the line's 95 % interval.",
     )

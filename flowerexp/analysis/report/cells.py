@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flowerexp.analysis.estimate import Interval, median_intervals, stratified_rate, student
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.gather import CELL, Material
 
 if TYPE_CHECKING:
     import pandas
-
-CELL = ["run", "reader", "batch_size", "batch_number"]
 
 
 def cells(material: Material) -> pandas.DataFrame:
@@ -87,26 +85,10 @@ def rate_of(part: pandas.DataFrame, material: Material) -> Interval | None:
     """
     if not len(part):
         return None
-    settings = {run.name: tuple((key, run.varied.get(key)) for key in material.varied) for run in material.measured}
-    numbers = {value: place for place, value in enumerate(dict.fromkeys(settings.values()))}
-    setting = part["run"].map({name: numbers[value] for name, value in settings.items()})
-    keys = part.assign(setting=setting)[["setting", "reader", "batch_size", "batch_number"]]
-    strata = keys.groupby([*keys.columns], dropna=False).ngroup().to_numpy()
-    within = stratified_rate(part["images"].to_numpy(), part["seconds"].to_numpy(), strata)
-    between = _between(part, _disagreement(material, str(part["reader"].iloc[0])))
+    images, seconds, strata = (part[name].to_numpy() for name in ("images", "seconds", "cell"))
+    within = stratified_rate(images, seconds, strata)
+    between = _between(part, material.disagreement[str(part["reader"].iloc[0])])
     return max(within, Interval(within.value, *between), key=lambda one: one.reach or 0.0)
-
-
-def _disagreement(material: Material, reader: str) -> tuple[float, int]:
-    """How far runs of one setting disagree on a reader: the logarithm's standard deviation, and degrees of freedom."""
-    logs: dict[tuple[Any, ...], list[float]] = {}
-    for run in material.measured:
-        if reader in run.rates:
-            setting = tuple((key, run.varied.get(key)) for key in material.varied)
-            logs.setdefault(setting, []).append(math.log(run.rates[reader]["images_per_second"]))
-    freedom = sum(len(own) - 1 for own in logs.values())
-    squares = sum(float(np.var(own)) * len(own) for own in logs.values())
-    return (math.sqrt(squares / freedom), freedom) if freedom else (0.0, 0)
 
 
 def _between(part: pandas.DataFrame, disagreement: tuple[float, int]) -> tuple[float, float] | tuple[None, None]:

@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.report.cells import rate_of
-from flowerexp.analysis.report.gather import Material, Run, short, shown
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.analysis.report.svg import (
     ACCENT,
     INK,

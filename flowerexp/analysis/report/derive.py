@@ -7,7 +7,8 @@ from typing import Any
 
 from flowerexp.analysis.caching import Caching, Side, compare_caching
 from flowerexp.analysis.limits import CORES, DECODE, Limits, against_limits
-from flowerexp.analysis.report.gather import Material, Run
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.timing import time_models
 from flowerexp.analysis.utilisation import Use, by_phase
 

@@ -10,8 +10,9 @@ from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.estimate import Interval, ratio
 from flowerexp.analysis.limits import Limits
 from flowerexp.analysis.report.cells import rate_of
-from flowerexp.analysis.report.gather import Material, short, shown
+from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import Finding
+from flowerexp.analysis.report.runs import short, shown
 from flowerexp.analysis.report.svg import name_of, number
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.analysis.utilisation import Use

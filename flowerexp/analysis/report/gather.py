@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, FlowerexpError
@@ -36,80 +39,8 @@ COLUMNS = {
 """The columns that a report reads; other ones of a table may be large and are left on disk."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run of a report.
-
-    Attributes:
-        name: its folder's name.
-        varied: what distinguishes it from the others of its sweep, by config key or group; plain values.
-        state: `finished`, `failed`, `skipped`, `lost`, `not started`, ...
-        record: the content of its ``run.json``, or nothing.
-        summary: the content of its ``summary.json``, or nothing.
-        folder: its folder.
-    """
-
-    name: str
-    varied: Mapping[str, Any]
-    state: str
-    record: Mapping[str, Any]
-    summary: Mapping[str, Any]
-    folder: Path
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """Its config, without secrets; nothing for a run that never started."""
-        config: Mapping[str, Any] = self.record.get("config", {})
-        return config
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What it ran on and with what data."""
-        facts: Mapping[str, Any] = self.record.get("facts", {})
-        return facts
-
-    @property
-    def label(self) -> str:
-        """What tells it from the others: ``partitions=2 caching=true``."""
-        return " ".join(f"{short(key)}={shown(value)}" for key, value in self.varied.items()) or str(
-            self.record.get("name", self.name)
-        )
-
-    @property
-    def verdict(self) -> str:
-        """The verdict on its measurements, or that there is none."""
-        return str((self.record.get("verdict") or {}).get("state") or "-")
-
-    @property
-    def reasons(self) -> Sequence[str]:
-        """The verdict's reasons."""
-        return list((self.record.get("verdict") or {}).get("reasons") or ())
-
-    @property
-    def rates(self) -> dict[str, Mapping[str, Any]]:
-        """The groups of its summary that have a rate, by name: readers, or the entrypoint."""
-        return {
-            group["name"]: group
-            for group in self.summary.get("groups", ())
-            if group.get("images_per_second") is not None
-        }
-
-    @property
-    def seconds(self) -> float:
-        """Its wall time: all phases, those within others not counted twice."""
-        return float(sum(value for name, value in self.record.get("phases", {}).items() if "." not in name))
-
-    @property
-    def cluster(self) -> str:
-        """The name of its cluster."""
-        cluster = self.config.get("cluster", {})
-        return str(cluster.get("name") or cluster.get("kind") or "-")
-
-    @property
-    def dollars(self) -> float | None:
-        """What it cost, where that is known."""
-        cost = self.facts.get("cost/usd")
-        return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+CELL = ["run", "reader", "batch_size", "batch_number"]
+"""What makes a line of the tidy table."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +93,38 @@ class Material:
 
     @cached_property
     def timed(self) -> pandas.DataFrame:
-        """The rows that rates are made of: first executions that were timed, with images."""
+        """The rows that rates are made of: first executions that were timed, with images.
+
+        Their ``cell`` is a number that measurements share which repeat each other, repeats of a run included.
+        """
         rows = self.rows
         first = rows["execution"].isna() | (rows["execution"] == 1)
-        return rows[first & (rows["images"] > 0) & (rows["seconds"] > 0)]
+        timed = rows[first & (rows["images"] > 0) & (rows["seconds"] > 0)]
+        settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
+        numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
+        alike = timed.assign(setting=numbers).groupby(["setting", *CELL[1:]], dropna=False)
+        return timed.assign(cell=alike.ngroup())
+
+    def setting(self, run: Run) -> tuple[Any, ...]:
+        """What a run has of all that the sweep varies, but for its repeats."""
+        return tuple(run.varied.get(key) for key in self.varied)
+
+    @cached_property
+    def disagreement(self) -> dict[str, tuple[float, int]]:
+        """How far runs of one setting disagree, by reader.
+
+        The standard deviation of the logarithm of their rates, pooled over settings, and its degrees of freedom.
+        """
+        found = {}
+        for reader in dict.fromkeys(reader for run in self.measured for reader in run.rates):
+            logs: dict[tuple[Any, ...], list[float]] = {}
+            for run in self.measured:
+                if reader in run.rates:
+                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[reader]["images_per_second"]))
+            freedom = sum(len(own) - 1 for own in logs.values())
+            squares = math.fsum((value - statistics.fmean(own)) ** 2 for own in logs.values() for value in own)
+            found[reader] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
+        return found
 
     @cached_property
     def logs(self) -> list[EventLog]:
@@ -249,13 +208,3 @@ def _overrides(path: Path, place: Sequence[str] = ()) -> list[str]:
 def _redacted(override: str) -> str:
     key, equals, value = override.partition("=")
     return f"{key}{equals}{redacted(value, key)}"
-
-
-def short(key: str) -> str:
-    """A key without its node: ``preprocess.partitions`` is ``partitions``."""
-    return key.rpartition(".")[2]
-
-
-def shown(value: Any) -> str:
-    """A config's value as its YAML has it."""
-    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

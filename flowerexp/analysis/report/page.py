@@ -15,8 +15,9 @@ from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import causes, results, trust
 from flowerexp.analysis.report.derive import caching_of, limits_of, uses_of
 from flowerexp.analysis.report.findings import findings
-from flowerexp.analysis.report.gather import Material, short
+from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import Finding, Section
+from flowerexp.analysis.report.runs import short
 from flowerexp.analysis.report.svg import VARIABLES, name_of
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.config.places import config_folder
@@ -59,7 +60,7 @@ _QUESTIONS = {
 
 def question(material: Material) -> str:
     """What a sweep asks: the question in its experiment's file, else one made of what it varies."""
-    for override in material.overrides:
+    for override in material.overrides if material.is_sweep else ():
         key, _, name = override.partition("=")
         path = config_folder() / "experiment" / f"{name}.yaml"
         if key == "experiment" and re.fullmatch(r"\w+", name) and path.exists():

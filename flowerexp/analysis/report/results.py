@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.report import charts
 from flowerexp.analysis.report.findings import between, times
-from flowerexp.analysis.report.gather import Material, Run, short, shown
+from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
+from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.analysis.report.svg import name_of, number
 
 

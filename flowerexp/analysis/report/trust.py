@@ -45,12 +45,11 @@ def belief(material: Material) -> Section:
     if lines:
         section.tables.append(Table(["run", "what", "verdict", "why"], lines[:MOST_ROWS]))
     far = [(run, one) for run in material.measured for one in run.summary.get("outliers", ())]
-    count = len(material.timed)
+    flagged = f"{len(far)} of {len(material.timed):,} measurements"
     section.text.append(
-        f"{len(far)} of {count:,} measurements lie far from the others of their cell; they are flagged, "
-        "and count everywhere."
+        f"Flagged as far from the others of its cell: {flagged}. They count everywhere."
         if far
-        else f"None of {count:,} measurements lies far from the others of its cell."
+        else f"No measurement of {len(material.timed):,} is far from the others of its cell."
     )
     if far:
         worst = sorted(far, key=lambda pair: pair[1]["images_per_second"] / pair[1]["cell_median"])[:10]
@@ -122,7 +121,8 @@ def _text(value: Any) -> str:
 def again(material: Material) -> Section:
     """How to run it again."""
     section = Section("again", "Run it again")
-    section.text.append(f"All of it: `{material.command}`")
+    if material.is_sweep or not material.runs[0].record.get("sweep_id"):
+        section.text.append(f"All of it: `{material.command}`")
     known = [
         (run, json.loads(path.read_bytes())) for run in material.runs if (path := run.folder / "mlflow.json").exists()
     ]
