@@ -52,11 +52,12 @@ def cells(material: Material) -> pandas.DataFrame:
         [
             {"run": run.name, **{short_key(key): value for key, value in run.varied.items()}, "verdict": run.verdict}
             for run in material.measured
-        ]
+        ],
+        columns=None if material.measured else ["run", "verdict"],
     )
-    order = [run.name for run in material.measured]
-    table = names.merge(table, on="run") if len(table) else names.head(0)
-    return table.sort_values("run", key=lambda column: column.map(order.index), kind="stable").reset_index(drop=True)
+    order = {run.name: place for place, run in enumerate(material.measured)}
+    whole = names.merge(table, on="run")
+    return whole.sort_values("run", key=lambda column: column.map(order), kind="stable").reset_index(drop=True)
 
 
 def short_key(key: str) -> str:
