@@ -62,7 +62,15 @@ def write_sweep(
         varied = dict(zip(axes, values, strict=True))
         name = str(place)
         text = [f"{key}={json.dumps(value) if isinstance(value, bool) else value}" for key, value in varied.items()]
-        plan.append({"run": name, "run_key": f"key{place}", "label": " ".join(text), "overrides": [*overrides, *text]})
+        plan.append(
+            {
+                "run": name,
+                "run_key": f"key{place}",
+                "label": " ".join(text),
+                "overrides": [*overrides, *text],
+                "config": config(varied),
+            }
+        )
         write_run(
             folder / name, config(varied), place, (facts or {}).get(varied.get("cluster", "local"), {}), repetitions
         )
@@ -116,7 +124,11 @@ def write_run(
     }
     write_parquet(rows, folder / "analysis" / "measurements.parquet")
     (folder / "run.json").write_text(json.dumps(record))
-    summary = {"outliers": outliers(rows), **summarise(rows, record["entrypoint"]).plain()}
+    summary = {
+        "verdict": record["verdict"],
+        "outliers": outliers(rows),
+        **summarise(rows, record["entrypoint"]).plain(),
+    }
     (folder / "analysis" / "summary.json").write_text(json.dumps(summary))
     return folder
 
