@@ -44,7 +44,7 @@ def summaries(folder, store: Store):
 
 def test_a_sweep_ends_with_its_report_and_mlflow_has_it(folder, local_store, capsys):
     close(folder)
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr().err
     assert f"report    {folder / 'report.html'}" in shown
     assert shown.index("folder ") < shown.index("report ") < shown.index("open ")
     client, (summary,) = summaries(folder, local_store)
@@ -56,9 +56,9 @@ def test_a_sweep_ends_with_its_report_and_mlflow_has_it(folder, local_store, cap
 def test_a_report_that_cannot_be_made_costs_nothing_else(folder, local_store, capsys):
     (folder / "1" / "run.json").write_text("{")
     close(folder)
-    caught = capsys.readouterr()
-    assert "run.json is damaged" in caught.err + caught.out
-    assert "open      flowerexp ui" in caught.out
+    shown = capsys.readouterr().err
+    assert "run.json is damaged" in shown
+    assert "open      flowerexp ui" in shown
     client, (summary,) = summaries(folder, local_store)
     logged = {artifact.path for artifact in client.list_artifacts(summary.info.run_id)}
     assert "runs.csv" in logged
