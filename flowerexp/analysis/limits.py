@@ -8,9 +8,12 @@ from typing import Literal
 
 Ceiling = Literal["network", "disk", "cpu"]
 
-NETWORK, DISK, CORES, DECODE = "limit/network_mb_s", "limit/disk_mb_s", "limit/vcpus", "limit/decode_images_s"
-"""The facts of a run that name its limits: MB/s of a host's network (10**6 bytes), MiB/s of its disk, its vCPUs, and
-the images that one vCPU decodes in a second."""
+NETWORK, DISK, CORES = "limit/network_mb_s", "limit/disk_read_mib_s", "limit/vcpus"
+"""The facts of a run that name its limits: MB/s of a host's network (10**6 bytes), MiB/s read from a host's disks, and
+the vCPUs of all hosts together."""
+
+DECODE = "limit/decode_images_s"
+"""The images that one vCPU decodes in a second."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,13 @@ class Limits:
 
 
 def against_limits(
-    achieved: float, limits: Mapping[str, float], bytes_per_image: float, remote: bool, warm: bool, tasks: int = 1
+    achieved: float,
+    limits: Mapping[str, float],
+    bytes_per_image: float,
+    remote: bool,
+    warm: bool,
+    tasks: int = 1,
+    hosts: int = 1,
 ) -> Limits | None:
     """Compare a rate with the ceilings of its host.
 
@@ -50,6 +59,7 @@ def against_limits(
         remote: are files read over the network? Else from a disk of the host.
         warm: were a host's own files in the page cache? Then no disk was read.
         tasks: measuring tasks at once on a host.
+        hosts: among how many hosts the vCPUs are divided.
 
     Returns:
         The ceilings and the fraction, or None where no ceiling is known.
@@ -60,5 +70,5 @@ def against_limits(
     if not remote and not warm and limits.get(DISK):
         ceilings["disk"] = limits[DISK] * 2**20 / bytes_per_image
     if limits.get(CORES) and limits.get(DECODE):
-        ceilings["cpu"] = limits[CORES] * limits[DECODE]
+        ceilings["cpu"] = limits[CORES] / hosts * limits[DECODE]
     return Limits(bytes_per_image, ceilings, achieved * tasks) if ceilings else None

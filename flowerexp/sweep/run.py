@@ -106,29 +106,19 @@ class Sweep:
         if unfinished and state.runs:
             self._screen.say(f"{len(unfinished)} of {len(self._runs)} runs have no results: {self.command}")
         self._screen.say(f"folder    {self._journal.folder}")
-        done = bool(self._runs) and not unfinished
-        try:
-            if done:
-                self._report()
-        finally:
-            self._screen.say("open      flowerexp ui")
-            if done:
-                self._log()
+        self._screen.say("open      flowerexp ui")
+        if self._runs and not unfinished:
+            self._log()
 
-    def _report(self) -> None:
+    def _log(self) -> None:
         from flowerexp.analysis.report import make_report
         from flowerexp.errors import FlowerexpError
 
         try:
-            self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
-        except FlowerexpError as error:
-            self._screen.warn(str(error))
-
-    def _log(self) -> None:
-        from flowerexp.errors import FlowerexpError
-
-        try:
-            tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))
+            try:
+                self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
+            finally:  # MLflow is told whatever becomes of the report
+                tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))
         except FlowerexpError as error:
             self._screen.warn(str(error))
 

@@ -34,6 +34,12 @@ def test_tasks_that_measure_at_once_share_their_host():
     assert found.fraction == 0.5
 
 
+def test_vcpus_are_those_of_all_hosts_and_a_rate_is_that_of_one():
+    found = against_limits(450, FACTS, 25_000, remote=True, warm=False, hosts=2)
+    assert found is not None
+    assert found.ceilings["cpu"] == 1800
+
+
 def test_without_facts_nothing_is_said():
     assert against_limits(900, {CORES: 4}, 25_000, remote=True, warm=False) is None
     assert against_limits(900, {NETWORK: 250}, 25_000, remote=False, warm=False) is None

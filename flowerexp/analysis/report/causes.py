@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,13 @@ from flowerexp.analysis.report.svg import name_of, number
 from flowerexp.analysis.timing import Misfit, TimeModel
 from flowerexp.analysis.utilisation import Use
 
+HOSTS = {
+    "cpu_percent": "CPU, %",
+    "net_bytes_s": "network, MB/s",
+    "disk_bytes_s": "disk, MB/s",
+    "load_before": "load average before",
+}
+"""The columns that say what a host did during a measurement."""
 MOST_JOBS = 4
 """Spark applications with a picture."""
 
@@ -67,7 +75,24 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
     ]
     if lines:
         section.tables.append(Table(head, lines[:MOST_ROWS], frozenset(range(2, len(head)))))
+    section.tables += _hosts(material)
     return section
+
+
+def _hosts(material: Material) -> Iterator[Table]:
+    """What the hosts did during measurements, where that was recorded: medians by reader and host."""
+    known = {name: head for name, head in HOSTS.items() if material.timed[name].notna().any()}
+    if known:
+        groups = material.timed.groupby(["reader", "host"])[[*known]].median().reset_index().to_dict("records")
+        lines = [
+            [name_of(str(one["reader"])), str(one["host"]), *(_rate(name, one[name]) for name in known)]
+            for one in groups[:MOST_ROWS]
+        ]
+        yield Table(["reader", "host", *known.values()], lines, frozenset(range(2, 2 + len(known))))
+
+
+def _rate(name: str, value: float) -> str:
+    return "" if math.isnan(value) else number(value / 1e6 if name.endswith("bytes_s") else value)
 
 
 def ceilings(limits: Mapping[tuple[str, str], Limits]) -> Section:

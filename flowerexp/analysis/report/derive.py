@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowerexp.analysis.caching import Caching, Side, compare_caching
-from flowerexp.analysis.limits import CORES, DECODE, Limits, against_limits
+from flowerexp.analysis.limits import CORES, DECODE, DISK, NETWORK, Limits, against_limits
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.timing import time_models
@@ -52,14 +52,15 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
     if size is None:
         return None
     facts = {name: value for name, value in run.facts.items() if isinstance(value, int | float)}
-    vcpus = facts.get(CORES) or facts.get("cores", 0) / max(facts.get("executors", 1), 1)
-    limits = {**({DECODE: decode} if decode else {}), **facts, CORES: vcpus}
+    limits = {**({DECODE: decode} if decode else {}), CORES: facts.get("cores", 0), **facts}
     rows = material.timed[(material.timed["run"] == run.name) & (material.timed["reader"] == reader)]
+    # A host that happened to measure nothing is told by the ceilings of all hosts, where these are known.
+    told = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
+    hosts = max(round(told), rows["host"].nunique(), 1)
+    warm = bool((rows["page_cache"] == "warm").all())
     tasks = int(run.config.get("grid", {}).get("concurrency") or 1)
     rate = run.rates[reader]["images_per_second"]
-    return against_limits(
-        rate, limits, size, _is_remote(run, reader), bool((rows["page_cache"] == "warm").all()), tasks
-    )
+    return against_limits(rate, limits, size, _is_remote(run, reader), warm, tasks, hosts)
 
 
 def _is_remote(run: Run, reader: str) -> bool:

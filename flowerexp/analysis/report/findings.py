@@ -81,7 +81,7 @@ def parameters_compared(material: Material) -> Iterator[Finding]:
                 found.append((ratio(best, worst), f"{name_of(str(reader))} with {short(key)} {high} against {low}"))
         if found:
             change, text = max(found, key=lambda one: (one[0].excludes_one, one[0].value))
-            told = "" if change.excludes_one or change.low is None else ", which chance explains"
+            told = "" if change.excludes_one or change.low is None else ", which may be chance"
             yield Finding(
                 times(change.value), f"{text} {sure(change)}{told}", "good" if change.excludes_one else "plain"
             )

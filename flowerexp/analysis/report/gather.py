@@ -35,6 +35,11 @@ COLUMNS = {
     "first_batch_images": "float64",
     "first_batch_seconds": "float64",
     "page_cache": "object",
+    "host": "object",
+    "load_before": "float64",
+    "cpu_percent": "float64",
+    "net_bytes_s": "float64",
+    "disk_bytes_s": "float64",
 }
 """The columns that a report reads; other ones of a table may be large and are left on disk."""
 
