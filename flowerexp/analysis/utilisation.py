@@ -55,6 +55,7 @@ class Task:
 class EventLog:
     """What is read of an event log; times are epoch seconds."""
 
+    application: str | None = None  # Spark's id of it
     executors: list[Executor] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     started: float | None = None
@@ -111,7 +112,7 @@ def _events(lines: Iterable[bytes], path: Path) -> Iterator[dict[str, Any]]:
 def _take(event: dict[str, Any], log: EventLog, stages: dict[int, str]) -> None:
     kind = event["Event"].removeprefix("SparkListener")
     if kind == "ApplicationStart":
-        log.started = event["Timestamp"] / 1000
+        log.started, log.application = event["Timestamp"] / 1000, event.get("App ID")
     elif kind == "ApplicationEnd":
         log.ended = event["Timestamp"] / 1000
     elif kind == "ExecutorAdded":

@@ -112,14 +112,16 @@ def task(
     return event if lost else {**event, "Task Metrics": metrics}
 
 
-def cluster(partitions: int, executors: int = 16, cores: int = 2, seconds: float = 32.0) -> list[dict[str, Any]]:
+def cluster(
+    partitions: int, executors: int = 16, cores: int = 2, seconds: float = 32.0, name: str = "application_1"
+) -> list[dict[str, Any]]:
     """A job that writes `partitions` files on a cluster: the same work, cut into so many tasks."""
     slots = [str(1 + place // cores) for place in range(executors * cores)]
     each = seconds / partitions
     tasks = [task(0, slots[place * cores % len(slots)], 1 + 0.001 * place, 1 + each) for place in range(partitions)]
     return [
         {"Event": "SparkListenerLogStart", "Spark Version": "4.3.0"},
-        {"Event": "SparkListenerApplicationStart", "App Name": "x", "App ID": "application_1", "Timestamp": _ms(0)},
+        {"Event": "SparkListenerApplicationStart", "App Name": "x", "App ID": name, "Timestamp": _ms(0)},
         *(executor(str(place + 1), f"node-{place // 2}", cores, 0.1) for place in range(executors)),
         job(0, "prepare", 1),
         *tasks,

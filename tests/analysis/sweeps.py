@@ -134,20 +134,14 @@ def write_run(
 
 
 def write_partitions(folder: Path) -> Path:
-    """A sweep over 2 and 16 partitions on 16 executors, with the event log of each job."""
+    """A sweep over 2 and 16 partitions on two clusters of 16 executors that work at once, with their event logs."""
     write_sweep(folder, {"preprocess.partitions": [2, 16]}, overrides=["experiment=partitions"])
     for place, partitions in enumerate((2, 16)):
-        write(shifted(cluster(partitions), 200 * place), folder / "jobs" / f"job-{place}" / "events" / f"app-{place}")
+        name = f"application_{place}"
+        write(cluster(partitions, name=name), folder / "jobs" / f"job-{place}" / "events" / name)
+        path = folder / str(place) / "run.json"
+        record = json.loads(path.read_text())
+        record |= {"started_at": START, "ended_at": START + 100}
+        record["facts"]["application_id"] = name
+        path.write_text(json.dumps(record))
     return folder
-
-
-def shifted(events: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
-    """The events of an application that started later."""
-    text = json.dumps(events)
-    times = {"Timestamp", "Launch Time", "Finish Time", "Submission Time"}
-
-    def later(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {key: value + round(1000 * seconds) if key in times else value for key, value in pairs}
-
-    moved: list[dict[str, Any]] = json.loads(text, object_pairs_hook=later)
-    return moved

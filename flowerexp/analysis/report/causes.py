@@ -33,7 +33,7 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
     section = Section("executors", "Where the time went")
     for log in material.logs[:MOST_JOBS]:
         section.draw(
-            diagrams.busy_executors(log, material.measured),
+            diagrams.busy_executors(log, material.runs_of(log)),
             "How many of an executor's cores had a task, over time; numbers above are "
             "runs. A task that waits for its turn to measure counts as busy.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -79,12 +80,10 @@ def _bytes_per_image(run: Run, reader: str) -> float | None:
 
 def uses_of(material: Material) -> dict[str, dict[str, Use]]:
     """How each run used its executors, by the run's name and by phase."""
-    found = {}
-    for run in material.measured:
-        start, end = run.record.get("started_at") or 0.0, run.record.get("ended_at") or 0.0
-        for log in material.logs:
-            first, last = log.span
-            own = by_phase(log, start, end) if first <= start <= last else {}
+    found: dict[str, dict[str, Use]] = {}
+    for log in material.logs:
+        for run in material.runs_of(log):
+            own = by_phase(log, run.record.get("started_at") or 0.0, run.record.get("ended_at") or math.inf)
             if own:
                 found[run.name] = own
     return found

@@ -131,6 +131,10 @@ class Material:
             found[reader] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
         return found
 
+    def runs_of(self, log: EventLog) -> list[Run]:
+        """The measured runs that an application carried: several may have worked at the same time."""
+        return [run for run in self.measured if run.facts.get("application_id") == log.application]
+
     @cached_property
     def logs(self) -> list[EventLog]:
         """The event logs of its jobs; one that cannot be read is left out, since a report has more to say."""
