@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 24
 """Settings or pairs in one picture; of more, so many are drawn."""
+MOST_TICKS = 8
+"""Values of a parameter with a label."""
 MOST_VALUES = 16
 """Values of a parameter with a place of their own; more are drawn in as many groups."""
 GRID = {"batch_size": "batch size", "batch_number": "batches", "product": "images per measurement"}
@@ -54,12 +56,16 @@ def settings(material: Material) -> dict[str, list[Run]]:
 
 
 def overview(material: Material) -> Figure | None:
-    """Each setting's rate with its interval, a panel a reader; a run of its own is a small dot."""
+    """Each setting's rate with its interval, a panel a reader, the fastest of many; a run of its own is a small dot."""
     timed, groups = material.timed, settings(material)
     readers = sorted(timed["reader"].unique())
     if len(groups) < 2 or not readers:
         return None
-    chosen = list(groups)[:MOST_LINES]
+    chosen = list(groups)
+    if len(chosen) > MOST_LINES:
+        speeds = timed.groupby("run")["images"].sum() / timed.groupby("run")["seconds"].sum()
+        fastest = {name: max(speeds.get(run.name, 0.0) for run in own) for name, own in groups.items()}
+        chosen = sorted(chosen, key=lambda name: -fastest[name])[:MOST_LINES]
     made = figure(0.9 + 0.34 * len(chosen))
     panels = made.subplots(1, len(readers), sharey=True, squeeze=False)[0]
     tones = colours(readers)
@@ -144,8 +150,9 @@ def _parameter(panel: Any, name: str, rows: pandas.DataFrame, material: Material
             _bar(panel, rate, place, tones[str(reader)])
     tidy(panel)
     labels = [shown_value(group[0]) if len(group) == 1 else f"{shown_value(group[0])}+" for group in groups]
-    turned = 30 if sum(map(len, labels)) > 40 else 0
-    panel.set_xticks(range(len(groups)), labels, rotation=turned, ha="right" if turned else "center")
+    step = -(-len(groups) // MOST_TICKS)
+    turned = 30 if sum(map(len, labels[::step])) > 40 else 0
+    panel.set_xticks(range(0, len(groups), step), labels[::step], rotation=turned, ha="right" if turned else "center")
     panel.set_xlim(-0.6, len(groups) - 0.4)
     title(panel, f"by {name}")
 

@@ -29,7 +29,7 @@ def caching_of(material: Material) -> Caching | None:
 
 
 def limits_of(material: Material, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Limits]:
-    """Rates against the ceilings of their hosts, by reader and cluster; of repeats and settings the fastest run.
+    """Rates against the ceilings of their hosts, by reader and cluster; the fastest run of each.
 
     Args:
         material: the material.
@@ -40,12 +40,22 @@ def limits_of(material: Material, rows: Sequence[Mapping[str, Any]]) -> dict[tup
         runs = {run.name: run for run in material.measured if run.cluster == cluster}
         models = time_models([row for row in rows if row["run"] in runs])
         decode = {model.reader: 1 / term.value for model in models if (term := model.terms["per_image"]).value > 0}
-        for run in runs.values():
-            for reader in run.rates:
-                own = _against(material, run, reader, decode.get(reader))
-                if own and ((reader, cluster) not in found or own.achieved > found[reader, cluster].achieved):
-                    found[reader, cluster] = own
+        for reader in dict.fromkeys(reader for run in runs.values() for reader in run.rates):
+            fastest = max(
+                (run for run in runs.values() if reader in run.rates), key=lambda run: _of_a_host(run, reader)
+            )
+            own = _against(material, fastest, reader, decode.get(reader))
+            if own:
+                found[reader, cluster] = own
     return found
+
+
+def _tasks(run: Run) -> int:
+    return int(run.config.get("grid", {}).get("concurrency") or 1)
+
+
+def _of_a_host(run: Run, reader: str) -> float:
+    return float(run.rates[reader]["images_per_second"]) * _tasks(run)
 
 
 def _against(material: Material, run: Run, reader: str, decode: float | None) -> Limits | None:
@@ -59,9 +69,8 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
     told = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
     hosts = max(round(told), rows["host"].nunique(), 1)
     warm = bool((rows["page_cache"] == "warm").all())
-    tasks = int(run.config.get("grid", {}).get("concurrency") or 1)
     rate = run.rates[reader]["images_per_second"]
-    return against_limits(rate, limits, size, _is_remote(run, reader), warm, tasks, hosts)
+    return against_limits(rate, limits, size, _is_remote(run, reader), warm, _tasks(run), hosts)
 
 
 def _is_remote(run: Run, reader: str) -> bool:

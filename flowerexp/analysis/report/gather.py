@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = {
-    "reader": "object",
-    "batch_size": "float64",
-    "batch_number": "float64",
-    "repetition": "float64",
-    "execution": "float64",
-    "images": "float64",
-    "batches": "float64",
-    "seconds": "float64",
-    "first_batch_images": "float64",
-    "first_batch_seconds": "float64",
-    "page_cache": "object",
-    "host": "object",
-    "load_before": "float64",
-    "cpu_percent": "float64",
-    "net_bytes_s": "float64",
-    "disk_bytes_s": "float64",
+    "reader": "string",
+    "batch_size": "double",
+    "batch_number": "double",
+    "repetition": "double",
+    "execution": "double",
+    "images": "double",
+    "batches": "double",
+    "seconds": "double",
+    "first_batch_images": "double",
+    "first_batch_seconds": "double",
+    "page_cache": "string",
+    "host": "string",
+    "load_before": "double",
+    "cpu_percent": "double",
+    "net_bytes_s": "double",
+    "disk_bytes_s": "double",
 }
-"""The columns that a report reads; other ones of a table may be large and are left on disk."""
+"""The columns that a report reads, with their Arrow types; other ones of a table may be large and are left on disk."""
 
 
 CELL = ["run", "reader", "batch_size", "batch_number"]
@@ -83,18 +83,19 @@ class Material:
     @cached_property
     def rows(self) -> pandas.DataFrame:
         """All rows of all runs: `COLUMNS`, and the run's name; those that a run lacks are null."""
-        import pandas as pd
-        import pyarrow.parquet
+        import pyarrow
 
+        schema = pyarrow.schema([pyarrow.field(name, pyarrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
         parts = []
         for run in self.measured:
             path = run.folder / "analysis" / "measurements.parquet"
             if path.exists():
-                names = [name for name in pyarrow.parquet.read_schema(path).names if name in COLUMNS]
-                part = pyarrow.parquet.read_table(path, columns=names).to_pandas()
-                part = part.reindex(columns=[*COLUMNS]).astype(COLUMNS).assign(run=run.name)
-                parts.append(part.assign(reader=part["reader"].fillna(run.record["entrypoint"])))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS, "run"])
+                part = _table(path, schema)
+                parts.append(part.append_column("run", pyarrow.array([run.name] * part.num_rows, "string")))
+        empty = schema.append(pyarrow.field("run", "string")).empty_table()
+        rows: pandas.DataFrame = pyarrow.concat_tables([empty, *parts]).to_pandas()
+        names = rows["run"].map({run.name: str(run.record["entrypoint"]) for run in self.measured})
+        return rows.assign(reader=rows["reader"].fillna(names))
 
     @cached_property
     def timed(self) -> pandas.DataFrame:
@@ -146,6 +147,22 @@ class Material:
                 except FlowerexpError:
                     continue
         return found
+
+
+def _table(path: Path, schema: Any) -> Any:
+    """The columns of a schema, read from a Parquet file; what does not fit a column's type is null."""
+    import pyarrow
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        found = file.read([name for name in schema.names if name in file.schema_arrow.names])
+    columns = []
+    for field in schema:
+        nothing = pyarrow.nulls(found.num_rows, field.type)
+        column = found.column(field.name) if field.name in found.column_names else nothing
+        is_text = pyarrow.types.is_string(column.type) and field.type == pyarrow.float64()
+        columns.append(nothing if is_text else column.cast(field.type))
+    return pyarrow.table(columns, schema=schema)
 
 
 def load(folder: Path) -> Material:

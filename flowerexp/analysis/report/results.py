@@ -65,10 +65,12 @@ def speed(material: Material) -> Section:
     """Rates by setting and by parameter."""
     section = Section("speed", "How fast")
     if len(material.timed):
+        count = len(charts.settings(material))
+        many = f" These are the {charts.MOST_LINES} fastest of {count} settings." if count > charts.MOST_LINES else ""
         section.draw(
             charts.overview(material),
-            "A large dot is a rate over all measurements of a setting, sum of images over sum of "
-            "seconds, with its 95 % interval; small dots are single runs.",
+            "A large dot is a rate over all measurements of a setting, sum of images over sum of seconds, with its "
+            f"95\u00a0% interval; small dots are single runs.{many}",
         )
         section.draw(
             charts.by_parameter(material), "The same by one parameter at a time; whatever else varies is pooled."

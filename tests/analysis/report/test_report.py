@@ -244,6 +244,18 @@ def test_many_rows_are_aggregated_before_they_are_drawn(tmp_path):
     assert "200," in html.read_text()
 
 
+def test_of_many_settings_the_fastest_are_drawn(tmp_path):
+    folder = write_sweep(tmp_path, {"preprocess.partitions": [*range(1, 31)]}, repetitions=1)
+    rows = pd.read_parquet(folder / "29" / "analysis" / "measurements.parquet")
+    rows["seconds"] /= 2
+    rows.to_parquet(folder / "29" / "analysis" / "measurements.parquet")
+    page = Page(make_report(folder)[0])
+    assert "These are the 24 fastest of 30 settings." in page.text["speed"]
+    drawn = re.findall(r"partitions=(\d+)", page.text["speed"])
+    assert len(drawn) == 24
+    assert drawn[0] == "30"
+
+
 class TestWhatElseMayLieInAFolder:
     def test_a_single_run_has_a_report_of_its_own(self, tmp_path):
         paths = make_report(write_run(tmp_path / "one", config({})))
@@ -290,6 +302,7 @@ class TestWhatElseMayLieInAFolder:
             [written(0, 1.0), written(1, 2.0), written(2, None)],
             [{"latency_ms": 3.5, "batch_size": 2}, {"latency_ms": 4.5, "batch_size": 4}],
             [{"note": "nothing to count"}],
+            [{"images": "many", "seconds": True, "reader": 7, "repetition": 2**70, "batch_size": [1]}],
             [row()],
             [row(batch_number=None), row(batch_size=None), row() | {"reader": None}],
         ],
