@@ -105,7 +105,7 @@ def by_parameter(material: Material) -> Figure | None:
     if not columns:
         return None
     readers = sorted(timed["reader"].unique())
-    across = min(3, len(columns))
+    across = 2 if len(columns) == 4 else min(3, len(columns))
     lines = -(-len(columns) // across)
     made = figure(0.5 + 2.7 * lines, WIDTH if across > 1 else WIDTH * 0.6)
     grid = made.subplots(lines, across, sharey=True, squeeze=False)

@@ -95,7 +95,9 @@ def caching_found(caching: Caching | None) -> Iterator[Finding]:
     counts = f"each cell is executed {number(sum(off) / len(off))} times instead of {number(sum(on) / len(on))}"
     moved = [name_of(reader) for reader, rate in caching.rates.items() if rate.excludes_one]
     rates = (
-        f"images/s of {', '.join(moved)} differ, which caching does not explain" if moved else "images/s stay the same"
+        f"images/s of {', '.join(moved)} differ, which caching does not explain"
+        if moved
+        else "images/s show no difference"
     )
     text = f"the wall time of measuring without caching {sure(caching.seconds)}: {counts}, and {rates}"
     yield Finding(times(caching.seconds.value), text, "good" if caching.seconds.excludes_one else "plain")
