@@ -1,4 +1,4 @@
-"""The record of a measurement: reading it, keeping it, and judging whether it can be believed.
+"""The record of a measurement: its columns, reading and keeping it, and rates that are sums over sums.
 
 An entrypoint writes ``measurements.jsonl``, a JSON object a row. The rows of our own entrypoints hold the columns of
 `COLUMNS`; any other entrypoint may yield any columns, and everything here works with those that are there.
@@ -12,9 +12,8 @@ import os
 import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from flowerexp.errors import DataError, from_os_error
 
@@ -36,6 +35,11 @@ COLUMNS = {
     "neighbours": "int64",  # other measurements that overlapped this one on its host
     "page_cache": "string",  # cold, warm or unknown; remote: read from a bucket, where there is none
     "page_cache_fraction": "double",  # 0 to 1, of the bytes to be read
+    "load_before": "double",  # the host's load average before the measurement
+    "host_cores": "int64",
+    "cpu_percent": "double",  # of the host, during the measurement: 100 is all of its cores
+    "net_bytes_s": "double",  # bytes a second over the host's network, during the measurement
+    "disk_bytes_s": "double",  # bytes a second from and to the host's disks, during the measurement
     "host": "string",
     "pid": "int64",
     "started_at": "double",  # seconds since the epoch
@@ -50,9 +54,6 @@ COLUMNS = {
 
 PARAMETERS = ("batch_size", "batch_number")
 """What the grid varies: a cell is one combination of these, for one reader."""
-
-WIDE_SPREAD = 0.25
-"""Above this interquartile range, as a share of the median, repetitions disagree too much to be believed."""
 
 
 def load(path: Path) -> list[dict[str, Any]]:
@@ -197,56 +198,3 @@ def repetition_spread(rows: Iterable[Row]) -> float | None:
     spreads = [spread([value for row in cell if (value := rate(row))]) for cell in cells]  # without failed ones
     known = [value for value in spreads if value is not None]
     return statistics.median(known) if known else None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a run's measurements can be believed, and if not, why: a sentence a reason."""
-
-    state: Literal["valid", "suspect", "invalid"]
-    reasons: tuple[str, ...] = ()
-
-
-def judge(rows: Sequence[Row]) -> Verdict:
-    """Judge a run by its rows: failed measurements make it invalid, doubtful ones suspect."""
-    if not rows:
-        return Verdict("invalid", ("the run has no measurements",))
-    wrong, doubts = _failures(rows), _doubts(first_executions(rows))
-    return Verdict("invalid" if wrong else "suspect" if doubts else "valid", (*wrong, *doubts))
-
-
-def _failures(rows: Sequence[Row]) -> list[str]:
-    empty = [row for row in rows if row.get("images") is not None and not (number(row, "images") or 0) > 0]
-    timeless = [row for row in rows if row.get("seconds") is not None and not (number(row, "seconds") or 0) > 0]
-    reasons = []
-    if not first_executions(rows):
-        reasons.append(f"none of the {len(rows)} measurements is a first execution")
-    if empty:
-        reasons.append(f"{len(empty)} of {len(rows)} measurements have no images")
-    if timeless:
-        reasons.append(f"{len(timeless)} of {len(rows)} measurements took no time: the clock cannot be trusted")
-    return reasons
-
-
-def _doubts(rows: Sequence[Row]) -> list[str]:
-    untimed = [row for row in rows if "seconds" in row and row["seconds"] is None and row.get("reused") is not True]
-    near = [count for row in rows if (count := number(row, "neighbours") or 0) > 0]
-    told = [row for row in rows if "page_cache" in row]
-    unknown = [row for row in told if row["page_cache"] not in ("cold", "warm", "remote")]
-    cells = by_cell(told)
-    mixed = [cell for cell in cells.values() if {"cold", "warm"} <= {str(row["page_cache"]) for row in cell}]
-    wide = repetition_spread(rows) or 0.0
-    reasons = []
-    if wide > WIDE_SPREAD:
-        reasons.append(f"repetitions of a cell disagree: the middle half of their rates spans {wide:.0%} of the median")
-    if untimed:
-        reasons.append(f"{len(untimed)} of {len(rows)} measurements were not timed")
-    if near:
-        most = f"at most {max(near):g} each"
-        reasons.append(f"{len(near)} of {len(rows)} measurements overlapped others on their host, {most}")
-    if unknown:
-        reasons.append(f"whether the page cache was warm is unknown for {len(unknown)} of {len(told)} measurements")
-    if mixed:
-        where = f"in {len(mixed)} of {len(cells)} cells"
-        reasons.append(f"the page cache was cold in some repetitions and warm in others, {where}")
-    return reasons

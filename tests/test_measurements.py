@@ -11,7 +11,6 @@ import pytest
 from flowerexp.errors import DataError, MachineError
 from flowerexp.measurements import (
     first_executions,
-    judge,
     load,
     number,
     rate,
@@ -149,79 +148,11 @@ class TestRates:
         assert first_executions(rows) == [rows[0], rows[2], rows[3]]
 
 
-class TestJudge:
-    def test_a_clean_run_is_valid(self):
-        assert judge(grid()).state == "valid"
-        assert judge(grid()).reasons == ()
-
-    def test_reused_files_and_foreign_rows_are_valid(self):
-        assert judge([written(0, None), written(1, 0.5)]).state == "valid"
-        assert judge([written(0, 0.1), written(1, 3), written(2, 90)]).state == "valid"  # partitions, no repetitions
-        assert judge([{"latency_ms": 3}, {"latency_ms": 900}]).state == "valid"
-
-    @pytest.mark.parametrize(
-        ("rows", "reason"),
-        [
-            ([], "the run has no measurements"),
-            ([row(images=0), row()], "1 of 2 measurements have no images"),
-            ([row(), row(execution=2, images=0)], "1 of 2 measurements have no images"),
-            ([row(seconds=0.0)], "1 of 1 measurements took no time: the clock cannot be trusted"),
-            ([row(seconds=-1)], "1 of 1 measurements took no time: the clock cannot be trusted"),
-            ([row(seconds=float("nan"))], "1 of 1 measurements took no time: the clock cannot be trusted"),
-            ([row(execution=2)], "none of the 1 measurements is a first execution"),
-        ],
-    )
-    def test_invalid(self, rows, reason):
-        assert judge(rows).state == "invalid"
-        assert judge(rows).reasons == (reason,)
-
-    @pytest.mark.parametrize(
-        ("rows", "reason"),
-        [
-            (
-                [row(repetition=again, seconds=seconds) for again, seconds in enumerate((1, 2, 4), start=1)],
-                "repetitions of a cell disagree: the middle half of their rates spans 75% of the median",
-            ),
-            (
-                [row(neighbours=2), row(neighbours=0), row(neighbours=1)],
-                "2 of 3 measurements overlapped others on their host, at most 2 each",
-            ),
-            (
-                [row(page_cache="unknown"), row()],
-                "whether the page cache was warm is unknown for 1 of 2 measurements",
-            ),
-            (
-                [row(page_cache="cold"), row(repetition=2), row(size=4), row(size=4, repetition=2)],
-                "the page cache was cold in some repetitions and warm in others, in 1 of 2 cells",
-            ),
-            ([row(seconds=None), row()], "1 of 2 measurements were not timed"),
-        ],
-    )
-    def test_suspect(self, rows, reason):
-        assert judge(rows).state == "suspect"
-        assert judge(rows).reasons == (reason,)
-
-    def test_cold_and_warm_cells_are_not_mixed_repetitions(self):
-        assert judge([row(page_cache="cold"), row(size=4), row("image_files", page_cache="cold")]).state == "valid"
-
-    def test_a_noisy_cell_among_quiet_ones_is_not_a_wide_spread(self):
-        rows = grid(noise=0.01)
-        rows[0]["seconds"] *= 9
-        assert judge(rows).state == "valid"
-
-    def test_later_executions_are_not_held_against_a_run(self):
-        assert judge([row(), row(execution=2, page_cache="cold", neighbours=1, seconds=9)]).state == "valid"
-
-    def test_all_reasons_are_told_the_worst_first(self):
-        verdict = judge([row(neighbours=1), row(repetition=2, images=0)])
-        assert verdict.state == "invalid"
-        assert [reason.split()[4] for reason in verdict.reasons] == ["have", "overlapped"]
-
-
 def test_measurements_and_analysis_import_nothing_heavy():
     heavy = ("pyarrow", "pandas", "numpy", "sklearn", "matplotlib", "mlflow", "hydra", "pyspark")
     code = (
         "import sys, flowerexp.measurements, flowerexp.analysis.summary, flowerexp.analysis.regression\n"
+        "import flowerexp.analysis.verdict, flowerexp.analysis.estimate, flowerexp.analysis.interval\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

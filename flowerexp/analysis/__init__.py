@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.measurements import Row, Verdict, judge, write_parquet, write_whole
+from flowerexp.analysis.verdict import Verdict, judge, outliers
+from flowerexp.measurements import Row, write_parquet, write_whole
 
 if TYPE_CHECKING:
     from flowerexp.analysis.regression import Fit
@@ -31,8 +32,8 @@ class Analysis:
 def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     """Analyse a run and write what was found.
 
-    Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json`` and the
-    pictures; the rows first, so that they are there whatever happens later.
+    Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json``,
+    ``timing.json`` and the pictures; the rows first, so that they are there whatever happens later.
 
     Args:
         rows: all rows of the run.
@@ -44,12 +45,19 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     """
     from flowerexp.analysis.regression import fit_all
     from flowerexp.analysis.summary import summarise
+    from flowerexp.analysis.timing import time_models
 
     verdict, summary = judge(rows), summarise(rows, name)
     paths = [write_parquet(rows, folder / "measurements.parquet")]
-    paths.append(_write_json({"verdict": asdict(verdict), **summary.plain()}, folder / "summary.json"))
+    paths.append(
+        _write_json(
+            {"verdict": asdict(verdict), "outliers": outliers(rows), **summary.plain()}, folder / "summary.json"
+        )
+    )
     fits = fit_all(rows, name)
     paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
+    models = time_models(rows, name)
+    paths.append(_write_json([asdict(model) for model in models], folder / "timing.json"))
     if fits or any(group.cells for group in summary.groups):
         from flowerexp.analysis.plots import plot_regressions
 
@@ -71,6 +79,6 @@ def load_libraries(grid: bool) -> None:
     import pyarrow.parquet  # noqa: F401
 
     if grid:
-        import sklearn.linear_model  # noqa: F401
+        import statsmodels.regression.linear_model  # noqa: F401
 
         import flowerexp.analysis.plots  # noqa: F401

@@ -56,7 +56,7 @@ def _log_rate(runs: Iterable[Cells]) -> float:
 
 
 def _student(freedom: float) -> float:
-    from scipy.special import stdtrit  # type: ignore[import-untyped]  # scipy.stats takes a second to import
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
 
     return float(stdtrit(freedom, _LEVEL))
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from flowerexp.analysis.regression import PRODUCT, RATE, Fit, parameter_of, points
+from flowerexp.analysis.regression import PRODUCT, RATE, Fit, band, parameter_of, points
 from flowerexp.analysis.summary import Cell, by_reader, summarise
 from flowerexp.measurements import Row, by_cell, first_executions, number, rate, total_rate, write_whole
 
@@ -93,6 +94,8 @@ def _panel(panel: Any, rows: Sequence[Row], fit: Fit, colour: str) -> None:
     xs, ys = points(rows, fit.parameter, fit.value)
     averages = _averages(rows, fit)
     ends = [min(xs), max(xs)]
+    across = np.linspace(ends[0], ends[1], 30).tolist()
+    panel.fill_between(across, *band(xs, ys, across), color=INK, alpha=0.12, linewidth=0, zorder=1)
     panel.plot(xs, ys, "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0, zorder=2)
     panel.plot(ends, [fit.intercept + fit.slope * x for x in ends], "-", color=INK, linewidth=1.4, zorder=3)
     panel.plot(
@@ -100,7 +103,7 @@ def _panel(panel: Any, rows: Sequence[Row], fit: Fit, colour: str) -> None:
     )
     _tidy(panel)
     if len(averages) <= MOST_TICKS:
-        panel.set_xticks(_apart(list(averages)))
+        panel.set_xticks(apart(list(averages)))
     panel.set_xlabel(AXES.get(fit.parameter, _label(fit.parameter)), color=INK)
     panel.set_title(equation(fit), color=INK, fontsize=9.5, loc="left")
 
@@ -200,7 +203,7 @@ def _colours(readers: Iterable[str]) -> dict[str, str]:
     return READER_COLOURS | {reader: COLOURS[place % len(COLOURS)] for place, reader in enumerate(others)}
 
 
-def _apart(values: Sequence[float]) -> list[float]:
+def apart(values: Sequence[float]) -> list[float]:
     """Those of the sorted values whose ticks do not run into each other; the first and the last are among them."""
     kept = [values[-1]]
     for value in reversed(values[:-1]):
@@ -225,7 +228,7 @@ def _legend(colour: str, value: str) -> list[Line2D]:
     return [
         Line2D([], [], marker="o", ls="", color=colour, alpha=0.4, ms=4, markeredgewidth=0, label="one measurement"),
         Line2D([], [], marker="D", ls="", color=colour, ms=6, markeredgecolor="white", label=average),
-        Line2D([], [], color=INK, lw=1.4, label="straight line through the measurements"),
+        Line2D([], [], color=INK, lw=1.4, label="straight line, with its 95 % band"),
     ]
 
 

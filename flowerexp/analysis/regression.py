@@ -6,11 +6,18 @@ one, not as parts of one model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from flowerexp.analysis.summary import by_reader, measured_columns
 from flowerexp.measurements import PARAMETERS, Row, first_executions, number, rate
+
+if TYPE_CHECKING:
+    import numpy
+
+    Array = numpy.ndarray[Any, Any]
 
 RATE = "images_per_second"
 PRODUCT = " x ".join(PARAMETERS)
@@ -32,6 +39,9 @@ class Fit:
     r2: float  # the share of the variance that the line explains, 0 to 1
     n: int  # measurements
     value: str = RATE
+    low: float | None = None  # the ends of the slope's 95 % interval
+    high: float | None = None
+    p: float | None = None  # how probable chance alone makes so steep a slope
 
 
 def fit_all(rows: Sequence[Row], name: str = "all") -> list[Fit]:
@@ -76,9 +86,35 @@ def parameter_of(row: Row, parameter: str) -> float | None:
 
 
 def _fit(reader: str, parameter: str, value: str, xs: list[float], ys: list[float]) -> Fit:
-    from sklearn.linear_model import LinearRegression
+    line = _line(xs, ys)
+    intercept, slope = (float(part) for part in line.params)
+    low, high = (float(end) for end in line.conf_int()[1])
+    # Values that are all equal have no variance of which a line could explain a share.
+    r2 = float(line.rsquared) if max(ys) > min(ys) else 0.0
+    p = float(line.pvalues[1])
+    return Fit(reader, parameter, slope, intercept, r2, len(xs), value, low, high, p if math.isfinite(p) else None)
 
-    column = [[x] for x in xs]
-    model = LinearRegression().fit(column, ys)
-    r2 = float(model.score(column, ys))
-    return Fit(reader, parameter, float(model.coef_[0]), float(model.intercept_), r2, len(xs), value)
+
+def _line(xs: Sequence[float], ys: Sequence[float]) -> Any:
+    import numpy as np
+    from statsmodels.regression.linear_model import OLS
+
+    return OLS(np.array(ys, float), _design(xs)).fit()
+
+
+def _design(xs: Sequence[float]) -> Array:
+    import numpy as np
+
+    return np.column_stack([np.ones(len(xs)), np.array(xs, float)])
+
+
+def band(xs: Sequence[float], ys: Sequence[float], places: Sequence[float]) -> tuple[Array, Array]:
+    """The 95 % confidence band of the line through some points: where the line may run, not where points may lie.
+
+    Args:
+        xs: the points' parameter, of at least three.
+        ys: the points' value.
+        places: where to compute the band.
+    """
+    ends = _line(xs, ys).get_prediction(_design(places)).conf_int()
+    return ends[:, 0], ends[:, 1]

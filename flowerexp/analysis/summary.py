@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from flowerexp.analysis.estimate import Interval, median_intervals, stratified_rate
+from flowerexp.analysis.verdict import drift
 from flowerexp.measurements import (
     COLUMNS,
     PARAMETERS,
@@ -50,6 +52,8 @@ class Cell:
     images_per_second: float | None  # sum of images over sum of seconds
     steady_images_per_second: float | None  # the same, after the first batch
     median_images_per_second: float | None  # of the measurements' own rates
+    median_low: float | None  # the ends of its 95 % interval, from two repetitions on
+    median_high: float | None
     min_images_per_second: float | None
     max_images_per_second: float | None
     first_batch_seconds: float | None  # median
@@ -72,7 +76,10 @@ class Group:
     seconds: float
     bytes: int | None
     images_per_second: float | None  # sum of timed images over sum of seconds
+    low: float | None  # the ends of its 95 % interval, from how far repetitions of a cell disagree
+    high: float | None
     steady_images_per_second: float | None  # the same, after the first batch
+    steady_state: bool | None  # do repetitions keep their rate, or still become faster or slower? None for fewer than 3
     median_images_per_second: float | None  # of the measurements' own rates
     spread: float | None  # interquartile range of these rates over their median: noise, and what the cells differ by
     repetition_spread: float | None  # the same within a cell, the median over cells: noise alone
@@ -115,6 +122,7 @@ def _group(name: str, rows: list[Row]) -> Group:
     first = first_executions(rows)
     timed = [row for row in first if rate(row) is not None]
     rates = _numbers(rate(row) for row in timed)
+    interval, moved = rate_interval(timed), drift(timed)
     return Group(
         name=name,
         measurements=len(first),
@@ -126,7 +134,10 @@ def _group(name: str, rows: list[Row]) -> Group:
         seconds=_sum(timed, "seconds"),
         bytes=_count(first, "bytes") if any(number(row, "bytes") is not None for row in first) else None,
         images_per_second=total_rate(timed),
+        low=interval.low,
+        high=interval.high,
         steady_images_per_second=steady_rate(timed),
+        steady_state=None if moved is None else not moved.matters,
         median_images_per_second=_median(rates),
         spread=spread(rates),
         repetition_spread=repetition_spread(timed),
@@ -146,6 +157,7 @@ def _cell(name: str, batch_size: float | None, batch_number: float | None, rows:
     first = first_executions(rows)
     timed = [row for row in first if rate(row) is not None]
     rates = _numbers(rate(row) for row in timed)
+    low, high = _median_interval(rates)
     return Cell(
         group=name,
         batch_size=batch_size,
@@ -157,6 +169,8 @@ def _cell(name: str, batch_size: float | None, batch_number: float | None, rows:
         images_per_second=total_rate(timed),
         steady_images_per_second=steady_rate(timed),
         median_images_per_second=_median(rates),
+        median_low=low,
+        median_high=high,
         min_images_per_second=min(rates, default=None),
         max_images_per_second=max(rates, default=None),
         first_batch_seconds=_median(_numbers(number(row, "first_batch_seconds") for row in first)),
@@ -186,6 +200,27 @@ def measured_columns(rows: Sequence[Row]) -> dict[str, list[float]]:
     names = sorted({column for row in rows for column in row} - known)
     values = {name: _numbers(number(row, name) for row in rows) for name in names}
     return {name: found for name, found in values.items() if found}
+
+
+def rate_interval(timed: Sequence[Row]) -> Interval:
+    """The 95 % interval of a run's rate; `timed` are rows that have one."""
+    import numpy as np
+
+    if not timed:
+        return Interval(0.0)
+    places = {id(row): place for place, cell in enumerate(by_cell(timed).values()) for row in cell}
+    cells = np.array([places[id(row)] for row in timed])
+    images, seconds = (np.array([number(row, name) for row in timed], float) for name in ("images", "seconds"))
+    return stratified_rate(images, seconds, cells)
+
+
+def _median_interval(rates: Sequence[float]) -> tuple[float | None, float | None]:
+    if len(rates) < 2 or min(rates) <= 0:
+        return None, None
+    import numpy as np
+
+    _, low, high, _ = median_intervals(np.array(rates))
+    return float(low), float(high)
 
 
 def _numbers(values: Iterable[float | None]) -> list[float]:

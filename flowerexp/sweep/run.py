@@ -136,7 +136,7 @@ class Sweep:
         return kept
 
     def _close(self) -> None:
-        """Write the tables, tell MLflow about the sweep, and show how it stands."""
+        """Write the tables and the report, tell MLflow about the sweep, and show how it stands."""
         state = self._journal.read()
         summary = tables.write(self._journal.folder, self._runs, state)
         self._screen.say("")
@@ -150,13 +150,18 @@ class Sweep:
 
     def _log(self, finished: bool) -> None:
         """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole."""
+        from flowerexp.analysis.report import make_report
+
         try:
             spent = settle(self._runs, self._bills())
             if spent is not None:
                 self._screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
             if not self._runs or not finished:
                 return
-            tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))
+            try:
+                self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
+            finally:  # MLflow is told whatever becomes of the report
+                tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))
         except FlowerexpError as error:
             self._screen.warn(str(error))
 

@@ -27,7 +27,7 @@ def write(folder: Path, runs: Sequence[PlannedRun], state: State) -> list[dict[s
 
     Returns:
         The table of runs: run, run_key, state, values (those that differ between runs), verdict, error, and each
-        reader's images/s.
+        reader's images/s with the low and high end of its 95 % interval.
     """
     lines = [_line(run, state) for run in runs]
     columns = list(dict.fromkeys(column for line in lines for column in line))
@@ -57,6 +57,7 @@ def _line(run: PlannedRun, state: State) -> dict[str, Any]:
     line["verdict"] = summary["verdict"]["state"]
     for group in summary["groups"]:
         line[f"{group['name']} images/s"] = group["images_per_second"]
+        line |= {f"{group['name']} {end}": group.get(end) for end in ("low", "high")}
     return line
 
 

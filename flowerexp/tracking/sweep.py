@@ -1,4 +1,4 @@
-"""Tell MLflow about a sweep: one more run, its summary, with the tables over all of its runs."""
+"""Tell MLflow about a sweep: one more run, its summary, with the tables and the report over all of its runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
 TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json, which holds configs with their secrets
+REPORT = ("report.html", "report.md", "cells.csv", "cells.parquet")
 JOBS = ("jobs/*/driver.log", "jobs/*/events/*")
 """What belongs to a job rather than to one of its runs."""
 
@@ -18,7 +19,7 @@ def log_sweep(folder: Path, store: Store) -> str:
     """Log a sweep's summary, or log it again after a resume: a sweep has one.
 
     Args:
-        folder: the sweep's folder, with its plan, journal and tables.
+        folder: the sweep's folder, with its plan, journal and tables, and its report if one was made.
         store: where to.
 
     Returns:
@@ -48,7 +49,7 @@ def log_sweep(folder: Path, store: Store) -> str:
             params=[] if found else [Param("sweep.runs", str(len(plan["runs"])))],
             tags=[RunTag("flowerexp.folder", str(folder))],
         )
-        for name in TABLES:
+        for name in (*TABLES, *REPORT):
             if (folder / name).exists():
                 client.log_artifact(run_id, str(folder / name))
         for pattern in JOBS:

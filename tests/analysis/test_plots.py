@@ -97,7 +97,7 @@ def test_a_large_grid_can_be_drawn(tmp_path):
 class TestAnalyse:
     def test_writes_all_files_and_returns_what_they_hold(self, tmp_path):
         analysis = analyse(grid(), tmp_path / "new" / "analysis")
-        names = ["measurements.parquet", "summary.json", "regression.json"]
+        names = ["measurements.parquet", "summary.json", "regression.json", "timing.json"]
         pictures = ["regression_image_files.png", "regression_tfrecords.png", "rates.png"]
         assert [path.name for path in analysis.paths] == names + pictures
         summary = json.loads(analysis.paths[1].read_text())
@@ -109,7 +109,7 @@ class TestAnalyse:
     def test_no_rows_are_an_invalid_run_not_a_crash(self, tmp_path):
         analysis = analyse([], tmp_path)
         assert analysis.verdict.state == "invalid"
-        assert len(analysis.paths) == 3
+        assert len(analysis.paths) == 4
 
     def test_rows_without_a_reader_are_called_by_the_given_name(self, tmp_path):
         assert analyse([written(0, 1.0)], tmp_path, "write_tfrecords").summary.groups[0].name == "write_tfrecords"

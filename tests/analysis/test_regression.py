@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from flowerexp.analysis.regression import PRODUCT, fit_all
+from flowerexp.analysis.regression import PRODUCT, band, fit_all
 from tests.analysis.rows import grid, row
 
 
@@ -89,3 +90,31 @@ def test_an_entrypoint_without_images_is_fitted_by_its_numeric_columns():
     (fit,) = fit_all(rows, "ping")
     assert (fit.reader, fit.parameter, fit.value, fit.n) == ("ping", "batch_size", "latency_ms", 3)
     assert [fit.slope, fit.intercept, fit.r2] == pytest.approx([2, 5, 1])
+
+
+def test_the_slope_has_an_interval_and_a_p_value():
+    rates = {1: (1, 3), 2: (2, 4)}  # slope 1, residuals of +-1 with 2 degrees of freedom: a standard error of sqrt(2)
+    rows = [row(size=size, images=value, seconds=1) for size, values in rates.items() for value in values]
+    fit = fits_of(rows)["tfrecords", "batch_size", "images_per_second"]
+    reach = 4.302653 * 2**0.5
+    assert [fit.low, fit.high] == pytest.approx([1 - reach, 1 + reach])
+    assert fit.p == pytest.approx(0.552786, abs=1e-6)  # t = 1 / sqrt(2)
+
+
+def test_slopes_of_noise_are_found_where_they_are_in_95_of_100_cases():
+    chance, covered = np.random.default_rng(5), 0
+    for _ in range(200):
+        rows = [row(size=x, images=1000, seconds=1000 / (100 + 3 * x + chance.normal(0, 5))) for x in range(1, 13)]
+        fit = fits_of(rows)["tfrecords", "batch_size", "images_per_second"]
+        assert fit.low is not None
+        assert fit.high is not None
+        covered += fit.low <= 3 <= fit.high
+    assert 0.9 <= covered / 200 <= 0.99
+
+
+def test_the_band_is_narrow_in_the_middle_and_wide_outside():
+    low, high = band([1, 2, 3, 4], [1.1, 1.9, 3.2, 3.8], [2.5, 1, 4, 8])
+    widths = high - low
+    assert widths[0] < widths[1] < widths[3]
+    assert widths[1] == pytest.approx(widths[2])
+    assert low[0] < 2.5 < high[0]

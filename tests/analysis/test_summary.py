@@ -100,3 +100,26 @@ def test_the_summary_is_plain_data():
     rows = [*grid(), written(0, None), {"x": float("nan"), "images": float("inf"), "seconds": 0}]
     plain = summarise(rows).plain()
     assert json.loads(json.dumps(plain, allow_nan=False))["groups"][0]["name"] == "all"
+
+
+def test_groups_and_cells_have_intervals_that_their_repetitions_explain():
+    (group,) = summarise(grid(readers=("tfrecords",), repetitions=7, noise=0.05)).groups
+    assert group.low is not None
+    assert group.high is not None
+    assert group.images_per_second is not None
+    assert group.low < group.images_per_second < group.high < 1.05 * group.low
+    for cell in group.cells:  # of seven values, the second and the last but one would hold the median in 87.5 % only
+        assert (cell.median_low, cell.median_high) == (cell.min_images_per_second, cell.max_images_per_second)
+
+
+def test_what_was_measured_once_has_no_interval():
+    (group,) = summarise([row()]).groups
+    assert (group.low, group.high, group.cells[0].median_low, group.steady_state) == (None, None, None, None)
+
+
+def test_a_steady_state_is_recorded():
+    rows = grid(readers=("tfrecords",))
+    assert summarise(rows).groups[0].steady_state is True
+    for one in rows:
+        one["seconds"] *= 1.2 ** one["repetition"]
+    assert summarise(rows).groups[0].steady_state is False

@@ -206,7 +206,7 @@ class TestFingerprint:
 
 
 def test_that_there_is_no_page_cache_to_know_of_casts_no_doubt():
-    from flowerexp.measurements import judge
+    from flowerexp.analysis.verdict import judge
 
     rows = [
         {"reader": "tfrecords", "images": 10, "seconds": 1.0, "repetition": n, "page_cache": "remote"} for n in (1, 2)

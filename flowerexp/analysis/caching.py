@@ -1,0 +1,98 @@
+"""What RDD.cache() changes: pairs of runs that differ in nothing else, next to each other, and ratios of wall times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowerexp.analysis.estimate import Interval, paired_ratio
+
+# Not part of what a run measures: where it is kept, logged and planned.
+_ELSEWHERE = ("home", "storage", "tracking", "sweep", "skip_finished", "hydra")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run of a pair: with caching, or without.
+
+    Attributes:
+        run: its name in the sweep.
+        seconds: its wall time of measuring, all actions included; the same work on both sides but for caching.
+        executions: how often a cell was executed, on average over its measurements.
+        rates: images/s by reader, of first executions.
+    """
+
+    run: str
+    seconds: float
+    executions: float
+    rates: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs of one config, but for caching."""
+
+    on: Side
+    off: Side
+
+    @property
+    def ratio(self) -> float:
+        """Wall time without caching over that with it: above 1, caching saves time."""
+        return self.off.seconds / self.on.seconds
+
+
+@dataclass(frozen=True)
+class Caching:
+    """All pairs of a sweep, and what they say together.
+
+    Attributes:
+        pairs: in the order of the sweep.
+        seconds: the ratio of wall times, off over on.
+        rates: the ratio of images/s by reader, off over on: what caching does not change.
+    """
+
+    pairs: tuple[Pair, ...]
+    seconds: Interval
+    rates: Mapping[str, Interval]
+
+
+def compare_caching(runs: Sequence[tuple[Mapping[str, Any], Side]]) -> Caching | None:
+    """Pair the runs of a sweep and compare.
+
+    Args:
+        runs: each run's config, and what was measured, in the order in which they ran. A run pairs with the next one of
+            the same config with the other caching, so that both saw the machine in the same state.
+
+    Returns:
+        The pairs with their ratios, or None where there is no pair.
+    """
+    import numpy as np
+
+    pairs = tuple(_pairs(runs))
+    if not pairs:
+        return None
+    off, on = (np.array([getattr(pair, side).seconds for pair in pairs]) for side in ("off", "on"))
+    readers = sorted(set.intersection(*({*pair.on.rates} & {*pair.off.rates} for pair in pairs)))
+    rates = {
+        reader: paired_ratio(
+            *(np.array([getattr(pair, side).rates[reader] for pair in pairs]) for side in ("off", "on"))
+        )
+        for reader in readers
+    }
+    return Caching(pairs, paired_ratio(off, on), rates)
+
+
+def _pairs(runs: Sequence[tuple[Mapping[str, Any], Side]]) -> list[Pair]:
+    waiting: dict[str, tuple[bool, Side]] = {}
+    pairs = []
+    for config, side in runs:
+        rest = {key: value for key, value in config.items() if key not in (*_ELSEWHERE, "caching")}
+        key, caching = json.dumps(rest, sort_keys=True, default=str), bool(config["caching"])
+        if key in waiting and waiting[key][0] != caching:
+            _, other = waiting.pop(key)
+            pairs.append(Pair(side, other) if caching else Pair(other, side))
+        else:
+            waiting[key] = (caching, side)
+    return [pair for pair in pairs if pair.on.seconds > 0 and pair.off.seconds > 0]

@@ -1,0 +1,174 @@
+"""How sure is a rate? 95 % intervals of rates and medians, in pure functions over arrays.
+
+The last axis holds what repeats: measurements of one cell. Axes before it are computed side by side, so a thousand
+cells cost what one does. Nothing is left out: an outlier widens the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy
+
+    Array = numpy.ndarray[Any, Any]
+
+_LEVEL = 0.975  # below the upper end of a 95 % interval
+FEWEST_RANKS = 6
+"""Below so many values no two of them enclose the median with 95 %: 1 - 2 / 2**5 is 93.8 %."""
+
+Method = Literal["ranks", "student"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval, in the value's unit; the ends are None where nothing is repeated."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def excludes_one(self) -> bool:
+        """For a ratio: whether it surely differs from 1."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+    @property
+    def reach(self) -> float | None:
+        """Half of the interval's width as a share of the value, or None."""
+        return (
+            None if self.low is None or self.high is None or not self.value else (self.high - self.low) / 2 / self.value
+        )
+
+
+def rate_intervals(images: Array, seconds: Array) -> tuple[Array, Array, Array]:
+    """Rates of cells, each a sum over a sum, with their intervals.
+
+    The variance is a ratio estimator's (Cochran, Sampling Techniques, 1977, 6.4); the interval is Student's on the
+    logarithm, since a rate cannot fall below zero.
+
+    Args:
+        images: counted images, of shape (..., n).
+        seconds: of the same shape.
+
+    Returns:
+        Images per second, and the interval's two ends, of shape (...); the ends are NaN for n < 2.
+    """
+    import numpy as np
+
+    n = images.shape[-1]
+    whole = images.sum(axis=-1)
+    rates = whole / seconds.sum(axis=-1)
+    if n < 2:
+        return rates, np.full_like(rates, np.nan), np.full_like(rates, np.nan)
+    residuals = images - rates[..., None] * seconds
+    error = np.sqrt(n / (n - 1) * (residuals**2).sum(axis=-1)) / whole
+    factor = np.exp(student(n - 1) * error)
+    return rates, rates / factor, rates * factor
+
+
+def steady_intervals(images: Array, seconds: Array, first_images: Array, first_seconds: Array) -> tuple[Array, ...]:
+    """`rate_intervals` of what came after the first batch: what opening the files costs is not in it."""
+    return rate_intervals(images - first_images, seconds - first_seconds)
+
+
+def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
+    """Medians with their intervals.
+
+    From six values on, between two order statistics, whatever the distribution (Hahn and Meeker, Statistical Intervals,
+    1991, 5.2); below, no order statistics reach 95 %, so it is Student's interval of the values' logarithms.
+
+    Args:
+        values: positive, of shape (..., n).
+
+    Returns:
+        The medians and the interval's ends, of shape (...), and how they were found; the ends are NaN for n < 2.
+    """
+    import numpy as np
+    from scipy.special import bdtrik  # scipy.stats takes a second to import
+
+    n = values.shape[-1]
+    middle = np.median(values, axis=-1)
+    if n < 2:
+        return middle, np.full_like(middle, np.nan), np.full_like(middle, np.nan), "student"
+    if n < FEWEST_RANKS:
+        logs = np.log(values)
+        reach = student(n - 1) * logs.std(axis=-1, ddof=1) / math.sqrt(n)
+        return middle, np.exp(logs.mean(axis=-1) - reach), np.exp(logs.mean(axis=-1) + reach), "student"
+    place = math.floor(bdtrik(1 - _LEVEL, n, 0.5))  # from 0; so many values below it are improbable enough
+    ordered = np.sort(values, axis=-1)
+    return middle, ordered[..., place], ordered[..., n - 1 - place], "ranks"
+
+
+def stratified_rate(images: Array, seconds: Array, cells: Array) -> Interval:
+    """The rate over many cells, sum over sum, with an interval from how far repetitions of each cell disagree.
+
+    Args:
+        images: of each measurement, of shape (n,).
+        seconds: likewise.
+        cells: the number of each measurement's cell, from 0; cells that were measured once are taken as one stratum.
+
+    Returns:
+        Images per second; without ends where there is one measurement only.
+    """
+    import numpy as np
+
+    rate = float(images.sum() / seconds.sum())
+    counts = np.bincount(cells)
+    strata = np.where(counts[cells] < 2, len(counts), cells)
+    counts = np.bincount(strata)
+    if counts.max() < 2:
+        return Interval(rate)
+    # Cells that differ in length differ in rate, so a residual is taken from its own cell's mean.
+    residuals = images - rate * seconds
+    means = np.bincount(strata, residuals) / np.maximum(counts, 1)
+    squares = np.bincount(strata, (residuals - means[strata]) ** 2)
+    repeated = counts > 1
+    n, variances = counts[repeated], squares[repeated] * counts[repeated] / (counts[repeated] - 1)
+    if not variances.any():
+        return Interval(rate, rate, rate)
+    freedom = variances.sum() ** 2 / (variances**2 / (n - 1)).sum()  # Satterthwaite 1946
+    factor = math.exp(student(float(freedom)) * math.sqrt(variances.sum()) / images.sum())
+    return Interval(rate, rate / factor, rate * factor)
+
+
+def paired_ratio(numerators: Array, denominators: Array) -> Interval:
+    """The typical ratio of pairs, their geometric mean, with Student's interval of its logarithm.
+
+    Args:
+        numerators: positive, of shape (n,).
+        denominators: likewise; the two of a pair stand at one place.
+
+    Returns:
+        The ratio; without ends for a single pair.
+    """
+    import numpy as np
+
+    logs = np.log(numerators / denominators)
+    middle = float(np.exp(logs.mean()))
+    if len(logs) < 2:
+        return Interval(middle)
+    factor = math.exp(student(len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
+    return Interval(middle, middle / factor, middle * factor)
+
+
+def ratio(over: Interval, under: Interval) -> Interval:
+    """The ratio of two independent values; their reaches on the logarithm add up as squares.
+
+    Returns:
+        The ratio; without ends where one of the two has none.
+    """
+    value = over.value / under.value
+    if over.low is None or over.high is None or under.low is None or under.high is None:
+        return Interval(value)
+    factor = math.exp(math.hypot(math.log(over.high / over.low), math.log(under.high / under.low)) / 2)
+    return Interval(value, value / factor, value * factor)
+
+
+def student(freedom: float) -> float:
+    """Student's quantile of a 95 % interval: how many standard errors it reaches to each side."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, _LEVEL))

@@ -1,0 +1,66 @@
+"""The report of a sweep or a run: one HTML file that needs nothing else, Markdown, and a tidy table.
+
+Imported only when a report is made: it needs matplotlib, pandas and statsmodels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.analysis.regression import fit_all
+from flowerexp.analysis.report import page
+from flowerexp.analysis.report.cells import cells
+from flowerexp.analysis.report.gather import load
+from flowerexp.analysis.timing import time_models
+from flowerexp.measurements import write_whole
+
+if TYPE_CHECKING:
+    import pandas
+
+FILES = ("report.html", "report.md", "cells.csv", "cells.parquet")
+"""What `make_report` writes."""
+
+MOST_FITTED = 5_000
+"""Measurements of a reader that models are fitted to; of more, a seeded sample: 5,000 fix a slope well enough."""
+
+
+def make_report(folder: Path) -> list[Path]:
+    """Write the report of a sweep or a run, into the sweep's folder or the run's ``analysis`` folder.
+
+    Args:
+        folder: a sweep's folder, finished or not, or a run's.
+
+    Returns:
+        The files, in the order of `FILES`.
+
+    Raises:
+        DataError: it is no such folder, or one of its files is damaged.
+        MachineError: a file cannot be written.
+    """
+    material = load(folder)
+    rows = sample(material.timed)
+    found, parts = page.sections(material, rows, fit_all(rows), time_models(rows))
+    table = cells(material)
+    home = folder if material.is_sweep else folder / "analysis"
+    texts = {"report.html": page.html(material, found, parts), "report.md": page.markdown(material, found, parts)}
+    texts["cells.csv"] = table.to_csv(index=False)
+    paths = [write_whole(home / name, _writer(text)) for name, text in texts.items()]
+    # Values of one column may be of several kinds, as those of a parameter that is a number or null.
+    typed = table.convert_dtypes().map(lambda value: value, na_action="ignore")
+    mixed = [name for name in typed.columns if typed[name].dtype == object]
+    typed[mixed] = typed[mixed].astype("string")
+    return [*paths, write_whole(home / "cells.parquet", lambda aside: typed.to_parquet(aside, index=False))]
+
+
+def _writer(text: str) -> Any:
+    return lambda aside: aside.write_text(text, encoding="utf-8")
+
+
+def sample(timed: pandas.DataFrame) -> list[dict[str, Any]]:
+    """Timed rows as dictionaries, of each reader at most `MOST_FITTED`."""
+    parts = [
+        own.sample(MOST_FITTED, random_state=0) if len(own) > MOST_FITTED else own for _, own in timed.groupby("reader")
+    ]
+    rows: list[dict[Any, Any]] = [row for part in parts for row in part.assign(execution=1).to_dict("records")]
+    return rows

@@ -1,0 +1,229 @@
+"""The pictures of rates, caching and money; those of executors, limits and models are in `diagrams`.
+
+Each function draws one figure from the material, or gives None where there is nothing to show. What is drawn is
+aggregated first: a figure of a million rows has as many marks as one of a hundred.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.estimate import Interval
+from flowerexp.analysis.report.cells import rate_of
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.runs import Run, short, shown
+from flowerexp.analysis.report.svg import (
+    ACCENT,
+    INK,
+    LINE,
+    MUTED,
+    PAPER,
+    WIDTH,
+    colours,
+    figure,
+    name_of,
+    number,
+    plain,
+    tidy,
+    title,
+)
+
+if TYPE_CHECKING:
+    import pandas
+
+MOST_LINES = 24
+"""Settings or pairs in one picture; of more, so many are drawn."""
+MOST_TICKS = 8
+"""Values of a parameter with a label."""
+MOST_VALUES = 16
+"""Values of a parameter with a place of their own; more are drawn in as many groups."""
+GRID = {"batch_size": "batch size", "batch_number": "batches", "product": "images per measurement"}
+
+
+def settings(material: Material) -> dict[str, list[Run]]:
+    """The measured runs by what they vary, repeats together."""
+    found: dict[str, list[Run]] = {}
+    for run in material.measured:
+        own = [f"{short(key)}={shown(run.varied[key])}" for key in material.varied if key in run.varied]
+        found.setdefault(" ".join(own) or run.label, []).append(run)
+    return found
+
+
+def overview(material: Material) -> Figure | None:
+    """Each setting's rate with its interval, a panel a reader, the fastest of many; a run of its own is a small dot."""
+    timed, groups = material.timed, settings(material)
+    readers = sorted(timed["reader"].unique())
+    if len(groups) < 2 or not readers:
+        return None
+    chosen = list(groups)
+    if len(chosen) > MOST_LINES:
+        speeds = timed.groupby("run")["images"].sum() / timed.groupby("run")["seconds"].sum()
+        fastest = {name: max(speeds.get(run.name, 0.0) for run in own) for name, own in groups.items()}
+        chosen = sorted(chosen, key=lambda name: -fastest[name])[:MOST_LINES]
+    made = figure(0.9 + 0.34 * len(chosen))
+    panels = made.subplots(1, len(readers), sharey=True, squeeze=False)[0]
+    tones = colours(readers)
+    for panel, reader in zip(panels, readers, strict=True):
+        own = timed[timed["reader"] == reader]
+        for line, name in enumerate(chosen):
+            part = own[own["run"].isin([run.name for run in groups[name]])]
+            if len(groups[name]) > 1:
+                rates = [run.rates[reader]["images_per_second"] for run in groups[name] if reader in run.rates]
+                panel.plot(rates, [line] * len(rates), "o", color=tones[reader], alpha=0.3, ms=4, mew=0, zorder=2)
+            _bar(panel, rate_of(part, material), line, tones[reader], across=True)
+        tidy(panel, grid="x", thousands="x")
+        panel.set_xlim(left=0)
+        title(panel, name_of(reader))
+        panel.set_xlabel("images per second")
+    panels[0].set_yticks(range(len(chosen)), [plain(name) for name in chosen])
+    panels[0].set_ylim(len(chosen) - 0.5, -0.5)
+    return made
+
+
+def _bar(panel: Any, rate: Interval | None, place: float, colour: str, across: bool = False) -> None:
+    """A rate as a dot, with its interval as a line."""
+    if rate is None:
+        return
+    ends = (rate.low, rate.high)
+    if None not in ends:
+        line = (ends, (place, place)) if across else ((place, place), ends)
+        panel.plot(*line, "-", color=colour, lw=2.4, alpha=0.55, solid_capstyle="round", zorder=3)
+    spot = (rate.value, place) if across else (place, rate.value)
+    panel.plot(*([value] for value in spot), "o", color=colour, ms=7, mec=PAPER, mew=1.2, zorder=4)
+
+
+def by_parameter(material: Material) -> Figure | None:
+    """Rates by each parameter that a sweep or a grid varies, with intervals; everything else pooled."""
+    timed = material.timed
+    columns = _parameters(material, timed)
+    if not columns:
+        return None
+    readers = sorted(timed["reader"].unique())
+    across = 2 if len(columns) == 4 else min(3, len(columns))
+    lines = -(-len(columns) // across)
+    made = figure(0.5 + 2.7 * lines, WIDTH if across > 1 else WIDTH * 0.6)
+    grid = made.subplots(lines, across, sharey=True, squeeze=False)
+    tones = colours(readers)
+    for panel, (name, column) in zip(grid.flat, columns.items(), strict=False):
+        _parameter(panel, name, timed.assign(value=column), material, tones)
+    for panel in grid.flat[len(columns) :]:
+        panel.set_visible(False)
+    for panel in grid[:, 0]:
+        panel.set_ylabel("images per second")
+    grid[0, 0].set_ylim(bottom=0)
+    if len(readers) > 1:
+        marks = [Line2D([], [], color=tones[one], marker="o", ms=7, lw=2.4, label=name_of(one)) for one in readers]
+        made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
+    return made
+
+
+def _parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.Series[Any]]:
+    """The columns to group by: what the runs vary, then the grid; those with one value say nothing."""
+    found: dict[str, Any] = {}
+    for key in material.varied:
+        values = {run.name: run.varied.get(key) for run in material.measured}
+        found[short(key)] = timed["run"].map(values)
+    found[GRID["batch_size"]] = timed["batch_size"]
+    found[GRID["batch_number"]] = timed["batch_number"]
+    found[GRID["product"]] = timed["batch_size"] * timed["batch_number"]
+    return {name: column for name, column in found.items() if column.nunique() > 1}
+
+
+def _parameter(panel: Any, name: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
+    ordered = _ordered(rows["value"].dropna().unique())
+    groups = _bundled(ordered)
+    for reader, own in rows.groupby("reader"):
+        rates = [rate_of(own[own["value"].isin(group)], material) for group in groups]
+        known = [(place, rate) for place, rate in enumerate(rates) if rate]
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in ordered):
+            values = [rate.value for _, rate in known]
+            panel.plot(
+                [place for place, _ in known], values, "-", color=tones[str(reader)], lw=1.2, alpha=0.5, zorder=2
+            )
+        for place, rate in known:
+            _bar(panel, rate, place, tones[str(reader)])
+    tidy(panel)
+    labels = [shown_value(group[0]) if len(group) == 1 else f"{shown_value(group[0])}+" for group in groups]
+    step = -(-len(groups) // MOST_TICKS)
+    turned = 30 if sum(map(len, labels[::step])) > 40 else 0
+    panel.set_xticks(range(0, len(groups), step), labels[::step], rotation=turned, ha="right" if turned else "center")
+    panel.set_xlim(-0.6, len(groups) - 0.4)
+    title(panel, f"by {name}")
+
+
+def _ordered(values: Any) -> list[Any]:
+    found = [value.item() if hasattr(value, "item") else value for value in values]
+    return sorted(found, key=lambda value: (isinstance(value, str), value))
+
+
+def _bundled(values: Sequence[Any]) -> list[list[Any]]:
+    count = min(len(values), MOST_VALUES)
+    edges = [round(place * len(values) / count) for place in range(count + 1)]
+    return [list(values[start:end]) for start, end in itertools.pairwise(edges)]
+
+
+def shown_value(value: Any) -> str:
+    """A parameter's value on an axis."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return number(value) if isinstance(value, int | float) else plain(str(value))
+
+
+def caching_pairs(caching: Caching, labels: dict[str, str]) -> Figure:
+    """Each pair's wall times: with caching, without, and their ratio.
+
+    Args:
+        caching: the pairs.
+        labels: what each run is called, by its name.
+    """
+    step = -(-len(caching.pairs) // MOST_LINES)
+    pairs = caching.pairs[::step]
+    made = figure(1.0 + 0.34 * len(pairs), WIDTH)
+    panel = made.subplots()
+    for line, pair in enumerate(pairs):
+        panel.plot([pair.on.seconds, pair.off.seconds], [line, line], "-", color=LINE, lw=4, zorder=2)
+        panel.plot([pair.off.seconds], [line], "o", color=PAPER, mec=ACCENT, mew=2, ms=7, zorder=3)
+        panel.plot([pair.on.seconds], [line], "o", color=ACCENT, mec=ACCENT, mew=2, ms=7, zorder=3)
+        far = max(pair.on.seconds, pair.off.seconds)
+        note = f"  {pair.ratio:.2f} ×,  {pair.off.executions:.0f} against {pair.on.executions:.0f} executions a cell"
+        panel.annotate(note, (far, line), (8, 0), textcoords="offset points", va="center", color=MUTED, fontsize=9)
+    tidy(panel, grid="x", thousands="x")
+    panel.set_xlim(0, 1.6 * max(max(pair.on.seconds, pair.off.seconds) for pair in pairs))
+    panel.set_yticks(range(len(pairs)), [plain(labels.get(pair.on.run, pair.on.run)) for pair in pairs])
+    panel.set_ylim(len(pairs) - 0.5, -0.5)
+    panel.set_xlabel("seconds of measuring, all actions")
+    marks = [
+        Line2D([], [], color=ACCENT, marker="o", mfc=fill, mew=2, ms=7, ls="", label=f"caching {word}")
+        for word, fill in (("on", ACCENT), ("off", PAPER))
+    ]
+    made.legend(handles=marks, loc="outside upper left", ncols=2, frameon=False, labelcolor=INK, fontsize=9.5)
+    return made
+
+
+def time_and_money(material: Material) -> Figure | None:
+    """Each cluster's wall time against its cost, a dot a run; nothing where no cost is known."""
+    known = [(run, cost) for run in material.measured if (cost := run.dollars) is not None]
+    if not known:
+        return None
+    made = figure(3.4, WIDTH * 0.75)
+    panel = made.subplots()
+    panel.plot(
+        [run.seconds for run, _ in known], [cost for _, cost in known], "o", color=ACCENT, ms=6, alpha=0.35, mew=0
+    )
+    for cluster in dict.fromkeys(run.cluster for run, _ in known):
+        own = [(run.seconds, cost) for run, cost in known if run.cluster == cluster]
+        middle = (sum(seconds for seconds, _ in own) / len(own), sum(cost for _, cost in own) / len(own))
+        panel.plot(*([value] for value in middle), "o", color=ACCENT, ms=10, mec=PAPER, mew=1.5)
+        panel.annotate(plain(cluster), middle, (9, 7), textcoords="offset points", color=INK, fontsize=9.5)
+    tidy(panel, grid="both", thousands="x")
+    panel.set_xlim(0, 1.25 * max(run.seconds for run, _ in known))
+    panel.set_ylim(0, 1.25 * max(cost for _, cost in known) or 1)
+    panel.set_xlabel("seconds of a run, all phases")
+    panel.set_ylabel("US dollars")
+    return made

@@ -1,0 +1,202 @@
+"""What a report says first: a handful of sentences, each with the number that it rests on."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.estimate import Interval, ratio
+from flowerexp.analysis.limits import Limits
+from flowerexp.analysis.report.cells import rate_of
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.parts import Finding
+from flowerexp.analysis.report.runs import short, shown
+from flowerexp.analysis.report.svg import name_of, number
+from flowerexp.analysis.timing import TimeModel
+from flowerexp.analysis.utilisation import Use
+
+LEAST_SECONDS = 0.1
+"""A phase shorter than this says nothing about executors: the event log counts milliseconds."""
+LEAST_FACTOR = 1.2
+"""Below it, a difference in tasks at once is not worth a finding."""
+
+
+def times(value: float) -> str:
+    """A factor: ``3.12 ×``."""
+    return f"{factor(value)} ×"
+
+
+def factor(value: float) -> str:
+    """A factor's digits: those that matter beside 1."""
+    return f"{value:.2f}" if value < 10 else number(value)
+
+
+def between(ratio: Interval) -> str:
+    """A ratio's interval: ``2.80 to 3.41``; nothing where there is none."""
+    return "" if ratio.low is None or ratio.high is None else f"{factor(ratio.low)} to {factor(ratio.high)}"
+
+
+def sure(ratio: Interval) -> str:
+    """A ratio's interval in brackets, or that nothing is repeated."""
+    ends = between(ratio)
+    return f"(95 % interval {ends})" if ends else "(measured once: how sure that is cannot be said)"
+
+
+def readers_compared(material: Material) -> Iterator[Finding]:
+    """How much faster one reader is than each other one, over the cells that were measured."""
+    timed = material.timed
+    rates = [(rate, str(reader)) for reader, own in timed.groupby("reader") if (rate := rate_of(own, material))]
+    rates.sort(key=lambda pair: -pair[0].value)
+    for rate, reader in rates[1:]:
+        best, name = rates[0]
+        found = ratio(best, rate)
+        text = f"{name_of(name)} against {name_of(reader)}: {number(best.value)} and {number(rate.value)} images/s"
+        yield Finding(times(found.value), f"{text} {sure(found)}", "good" if found.excludes_one else "plain")
+    if len(rates) == 1:
+        rate, reader = rates[0]
+        ends = (
+            ""
+            if rate.low is None or rate.high is None
+            else f", 95 % interval {number(rate.low)} to {number(rate.high)}"
+        )
+        yield Finding(f"{number(rate.value)} images/s", f"{name_of(reader)}, over all that was measured{ends}")
+
+
+def parameters_compared(material: Material) -> Iterator[Finding]:
+    """For each parameter of the sweep: how its best and worst value differ, with the reader where that matters most."""
+    timed = material.timed
+    for key in material.varied:
+        if key in ("caching", "reader"):
+            continue  # these have findings of their own
+        values = {run.name: shown(run.varied.get(key)) for run in material.measured}
+        found = []
+        for reader, own in timed.groupby("reader"):
+            groups = own.groupby(own["run"].map(values))
+            rates = [(rate, str(value)) for value, part in groups if (rate := rate_of(part, material))]
+            rates.sort(key=lambda pair: pair[0].value)
+            if len(rates) > 1:
+                (worst, low), (best, high) = rates[0], rates[-1]
+                found.append((ratio(best, worst), f"{name_of(str(reader))} with {short(key)} {high} against {low}"))
+        if found:
+            change, text = max(found, key=lambda one: (one[0].excludes_one, one[0].value))
+            told = "" if change.excludes_one or change.low is None else ", which may be chance"
+            yield Finding(
+                times(change.value), f"{text} {sure(change)}{told}", "good" if change.excludes_one else "plain"
+            )
+
+
+def caching_found(caching: Caching | None) -> Iterator[Finding]:
+    """What caching changes, in one sentence."""
+    if caching is None:
+        return
+    off, on = ([getattr(pair, side).executions for pair in caching.pairs] for side in ("off", "on"))
+    counts = f"each cell is executed {number(sum(off) / len(off))} times instead of {number(sum(on) / len(on))}"
+    moved = [name_of(reader) for reader, rate in caching.rates.items() if rate.excludes_one]
+    rates = (
+        f"images/s of {', '.join(moved)} differ, which caching does not explain"
+        if moved
+        else "images/s show no difference"
+    )
+    text = f"the wall time of measuring without caching {sure(caching.seconds)}: {counts}, and {rates}"
+    yield Finding(times(caching.seconds.value), text, "good" if caching.seconds.excludes_one else "plain")
+
+
+def limits_found(limits: Mapping[tuple[str, str], Limits]) -> Iterator[Finding]:
+    """How near the fastest came to what its host allows."""
+    if limits:
+        (reader, cluster), one = max(limits.items(), key=lambda item: item[1].fraction)
+        what = {"cpu": "what the host's vCPUs can decode", "network": "the host's network", "disk": "the host's disk"}
+        reached = f"{number(one.achieved)} of {number(one.ceilings[one.limit])} images/s"
+        yield Finding(
+            f"{one.fraction:.0%}", f"of {what[one.limit]}, reached by {name_of(reader)} on {cluster}: {reached}"
+        )
+
+
+def uses_found(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Iterator[Finding]:
+    """Where a parameter changed most how many tasks worked at once."""
+    found = [
+        _compared(key, phase, [(uses[run.name][phase], shown(run.varied.get(key))) for run in runs])
+        for key in material.varied
+        if key != "caching"
+        for phase in dict.fromkeys(phase for own in uses.values() for phase in own)
+        # Runs that found their data prepared have fewer phases: those with work to compare are compared.
+        if (runs := [run for run in material.measured if _worked(uses, run.name, phase)])
+    ]
+    most, finding = max(found, key=lambda one: one[0], default=(0.0, None))
+    if finding and most > LEAST_FACTOR:
+        yield finding
+
+
+def _worked(uses: Mapping[str, Mapping[str, Use]], run: str, phase: str) -> bool:
+    return phase in uses.get(run, {}) and uses[run][phase].seconds >= LEAST_SECONDS
+
+
+def _compared(key: str, phase: str, known: Sequence[tuple[Use, str]]) -> tuple[float, Finding]:
+    """By which factor the tasks at once differ between values of a parameter, in one phase."""
+    (least, few), (most, many) = (choose(known, key=lambda one: one[0].parallel) for choose in (min, max))
+    times_more = most.parallel / least.parallel if few != many else 0.0
+    text = (
+        f"the tasks at once in phase {phase} with {short(key)} {many} against {few}: {number(most.parallel)} and "
+        f"{number(least.parallel)}, on {most.working} and {least.working} of {most.executors} executors; "
+        f"{most.busy:.0%} and {least.busy:.0%} of the cores were busy"
+    )
+    return times_more, Finding(times(times_more), text)
+
+
+def models_found(models: Sequence[TimeModel]) -> Iterator[Finding]:
+    """What a measurement costs before its first image, in the currency of images."""
+    told = []
+    for model in models:
+        fixed, each = model.terms["fixed"], model.terms["per_image"]
+        if fixed.low is not None and fixed.low > 0 and each.low is not None and each.low > 0:
+            told.append((f"{1000 * fixed.value:,.0f} ms", name_of(model.reader), number(fixed.value / each.value, 2)))
+    if told:
+        costs = "; ".join(f"{name} as long as {images} images take" for _, name, images in told)
+        figure = " and ".join(milliseconds for milliseconds, _, _ in told)
+        yield Finding(
+            figure, f"pass before reading gets under way: {costs}. Short measurements are slow for that reason"
+        )
+
+
+def verdicts_found(material: Material) -> Iterator[Finding]:
+    """How many runs can be believed."""
+    counts = Counter(run.verdict for run in material.runs)
+    failed = sum(run.state in ("failed", "lost") for run in material.runs)
+    doubtful = counts["suspect"] + counts["invalid"]
+    total = len(material.runs)
+    if doubtful or failed:
+        words = [f"{counts[word]} {word}" for word in ("suspect", "invalid") if counts[word]] + (
+            [f"{failed} failed or lost"] if failed else []
+        )
+        yield Finding(
+            f"{counts['valid']} of {total}", f"runs are valid; {', '.join(words)}: the reasons are below", "warn"
+        )
+    elif counts["valid"] == total:
+        yield Finding(
+            "valid" if total == 1 else f"all {total}",
+            "is the run's verdict" if total == 1 else "runs are valid",
+            "good",
+        )
+
+
+def findings(
+    material: Material,
+    caching: Caching | None,
+    models: Sequence[TimeModel],
+    limits: Mapping[tuple[str, str], Limits],
+    uses: Mapping[str, Mapping[str, Use]],
+) -> list[Finding]:
+    """All findings, the most telling first."""
+    return list(
+        itertools.chain(
+            readers_compared(material),
+            parameters_compared(material),
+            caching_found(caching),
+            uses_found(material, uses),
+            limits_found(limits),
+            models_found(models),
+            verdicts_found(material),
+        )
+    )

@@ -1,0 +1,114 @@
+"""The pictures of models: the notebook's straight lines, and where the seconds of a measurement go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flowerexp.analysis.plots import MOST_TICKS, apart
+from flowerexp.analysis.regression import PRODUCT, Fit, band, points
+from flowerexp.analysis.report.svg import INK, PAPER, colours, figure, name_of, number, tidy, title
+from flowerexp.analysis.timing import TimeModel
+from flowerexp.measurements import PARAMETERS, Row, by_cell, total_rate
+from flowerexp.measurements import number as value_of
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+MOST_DOTS = 400
+"""Measurements drawn one by one; of more, each place shows how its middle half and its most lie."""
+
+
+def straight_lines(rows: Sequence[Row], fits: Sequence[Fit]) -> Figure | None:
+    """The notebook's regression: a panel for each reader and parameter, with averages, the line and its band."""
+    wanted = [fit for fit in fits if fit.parameter in (*PARAMETERS, PRODUCT)]
+    readers = list(dict.fromkeys(fit.reader for fit in wanted))
+    columns = max((sum(fit.reader == reader for fit in wanted) for reader in readers), default=0)
+    if not columns:
+        return None
+    made = figure(0.4 + 2.6 * len(readers))
+    grid = made.subplots(len(readers), columns, sharey="row", squeeze=False)
+    tones = colours(readers)
+    for line, reader in enumerate(readers):
+        own = [row for row in rows if row["reader"] == reader]
+        several = [fit for fit in wanted if fit.reader == reader]
+        for panel, fit in zip(grid[line], several, strict=False):
+            _straight(panel, own, fit, tones[reader])
+        for panel in grid[line][len(several) :]:
+            panel.set_visible(False)
+        grid[line, 0].set_ylabel(f"{name_of(reader)}: images/s")
+        grid[line, 0].set_ylim(bottom=0)
+    return made
+
+
+def _straight(panel: Any, rows: Sequence[Row], fit: Fit, colour: str) -> None:
+    xs, ys = points(rows, fit.parameter, fit.value)
+    across = np.linspace(min(xs), max(xs), 30)
+    low, high = band(xs, ys, across.tolist())
+    panel.fill_between(across, low, high, color=INK, alpha=0.14, lw=0)
+    panel.plot(across, fit.intercept + fit.slope * across, "-", color=INK, lw=1.4)
+    _scatter(panel, xs, ys, colour)
+    groups: dict[float, list[Row]] = {}
+    for row in rows:
+        size, count = (value_of(row, key) or 0 for key in PARAMETERS)
+        key = {PARAMETERS[0]: size, PARAMETERS[1]: count}.get(fit.parameter, size * count)
+        groups.setdefault(key, []).append(row)
+    averages = {key: average for key, group in sorted(groups.items()) if (average := total_rate(group))}
+    panel.plot(list(averages), list(averages.values()), "D", color=colour, ms=6, mec=PAPER, mew=1, zorder=4)
+    tidy(panel, thousands="both")
+    if len(averages) <= MOST_TICKS:
+        panel.set_xticks(apart(list(averages)))
+    sign = "−" if fit.slope < 0 else "+"
+    title(panel, f"{number(fit.intercept)} {sign} {number(abs(fit.slope))} x,  R² {fit.r2:.2f}")
+    panel.set_xlabel("batch size × batches" if fit.parameter == PRODUCT else fit.parameter.replace("_", " "))
+
+
+def _scatter(panel: Any, xs: Sequence[float], ys: Sequence[float], colour: str) -> None:
+    """Measurements as faint dots; of many, the span of their middle half and of all but the outer 5 %."""
+    if len(xs) <= MOST_DOTS:
+        panel.plot(xs, ys, "o", color=colour, alpha=0.22, ms=3.5, mew=0, zorder=2)
+        return
+    places, values = np.array(xs), np.array(ys)
+    for place in np.unique(places):
+        ends = np.quantile(values[places == place], [0.025, 0.25, 0.75, 0.975])
+        panel.plot([place] * 2, ends[[0, 3]], "-", color=colour, alpha=0.3, lw=1.5, zorder=2)
+        panel.plot([place] * 2, ends[[1, 2]], "-", color=colour, alpha=0.3, lw=5, zorder=2)
+
+
+def time_model(rows: Sequence[Row], models: Sequence[TimeModel]) -> Figure | None:
+    """Seconds against images with the model's line, and beside it what that line means for images/s."""
+    if not models:
+        return None
+    made = figure(3.5)
+    left, right = made.subplots(1, 2)
+    tones = colours([model.reader for model in models])
+    for model in models:
+        own = list(by_cell(row for row in rows if row["reader"] == model.reader and value_of(row, "seconds")).values())
+        images = np.array([np.mean([value_of(row, "images") or 0 for row in cell]) for cell in own])
+        batches = np.array(
+            [np.mean([value_of(row, "batches") or value_of(row, "batch_number") or 0 for row in cell]) for cell in own]
+        )
+        seconds = np.array([np.mean([value_of(row, "seconds") or 0 for row in cell]) for cell in own])
+        # The line is drawn at the grid's typical batch, since batches and images both rise along it.
+        across = np.linspace(0, images.max() * 1.03, 80)
+        expected = np.array([model.seconds(x * batches.sum() / images.sum(), x) for x in across])
+        colour = tones[model.reader]
+        left.plot(images, 1000 * seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
+        left.plot(across, 1000 * expected, "-", color=colour, lw=1.8)
+        right.plot(images, images / seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
+        right.plot(across[1:], across[1:] / np.maximum(expected[1:], 1e-9), "-", color=colour, lw=1.8)
+    for panel, text in ((left, "milliseconds of a measurement"), (right, "images per second")):
+        tidy(panel, thousands="both")
+        title(panel, text)
+        panel.set_xlabel("images of a measurement")
+        panel.set_xlim(left=0)
+        panel.set_ylim(bottom=0)
+    marks = [
+        Line2D([], [], color=tones[one.reader], marker="o", ms=6, lw=1.8, label=name_of(one.reader)) for one in models
+    ]
+    made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
+    return made

@@ -1,0 +1,236 @@
+"""Read a sweep's folder, or a run's, into what a report is made of. Reads plain files; changes nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from flowerexp.analysis.report.runs import Run
+from flowerexp.analysis.utilisation import EventLog, find_logs, read
+from flowerexp.config.redact import redacted
+from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.journal import PLAN, Journal
+
+if TYPE_CHECKING:
+    import pandas
+
+COLUMNS = {
+    "reader": "string",
+    "batch_size": "double",
+    "batch_number": "double",
+    "repetition": "double",
+    "execution": "double",
+    "images": "double",
+    "batches": "double",
+    "seconds": "double",
+    "first_batch_images": "double",
+    "first_batch_seconds": "double",
+    "page_cache": "string",
+    "host": "string",
+    "load_before": "double",
+    "cpu_percent": "double",
+    "net_bytes_s": "double",
+    "disk_bytes_s": "double",
+}
+"""The columns that a report reads, with their Arrow types; other ones of a table may be large and are left on disk."""
+
+
+CELL = ["run", "reader", "batch_size", "batch_number"]
+"""What makes a line of the tidy table."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made of.
+
+    Attributes:
+        folder: the sweep's or the run's.
+        is_sweep: whether it is a sweep's.
+        runs: in the order of the sweep.
+        overrides: what was written on the command line, without secrets.
+    """
+
+    folder: Path
+    is_sweep: bool
+    runs: Sequence[Run]
+    overrides: Sequence[str]
+
+    @property
+    def varied(self) -> list[str]:
+        """The keys that a sweep varies, without its repeats."""
+        return [key for key in dict.fromkeys(key for run in self.runs for key in run.varied) if key != "repeat"]
+
+    @property
+    def measured(self) -> list[Run]:
+        """The runs that have measurements."""
+        return [run for run in self.runs if run.summary.get("groups")]
+
+    @property
+    def command(self) -> str:
+        """The command that runs it all again."""
+        flags = ["-m"] if self.is_sweep and not any(one.startswith("experiment=") for one in self.overrides) else []
+        return shlex.join(["flowerexp", *flags, *self.overrides])
+
+    @cached_property
+    def rows(self) -> pandas.DataFrame:
+        """All rows of all runs: `COLUMNS`, and the run's name; those that a run lacks are null."""
+        import pyarrow
+
+        schema = pyarrow.schema([pyarrow.field(name, pyarrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+        parts = []
+        for run in self.measured:
+            path = run.folder / "analysis" / "measurements.parquet"
+            if path.exists():
+                part = _table(path, schema)
+                parts.append(part.append_column("run", pyarrow.array([run.name] * part.num_rows, "string")))
+        empty = schema.append(pyarrow.field("run", "string")).empty_table()
+        rows: pandas.DataFrame = pyarrow.concat_tables([empty, *parts]).to_pandas()
+        names = rows["run"].map({run.name: str(run.record["entrypoint"]) for run in self.measured})
+        return rows.assign(reader=rows["reader"].fillna(names))
+
+    @cached_property
+    def timed(self) -> pandas.DataFrame:
+        """The rows that rates are made of: first executions that were timed, with images.
+
+        Their ``cell`` is a number that measurements share which repeat each other, repeats of a run included.
+        """
+        rows = self.rows
+        first = rows["execution"].isna() | (rows["execution"] == 1)
+        timed = rows[first & (rows["images"] > 0) & (rows["seconds"] > 0)]
+        settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
+        numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
+        alike = timed.assign(setting=numbers).groupby(["setting", *CELL[1:]], dropna=False)
+        return timed.assign(cell=alike.ngroup())
+
+    def setting(self, run: Run) -> tuple[Any, ...]:
+        """What a run has of all that the sweep varies, but for its repeats."""
+        return tuple(run.varied.get(key) for key in self.varied)
+
+    @cached_property
+    def disagreement(self) -> dict[str, tuple[float, int]]:
+        """How far runs of one setting disagree, by reader.
+
+        The standard deviation of the logarithm of their rates, pooled over settings, and its degrees of freedom.
+        """
+        found = {}
+        for reader in dict.fromkeys(reader for run in self.measured for reader in run.rates):
+            logs: dict[tuple[Any, ...], list[float]] = {}
+            for run in self.measured:
+                if reader in run.rates:
+                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[reader]["images_per_second"]))
+            freedom = sum(len(own) - 1 for own in logs.values())
+            squares = math.fsum((value - statistics.fmean(own)) ** 2 for own in logs.values() for value in own)
+            found[reader] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
+        return found
+
+    def runs_of(self, log: EventLog) -> list[Run]:
+        """The measured runs that an application carried: several may have worked at the same time."""
+        return [run for run in self.measured if run.facts.get("application_id") == log.application]
+
+    @cached_property
+    def logs(self) -> list[EventLog]:
+        """The event logs of its jobs; one that cannot be read is left out, since a report has more to say."""
+        found = []
+        for folder in (self.folder / "job", *sorted((self.folder / "jobs").glob("*"))):
+            for path in find_logs(folder):
+                try:
+                    found.append(read(path))
+                except FlowerexpError:
+                    continue
+        return found
+
+
+def _table(path: Path, schema: Any) -> Any:
+    """The columns of a schema, read from a Parquet file; what does not fit a column's type is null."""
+    import pyarrow
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        found = file.read([name for name in schema.names if name in file.schema_arrow.names])
+    columns = []
+    for field in schema:
+        nothing = pyarrow.nulls(found.num_rows, field.type)
+        column = found.column(field.name) if field.name in found.column_names else nothing
+        is_text = pyarrow.types.is_string(column.type) and field.type == pyarrow.float64()
+        columns.append(nothing if is_text else column.cast(field.type))
+    return pyarrow.table(columns, schema=schema)
+
+
+def load(folder: Path) -> Material:
+    """Read a folder.
+
+    Raises:
+        DataError: it is neither a sweep's nor a run's, or one of its files is damaged.
+    """
+    if (folder / PLAN).exists():
+        journal = Journal(folder)
+        plan, state = journal.read_plan()["runs"], journal.read()
+        varied = _varied([one["overrides"] for one in plan])
+        runs = [
+            _run(folder / one["run"], own, state.runs.get(one["run"], "not started"))
+            for one, own in zip(plan, varied, strict=True)
+        ]
+        return Material(folder, True, runs, _overrides(folder / "multirun.yaml", ("hydra", "overrides", "task")))
+    record = _json(folder / "run.json")
+    if not record:
+        hint = "name the folder of a sweep or of a run, such as outputs/DATE/TIME-ID"
+        raise DataError(f"{folder} holds neither a sweep nor a run", hint=hint)
+    run = _run(folder, {}, record["state"])
+    return Material(folder, False, [run], _overrides(folder / ".hydra" / "overrides.yaml"))
+
+
+def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
+    record = _json(folder / "run.json")
+    values = {key: _value(record.get("config", {}), key, text) for key, text in varied.items()}
+    return Run(folder.name, values, state, record, _json(folder / "analysis" / "summary.json"), folder)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}", hint="no report can be made of it") from error
+
+
+def _varied(overrides: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """Of each run the overrides that not all runs share."""
+    split = [dict(one.lstrip("+~").partition("=")[::2] for one in own) for own in overrides]
+    keys = dict.fromkeys(key for own in split for key in own if not key.startswith("hydra"))
+    differing = [key for key in keys if len({own.get(key) for own in split}) > 1]
+    return [{key: str(redacted(own[key], key)) for key in differing if key in own} for own in split]
+
+
+def _value(config: Mapping[str, Any], key: str, text: str) -> Any:
+    """What a config holds under a dotted key; for a config group, which holds many values, the option's name."""
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return text if value is None or isinstance(value, Mapping) else value
+
+
+def _overrides(path: Path, place: Sequence[str] = ()) -> list[str]:
+    try:
+        value = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError):
+        return []
+    for part in place:
+        value = (value or {}).get(part)
+    return [str(_redacted(str(one))) for one in value or ()]
+
+
+def _redacted(override: str) -> str:
+    key, equals, value = override.partition("=")
+    return f"{key}{equals}{redacted(value, key)}"

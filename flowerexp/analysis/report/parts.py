@@ -1,0 +1,60 @@
+"""What a report is put together from: findings, and sections of sentences, pictures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from matplotlib.figure import Figure
+
+from flowerexp.analysis.report.svg import inline
+
+MOST_ROWS = 200
+"""Lines of a table on a page; all of them are in the files beside it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A number, and the sentence that says what it is."""
+
+    figure: str
+    text: str
+    tone: Literal["plain", "good", "warn"] = "plain"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text; the columns in `right` are numbers."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An ``<svg>`` element and what it shows."""
+
+    svg: str
+    caption: str
+
+
+@dataclass
+class Section:
+    """A section; `folded` ones are closed on a screen until they are asked for."""
+
+    key: str
+    title: str
+    text: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    folded: bool = False
+
+    def draw(self, made: Figure | None, caption: str) -> None:
+        """Add a picture, if there is one."""
+        if made is not None:
+            self.pictures.append(Picture(inline(made, f"{self.title}. {caption}"), caption))
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.pictures or self.tables)

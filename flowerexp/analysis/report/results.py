@@ -1,0 +1,128 @@
+"""The sections that say what came out: runs, rates, caching, money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.report import charts
+from flowerexp.analysis.report.findings import between, times
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
+from flowerexp.analysis.report.runs import Run, short, shown
+from flowerexp.analysis.report.svg import name_of, number
+
+
+def runs(material: Material) -> Section:
+    """The table of all runs."""
+    section = Section("runs", "The runs" if material.is_sweep else "The run")
+    readers = list(dict.fromkeys(reader for run in material.runs for reader in run.rates))
+    keys = list(dict.fromkeys(key for run in material.runs for key in run.varied))
+    priced = any(run.dollars is not None for run in material.runs)
+    head = ["run", *map(short, keys)]
+    for reader in readers:
+        head += [f"{name_of(reader)}, images/s", "95 % interval"]
+    head += ["seconds", *(["dollars"] if priced else []), "verdict"]
+    lines = [_run(run, keys, readers, priced) for run in material.runs[:MOST_ROWS]]
+    section.tables.append(Table(head, lines, frozenset(range(1 + len(keys), len(head) - 1))))
+    if len(material.runs) > MOST_ROWS:
+        section.text.append(f"The first {MOST_ROWS} of {len(material.runs)} runs; all are in runs.csv and cells.csv.")
+    section.tables += _other_columns(material)
+    return section
+
+
+def _run(run: Run, keys: Sequence[str], readers: Sequence[str], priced: bool) -> list[str]:
+    line = [run.name, *(shown(run.varied[key]) if key in run.varied else "" for key in keys)]
+    for reader in readers:
+        group = run.rates.get(reader, {})
+        low, high = group.get("low"), group.get("high")
+        line.append(number(group["images_per_second"]) if group else "")
+        line.append(f"{number(low)} to {number(high)}" if low is not None and high is not None else "")
+    line.append(number(run.seconds) if run.seconds else "")
+    if priced:
+        line.append("" if run.dollars is None else f"{run.dollars:.4f}")
+    return [*line, run.verdict if run.verdict != "-" else run.state]
+
+
+def _other_columns(material: Material) -> Iterator[Table]:
+    """What an entrypoint of somebody's own has measured: the medians of its columns."""
+    found = [
+        (run, group["name"], group["columns"])
+        for run in material.measured
+        for group in run.summary["groups"]
+        if group.get("columns")
+    ]
+    names = list(dict.fromkeys(name for _, _, columns in found for name in columns))[:8]
+    if names:
+        lines = [
+            [run.label, group, *(number(columns[name]["median"]) if name in columns else "" for name in names)]
+            for run, group, columns in found[:MOST_ROWS]
+        ]
+        yield Table(["run", "rows", *(f"median {name}" for name in names)], lines, frozenset(range(2, 2 + len(names))))
+
+
+def speed(material: Material) -> Section:
+    """Rates by setting and by parameter."""
+    section = Section("speed", "How fast")
+    if len(material.timed):
+        count = len(charts.settings(material))
+        many = f" These are the {charts.MOST_LINES} fastest of {count} settings." if count > charts.MOST_LINES else ""
+        section.draw(
+            charts.overview(material),
+            "A large dot is a rate over all measurements of a setting, sum of images over sum of seconds, with its "
+            f"95\u00a0% interval; small dots are single runs.{many}",
+        )
+        section.draw(
+            charts.by_parameter(material), "The same by one parameter at a time; whatever else varies is pooled."
+        )
+    return section
+
+
+def cached(material: Material, caching: Caching | None) -> Section:
+    """Pairs of runs with caching and without."""
+    section = Section("caching", "What caching changes")
+    if caching is None:
+        return section
+    section.text.append(
+        "Runs that differ in caching alone, next to each other in time, are pairs. Caching changes how long a run "
+        "takes and how often each cell is measured, not how fast images are read."
+    )
+    labels = {
+        run.name: " ".join(f"{short(key)}={shown(value)}" for key, value in run.varied.items() if key != "caching")
+        or run.name
+        for run in material.runs
+    }
+    section.draw(
+        charts.caching_pairs(caching, labels),
+        "Wall time of measuring with caching and without; an action on an RDD that is not cached measures again.",
+    )
+    lines = [["wall time, off / on", times(caching.seconds.value), between(caching.seconds)]]
+    lines += [
+        [f"images/s of {name_of(reader)}, off / on", times(one.value), between(one)]
+        for reader, one in caching.rates.items()
+    ]
+    section.tables.append(
+        Table([f"over {len(caching.pairs)} pairs", "ratio", "95 % interval"], lines, frozenset({1, 2}))
+    )
+    return section
+
+
+def money(material: Material) -> Section:
+    """Clusters by time and dollars."""
+    section = Section("clusters", "Time and money")
+    clusters = list(dict.fromkeys(run.cluster for run in material.measured))
+    section.draw(
+        charts.time_and_money(material),
+        "A large dot is the mean of a cluster's runs, small dots are single runs; down and left is better.",
+    )
+    if len(clusters) > 1 or section.pictures:
+        lines = []
+        for cluster in clusters:
+            own = [run for run in material.measured if run.cluster == cluster]
+            costs = [run.dollars for run in own if run.dollars is not None]
+            mean = sum(run.seconds for run in own) / len(own)
+            lines.append(
+                [cluster, str(len(own)), number(mean), f"{sum(costs) / len(costs):.4f}" if costs else "unknown"]
+            )
+        section.tables.append(Table(["cluster", "runs", "seconds a run", "dollars a run"], lines, frozenset({1, 2, 3})))
+    return section

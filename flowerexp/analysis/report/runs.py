@@ -1,0 +1,95 @@
+"""One run of a report, and how its settings are named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a report.
+
+    Attributes:
+        name: its folder's name.
+        varied: what distinguishes it from the others of its sweep, by config key or group; plain values.
+        state: `finished`, `failed`, `skipped`, `lost`, `not started`, ...
+        record: the content of its ``run.json``, or nothing.
+        summary: the content of its ``summary.json``, or nothing.
+        folder: its folder.
+    """
+
+    name: str
+    varied: Mapping[str, Any]
+    state: str
+    record: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Its config, without secrets; nothing for a run that never started."""
+        config: Mapping[str, Any] = self.record.get("config", {})
+        return config
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What it ran on and with what data."""
+        facts: Mapping[str, Any] = self.record.get("facts", {})
+        return facts
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others: ``partitions=2 caching=true``."""
+        return " ".join(f"{short(key)}={shown(value)}" for key, value in self.varied.items()) or str(
+            self.record.get("name", self.name)
+        )
+
+    @property
+    def verdict(self) -> str:
+        """The verdict on its measurements, or that there is none."""
+        return str((self.record.get("verdict") or {}).get("state") or "-")
+
+    @property
+    def reasons(self) -> Sequence[str]:
+        """The verdict's reasons."""
+        return list((self.record.get("verdict") or {}).get("reasons") or ())
+
+    @property
+    def rates(self) -> dict[str, Mapping[str, Any]]:
+        """The groups of its summary that have a rate, by name: readers, or the entrypoint."""
+        return {
+            group["name"]: group
+            for group in self.summary.get("groups", ())
+            if group.get("images_per_second") is not None
+        }
+
+    @property
+    def seconds(self) -> float:
+        """Its wall time: all phases, those within others not counted twice."""
+        return float(sum(value for name, value in self.record.get("phases", {}).items() if "." not in name))
+
+    @property
+    def cluster(self) -> str:
+        """The name of its cluster."""
+        cluster = self.config.get("cluster", {})
+        return str(cluster.get("name") or cluster.get("kind") or "-")
+
+    @property
+    def dollars(self) -> float | None:
+        """What it cost, where that is known."""
+        cost = self.facts.get("cost/usd")
+        return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+
+
+def short(key: str) -> str:
+    """A key without its node: ``preprocess.partitions`` is ``partitions``."""
+    return key.rpartition(".")[2]
+
+
+def shown(value: Any) -> str:
+    """A config's value as its YAML has it."""
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

@@ -1,0 +1,135 @@
+"""The sections that let a reader check: verdicts, settings, and how to run it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
+from flowerexp.analysis.report.svg import name_of, number
+
+_NO_SETTINGS = ("home", "storage", "tracking", "sweep", "hydra", "skip_finished", "repeat")
+_FACTS = (
+    "spark",
+    "java",
+    "python",
+    "platform",
+    "host",
+    "cores",
+    "executors",
+    "git_commit",
+    "git_dirty",
+    "images",
+    "bytes",
+    "data_fingerprint",
+)
+
+
+def belief(material: Material) -> Section:
+    """Verdicts with their reasons, outliers, and how intervals are made."""
+    section = Section("verdicts", "Can it be believed?")
+    doubtful = [
+        run for run in material.runs if run.reasons or run.record.get("error") or run.state in ("failed", "lost")
+    ]
+    lines = [
+        [
+            run.name,
+            run.label,
+            run.verdict if run.reasons else run.state,
+            "; ".join(run.reasons) or str(run.record.get("error") or ""),
+        ]
+        for run in doubtful
+    ]
+    if lines:
+        section.tables.append(Table(["run", "what", "verdict", "why"], lines[:MOST_ROWS]))
+    far = [(run, one) for run in material.measured for one in run.summary.get("outliers", ())]
+    flagged = f"{len(far)} of {len(material.timed):,} measurements"
+    section.text.append(
+        f"Flagged as far from the others of its cell: {flagged}. They count everywhere."
+        if far
+        else f"No measurement of {len(material.timed):,} is far from the others of its cell."
+    )
+    if far:
+        worst = sorted(far, key=lambda pair: pair[1]["images_per_second"] / pair[1]["cell_median"])[:10]
+        section.tables.append(
+            Table(
+                ["run", "reader", "cell", "repetition", "images/s", "median of its cell"],
+                [
+                    [
+                        run.name,
+                        name_of(str(one["reader"])),
+                        f"{one['batch_size']} × {one['batch_number']}",
+                        str(one["repetition"]),
+                        number(one["images_per_second"]),
+                        number(one["cell_median"]),
+                    ]
+                    for run, one in worst
+                ],
+                frozenset({3, 4, 5}),
+            )
+        )
+    drifting = [
+        run.name for run in material.measured if any(group.get("steady_state") is False for group in run.rates.values())
+    ]
+    if drifting:
+        section.text.append(f"No steady state was reached in {len(drifting)} runs: {', '.join(drifting[:20])}.")
+    section.text.append(
+        "Every rate is a sum of images over a sum of seconds. Intervals hold 95 % and come from how far "
+        "repetitions of a cell, and runs that repeat each other, disagree: whichever is more."
+    )
+    return section
+
+
+def settings(material: Material) -> Section:
+    """What all runs share, and on what they ran; what they vary is in the table of runs."""
+    section = Section("settings", "Settings and machine", folded=True)
+    configs = [flat(run.config, without=_NO_SETTINGS) for run in material.runs if run.config]
+    shared = _shared(configs)
+    if shared:
+        section.tables.append(Table(["setting", "value"], [[key, _text(value)] for key, value in shared.items()]))
+    facts = _shared([dict(run.facts) for run in material.measured])
+    lines = [
+        [key, _text(value)] for key, value in facts.items() if key in _FACTS or key.startswith(("version.", "limit/"))
+    ]
+    if lines:
+        section.tables.append(Table(["fact", "value"], lines))
+    return section
+
+
+def flat(config: Mapping[str, Any], prefix: str = "", without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A nested config by dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        if key in without:
+            continue
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def _shared(values: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is the same in all of them."""
+    first = values[0] if values else {}
+    return {key: value for key, value in first.items() if all(key in one and one[key] == value for one in values)}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def again(material: Material) -> Section:
+    """How to run it again."""
+    section = Section("again", "Run it again")
+    if material.is_sweep or not material.runs[0].record.get("sweep_id"):
+        section.text.append(f"All of it: `{material.command}`")
+    known = [
+        (run, json.loads(path.read_bytes())) for run in material.runs if (path := run.folder / "mlflow.json").exists()
+    ]
+    ids = [(run, store["run_id"]) for run, note in known for store in note["stores"][-1:] if store.get("run_id")]
+    if ids:
+        run, run_id = ids[0]
+        what = f"one run, here {run.label}" if material.is_sweep else "this run, wherever its folder is"
+        section.text.append(f"{what[0].upper()}{what[1:]}: `flowerexp rerun {run_id[:8]}`")
+    section.text.append(f"Everything that was measured: `{material.folder}`")
+    return section

@@ -1,0 +1,46 @@
+"""`flowerexp report SWEEP`: make the report of a sweep, or of a run, again."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowerexp.errors import ConfigError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make each report, and print where it is."""
+    parser = argparse.ArgumentParser(
+        prog="flowerexp report",
+        description="Make the report of a sweep or a run: an HTML page that needs nothing else, Markdown, and tables.",
+    )
+    parser.add_argument("folder", nargs="+", help="a sweep's or a run's folder, or a part of a sweep's name")
+    parser.add_argument(
+        "--log", action="store_true", help="also put a sweep's report into MLflow, in place of an earlier"
+    )
+    options = parser.parse_args(arguments)
+
+    from flowerexp.analysis.report import make_report
+    from flowerexp.sweep.resume import find_sweep
+
+    home = Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
+    for name in options.folder:
+        folder = find_sweep(name, home)
+        print(make_report(folder)[0])
+        if options.log:
+            print(f"MLflow run {_log(folder)}")
+    return 0
+
+
+def _log(folder: Path) -> str:
+    from flowerexp import tracking
+    from flowerexp.journal import PLAN, Journal
+    from flowerexp.sweep.tables import RUNS
+
+    if not (folder / PLAN).exists() or not (folder / RUNS).exists():
+        hint = "leave --log out; a run's report is the file that was printed"
+        raise ConfigError(f"{folder} is no sweep that has ended", where="--log", hint=hint)
+    config = Journal(folder).read_plan()["runs"][0]["config"]
+    return tracking.log_sweep(folder, tracking.Store(**config["tracking"]))

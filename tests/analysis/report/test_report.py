@@ -1,0 +1,351 @@
+import html.parser
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flowerexp.analysis.report import FILES, make_report
+from flowerexp.analysis.report.cells import rate_of
+from flowerexp.analysis.report.gather import load
+from flowerexp.errors import DataError
+from flowerexp.measurements import write_parquet
+from tests.analysis.rows import grid, row, written
+from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, write_sweep
+
+CLUSTERS = {
+    "single_node": {"cost/usd": 0.031, "limit/network_mb_s": 250.0, "limit/vcpus": 8, "limit/decode_images_s": 900.0},
+    "eight_nodes": {
+        "cost/usd": 0.097,
+        "limit/network_mb_s": 250.0,
+        "limit/network_mb_s/cluster": 1750.0,  # of seven workers
+        "limit/vcpus": 14,
+        "limit/decode_images_s": 900.0,
+    },
+}
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would see: tags and attributes, and text by the section that it stands in."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.open: list[str] = []
+        self.text: dict[str, str] = {}
+        self.section = "head"
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "section":
+            self.section = dict(attrs).get("id") or "findings"
+        if tag not in ("meta", "use", "path", "rect", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in ("meta", "use", "path", "rect", "br"):
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("meta", "use", "path", "rect", "br"):
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text[self.section] = f"{self.text.get(self.section, '')} {data.strip()}".strip()
+
+    @property
+    def sections(self) -> list[str]:
+        return [value for tag, name, value in self.attributes if (tag, name) == ("section", "id")]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep over everything that has a section of its own, with its report."""
+    axes: dict[str, list[Any]] = {"cluster": list(CLUSTERS), "caching": [True, False], "repeat": [1, 2]}
+    secret = f"tracking.uri=http://me:{SECRET}@localhost:5000"
+    folder = write_sweep(tmp_path_factory.mktemp("sweep"), axes, CLUSTERS, overrides=["sweep.repeats=2", secret])
+    assert [path.name for path in make_report(folder)] == [*FILES]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(swept):
+    return Page(swept / "report.html")
+
+
+class TestPage:
+    def test_it_is_well_formed_and_ids_are_unique(self, page):
+        assert page.open == []
+        ids = Counter(value for _, name, value in page.attributes if name == "id")
+        repeated = [name for name, count in ids.items() if count > 1]
+        assert all(
+            re.fullmatch(r"[mp][0-9a-f]{10}", name) for name in repeated
+        )  # matplotlib's: equal ids, equal shapes
+        targets = re.findall(r'(?:href="|url\()#([^")]+)', page.source)
+        assert set(targets) <= set(ids)
+
+    def test_it_loads_nothing(self, page):
+        links = [value for _, name, value in page.attributes if name in ("src", "href", "xlink:href", "action", "data")]
+        assert links
+        assert all(value.startswith("#") for value in links)
+        addresses = set(re.findall(r"https?://[^\s\"'<)&]+", page.source))
+        assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://***@localhost:5000"}
+        assert not {"script", "link", "iframe", "img", "object"} & {*page.tags}
+        assert "@import" not in page.source
+
+    def test_pictures_take_all_their_colours_from_the_page(self, page):
+        pictures = re.findall(r"<svg.*?</svg>", page.source, re.DOTALL)
+        assert len(pictures) >= 6
+        for picture in pictures:
+            assert not re.findall(r"#[0-9a-f]{6}\b(?![0-9a-f])", picture)
+            assert "<style" not in picture
+        used = set(re.findall(r"var\((--[a-z0-9-]+)\)", page.source))
+        light, dark, paper = (set(re.findall(r"(--[a-z0-9-]+):", block)) for block in _schemes(page.source))
+        assert used - {"--font"} <= light & dark & paper
+
+    def test_it_has_the_sections_that_have_something_to_say(self, page):
+        found = ["speed", "runs", "caching", "clusters", "limits", "models", "verdicts", "settings", "again"]
+        assert page.sections == found  # there is no event log, so nothing about executors
+
+    def test_every_picture_says_what_it_shows(self, page):
+        labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
+        assert len(labels) == page.tags["svg"] == page.tags["figcaption"]
+        assert all(len(label) > 30 for label in labels)
+
+    def test_no_secret_is_shown(self, swept):
+        for name in FILES:
+            assert SECRET.encode() not in (swept / name).read_bytes()
+
+
+def _schemes(source):
+    light, rest = source.split("@media (prefers-color-scheme: dark)", 1)
+    dark, paper = rest.split("@media print", 1)
+    return light, dark, paper
+
+
+class TestFindings:
+    def test_readers_parameters_caching_and_limits_have_their_numbers(self, page):
+        text = page.text["findings"]
+        assert re.search(
+            r"3\.\d\d × TFRecords against image files: 1,\d{3} and \d{3} images/s \(95 % interval 3\.", text
+        )
+        assert re.search(r"1\.0\d × .* which may be chance", text)
+        assert re.search(r"[34]\.\d\d × the wall time of measuring without caching .*5 times instead of 1", text)
+        assert "all 8 runs are valid" in text
+
+    def test_the_question_is_made_of_what_varies(self, page):
+        assert (
+            "Which cluster reads fastest, and at what price, and does RDD.cache() make a job faster?"
+            in page.text["head"]
+        )
+
+    def test_the_question_of_an_experiment_stands_in_its_file(self, tmp_path):
+        page = Page(make_report(write_partitions(tmp_path))[0])
+        assert "Into how many TFRecord files should a data set be written?" in page.text["head"]
+
+    def test_two_partitions_against_sixteen_is_a_number_and_a_picture(self, tmp_path):
+        page = Page(make_report(write_partitions(tmp_path))[0])
+        assert re.search(
+            r"7\.9\d × the tasks at once in phase prepare with partitions 16 against 2: 15\.\d and 2",
+            page.text["findings"],
+        )
+        assert "on 16 and 2 of 16 executors; 50% and 6% of the cores were busy" in page.text["findings"]
+        assert page.text["executors"].count("(2 cores)") == 32  # 16 strips in each of two pictures
+        assert re.search(r"0 prepare 2 16 2 6% 2 of 16 50%", page.text["executors"])
+
+    def test_money_is_compared_where_it_is_known(self, page):
+        assert re.search(r"single_node 4 \d+\.?\d* 0\.0310 eight_nodes 4 \d+\.?\d* 0\.0970", page.text["clusters"])
+
+    def test_the_fraction_of_the_ceiling_is_of_the_host(self, page):
+        rate, ceiling, share = re.search(
+            r"TFRecords eight_nodes 23\.4 ([\d,]+) decoding ([\d,]+) (\d+)%", page.text["limits"]
+        ).groups()  # type: ignore[union-attr]
+        assert ceiling == "1,800"
+        assert float(share) == pytest.approx(100 * float(rate.replace(",", "")) / 1800, abs=0.6)
+
+
+class TestTables:
+    def test_a_line_for_each_run_reader_and_cell(self, swept):
+        table = pd.read_csv(swept / "cells.csv", dtype={"run": str})
+        assert len(table) == 8 * 2 * 9
+        keys = ["run", "cluster", "caching", "repeat", "verdict", "reader", "batch_size", "batch_number"]
+        counts = ["repetitions", "images", "seconds", "first_batch_seconds", "executions"]
+        rates = ["images_per_second", "steady_images_per_second", "median_images_per_second", "low", "high"]
+        assert [*table.columns] == keys + counts + rates
+        rows = pd.read_parquet(swept / "2" / "analysis" / "measurements.parquet")
+        own = rows[(rows.reader == "tfrecords") & (rows.batch_size == 4) & (rows.batch_number == 6)]
+        first = own[own.execution == 1]
+        (line,) = table[
+            (table.run == "2") & (table.reader == "tfrecords") & (table.batch_size == 4) & (table.batch_number == 6)
+        ].to_dict("records")
+        assert (line["repetitions"], line["executions"], line["images"]) == (3, 15, 72)
+        assert line["images_per_second"] == pytest.approx(72 / first.seconds.sum())
+        assert line["median_images_per_second"] == pytest.approx((first.images / first.seconds).median())
+        assert line["low"] < line["median_images_per_second"] < line["high"]
+        steady = (first.images - first.first_batch_images).sum() / (first.seconds - first.first_batch_seconds).sum()
+        assert line["steady_images_per_second"] == pytest.approx(steady)
+
+    def test_parquet_and_csv_hold_the_same(self, swept):
+        one, two = pd.read_csv(swept / "cells.csv"), pd.read_parquet(swept / "cells.parquet")
+        assert [*one.columns] == [*two.columns]
+        assert np.allclose(one["low"], two["low"].astype(float))
+        assert two["caching"].dtype == bool or str(two["caching"].dtype) == "boolean"
+
+    def test_markdown_has_the_same_findings_and_tables(self, swept, page):
+        text = (swept / "report.md").read_text()
+        assert text.startswith("# Which cluster reads fastest")
+        assert text.count("\n- **") == page.tags["b"]
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        assert all(
+            line.count("|") == lines[place - 1].count("|") or "---" not in line for place, line in enumerate(lines)
+        )
+        assert sum("---" in line for line in lines) == page.tags["table"]
+
+
+def test_repeats_that_disagree_widen_the_interval(tmp_path):
+    """Repetitions within a run agree to 5 %, but one run is half as fast as the other: that must be seen."""
+    folder = write_sweep(tmp_path, {"repeat": [1, 2]})
+    quiet = rate_of(load(folder).timed.query("reader == 'tfrecords'"), load(folder))
+    path = folder / "1" / "analysis" / "summary.json"
+    summary = json.loads(path.read_text())
+    for group in summary["groups"]:
+        group["images_per_second"] /= 2
+    path.write_text(json.dumps(summary))
+    loud = rate_of(load(folder).timed.query("reader == 'tfrecords'"), load(folder))
+    assert quiet is not None
+    assert loud is not None
+    assert quiet.reach is not None
+    assert loud.reach is not None
+    assert quiet.reach < 0.2
+    assert loud.reach > 10  # two runs are few: one degree of freedom
+
+
+def test_many_rows_are_aggregated_before_they_are_drawn(tmp_path):
+    folder = write_sweep(tmp_path, {"preprocess.partitions": [2, 16]})
+    small = make_report(folder)[0].stat().st_size
+    path = folder / "0" / "analysis" / "measurements.parquet"
+    rows = pd.read_parquet(path)
+    large = pd.concat([rows] * (200_000 // len(rows) + 1), ignore_index=True)
+    large["seconds"] *= np.random.default_rng(0).gamma(100, 0.01, len(large))
+    large.to_parquet(path)
+    html, _, table, _ = make_report(folder)
+    assert html.stat().st_size < 1.5 * small
+    assert len(pd.read_csv(table)) == 2 * 2 * 9
+    assert "200," in html.read_text()
+
+
+def test_of_many_settings_the_fastest_are_drawn(tmp_path):
+    folder = write_sweep(tmp_path, {"preprocess.partitions": [*range(1, 31)]}, repetitions=1)
+    rows = pd.read_parquet(folder / "29" / "analysis" / "measurements.parquet")
+    rows["seconds"] /= 2
+    rows.to_parquet(folder / "29" / "analysis" / "measurements.parquet")
+    page = Page(make_report(folder)[0])
+    assert "These are the 24 fastest of 30 settings." in page.text["speed"]
+    drawn = re.findall(r"partitions=(\d+)", page.text["speed"])
+    assert len(drawn) == 24
+    assert drawn[0] == "30"
+
+
+class TestWhatElseMayLieInAFolder:
+    def test_a_single_run_has_a_report_of_its_own(self, tmp_path):
+        paths = make_report(write_run(tmp_path / "one", config({})))
+        assert [path.parent for path in paths] == [tmp_path / "one" / "analysis"] * 4
+        page = Page(paths[0])
+        assert "How fast are image files and TFRecords read?" in page.text["head"]
+        assert "caching" not in page.sections
+
+    def test_failed_and_missing_runs_are_listed_with_their_reasons(self, tmp_path):
+        folder = write_sweep(tmp_path, {"caching": [True, False], "repeat": [1, 2]})
+        record = json.loads((folder / "1" / "run.json").read_text())
+        record |= {"state": "failed", "error": "no room | left\non device", "verdict": None}
+        (folder / "1" / "run.json").write_text(json.dumps(record))
+        (folder / "1" / "analysis" / "summary.json").unlink()
+        (folder / "2" / "run.json").unlink()
+        (folder / "2" / "analysis" / "summary.json").unlink()
+        (folder / "journal.jsonl").write_text(
+            '{"event":"failed","at":1,"run":"1"}\n{"event":"finished","at":1,"run":"0"}\n'
+        )
+        page = Page(make_report(folder)[0])
+        assert "2 of 4 runs are valid; 1 failed or lost" in page.text["findings"]
+        assert "no room | left" in page.text["verdicts"]
+        assert "not started" in page.text["runs"]
+        assert "no room \\| left on device" in (folder / "report.md").read_text()
+
+    def test_a_sweep_in_which_everything_failed_still_has_a_report(self, tmp_path):
+        folder = write_sweep(tmp_path, {"caching": [True, False]})
+        for name in ("0", "1"):
+            (folder / name / "analysis" / "summary.json").unlink()
+            (folder / name / "analysis" / "measurements.parquet").unlink()
+            (folder / name / "run.json").write_text(
+                json.dumps({"state": "failed", "error": "no Java", "started_at": 1.0})
+            )
+        (folder / "journal.jsonl").write_text(
+            '{"event":"failed","at":1,"run":"0"}\n{"event":"failed","at":1,"run":"1"}\n'
+        )
+        page = Page(make_report(folder)[0])
+        assert page.sections == ["runs", "verdicts", "again"]
+        assert page.text["verdicts"].count("no Java") == 2
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            [written(0, 1.0), written(1, 2.0), written(2, None)],
+            [{"latency_ms": 3.5, "batch_size": 2}, {"latency_ms": 4.5, "batch_size": 4}],
+            [{"note": "nothing to count"}],
+            [{"images": "many", "seconds": True, "reader": 7, "repetition": 2**70, "batch_size": [1]}],
+            [row()],
+            [row(batch_number=None), row(batch_size=None), row() | {"reader": None}],
+        ],
+    )
+    def test_rows_of_all_kinds_make_a_report(self, tmp_path, rows):
+        chosen = config({}) | {"entrypoint": {"name": "ping", "script": "ping.py"}}
+        page = Page(make_report(write_run(tmp_path / "one", chosen, rows=rows))[0])
+        assert {"runs", "verdicts", "again"} <= {*page.sections}
+        if "latency_ms" in rows[0]:
+            assert re.search(r"median latency_ms .* ping 4", page.text["runs"])
+
+    def test_what_users_write_is_text_and_no_markup(self, tmp_path):
+        nasty = "<script>alert('$x_1$')</script>"
+        folder = write_sweep(tmp_path, {"cluster": [nasty, "b"]})
+        page = Page(make_report(folder)[0])
+        assert "script" not in page.tags
+        assert nasty in page.text["runs"]
+
+    def test_what_hosts_did_during_measurements_is_told_where_it_is_known(self, tmp_path):
+        load = {"cpu_percent": 61.0, "net_bytes_s": 125e6, "load_before": 0.5}
+        rows = [one | load for one in grid()] + [row(repetition=9, cpu_percent=61.0)]
+        page = Page(make_report(write_run(tmp_path / "one", config({}), rows=rows))[0])
+        assert "CPU, % network, MB/s load average before" in page.text["executors"]
+        assert "TFRecords a 61 125 0.5" in page.text["executors"]
+
+    def test_an_event_log_that_cannot_be_read_costs_its_section_only(self, tmp_path):
+        folder = write_partitions(tmp_path)
+        for path in folder.glob("jobs/*/events/*"):
+            path.write_bytes(b'{"Event":"SparkListenerTaskEnd",\n')
+        page = Page(make_report(folder)[0])
+        assert "executors" not in page.sections
+        assert "speed" in page.sections
+
+    @pytest.mark.parametrize("damage", [None, "{}", "{"])
+    def test_what_is_no_sweep_and_no_run_is_one_clear_line(self, tmp_path, damage):
+        if damage:
+            (tmp_path / "run.json").write_text(damage)
+        with pytest.raises(DataError, match=r"holds neither a sweep nor a run|is damaged"):
+            make_report(tmp_path)
+
+
+def test_runs_without_measurements_files_are_passed_over(tmp_path):
+    folder = write_sweep(tmp_path, {"caching": [True, False]})
+    (folder / "0" / "analysis" / "measurements.parquet").unlink()
+    write_parquet([], folder / "1" / "analysis" / "measurements.parquet")
+    assert Page(make_report(folder)[0]).sections[0] == "runs"

@@ -1,0 +1,154 @@
+import pytest
+
+from flowerexp.analysis.verdict import drift, judge, outliers
+from tests.analysis.rows import grid, row, written
+
+
+def test_a_clean_run_is_valid():
+    assert judge(grid()).state == "valid"
+    assert judge(grid()).reasons == ()
+
+
+def test_reused_files_and_foreign_rows_are_valid():
+    assert judge([written(0, None), written(1, 0.5)]).state == "valid"
+    assert judge([written(0, 0.1), written(1, 3), written(2, 90)]).state == "valid"  # partitions, no repetitions
+    assert judge([{"latency_ms": 3}, {"latency_ms": 900}]).state == "valid"
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], "the run has no measurements"),
+        ([row(images=0), row()], "1 of 2 measurements have no images"),
+        ([row(), row(execution=2, images=0)], "1 of 2 measurements have no images"),
+        ([row(seconds=0.0)], "1 of 1 measurements took no time: the clock cannot be trusted"),
+        ([row(seconds=-1)], "1 of 1 measurements took no time: the clock cannot be trusted"),
+        ([row(seconds=float("nan"))], "1 of 1 measurements took no time: the clock cannot be trusted"),
+        ([row(execution=2)], "none of the 1 measurements is a first execution"),
+    ],
+)
+def test_invalid(rows, reason):
+    assert judge(rows).state == "invalid"
+    assert judge(rows).reasons == (reason,)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (
+            [row(repetition=again, seconds=seconds) for again, seconds in enumerate((1, 4, 2), start=1)],
+            "repetitions of a cell disagree: the middle half of their rates spans 75% of the median",
+        ),
+        (
+            [row(neighbours=2), row(neighbours=0), row(neighbours=1)],
+            "2 of 3 measurements overlapped others on their host, at most 2 each",
+        ),
+        (
+            [row(page_cache="unknown"), row()],
+            "whether the page cache was warm is unknown for 1 of 2 measurements",
+        ),
+        (
+            [row(page_cache="cold"), row(repetition=2), row(size=4), row(size=4, repetition=2)],
+            "the page cache was cold in some repetitions and warm in others, in 1 of 2 cells",
+        ),
+        ([row(seconds=None), row()], "1 of 2 measurements were not timed"),
+    ],
+)
+def test_suspect(rows, reason):
+    assert judge(rows).state == "suspect"
+    assert judge(rows).reasons == (reason,)
+
+
+def test_cold_and_warm_cells_are_not_mixed_repetitions():
+    assert judge([row(page_cache="cold"), row(size=4), row("image_files", page_cache="cold")]).state == "valid"
+
+
+def test_a_noisy_cell_among_quiet_ones_is_not_a_wide_spread():
+    rows = grid(noise=0.01)
+    rows[0]["seconds"] *= 9
+    assert judge(rows).state == "valid"
+
+
+def test_later_executions_are_not_held_against_a_run():
+    assert judge([row(), row(execution=2, page_cache="cold", neighbours=1, seconds=9)]).state == "valid"
+
+
+def test_all_reasons_are_told_the_worst_first():
+    verdict = judge([row(neighbours=1), row(repetition=2, images=0)])
+    assert verdict.state == "invalid"
+    assert [reason.split()[4] for reason in verdict.reasons] == ["have", "overlapped"]
+
+
+def drifting(by, noise=0.03):
+    """A grid whose every repetition is slower than the one before, by a share."""
+    rows = grid(repetitions=4, noise=noise)
+    for one in rows:
+        one["seconds"] *= (1 + by) ** (one["repetition"] - 1)
+    return rows
+
+
+def test_rates_that_fall_from_repetition_to_repetition_are_no_steady_state():
+    found = drift(drifting(0.08))
+    assert found is not None
+    assert found.change == pytest.approx(1 / 1.08**3 - 1, abs=0.02)
+    assert judge(drifting(0.08)).reasons == ("no steady state: the last repetition is 21% slower than the first",)
+    assert "faster than the first" in judge(drifting(-0.06)).reasons[0]
+
+
+def test_chance_and_small_changes_are_no_drift():
+    assert judge(drifting(0)).state == "valid"
+    assert judge(drifting(0.02)).state == "valid"  # 6 % in all, and certain
+    noisy = [row(repetition=again, seconds=seconds) for again, seconds in enumerate((1.0, 1.05, 0.9, 0.9), start=1)]
+    assert judge(noisy).state == "valid"
+    assert drift(noisy[:2]) is None
+    assert drift([{"latency_ms": 3}]) is None
+
+
+def test_certain_drift_without_any_noise_is_found():
+    found = drift([row(repetition=again, seconds=2.0**again) for again in (1, 2, 3)])
+    assert found is not None
+    assert [found.change, found.chance] == [pytest.approx(-0.75), pytest.approx(0, abs=1e-6)]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"load_before": 2.5}, "others were at work on the host of 1 of 2 measurements: the load average before them"),
+        ({"load_before": 1.6, "host_cores": 2}, "others were at work on the host"),
+        ({"first_batch_seconds": 9.0}, "in 1 of 3 measurements the first batch took longer than all of them"),
+        ({"started_at": 1e9 + 1.5, "started_ns": 0}, "a host's clock was set during the run, by 1.5 s"),
+    ],
+)
+def test_the_state_of_the_host_makes_a_run_suspect(more, reason):
+    quiet = row(repetition=2, load_before=0.4, started_at=1e9 + 7, started_ns=7_000_000_000)
+    verdict = judge([row(**more), quiet, row(repetition=3)])
+    assert verdict.state == "suspect"
+    assert verdict.reasons[0].startswith(reason)
+
+
+@pytest.mark.parametrize("more", [{"load_before": 5.0, "host_cores": 16}, {"load_before": None}, {"load_before": 1.5}])
+def test_a_load_that_a_host_can_bear_is_no_reason(more):
+    assert judge([row(**more)]).state == "valid"
+
+
+def test_clocks_of_different_hosts_need_not_agree():
+    hosts = [row(host=host, started_at=1e9 + away, started_ns=0) for host, away in (("a", 0), ("b", 500))]
+    assert judge(hosts).state == "valid"
+
+
+def test_an_outlier_is_flagged_and_stays():
+    rows = grid()
+    rows[5]["seconds"] *= 2
+    (flagged,) = outliers(rows)
+    assert {key: flagged[key] for key in ("reader", "batch_size", "batch_number", "repetition")} == {
+        key: rows[5][key] for key in ("reader", "batch_size", "batch_number", "repetition")
+    }
+    assert flagged["images_per_second"] == rows[5]["images"] / rows[5]["seconds"]
+    assert outliers(grid()) == []
+    assert outliers(grid(noise=0.3)) == []  # all are far apart, so none is
+
+
+def test_the_least_differences_are_no_outliers():
+    rows = grid(noise=0.0001)
+    rows[5]["seconds"] *= 1.05
+    assert outliers(rows) == []

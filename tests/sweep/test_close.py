@@ -1,0 +1,105 @@
+"""The end of a sweep, without its runs: tables, the report, and what MLflow is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flowerexp.commands import report
+from flowerexp.console import Screen
+from flowerexp.errors import ConfigError, DataError
+from flowerexp.journal import Journal
+from flowerexp.sweep.run import Sweep, planned_runs
+from flowerexp.tracking import Store
+from flowerexp.tracking.store import connect
+from tests.analysis.sweeps import config, write_run, write_sweep
+
+pytest_plugins = ["tests.tracking"]
+
+
+@pytest.fixture
+def folder(tmp_path, local_store):
+    """A sweep whose runs have all come home, and are to be logged to the test's store."""
+    folder = write_sweep(tmp_path / "14-05-18-dfea", {"caching": [True, False], "repeat": [1, 2]})
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["sweep_id"] = str(tmp_path)
+    for run in plan["runs"]:
+        run["config"] |= {"skip_finished": False, "tracking": vars(local_store)}
+    (folder / "plan.json").write_text(json.dumps(plan))
+    return folder
+
+
+def close(folder):
+    journal = Journal(folder)
+    runs = planned_runs(journal.read_plan(), folder, lambda script: "c0de")
+    Sweep(journal, runs, Screen()).run(lambda result: None, missing=[])
+
+
+def summaries(folder, store: Store):
+    client = connect(store)
+    experiment = client.get_experiment_by_name(store.experiment)
+    found = client.search_runs([experiment.experiment_id], f"tags.sweep_id = '{folder.parent}'")
+    return client, found
+
+
+def test_a_sweep_ends_with_its_report_and_mlflow_has_it(folder, local_store, capsys):
+    close(folder)
+    shown = capsys.readouterr().err
+    assert f"report    {folder / 'report.html'}" in shown
+    assert shown.index("folder ") < shown.index("report ")
+    client, (summary,) = summaries(folder, local_store)
+    logged = {artifact.path for artifact in client.list_artifacts(summary.info.run_id)}
+    assert {"report.html", "report.md", "cells.csv", "cells.parquet", "runs.csv", "measurements.parquet"} <= logged
+    assert "plan.json" not in logged
+
+
+def test_a_report_that_cannot_be_made_costs_nothing_else(folder, local_store, capsys):
+    (folder / "1" / "run.json").write_text("{")
+    close(folder)
+    shown = capsys.readouterr().err
+    assert "run.json is damaged" in shown
+    assert "open      flowerexp ui" in shown
+    client, (summary,) = summaries(folder, local_store)
+    logged = {artifact.path for artifact in client.list_artifacts(summary.info.run_id)}
+    assert "runs.csv" in logged
+    assert "report.html" not in logged
+
+
+def test_an_unfinished_sweep_has_no_report_until_somebody_asks(folder, capsys):
+    (folder / "journal.jsonl").write_text('{"event":"finished","at":1,"run":"0"}\n{"event":"lost","at":1,"run":"1"}\n')
+    close(folder)
+    assert not (folder / "report.html").exists()
+    capsys.readouterr()
+    assert report.main([str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder / 'report.html'}\n"
+    assert "1 failed or lost" in (folder / "report.md").read_text()
+
+
+class TestCommand:
+    def test_log_replaces_what_mlflow_has(self, folder, local_store, capsys):
+        close(folder)
+        capsys.readouterr()
+        (folder / "report.html").write_text("old")
+        assert report.main([str(folder), "--log"]) == 0
+        client, (summary,) = summaries(folder, local_store)
+        assert capsys.readouterr().out.splitlines() == [
+            str(folder / "report.html"),
+            f"MLflow run {summary.info.run_id}",
+        ]
+        path = client.download_artifacts(summary.info.run_id, "report.html")
+        assert Path(path).read_bytes() == (folder / "report.html").read_bytes()
+
+    def test_a_runs_report_lies_with_its_analysis(self, tmp_path, capsys):
+        folder = write_run(tmp_path / "one", config({}))
+        assert report.main([str(folder)]) == 0
+        assert capsys.readouterr().out == f"{folder / 'analysis' / 'report.html'}\n"
+        with pytest.raises(ConfigError, match=r"^--log: .* is no sweep that has ended; leave --log out"):
+            report.main([str(folder), "--log"])
+
+    def test_a_sweep_is_found_by_a_part_of_its_name(self, tmp_path, monkeypatch, capsys):
+        home = tmp_path / "home"
+        write_sweep(home / "outputs" / "2026-11-23" / "14-05-18-dfea", {"caching": [True, False]})
+        monkeypatch.setenv("FLOWEREXP_HOME", str(home))
+        assert report.main(["18-dfea"]) == 0
+        with pytest.raises(DataError, match="there is no sweep 'nothing'; the latest is"):
+            report.main(["nothing"])
