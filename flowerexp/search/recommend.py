@@ -15,7 +15,7 @@ from flowerexp.search.trials import Status, Trials
 BAND = 0.9
 """The probability that a value lies in its band."""
 
-SAMPLES = 32
+SAMPLES = 16
 """Joint samples of each of the model's settings: some 2,000 in all, so that a probability is good to 0.01 or so."""
 
 

@@ -23,7 +23,7 @@ FIRST = 3
 COMPLETED = 2
 """Runs that must have finished before our rule may stop: aborted ones alone say little about the differences."""
 
-HOPELESS = 0.01
+HOPELESS = 0.02
 """If no candidate has this chance to keep to the constraints, and none did, our rule gives up."""
 
 
