@@ -25,8 +25,8 @@ LENGTH = (0.5, 1.4)
 """Length scales: the mean and the standard deviation of their logarithm; a column is 1 long. The priors below are of
 the same form. Long ones are likely enough that few runs tell which column does not matter."""
 
-AMPLITUDE = (0.0, 0.6)
-"""How far clusters differ, in units of log cost: a factor of e, give or take."""
+AMPLITUDE = (-0.2, 0.6)
+"""How far clusters differ, in units of log cost: a factor of two or so."""
 
 NOISE = (float(np.log(0.08)), 0.7)
 """What no column explains, in units of log cost: one run's luck, and a cluster's own character."""
