@@ -72,7 +72,7 @@ class Search:
             return Stop(chosen.why, explanation, chosen.saving, chosen.spend)
         middle = low = high = None
         if chosen.posterior is not None:
-            middle, low, high = (float(column[chosen.index]) for column in band(chosen.posterior))
+            middle, low, high = (float(column[0]) for column in band(chosen.posterior.only(chosen.index)))
         candidate = self._trials.candidates[chosen.index]
         limits = self._limits(chosen.index)
         return Suggestion(candidate, chosen.why, explanation, limits, chosen.saving, chosen.spend, middle, low, high)

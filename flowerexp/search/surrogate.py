@@ -87,6 +87,10 @@ class Posterior:
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray(np.exp((low + high) / 2))
 
+    def only(self, index: int) -> Posterior:
+        """The same for one candidate, where all of them would be work for nothing."""
+        return Posterior(self.weights, self.mean[:, [index]], self.sd[:, [index]])
+
     def _average(self, values: Array) -> Array:
         return np.asarray((self.weights * values).sum(axis=0))
 

@@ -219,7 +219,7 @@ class Trials:
             status, value = trial.observation.status, self.value(trial)
             if status is Status.FINISHED:
                 known.append(Evidence(trial.index, log(value)))
-            elif trial.index in finished or status is Status.REFUSED:
+            elif trial.index in finished:
                 continue
             elif status is Status.ABORTED and value > 0:
                 known.append(Evidence(trial.index, log(value) + CENSORED, GUESS_SD))

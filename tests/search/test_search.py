@@ -228,6 +228,7 @@ def test_the_objective_time_needs_no_prices(candidates):
 def test_max_usd_bounds_a_search_for_time(candidates):
     limit = 1.2 * (finished(CHEAPEST).cost or 0)
     search = Search(candidates, Settings(objective=Objective.TIME, max_usd=limit, expected_runs=100))
+    assert suggested(search).limits.usd == pytest.approx(1.25 * limit)
     live(search)
     winner = (search.best() or (None, 0.0))[0]
     assert winner
