@@ -54,7 +54,7 @@ class Outcome:
     runs: int
     spend: float  # in runs on the optimum
     sure: float | None = None  # the probability it gave its winner
-    cpu: float | None = None  # CPU seconds a decision
+    cpu: Sequence[float] = ()  # CPU seconds of each decision
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Job:
         """The cost of the cheapest allowed run."""
         return min(run.cost for run in self.runs if self.allowed(run))
 
-    def outcome(self, winner: str | None, runs: int, spend: float, sure: float | None, cpu: float | None) -> Outcome:
+    def outcome(
+        self, winner: str | None, runs: int, spend: float, sure: float | None = None, cpu: Sequence[float] = ()
+    ) -> Outcome:
         """Judge a search by the table."""
         found = next((run for run in self.runs if run.candidate.name == winner), None)
         ratio = found.cost / self.optimum if found is not None and self.allowed(found) else None
@@ -89,20 +91,24 @@ def searched(job: Job, settings: Settings, noise: float) -> Outcome:
     factors = _noise(job, settings.seed, noise)
     search = Search([run.candidate for run in job.runs], settings)
     runs = {run.candidate.name: (run, factor) for run, factor in zip(job.runs, factors, strict=True)}
-    decisions, spend, count, start = 1, 0.0, 0, time.process_time()
-    while not isinstance(step := search.suggest(), Stop):
+    spend, cpu = 0.0, [time.process_time()]
+    while True:
+        step = search.suggest()
+        cpu[-1] = time.process_time() - cpu[-1]
+        if isinstance(step, Stop):
+            break
         run, factor = runs[step.candidate.name]
         cost, seconds, limit = run.cost * factor, run.seconds * factor, step.limits.usd
         status = Status.FINISHED if run.completed else Status.FAILED
         if limit is not None and cost > limit:
             cost, seconds, status = limit, seconds * limit / cost, Status.ABORTED
         search.tell(step.candidate, Observation(status, cost, seconds))
-        spend, count, decisions = spend + cost, count + 1, decisions + 1
-    cpu = (time.process_time() - start) / decisions
+        spend += cost
+        cpu.append(time.process_time())
     winner = search.best()
     ours = settings.rule is Rule.SAVING
     sure = search.recommendation().probability_best if ours else None
-    return job.outcome(winner[0].name if winner else None, count, spend, sure, cpu)
+    return job.outcome(winner[0].name if winner else None, len(cpu) - 1, spend, sure, cpu)
 
 
 def tpe(job: Job, settings: Settings, noise: float) -> Outcome:
@@ -135,7 +141,7 @@ def tpe(job: Job, settings: Settings, noise: float) -> Outcome:
     limit = job.max_seconds or float("inf")
     kept = [(c, r) for c, r in seen.values() if r.completed and r.seconds * factor[r.candidate.name] <= limit]
     winner = min(kept, key=lambda pair: pair[0])[1].candidate.name if kept else None
-    return job.outcome(winner, len(seen), sum(cost for cost, _ in seen.values()), None, None)
+    return job.outcome(winner, len(seen), sum(cost for cost, _ in seen.values()))
 
 
 def _noise(job: Job, seed: int, noise: float) -> np.ndarray:
@@ -223,7 +229,7 @@ def summary(outcomes: Sequence[Outcome]) -> Figures:
     all_found = sorted(found + [float("inf")] * (len(outcomes) - len(found)))
     spend = statistics.fmean(outcome.spend for outcome in outcomes)
     mean = statistics.fmean(found) if found else float("inf")
-    times = [outcome.cpu for outcome in outcomes if outcome.cpu is not None]
+    times = [each for outcome in outcomes for each in outcome.cpu]
     sure = [(o.sure, float(o.ratio is not None and o.ratio < 1 + 1e-9)) for o in outcomes if o.sure is not None]
     return {
         "p_optimum": sum(ratio < 1 + 1e-9 for ratio in found) / len(outcomes),
@@ -236,6 +242,7 @@ def summary(outcomes: Sequence[Outcome]) -> Figures:
         "total": mean + spend / 100,
         "said_sure": statistics.fmean(said for said, _ in sure) if sure else None,
         "cpu_ms_a_decision": 1000 * statistics.fmean(times) if times else None,
+        "cpu_ms_99th_percentile": 1000 * float(np.quantile(times, 0.99)) if times else None,
     }
 
 

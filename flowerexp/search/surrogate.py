@@ -21,12 +21,13 @@ DRAWS = 128
 """Settings of the hyper-parameters, a power of two; the same ones in every search. With 64 the figures still depended
 on which 64 they were; 256 gave what 128 gives."""
 
-LENGTH = (0.5, 1.4)
+LENGTH = (0.7, 1.4)
 """Length scales: the mean and the standard deviation of their logarithm; a column is 1 long. The priors below are of
 the same form. Long ones are likely enough that few runs tell which column does not matter."""
 
-AMPLITUDE = (-0.2, 0.6)
-"""How far clusters differ, in units of log cost: a factor of two or so."""
+AMPLITUDE = (-0.2, 0.45)
+"""How far clusters differ, in units of log cost: a factor of two or so. Not too wide: where a small amplitude is likely
+enough, a few clusters that cost alike make the model sure that a cliff it has not seen does not exist."""
 
 NOISE = (float(np.log(0.08)), 0.7)
 """What no column explains, in units of log cost: one run's luck, and a cluster's own character."""
