@@ -1,0 +1,29 @@
+"""Which cluster to rent: an adaptive choice of the next one to try, which stops when trying costs more than it saves.
+
+Pure and seeded: it knows nothing of Hydra, of clouds, of MLflow or of clocks.
+"""
+
+from flowerexp.search.candidate import Candidate, Shape
+from flowerexp.search.machines import shape_of
+from flowerexp.search.recommend import Prediction, Recommendation
+from flowerexp.search.rules import Why
+from flowerexp.search.search import Limits, Search, Stop, Suggestion
+from flowerexp.search.trials import Objective, Observation, Rule, Settings, Status
+
+__all__ = [
+    "Candidate",
+    "Limits",
+    "Objective",
+    "Observation",
+    "Prediction",
+    "Recommendation",
+    "Rule",
+    "Search",
+    "Settings",
+    "Shape",
+    "Status",
+    "Stop",
+    "Suggestion",
+    "Why",
+    "shape_of",
+]

@@ -1,0 +1,179 @@
+"""Which cluster to try next, and when to stop: one function for each rule."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf, isfinite
+
+import numpy as np
+
+from flowerexp.search.candidate import Array
+from flowerexp.search.surrogate import Posterior
+from flowerexp.search.trials import Rule, Status, Trials
+
+IMPROVEMENT = 0.1
+"""CherryPick stops when the improvement that it expects is less than this share of the best, and six have run."""
+
+FIRST = 3
+"""CherryPick's first picks, before its model chooses."""
+
+COMPLETED = 2
+"""Runs that must have finished before our rule may stop: aborted ones alone say little about the differences."""
+
+HOPELESS = 0.02
+"""If no candidate has this chance to keep to the constraints, and none did, our rule gives up."""
+
+
+class Why(StrEnum):
+    """The reason of a pick or of a stop."""
+
+    FIRST = "first"  # nothing is known yet
+    SAVING = "saving"  # it is expected to save more than it costs
+    LEARN = "learn"  # too few have run to judge that
+    IMPROVEMENT = "improvement"  # it is expected to improve on the best
+    LISTED = "listed"  # drawn, or next on the list
+    NOT_WORTH_IT = "not_worth_it"
+    HOPELESS = "hopeless"
+    MAX_RUNS = "max_runs"
+    ALL_TRIED = "all_tried"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The next candidate, or with ``index`` None, the end of the search."""
+
+    index: int | None
+    why: Why
+    saving: float | None = None  # expected over all production runs, in the objective's unit
+    spend: float | None = None  # expected for the run itself
+    posterior: Posterior | None = None
+
+
+def saving(trials: Trials) -> Pick:
+    """Ours: ``expected_runs`` times the expected saving of a run, less what the try costs, is to be large, and above 0.
+
+    What is saved is counted only where the candidate keeps to the constraints. As one model predicts both cost and
+    time (they differ by a price that is known), that is exact and needs no product of two chances.
+    """
+    evidence = trials.evidence()
+    if not evidence:
+        return Pick(_central(trials), Why.FIRST)
+    posterior = trials.surrogate.posterior(evidence)
+    best, ceilings = trials.best, trials.ceilings()
+    # Without a winner there is nothing to save against: any candidate that keeps to the constraints is worth having.
+    reference = best if isfinite(best) else 2 * float(np.exp(max(each.log_value for each in evidence)))
+    saved = trials.settings.expected_runs * posterior.gain(reference, ceilings)
+    spend = posterior.spend(np.minimum(trials.limits(), 2 * reference))
+    chosen = _argmax(trials, saved - spend)
+    known = float(saved[chosen]), float(spend[chosen]), posterior
+    if len(trials.tried) < trials.settings.min_runs:
+        return Pick(chosen, Why.SAVING if saved[chosen] > spend[chosen] else Why.LEARN, *known)
+    if not isfinite(best):
+        lost = posterior.chance(ceilings)[trials.open].max() < HOPELESS
+        return Pick(None, Why.HOPELESS, *known) if lost else Pick(chosen, Why.SAVING, *known)
+    if saved[chosen] > spend[chosen]:
+        return Pick(chosen, Why.SAVING, *known)
+    if sum(trial.observation.status is Status.FINISHED for trial in trials.told) < COMPLETED:
+        return Pick(chosen, Why.LEARN, *known)
+    return Pick(None, Why.NOT_WORTH_IT, *known)
+
+
+def cherrypick(trials: Trials) -> Pick:
+    """The paper's: expected improvement under one fitted Gaussian process; stop below 10 %, with at least 6 runs.
+
+    Constraints multiply the improvement by the chance to keep to them, and costs are modelled by their logarithm, as in
+    the paper. It aborts no run.
+    """
+    if len(trials.tried) < FIRST or not trials.evidence():
+        return Pick(_farthest(trials), Why.FIRST)
+    posterior = _fitted(trials)
+    best, ceilings = trials.best, trials.ceilings()
+    chance = posterior.chance(ceilings)
+    if not isfinite(best):
+        return Pick(_argmax(trials, chance), Why.IMPROVEMENT, posterior=posterior)
+    improvement = posterior.gain(best, np.full(len(chance), inf)) * chance
+    chosen = _argmax(trials, improvement)
+    known = float(trials.settings.expected_runs * improvement[chosen]), None, posterior
+    done = len(trials.tried) >= trials.settings.min_runs and improvement[chosen] < IMPROVEMENT * best
+    return Pick(None, Why.NOT_WORTH_IT, *known) if done else Pick(chosen, Why.IMPROVEMENT, *known)
+
+
+def random(trials: Trials) -> Pick:
+    """Any candidate, drawn without return."""
+    order = np.random.default_rng(trials.settings.seed).permutation(len(trials.candidates))
+    left = set(trials.open)
+    return Pick(next(int(index) for index in order if index in left), Why.LISTED)
+
+
+def exhaustive(trials: Trials) -> Pick:
+    """All of them, in the order given."""
+    return Pick(trials.open[0], Why.LISTED)
+
+
+RULES: dict[Rule, Callable[[Trials], Pick]] = {
+    Rule.SAVING: saving,
+    Rule.CHERRYPICK: cherrypick,
+    Rule.RANDOM: random,
+    Rule.EXHAUSTIVE: exhaustive,
+}
+
+
+def pick(trials: Trials) -> Pick:
+    """The next candidate by the rule of the settings, or the end."""
+    settings = trials.settings
+    if not trials.open:
+        return Pick(None, Why.ALL_TRIED)
+    if settings.rule is not Rule.EXHAUSTIVE and trials.runs >= settings.max_runs:
+        return Pick(None, Why.MAX_RUNS)
+    return RULES[settings.rule](trials)
+
+
+def _central(trials: Trials) -> int:
+    """One of the third of the candidates that lie nearest to the middle, drawn by the seed.
+
+    A corner is the smallest or the largest cluster, and the first run has no limit yet: measured, three picks far
+    from each other cost more than they taught.
+    """
+    middle = np.argsort(((trials.points - 0.5) ** 2).sum(axis=1), kind="stable")
+    third = max(1, len(middle) // 3)
+    rng = np.random.default_rng(trials.settings.seed)
+    order = [*rng.permutation(middle[:third]), *middle[third:]]
+    left = set(trials.open)
+    return next(int(index) for index in order if index in left)
+
+
+def _farthest(trials: Trials) -> int:
+    """The candidate farthest from all that were tried, or the seed's first one."""
+    if not trials.tried:
+        return random(trials).index or 0
+    gaps = ((trials.points[:, None, :] - trials.points[None, trials.tried, :]) ** 2).sum(axis=2).min(axis=1)
+    ties = np.random.default_rng(trials.settings.seed).random(len(gaps)) * 1e-9
+    return _argmax(trials, gaps + ties)
+
+
+def _fitted(trials: Trials) -> Posterior:
+    """One Gaussian process, Matern 5/2 with a length scale a column, at its largest marginal likelihood."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    evidence = trials.evidence()
+    points = trials.points if trials.points.shape[1] else np.zeros((len(trials.points), 1))
+    lengths = np.ones(points.shape[1])
+    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5) + WhiteKernel(1e-3, (1e-6, 1.0))
+    model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0)
+    values = np.array([each.log_value for each in evidence])
+    with warnings.catch_warnings():  # a length scale at its bound says that a column does not matter
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(points[[each.index for each in evidence]], values)
+    mean, sd = model.predict(points, return_std=True)
+    return Posterior(np.ones((1, 1)), mean[None, :], np.maximum(sd, 1e-9)[None, :])
+
+
+def _argmax(trials: Trials, values: Array) -> int:
+    """The open candidate with the largest value, the first of equals."""
+    left = trials.open
+    return left[int(np.argmax(values[left]))]

@@ -1,0 +1,301 @@
+"""The search as a sweep uses it: what is suggested, when it stops, what wins."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowerexp.errors import ConfigError
+from flowerexp.search import (
+    Candidate,
+    Objective,
+    Observation,
+    Rule,
+    Search,
+    Settings,
+    Shape,
+    Status,
+    Stop,
+    Suggestion,
+    Why,
+)
+from tests.search.conftest import clusters, finished, live
+
+CHEAPEST = min(clusters(), key=lambda candidate: finished(candidate).cost or 0)
+
+
+def names(told):
+    return [candidate.name for candidate, _ in told]
+
+
+def suggested(search: Search) -> Suggestion:
+    step = search.suggest()
+    assert isinstance(step, Suggestion)
+    return step
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_same_seed_same_sequence_and_another_seed_another(candidates, rule):
+    def sequence(seed):
+        return names(live(Search(candidates, Settings(rule=rule, seed=seed, max_runs=5))))
+
+    assert sequence(3) == sequence(3)
+    assert len({tuple(sequence(seed)) for seed in range(3)}) > 1 or rule is Rule.EXHAUSTIVE
+
+
+def test_suggest_without_news_changes_nothing(search):
+    live_first = suggested(search)
+    assert suggested(search) == live_first
+    search.recommendation()
+    assert suggested(search) == live_first
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_finds_the_optimum_with_less_than_all(candidates, seed):
+    search = Search(candidates, Settings(expected_runs=100, seed=seed))
+    told = live(search)
+    winner, value = search.best() or (None, 0.0)
+    assert value <= 1.05 * (finished(CHEAPEST).cost or 0), winner
+    assert 6 <= len(told) < len(candidates)
+
+
+def test_stops_where_looking_further_would_cost_more_than_it_saves(candidates):
+    search = Search(candidates, Settings(expected_runs=100))
+    live(search)
+    stop = search.suggest()
+    assert isinstance(stop, Stop)
+    assert stop.why is Why.NOT_WORTH_IT
+    assert (stop.expected_saving or 0) < (stop.expected_spend or 0)
+    assert "100 runs" in stop.explanation
+
+
+def test_looks_longer_for_a_job_that_will_run_more_often(candidates):
+    def count(expected):
+        return sum(len(live(Search(candidates, Settings(expected_runs=expected, seed=seed)))) for seed in range(4))
+
+    assert count(5) < count(5000)
+
+
+def test_max_runs_ends_it(candidates):
+    search = Search(candidates, Settings(expected_runs=1e6, max_runs=8))
+    assert len(live(search)) == 8
+    stop = search.suggest()
+    assert isinstance(stop, Stop)
+    assert stop.why is Why.MAX_RUNS
+
+
+def test_replay_equals_live(candidates):
+    settings_ = Settings(expected_runs=100, seed=5)
+    whole = Search(candidates, settings_)
+    told = live(whole)
+    for cut in range(len(told)):
+        resumed = Search(candidates, settings_)
+        for candidate, seen in told[:cut]:
+            resumed.tell(candidate, seen)
+        assert suggested(resumed).candidate == told[cut][0]
+    for candidate, seen in told[cut:]:
+        resumed.tell(candidate, seen)
+    assert resumed.suggest() == whole.suggest()
+    assert resumed.recommendation() == whole.recommendation()
+
+
+def test_a_prior_observation_is_used_but_not_paid_for(candidates):
+    search = Search(candidates, Settings(expected_runs=100))
+    for candidate in candidates[::2]:
+        search.tell(candidate, finished(candidate), prior=True)
+    before = search.recommendation()
+    assert before.spent == 0
+    assert before.runs == 0
+    told = live(search)
+    assert not set(names(told)) & {candidate.name for candidate in candidates[::2]}
+    assert search.recommendation().spent == pytest.approx(sum(seen.cost or 0 for _, seen in told))
+
+
+def test_limits_follow_the_best_and_the_constraint(candidates):
+    search = Search(candidates, Settings(max_seconds=400))
+    first = suggested(search)
+    rate = (first.candidate.usd_per_hour or 0) / 3600
+    assert first.limits.seconds == pytest.approx(500)
+    assert first.limits.usd == pytest.approx(500 * rate)
+    free = Search(candidates, Settings())
+    assert suggested(free).limits.usd is None
+    free.tell(first.candidate, Observation(Status.FINISHED, 2.0, 100.0))
+    assert suggested(free).limits.usd == pytest.approx(2.5)
+
+
+def test_a_start_that_is_billed_too_moves_the_limits(candidates):
+    search = Search(candidates, Settings(max_seconds=400))
+    one = candidates[7]
+    seen = finished(one)
+    search.tell(one, replace(seen, cost=2 * (seen.cost or 0)))
+    step = suggested(search)
+    rate = (step.candidate.usd_per_hour or 0) / 3600
+    assert step.limits.usd == pytest.approx(2 * rate * (step.limits.seconds or 0))
+
+
+@given(st.lists(st.tuples(st.integers(0, 19), st.sampled_from(Status)), max_size=25))
+@settings(max_examples=30, deadline=None)
+def test_whatever_is_told_only_what_finished_wins(events):
+    candidates = clusters()
+    search = Search(candidates, Settings(expected_runs=100))
+    done = {}
+    for index, status in events:
+        seen = finished(candidates[index])
+        cost = (seen.cost or 0) * (1e-3 if status is not Status.FINISHED else 1)  # temptingly cheap
+        search.tell(candidates[index], Observation(status, cost, seen.seconds))
+        if status is Status.FINISHED:
+            done[candidates[index].name] = cost
+    step, result = search.suggest(), search.recommendation()
+    assert (result.winner.name if result.winner else None) == (min(done, key=lambda name: done[name]) if done else None)
+    if isinstance(step, Suggestion):
+        assert step.candidate not in [candidates[index] for index, _ in events]
+    else:
+        assert result.winner or len({index for index, _ in events}) == len(candidates) or step.why is Why.MAX_RUNS
+    assert 0 <= result.probability_best <= 1 + 1e-9
+
+
+def test_refused_is_removed_and_tells_nothing(candidates):
+    search = Search(candidates, Settings(expected_runs=100))
+    untouched = Search(candidates, Settings(expected_runs=100))
+    one, two = candidates[8], candidates[3]
+    for each in (search, untouched):
+        each.tell(one, finished(one))
+    search.tell(two, Observation(Status.REFUSED, 0.5, 10.0))
+    bands = [{p.candidate.name: p.median for p in each.recommendation().predictions} for each in (search, untouched)]
+    assert bands[0] == bands[1]
+    assert search.recommendation().spent == untouched.recommendation().spent + 0.5
+    assert two.name not in names(live(search))
+
+
+def test_all_refused_ends_without_a_winner(candidates):
+    search = Search(candidates, Settings())
+    told = live(search, lambda _: Observation(Status.REFUSED))
+    assert len(told) == len(candidates)
+    assert search.recommendation().winner is None
+
+
+def test_a_failed_run_makes_its_neighbours_less_likely(candidates):
+    search = Search(candidates, Settings())
+    for candidate in candidates[5:10]:
+        search.tell(candidate, finished(candidate))
+    before = search.recommendation().predictions[19].median
+    search.tell(candidates[18], Observation(Status.FAILED, 0.0, 1.0))
+    after = search.recommendation().predictions[19].median
+    assert before is not None
+    assert after is not None
+    assert after > before
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rule", [Rule.SAVING, Rule.CHERRYPICK])
+def test_the_winner_keeps_to_max_seconds(candidates, seed, rule):
+    limit = 450.0
+    allowed = [c for c in candidates if (finished(c).seconds or 0) <= limit]
+    assert CHEAPEST not in allowed
+    search = Search(candidates, Settings(rule=rule, expected_runs=100, max_seconds=limit, seed=seed))
+    live(search)
+    winner, value = search.best() or (None, 0.0)
+    assert winner in allowed
+    if rule is Rule.SAVING:
+        assert value <= 1.1 * min(finished(c).cost or 0 for c in allowed)
+
+
+def test_gives_up_where_no_cluster_can_keep_to_max_seconds(candidates):
+    search = Search(candidates, Settings(max_seconds=5))
+    told = live(search)
+    stop = search.suggest()
+    assert isinstance(stop, Stop)
+    assert stop.why is Why.HOPELESS
+    assert len(told) <= 12
+    assert search.recommendation().winner is None
+
+
+def test_the_objective_time_needs_no_prices(candidates):
+    free = [replace(candidate, usd_per_hour=None) for candidate in candidates]
+    search = Search(free, Settings(objective=Objective.TIME, expected_runs=100))
+    while isinstance(step := search.suggest(), Suggestion):
+        seconds = finished(next(c for c in candidates if c.name == step.candidate.name)).seconds or 0
+        assert step.limits.usd is None
+        limit = step.limits.seconds
+        late = limit is not None and seconds > limit
+        seen = Observation(Status.ABORTED if late else Status.FINISHED, None, limit if late else seconds)
+        search.tell(step.candidate, seen)
+    value = (search.best() or (None, 0.0))[1]
+    assert value <= 1.1 * min(finished(candidate).seconds or 0 for candidate in candidates)
+
+
+def test_max_usd_bounds_a_search_for_time(candidates):
+    limit = 1.2 * (finished(CHEAPEST).cost or 0)
+    search = Search(candidates, Settings(objective=Objective.TIME, max_usd=limit, expected_runs=100))
+    assert suggested(search).limits.usd == pytest.approx(1.25 * limit)
+    live(search)
+    winner = (search.best() or (None, 0.0))[0]
+    assert winner
+    assert (finished(winner).cost or 0) <= limit
+
+
+def test_the_recommendation_adds_up(search, candidates):
+    told = live(search)
+    result = search.recommendation()
+    assert result.spent == pytest.approx(sum(seen.cost or 0 for _, seen in told))
+    assert result.runner_up_value is not None
+    assert result.value is not None
+    assert result.value <= result.runner_up_value
+    assert [p.candidate for p in sorted(result.predictions, key=lambda p: (p.order is None, p.order))][: len(told)] == [
+        candidate for candidate, _ in told
+    ]
+    assert sum(p.probability_best for p in result.predictions) == pytest.approx(1)
+    assert all(0 < (p.low or 0) < (p.median or 0) < (p.high or 0) for p in result.predictions)
+    assert result.typical is not None
+    assert result.pays_after == pytest.approx(result.spent / (result.typical - result.value))
+
+
+def test_all_tried_is_certain(candidates):
+    search = Search(candidates, Settings(rule=Rule.EXHAUSTIVE))
+    assert len(live(search)) == len(candidates)
+    result = search.recommendation()
+    assert result.winner == CHEAPEST
+    assert result.probability_best == 1
+
+
+def test_clusters_that_look_alike_and_only_one(candidates):
+    twins = [replace(candidates[0], name=name) for name in "abcdefgh"]
+    assert live(Search(twins, Settings()))
+    lone = Search(twins[:1], Settings())
+    assert len(live(lone)) == 1
+    assert lone.recommendation().winner == twins[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "4xc.large"}, "two clusters are called 4xc.large"),
+        ({"shape": Shape(0, 4, 2)}, "0 as its vCPUs"),
+        ({"shape": Shape(2, float("nan"), 2)}, "nan as its memory"),
+        ({"usd_per_hour": 0.0}, "price of 0.0"),
+    ],
+)
+def test_candidates_that_cannot_be_compared_are_refused(candidates, change, said):
+    with pytest.raises(ConfigError, match=said):
+        Search([replace(candidates[0], **change), *candidates[1:]])
+
+
+def test_what_a_user_can_get_wrong_is_one_line(candidates):
+    free = [replace(candidates[0], usd_per_hour=None), *candidates[1:]]
+    with pytest.raises(ConfigError, match="max_seconds needs"):
+        Search(free, Settings(max_seconds=100))
+    with pytest.raises(ConfigError, match="came to no dollars"):
+        Search(free).tell(free[0], Observation(Status.FINISHED, None, 12.0))
+    with pytest.raises(ConfigError, match="no clusters"):
+        Search([])
+    with pytest.raises(ConfigError, match="expected_runs is 0"):
+        Settings(expected_runs=0)
+    with pytest.raises(ConfigError, match="none of the clusters"):
+        Search(free).tell(Candidate("other", Shape(1, 1, 1)), Observation(Status.REFUSED))
+
+
+def test_cost_follows_from_seconds_and_price(candidates):
+    search = Search(candidates)
+    search.tell(candidates[0], Observation(Status.FINISHED, None, 3600.0))
+    assert search.recommendation().value == pytest.approx(candidates[0].usd_per_hour)
