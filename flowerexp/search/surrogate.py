@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
-from scipy.stats import qmc  # type: ignore[import-untyped]
+from scipy.special import ndtr, ndtri
+from scipy.stats import qmc
 
 from flowerexp.search.candidate import Array
 
