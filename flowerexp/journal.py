@@ -93,6 +93,7 @@ class Journal:
         ]
         text = json.dumps({**sweep, "runs": [*earlier, *listed]}, separators=(",", ":"))
         write_bytes(str(self.folder / PLAN), text.encode())
+        (self.folder / PLAN).chmod(0o600)  # it holds the configs as they are, which resume needs
 
     def read_plan(self) -> dict[str, Any]:
         """What `write_plan` wrote.

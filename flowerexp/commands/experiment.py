@@ -67,6 +67,7 @@ def _run(config: DictConfig) -> str | None:
 
     from flowerexp.app import origin_of
     from flowerexp.config import check
+    from flowerexp.config.redact import hide_in
     from flowerexp.console import Screen
     from flowerexp.orchestrate import run
 
@@ -75,7 +76,9 @@ def _run(config: DictConfig) -> str | None:
     folder = Path(hydra.hydra.runtime.output_dir)
     origin = origin_of(hydra)
     try:
-        result = run(check(config, origin), folder, screen)
+        checked = check(config, origin)
+        hide_in(folder.glob(f"{hydra.hydra.output_subdir}/*.yaml"), checked)
+        result = run(checked, folder, screen)
     except FlowerexpError as error:
         raise located(error, origin) from error
     _present(result)

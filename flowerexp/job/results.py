@@ -39,6 +39,7 @@ class Outcome:
     ended_at: float | None = None
 
 
+_PACKAGES = "list it in entrypoint.requires; clusters in the cloud install that with cluster.packages=stage"
 _FILES = ("measurements.jsonl", "phases.json", "status.json")
 
 
@@ -70,7 +71,9 @@ def read_outcome(results: Path, exit_code: int, tail: Sequence[str]) -> Outcome:
         status = json.loads((results / "status.json").read_bytes())
         phases = json.loads((results / "phases.json").read_bytes())
     except FileNotFoundError:
-        return Outcome("failed", f"the Spark job ended without results (exit code {exit_code}): {explain(tail)}")
+        line = explain(tail)
+        hint = _PACKAGES if "No module named" in line else None
+        return Outcome("failed", f"the Spark job ended without results (exit code {exit_code}): {line}", hint=hint)
     return Outcome(
         state=status["state"],
         error=status["error"],

@@ -103,8 +103,11 @@ class Drive(threading.Thread):
         except FlowerexpError as error:
             self._events.put(Event("refused", self.runs, str(error)))
             return
-        for found in self._found:
-            self._follow(found.submission, list(found.runs))
+        for number, found in enumerate(self._found):
+            rest = self._follow(found.submission, list(found.runs))
+            if rest:  # which that job did not come to
+                job = PlannedJob(self.cluster, rest[0].config["entrypoint"]["script"], rest)
+                self._run_job(job, f"jobs/{int(time.time())}-rest{number}")
         for job, name in self._jobs:
             self._run_job(job, name)
 

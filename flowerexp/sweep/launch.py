@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from flowerexp.app import App
 from flowerexp.config import check
+from flowerexp.config.redact import hide_in
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, MachineError
 from flowerexp.job.bundle import Bundle, find_script
@@ -88,6 +89,7 @@ def launch(
 
     with journal.held():
         earlier = _open(journal, config, first)
+        hide_in(iter([folder / "multirun.yaml"]), list(checked))
         journal.write_plan({"sweep_id": _sweep_id(folder), **vars(settings)}, runs, job_overrides, earlier)
         Sweep(journal, runs, Screen(), settings.max_clusters, settings.max_failures).run(deliver)
     return [returns[run.folder.name] for run in runs if run.folder.name in returns]
@@ -190,6 +192,7 @@ def _as_job(context: HydraContext, config: DictConfig, result: Result) -> JobRet
     """Let Hydra's job machinery run around a result that is there already: folder, logs, callbacks, JobReturn."""
 
     def task(_: DictConfig) -> str | None:
+        hide_in(result.run.folder.glob(f"{config.hydra.output_subdir}/*.yaml"), result.run.config)
         log.info("run %s %s", result.run.run_key, "failed" if result.error else "finished")
         if result.error:
             log.error(str(result.error))

@@ -50,10 +50,10 @@ def resume(folder: Path, screen: Screen, changed_code: bool = False, budget: flo
             if state.runs.get(run.folder.name) not in DONE:
                 preflight(run.config)
                 break
+        _bring_home_unseen(journal, runs, state)
+        state = journal.read()
         found = _running(state, runs)
         followed = {run.folder.name for one in found for run in one.runs}
-        _bring_home_unseen(journal, [run for run in runs if run.folder.name not in followed], state)
-        state = journal.read()
         missing = [
             run for run in runs if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed
         ]

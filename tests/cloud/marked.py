@@ -71,6 +71,12 @@ class Marked(Home):
 
     def start(self, *overrides: str) -> subprocess.Popen[str]:
         """Start the sweep with a run that is held, and return when that run has started, by the journal."""
+        process = self.launch(*overrides)
+        until(lambda: self.started(HELD) or process.poll() is not None)
+        return process
+
+    def launch(self, *overrides: str) -> subprocess.Popen[str]:
+        """Start the sweep with a run that is held."""
         self.hold(HELD)
         process = subprocess.Popen(
             [sys.executable, "-m", "flowerexp", *self.arguments(*overrides)],
@@ -81,7 +87,6 @@ class Marked(Home):
             text=True,
         )
         self.launchers.append(process)
-        until(lambda: self.started(HELD) or process.poll() is not None)
         return process
 
     def started(self, run: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.marked import Marked
+from tests.cloud.marked import Marked, until
 from tests.command import SMALL_GRID, Home
 from tests.fakes.cloud import FREE_TIER, Cloud
 
@@ -99,20 +99,26 @@ class TestWhatTheNotebookMet:
 
     def test_a_cluster_of_that_name_is_there_already(self, marked: Marked, cloud):
         """One that an earlier attempt left in ERROR, as the notebook's did, is no cluster to run on."""
-        cloud.fail_operation("CREATE", "INTERNAL", "no reason")
-        cloud.fail_next("DeleteCluster", "UNAVAILABLE", times=-1)
-        assert marked.sweeping().code == 1
-        (state,) = cloud.clusters().values()
-        assert state == "ERROR"
-        cloud.fail_next("DeleteCluster", "UNAVAILABLE", times=0)
+        with cloud.hold("create"):
+            launcher = marked.launch()
+            until(lambda: bool(cloud.clusters()))
+            launcher.kill()
+            launcher.wait()
+            cloud.fail_operation("CREATE", "INTERNAL", "no reason")
+        until(lambda: list(cloud.clusters().values()) == ["ERROR"])
+        marked.hold(None)
         answer = marked.resume()
         assert answer.code == 0, answer.err
-        assert cloud.counts().created == 2
-        assert cloud.counts().leaked == 0
+        assert (cloud.counts().created, cloud.counts().leaked) == (2, 0)
 
-    def test_a_package_is_missing(self, home, cloud):
-        cloud.lacking(*PACKAGES)
+    @pytest.mark.parametrize(
+        ("lacking", "message"),
+        [(PACKAGES, r"No module named 'cv2'.*cluster\.packages=stage"), (("tensorflow",), r"tensorflow-cpu==.*")],
+    )
+    def test_a_package_is_missing(self, home, cloud, lacking, message):
+        cloud.lacking(*lacking)
         answer = home("cluster=single_node", "cluster.packages=image", *DATA)
         assert answer.code == 1
-        assert "gcsfs" in answer.err
+        assert re.search(message, answer.err)
+        assert not list(home.path.glob("outputs/*/*/results/measurements.jsonl"))  # nothing was timed
         assert cloud.counts().leaked == 0

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from flowerexp.config.redact import HIDDEN, redacted
+from flowerexp.config.redact import HIDDEN, hide_in, redacted, secrets
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,11 @@ def test_the_rest_is_the_same_and_the_original_is_not_touched(config):
 
 def test_a_secret_that_is_not_set_stays_recognisable():
     assert redacted({"token": None}) == {"token": None}
+
+
+def test_secrets_are_hidden_in_files_of_others(tmp_path):
+    config = {"gcp": {"service_account": "me@x.iam"}, "uri": "http://user:pass@host/", "list": [{"password": "me"}]}
+    assert set(secrets(config)) == {"me@x.iam", "user:pass", "me"}
+    (tmp_path / "overrides.yaml").write_text("- gcp.service_account=me@x.iam\n- uri=http://user:pass@host/\n")
+    hide_in(tmp_path.glob("*.yaml"), config)
+    assert (tmp_path / "overrides.yaml").read_text() == "- gcp.service_account=***\n- uri=http://***@host/\n"
