@@ -34,6 +34,8 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
         for run in runs
     ]
     requires = {name: str(pin) for run in runs for name, pin in run.config["entrypoint"]["requires"].items()}
-    storage.write_bytes(str(folder / "job.json"), json.dumps({"requires": requires, "runs": listed}, indent=1).encode())
+    # What this machine lacks is met soon enough; on another one it is looked for before anything is timed.
+    probed = {} if cluster.on_this_host else requires
+    storage.write_bytes(str(folder / "job.json"), json.dumps({"requires": probed, "runs": listed}, indent=1).encode())
     script = Path(shutil.copy(bundle.script, folder))
     return JobFiles(folder, script, bundle.write(folder), folder / "job.json", scope, requires)

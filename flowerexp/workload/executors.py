@@ -135,7 +135,8 @@ def check_imports(context: Any, requires: Mapping[str, str]) -> None:
     raise ClusterError(
         f"{', '.join(missing)} cannot be imported on {', '.join(hosts[:_LISTED])}{more} ({why})",
         where="cluster",
-        hint=f"nothing was measured; install it in the Python of every node: pip install {wanted}",
+        hint="nothing was measured; on Dataproc cluster.packages=stage installs it; elsewhere, in the Python of every "
+        f"node: pip install {wanted}",
     )
 
 

@@ -64,6 +64,7 @@ def _ready(run: Run, spark: Any, requires: Mapping[str, str]) -> tuple[dict[str,
     try:
         if not executors.in_driver(context):
             executors.wait(context)
+        if requires:
             executors.check_imports(context, requires)
         return environment(spark), run
     except FlowerexpError as error:

@@ -39,12 +39,12 @@ def job(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "LazySession", Session)
     monkeypatch.setattr(runner, "environment", lambda spark: {"cores": 2})
 
-    def job(*entrypoints):
+    def job(*entrypoints, requires=None):
         runs = [
             {"run_key": f"key{number}", "config": {"number": number}, "output": str(tmp_path / str(number))}
             for number in range(len(entrypoints))
         ]
-        (tmp_path / "job.json").write_text(json.dumps({"requires": {"json": "any"}, "runs": runs}))
+        (tmp_path / "job.json").write_text(json.dumps({"requires": requires or {}, "runs": runs}))
         monkeypatch.setattr("sys.argv", ["script.py", "--job", str(tmp_path / "job.json")])
         runner.main(lambda spark, config: entrypoints[config["number"]]())
         assert (tmp_path / "stopped").exists()
@@ -165,6 +165,9 @@ def test_results_that_cannot_be_written_fail_the_process(job, tmp_path):
     assert (tmp_path / "stopped").exists()
 
 
+REQUIRES = {"json": "any"}
+
+
 class TestReady:
     """On a cluster, executors are waited for and looked at before the first run, once."""
 
@@ -177,7 +180,7 @@ class TestReady:
         return calls
 
     def test_once_for_all_runs(self, job, cluster):
-        assert {one.status["state"] for one in job(fine, fine)} == {"finished"}
+        assert {one.status["state"] for one in job(fine, fine, requires=REQUIRES)} == {"finished"}
         assert cluster == ["wait", {"json": "any"}]
 
     @pytest.mark.parametrize("what", ["wait", "check_imports"])
@@ -187,17 +190,21 @@ class TestReady:
 
         started = []
         monkeypatch.setattr(executors, what, refuse)
-        for one in job(lambda: started.append(1), lambda: started.append(2)):
+        for one in job(lambda: started.append(1), lambda: started.append(2), requires=REQUIRES):
             assert one.status["state"] == "failed"
             assert one.status["error"] == "cv2 cannot be imported on worker-1"
             assert (one.status["where"], one.status["hint"]) == ("cluster", "install it")
             assert one.status["facts"] == {"cores": 2}
         assert started == []
 
-    def test_this_machine_is_not_asked(self, job, cluster, monkeypatch):
+    def test_executors_that_are_threads_of_the_driver_are_not_waited_for(self, job, cluster, monkeypatch):
         monkeypatch.setattr(executors, "in_driver", lambda _: True)
+        job(fine, requires=REQUIRES)
+        assert cluster == [REQUIRES]
+
+    def test_nothing_is_asked_where_nothing_is_required(self, job, cluster):
         job(fine)
-        assert cluster == []
+        assert cluster == ["wait"]
 
 
 def test_a_driver_that_cannot_read_its_job_says_what_it_lacks(monkeypatch):
