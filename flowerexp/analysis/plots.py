@@ -40,7 +40,7 @@ AXES = {
 
 
 def plot_regressions(rows: Sequence[Row], fits: Sequence[Fit], folder: Path, name: str = "all") -> list[Path]:
-    """Draw ``regression_<reader>.png`` for each reader that has lines, and ``rates.png`` if there are cells to compare.
+    """Draw ``regression_<reader>.png`` for each reader that has lines, and ``rates.png`` of two or more cells.
 
     Args:
         rows: all rows; first executions are drawn.
@@ -62,7 +62,7 @@ def plot_regressions(rows: Sequence[Row], fits: Sequence[Fit], folder: Path, nam
     cells = [
         cell for group in summarise(rows, name).groups for cell in group.cells if cell.images_per_second is not None
     ]
-    if cells:
+    if len({(cell.batch_size, cell.batch_number) for cell in cells}) > 1:
         paths.append(_save(_rates_figure(groups, cells, colours), folder / "rates.png"))
     return paths
 

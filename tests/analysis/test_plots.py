@@ -75,7 +75,7 @@ def test_the_equation_names_the_parameter_and_the_sign():
     ("rows", "names"),
     [
         ([], []),
-        ([row()], ["rates.png"]),
+        ([row()], []),
         ([written(0, 1.0), written(1, 2.0), written(2, None)], []),
         ([{"latency_ms": size, "batch_size": size} for size in (1, 2, 4)], ["regression_ping_latency_ms.png"]),
         (
