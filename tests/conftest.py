@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +19,11 @@ from flowerexp import app
 from flowerexp.cluster import java
 from flowerexp.workload import synthetic
 from tests.buckets import StorageServer
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Measurements of one host wait for each other's slots, which lie in the temporary folder: workers have one each.
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix=f"flowerexp-{os.environ['PYTEST_XDIST_WORKER']}-")
+    atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
 hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
