@@ -80,7 +80,7 @@ def _cost_line(one: Expense) -> str:
     parts = {"machines": one.rate.machines, "disks": one.rate.disks, "addresses": one.rate.addresses}
     parts["Dataproc"] = one.rate.fee
     hourly = ", ".join(f"{what} {usd:.3f}" for what, usd in parts.items() if usd)
-    start = f"{duration(one.start)} to start and stop, assumed"
+    start = f"{duration(one.start)} to start and stop (assumed)"
     runs = f"and {duration(one.seconds)} of runs" if one.seconds else ""
     unknown = f"and {one.unknown} {'run' if one.unknown == 1 else 'runs'} of unknown length" if one.unknown else ""
     least = "at least" if one.unknown else "about"

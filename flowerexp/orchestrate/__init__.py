@@ -12,6 +12,7 @@ from typing import Any
 
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.journal import Journal
 from flowerexp.orchestrate.batch import Batch
 from flowerexp.orchestrate.events import Found, scope
 from flowerexp.orchestrate.home import RECORD, Result
@@ -42,6 +43,7 @@ def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[
     planned = plan([config], [folder], bundle.code_hash, extra or {})
     results: list[Result] = []
     ledger = Ledger(config)
-    Batch(planned, folder, screen, ledger=ledger).run(results.append)
+    with Journal(folder).held():  # so that a cleanup elsewhere does not take its cluster for a leftover
+        Batch(planned, folder, screen, ledger=ledger).run(results.append)
     settle(planned.runs, ledger.bills)
     return results[0]
