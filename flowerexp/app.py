@@ -62,7 +62,8 @@ class App(Hydra):
                 validate_sweep_overrides,
             )
             typed = {chosen: one for one, chosen in first.items()}
-            config.hydra.overrides.task = [typed.get(one, one) for one in config.hydra.overrides.task]
+            task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+            config.hydra.overrides.task = [typed.get(one, one) for one in task]
             return config
         except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
             raise self.explained(error, overrides) from error
@@ -75,7 +76,9 @@ class App(Hydra):
         """
         first = {}
         for override in OverridesParser.create().parse_overrides(list(overrides)):
-            if override.is_choice_sweep() and self.config_loader.get_group_options(override.key_or_group):
+            group = override.key_or_group
+            # An experiment may bring sweep axes, which are those of its own runs.
+            if override.is_choice_sweep() and group != "experiment" and self.config_loader.get_group_options(group):
                 value = next(iter(override.sweep_string_iterator()))
                 first[str(override.input_line)] = f"{override.get_key_element()}={value}"
         return first
