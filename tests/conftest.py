@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import absl.logging
 import hypothesis
 import pytest
 
@@ -24,6 +25,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Measurements of one host wait for each other's slots, which lie in the temporary folder: workers have one each.
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix=f"flowerexp-{os.environ['PYTEST_XDIST_WORKER']}-")
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
+
+# TensorFlow logs through a handler that closes its stream when logging is configured anew: pytest's own, of some test.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 hypothesis.settings.register_profile("busy machine", deadline=None)
 hypothesis.settings.load_profile("busy machine")
