@@ -64,6 +64,11 @@ class Search:
         self.settings = settings or Settings()
         self._trials = Trials(candidates, self.settings)
 
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What it chooses from, in the order given."""
+        return self._trials.candidates
+
     def suggest(self) -> Suggestion | Stop:
         """What to do next. Asking again, with nothing told in between, gives the same answer."""
         chosen = pick(self._trials)
