@@ -109,31 +109,33 @@ class Searching:
         state = self._journal.read()
         if state.looked:
             return
-        seen: dict[str, str | None] = {}
+        fingerprints: dict[str, str | None] = {}
         told = {event["run"] for event in state.observed}
         for run in self._runs:
-            if run.folder.name in told:
-                continue
-            known = index.load(run.config)
-            done = (
-                known.find(run.run_key, index.current_fingerprint(run.config, seen))
-                if known.knows(run.run_key)
-                else None
-            )
-            if done is not None:
-                earlier = {"run_id": done.run_id, "of": done.folder}
-                self._note(run, Status.FINISHED, done.seconds, earlier=earlier)
-                self._screen.say(
-                    f"known     {name_of(run)}: {done.seconds:.0f} s, finished before, MLflow run {done.run_id}"
-                )
-                continue
-            try:
-                if run.config["cluster"]["kind"] in IN_CLOUD:
-                    check_quota(run.config)
-            except QuotaError as error:
-                self._note(run, Status.REFUSED, error=str(error))
-                self._screen.say(f"refused   {name_of(run)}: {error}")
+            if run.folder.name not in told and not self._is_known(run, fingerprints):
+                self._drop_what_the_quota_refuses(run)
         self._journal.append("looked")
+
+    def _is_known(self, run: PlannedRun, fingerprints: dict[str, str | None]) -> bool:
+        """Tell the search of a run that finished before, of the same config, code and data."""
+        known = index.load(run.config)
+        if not known.knows(run.run_key):
+            return False
+        done = known.find(run.run_key, index.current_fingerprint(run.config, fingerprints))
+        if done is None:
+            return False
+        self._note(run, Status.FINISHED, done.seconds, earlier={"run_id": done.run_id, "of": done.folder})
+        self._screen.say(f"known     {name_of(run)}: {done.seconds:.3g} s, finished before, MLflow run {done.run_id}")
+        return True
+
+    def _drop_what_the_quota_refuses(self, run: PlannedRun) -> None:
+        if run.config["cluster"]["kind"] not in IN_CLOUD:
+            return
+        try:
+            check_quota(run.config)
+        except QuotaError as error:
+            self._note(run, Status.REFUSED, error=str(error))
+            self._screen.say(f"refused   {name_of(run)}: {error}")
 
     def _try(self, step: Suggestion, deliver: Callable[[Result], None], found: Sequence[Found]) -> Sequence[Found]:
         """Run what is suggested, unless it has ended already, unseen; returns the jobs that are left to follow."""
@@ -148,13 +150,20 @@ class Searching:
             if not own:
                 self._afford(run, deliver)
             self._sweep.batch(deliver, [] if own else [run], own, limit)
-        status, seconds, error = self._ended(run, limit)
+        before = sum(run.folder.name in job["runs"] for job in state.jobs) - len(own)
+        status, seconds, error = self._ended(run, limit, before)
         self._note(run, status, seconds, error, step)
         self._screen.say(self._account.outcome(error))
         return [one for one in found if one not in own]
 
-    def _ended(self, run: PlannedRun, limit: TimeLimit | None) -> tuple[Status, float | None, str]:
-        """How a run ended, its seconds, and what went wrong, by the journal and the run's record."""
+    def _ended(self, run: PlannedRun, limit: TimeLimit | None, before: int) -> tuple[Status, float | None, str]:
+        """How a run ended, its seconds, and what went wrong, by the journal and the run's record.
+
+        Args:
+            run: the run.
+            limit: how long it might take.
+            before: how often it had been submitted in vain: one that was not submitted since was refused its cluster.
+        """
         state, name = self._journal.read(), run.folder.name
         error = state.errors.get(name, "")
         if state.runs.get(name) in ("finished", "failed"):
@@ -163,7 +172,7 @@ class Searching:
             return status, record["ended_at"] - record["started_at"], error
         if limit is not None and limit.passed:
             return Status.ABORTED, limit.taken, "it can no longer win"
-        if not any(name in job["runs"] for job in state.jobs):
+        if sum(name in job["runs"] for job in state.jobs) == before:
             return Status.REFUSED, None, error
         now = time.time()
         return Status.FAILED, now - state.started.get(name, now), error
