@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.journal import SEARCH
-from flowerexp.search import Candidate, Objective, Observation, Recommendation, Search, Status, Stop, Suggestion
+from flowerexp.search import (
+    Candidate,
+    Objective,
+    Observation,
+    Recommendation,
+    Search,
+    Status,
+    Stop,
+    Suggestion,
+    amount,
+)
 from flowerexp.storage import write_bytes
 
 
@@ -59,7 +69,7 @@ class Account:
 
     def announcement(self, step: Suggestion) -> str:
         """Which cluster is tried, why, and for how long at most."""
-        limit = f"; at most {step.limits.seconds:.3g} s" if step.limits.seconds is not None else ""
+        limit = f"; at most {_time(step.limits.seconds)}" if step.limits.seconds is not None else ""
         number = sum(not one.prior and one.seen.status is not Status.REFUSED for one, _ in self._tries)
         return f"try {number + 1}     {step.candidate.name}: {step.explanation}{limit}"
 
@@ -67,7 +77,7 @@ class Account:
         """What came of the latest run, and the best so far."""
         one, best = self._tries[-1]
         status = one.seen.status
-        came_to = "" if status is Status.REFUSED else f" {self._price(one)}"
+        came_to = "" if status is Status.REFUSED else f" {_price(one.seen.cost)}{_time(one.seen.seconds or 0.0)}"
         why = f": {error}" if error else ""
         so_far = f"best so far {best[0].name}, {self._text(best[1])}" if best else "nothing to rent so far"
         return f"{status:<9} {one.candidate.name}{came_to}{why}; {so_far}"
@@ -154,22 +164,26 @@ class Account:
         lines = ["", f"stopped   {self._last['explanation']}"]
         if found["winner"] is None:
             return [*lines, "rent      none: no cluster finished the run within the constraints so far"]
-        cost = f"${found['usd']:.4g} a run, " if found["usd"] is not None else ""
-        lines.append(f"rent      {found['winner']}: {cost}{found['seconds']:.3g} s")
+        lines.append(f"rent      {found['winner']}: {_price(found['usd'])}{_time(found['seconds'])} a run")
         if found["runner_up"]:
             lines.append(f"next best {found['runner_up']}: {self._text(found['runner_up_value'])}")
         lines.append(f"sure      {found['probability_best']:.0%} that none of those not tried is better")
-        spent = f"${found['spent_usd']:.4g} on " if found["spent_usd"] is not None else ""
+        spent = f"{amount(found['spent_usd'], Objective.COST)} on " if found["spent_usd"] is not None else ""
         after = found["pays_after"]
         pays = f"; it pays after {math.ceil(after)} production runs, against the median cluster" if after else ""
         return [*lines, f"spent     {spent}{found['runs']} runs{pays}"]
 
-    def _price(self, one: Try) -> str:
-        usd = one.seen.cost
-        return (f"${usd:.4g}, " if usd is not None else "") + f"{one.seen.seconds or 0.0:.3g} s"
-
     def _text(self, value: float) -> str:
-        return f"${value:.4g}" if self._search.settings.objective is Objective.COST else f"{value:.3g} s"
+        return amount(value, self._search.settings.objective)
+
+
+def _price(usd: float | None) -> str:
+    """Dollars before seconds, where they are known."""
+    return "" if usd is None else f"{amount(usd, Objective.COST)}, "
+
+
+def _time(seconds: float) -> str:
+    return amount(seconds, Objective.TIME)
 
 
 def _finite(value: Any) -> Any:

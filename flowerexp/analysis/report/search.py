@@ -9,10 +9,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
-from flowerexp.analysis.report.svg import ACCENT, GOOD, INK, LINE, MUTED, PAPER, WARN, figure, plain, tidy
+from flowerexp.analysis.report.svg import ACCENT, GOOD, INK, LINE, MUTED, PAPER, WARN, figure, number, plain, tidy
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH
 
@@ -56,14 +57,15 @@ def _sentence(search: Mapping[str, Any]) -> str:
     best = search["recommendation"]
     if best["winner"] is None:
         return f"No cluster can be recommended: {search['explanation']}."
-    parts = [f"Rent `{best['winner']}`: {_price(best['usd'])}{best['seconds']:.3g} seconds a run."]
+    parts = [f"Rent `{best['winner']}`: {_price(best['usd'])}{number(best['seconds'])} seconds a run."]
     if best["runner_up"]:
-        unit = "${:.4g}" if search["unit"] == "usd" else "{:.3g} seconds"
-        parts.append(f"The next best is `{best['runner_up']}` with {unit.format(best['runner_up_value'])}.")
+        value = number(best["runner_up_value"])
+        came_to = f"${value}" if search["unit"] == "usd" else f"{value} seconds"
+        parts.append(f"The next best is `{best['runner_up']}` with {came_to}.")
     parts.append(f"That none of those not tried is better has a probability of {best['probability_best']:.0%}.")
     parts.append(f"The search ended after {best['runs']} runs: {search['explanation']}.")
     if best["spent_usd"] is not None:
-        parts.append(f"It spent ${best['spent_usd']:.4g}.")
+        parts.append(f"It spent ${number(best['spent_usd'])}.")
     if best["pays_after"]:
         after = math.ceil(best["pays_after"])
         parts.append(f"Against the median cluster that has paid for itself after {after} production runs.")
@@ -71,7 +73,7 @@ def _sentence(search: Mapping[str, Any]) -> str:
 
 
 def _price(usd: float | None) -> str:
-    return "" if usd is None else f"${usd:.4g} and "
+    return "" if usd is None else f"${number(usd)} and "
 
 
 def _line(place: int, one: Mapping[str, Any]) -> list[str]:
@@ -79,8 +81,8 @@ def _line(place: int, one: Mapping[str, Any]) -> list[str]:
     return [
         str(place),
         one["candidate"],
-        "" if seconds is None else f"{seconds:.3g}",
-        "" if usd is None else f"{usd:.4g}",
+        "" if seconds is None else number(seconds),
+        "" if usd is None else number(usd),
         one["status"],
         "it was known before" if one["prior"] else one["explanation"] or "",
     ]
@@ -100,7 +102,10 @@ def _picture(search: Mapping[str, Any]) -> Figure | None:
         _dot(panel, line, one, seen, search)
     tidy(panel, grid="x", thousands="")
     panel.set_xscale("log")
-    panel.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    low, high = panel.get_xlim()
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 30 * low else (1,)))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    panel.xaxis.set_minor_locator(NullLocator())
     panel.set_xlabel(_UNITS[search["unit"]])
     panel.set_yticks(range(len(shown)), [plain(one["name"]) for _, one in shown])
     panel.set_ylim(len(shown) - 0.5, -0.5)
