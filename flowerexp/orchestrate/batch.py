@@ -159,6 +159,8 @@ class Batch:
 
     def _handle(self, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
         if event.kind == "progress":
+            if self._limit:
+                self._limit.hear(event.message, time.time())
             listener(event.message)
         elif event.kind == "cluster":
             self._note_cluster(event.message)

@@ -93,6 +93,9 @@ def name_of(run: PlannedRun) -> str:
 def _check_alike(runs: Sequence[PlannedRun]) -> None:
     """Refuse runs that differ in what is measured: their times would not compare clusters."""
     first = runs[0].config
+    if runs[0].entrypoint == "write_tfrecords":
+        problem = "write_tfrecords writes its files once, and every later cluster finds them written"
+        raise ConfigError(problem, where="entrypoint", hint="search with read_speed, or an entrypoint of yours")
     seen: dict[str, str] = {}
     for run in runs:
         other = next((key for key in first if key not in _OF_THE_CLUSTER and run.config[key] != first[key]), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from flowerexp import index
@@ -17,6 +18,7 @@ from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, JobError, QuotaError
 from flowerexp.journal import Journal
 from flowerexp.orchestrate import RECORD, Found, Result, TimeLimit
+from flowerexp.orchestrate.limit import SHARED
 from flowerexp.orchestrate.preflight import check_quota
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Observation, Status, Stop, Suggestion
@@ -124,8 +126,12 @@ class Searching:
         done = known.find(run.run_key, index.current_fingerprint(run.config, fingerprints))
         if done is None:
             return False
-        self._note(run, Status.FINISHED, done.seconds, earlier={"run_id": done.run_id, "of": done.folder})
-        self._screen.say(f"known     {name_of(run)}: {done.seconds:.3g} s, finished before, MLflow run {done.run_id}")
+        try:
+            seconds = _seconds(Path(done.folder))
+        except OSError:  # its folder is gone
+            return False
+        self._note(run, Status.FINISHED, seconds, earlier={"run_id": done.run_id, "of": done.folder})
+        self._screen.say(f"known     {name_of(run)}: finished before, MLflow run {done.run_id}")
         return True
 
     def _drop_what_the_quota_refuses(self, run: PlannedRun) -> None:
@@ -167,9 +173,8 @@ class Searching:
         state, name = self._journal.read(), run.folder.name
         error = state.errors.get(name, "")
         if state.runs.get(name) in ("finished", "failed"):
-            record = json.loads((run.folder / RECORD).read_bytes())
             status = Status.FINISHED if state.runs[name] == "finished" else Status.FAILED
-            return status, record["ended_at"] - record["started_at"], error
+            return status, _seconds(run.folder), error
         if limit is not None and limit.passed:
             return Status.ABORTED, limit.taken, "it can no longer win"
         if sum(name in job["runs"] for job in state.jobs) == before:
@@ -227,3 +232,14 @@ class Searching:
         failed = self._account.count(Status.FAILED)
         if self._max_failures is not None and failed >= self._max_failures:
             raise JobError(f"{failed} runs of the search failed", where="hydra.launcher.max_failures")
+
+
+def _seconds(folder: Path) -> float:
+    """How long a run took, by its record, without making what later runs of the same data find made.
+
+    Raises:
+        OSError: there is no such record.
+    """
+    record = json.loads((folder / RECORD).read_bytes())
+    made = sum(record["phases"].get(phase, 0.0) for phase in SHARED)
+    return max(1e-3, float(record["ended_at"] - record["started_at"] - made))

@@ -234,6 +234,19 @@ def test_a_run_that_is_followed_anew_has_the_limit_from_its_first_start(sweep, w
     assert limit.taken > 3600
 
 
+def test_a_limit_begins_after_what_later_runs_share():
+    limit = TimeLimit(10)
+    limit.start(100.0)
+    limit.hear({"phase": "prepare", "done": 1, "total": 2}, 150.0)
+    assert not limit.passes(1000.0)
+    limit.hear({"phase": "measure", "done": 0, "total": 0}, 1005.0)
+    limit.hear({"phase": "measure", "done": 1, "total": 2}, 1010.0)
+    assert not limit.passes(1014.0)
+    assert limit.passes(1016.0)
+    assert not limit.passes(1017.0), "once is enough"
+    assert limit.taken == 11.0
+
+
 def test_a_cluster_that_nobody_needs_any_more_is_only_closed(sweep, world, config):
     left = config(*PLACE, "cluster=single_node")["cluster"]
     sweep(["cluster=four_nodes"], leftover=[left])

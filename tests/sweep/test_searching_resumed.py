@@ -71,7 +71,15 @@ class Pretended:
             state = "finished" if isinstance(how, float) else how
             if isinstance(how, float):
                 run.folder.mkdir(exist_ok=True)
-                (run.folder / "run.json").write_text(json.dumps({"started_at": 100.0, "ended_at": 100.0 + how}))
+                (run.folder / "run.json").write_text(
+                    json.dumps(
+                        {
+                            "started_at": 50.0,
+                            "ended_at": 100.0 + how,
+                            "phases": {"generate": 20.0, "prepare": 30.0, "measure": 1.0},
+                        }
+                    )
+                )
             self.journal.append(state, run=name)
 
 
@@ -140,6 +148,11 @@ def pretended_runs(folder: Path) -> int:
     return len(Journal(folder).read().observed)
 
 
+def test_what_later_runs_find_made_is_no_part_of_a_run(search):
+    sweep = search(lambda _: 12.0, rule="exhaustive")
+    assert {one["seconds"] for one in sweep.account["tries"]} == {12.0}
+
+
 def test_what_ended_unseen_is_not_run_again(search, tmp_path):
     def killed_after(run):
         return "killed" if pretended_runs(tmp_path / "sweep") == 1 else seconds_of(run)
@@ -149,7 +162,7 @@ def test_what_ended_unseen_is_not_run_again(search, tmp_path):
     journal = Journal(tmp_path / "sweep")
     (open_one,) = [name for name, state in journal.read().runs.items() if state == "started"]
     (journal.folder / open_one).mkdir()
-    (journal.folder / open_one / "run.json").write_text(json.dumps({"started_at": 5.0, "ended_at": 55.0}))
+    (journal.folder / open_one / "run.json").write_text(json.dumps({"started_at": 5.0, "ended_at": 55.0, "phases": {}}))
     journal.append("finished", run=open_one)  # brought home by the resume
     resumed = search(seconds_of)
     assert open_one not in resumed.ran
@@ -208,6 +221,8 @@ def test_what_cannot_be_compared_is_refused(configs, config):
         make_search(runs(configs[0][1], configs[0][1]), SETTINGS)
     with pytest.raises(ConfigError, match="only its own master knows"):
         make_search(runs(config("cluster=spark_master", "cluster.master=yarn")), SETTINGS)
+    with pytest.raises(ConfigError, match="finds them written"):
+        make_search(runs(config("entrypoint=write_tfrecords")), SETTINGS)
     with pytest.raises(ConfigError, match="0 has no price"):
         make_search(runs(config()), SETTINGS)
 
