@@ -22,9 +22,10 @@ from flowerexp.storage import write_bytes
 
 PLAN = "plan.json"
 JOURNAL = "journal.jsonl"
+SEARCH = "search.json"
 LOCK = ".lock"
-DONE = ("finished", "failed", "skipped")
-"""The events after which a run is not run again."""
+DONE = ("finished", "failed", "skipped", "aborted", "refused", "not_tried")
+"""The events after which a run is not run again; the last three are those of a search for a cluster."""
 
 
 @dataclass
@@ -32,13 +33,16 @@ class State:
     """What a journal says.
 
     Attributes:
-        runs: each run's last event: `finished`, `failed`, `lost`, `skipped` or `started`; by its folder's name.
+        runs: each run's last event: `started`, `lost`, or one of `DONE`; by its folder's name.
         errors: what went wrong with those that failed or were lost.
         starts: how often each run was started.
+        started: when each run was started last, in epoch seconds.
         jobs: the submitted jobs: folder, handle, and the runs they carry.
         clusters: the last that was told of each cluster: state, handle and config; by its name.
         billed: for each cluster that was created, its config under `cluster`, and the epoch seconds at which it was
             `creating`, `running` and `deleted`, as far as it came.
+        observed: what a search for a cluster was told, in order: events with `run` and `observed`.
+        looked: whether a search has looked for what was known before.
     """
 
     runs: dict[str, str] = field(default_factory=dict)
@@ -47,6 +51,27 @@ class State:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     billed: list[dict[str, Any]] = field(default_factory=list)
+    started: dict[str, float] = field(default_factory=dict)
+    observed: list[dict[str, Any]] = field(default_factory=list)
+    looked: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Has every run results, or, in a search, come to what a search wants to know?"""
+        return set(self.runs.values()) <= set(DONE if self.looked else ("finished", "skipped"))
+
+    def _run(self, event: dict[str, Any]) -> None:
+        """Take note of what became of a run."""
+        name, kind = event["run"], event["event"]
+        self.runs[name] = kind
+        self.starts[name] = self.starts.get(name, 0) + (kind == "started")
+        if kind == "started":
+            self.started[name] = event["at"]
+        if "observed" in event:
+            self.observed.append(event)
+        self.errors.pop(name, None)
+        if event.get("error"):
+            self.errors[name] = event["error"]
 
     def _cluster(self, event: dict[str, Any]) -> None:
         """Take note of a cluster's new state; one that was deleted and is created again is billed anew."""
@@ -127,13 +152,10 @@ class Journal:
                 state.jobs.append(event)
             elif kind == "cluster":
                 state._cluster(event)
+            elif kind == "looked":
+                state.looked = True
             elif "run" in event:
-                name = event["run"]
-                state.runs[name] = kind
-                state.starts[name] = state.starts.get(name, 0) + (kind == "started")
-                state.errors.pop(name, None)
-                if event.get("error"):
-                    state.errors[name] = event["error"]
+                state._run(event)
         return state
 
     def _events(self) -> Iterator[dict[str, Any]]:

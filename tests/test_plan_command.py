@@ -184,6 +184,35 @@ class TestWhatIsDone:
         assert "time      unknown: 1 of 2 runs are the first of their kind" in out
 
 
+class TestASearchForACluster:
+    SEARCH = ("-m", "hydra/sweeper=cluster_search")
+    CLOUD = (*SEARCH, "gcp.project=p", "cluster=single_node,four_nodes,eight_nodes")
+
+    def test_its_candidates_and_what_they_cost_at_most(self, call, planned):
+        code, out, err = call(*self.CLOUD, "hydra.sweeper.max_runs=2", "budget.usd=0.03")
+        assert (code, err) == (0, "")
+        assert out.startswith("a search for the cheapest of 3 clusters, 2 runs at most; nothing is started")
+        assert "for the 2 dearest, the most that are tried, by prices of" in out
+        assert "budget    $0.03, enough to begin" in out
+        found = planned(*self.CLOUD, "hydra.sweeper.max_runs=2")
+        single, four, eight = found["clusters"]
+        assert found["usd"] == pytest.approx(four["usd"] + eight["usd"])
+        assert single["usd"] < four["usd"]
+        assert (found["search"]["most_runs"], found["search"]["objective"]) == (2, "cost")
+        assert planned(*self.CLOUD, "hydra.sweeper.rule=exhaustive")["search"]["most_runs"] == 3
+        assert planned()["search"] is None
+
+    def test_what_finished_before_is_not_run(self, call, planned, config, tmp_path):
+        arguments = (*self.SEARCH, "hydra.sweeper.objective=time", "cluster.cores=1,2")
+        made = config(f"home={tmp_path}", "cluster.cores=1")
+        finish(planned(*arguments)["runs"][0], made)
+        assert call(*arguments)[1].startswith("a search for the fastest of 2 clusters, 1 run at most")
+
+    def test_what_it_would_refuse(self, call):
+        assert "cores=1 has no price, and the search is for the cheapest" in call(*self.SEARCH, "cluster.cores=1,2")[2]
+        assert "reader differs" in call(*self.SEARCH, "reader=tfrecords,image_files")[2]
+
+
 class TestWhatCostsMoney:
     CLOUD = ("-m", "gcp.project=p", "cluster=single_node,eight_nodes", "caching=true,false")
 

@@ -20,10 +20,10 @@ def as_json(made: Forecast) -> dict[str, Any]:
     from flowerexp.sweep import budget
 
     allowed = budget.budget(item.run for item in made.to_run)
-    refused = budget.over(made.expenses, allowed)
+    refused = budget.over(_needed(made), allowed)
     return {
         "clusters": [_cluster_json(one) for one in made.expenses],
-        "usd": budget.total(made.expenses),
+        "usd": budget.total(_counted(made)),
         "usd_is_complete": not any(_open(one) for one in made.expenses),
         "budget_usd": allowed,
         "budget_refuses": str(refused) if refused else None,
@@ -57,15 +57,27 @@ def as_text(made: Forecast) -> list[str]:
         return []
     lines = [_cost_line(one) for one in paid]
     least = "at least " if any(_open(one) for one in paid) else "about "
-    lines.append(f"cost      {least}${budget.total(paid):,.2f} in all, by prices of {paid[0].prices.dated}")
+    which = f"for the {made.most_runs} dearest, the most that are tried" if made.search else "in all"
+    lines.append(f"cost      {least}${budget.total(_counted(made)):,.2f} {which}, by prices of {paid[0].prices.dated}")
     allowed = budget.budget(item.run for item in made.to_run)
-    refused = budget.over(made.expenses, allowed)
+    refused = budget.over(_needed(made), allowed)
     if refused:
         lines.append(f"budget    refused: {refused.problem}")
     elif allowed is not None:
-        lines.append(f"budget    ${allowed:,.2f}, above the forecast; a sweep that spends more is stopped")
+        enough = "enough to begin" if made.search else "above the forecast"
+        lines.append(f"budget    ${allowed:,.2f}, {enough}; a sweep that spends more is stopped")
     lines += [_quota_line(one) for one in paid]
     return lines + [line for one in paid for line in _limit_line(one)]
+
+
+def _counted(made: Forecast) -> list[Expense]:
+    """The clusters that are paid for; of a search, as many as are tried at most, the dearest."""
+    return sorted(made.expenses, key=lambda one: one.usd or 0.0, reverse=True)[: made.most_runs]
+
+
+def _needed(made: Forecast) -> list[Expense]:
+    """The clusters that a budget must allow for; a search may begin if it pays for one, and stops when it is spent."""
+    return sorted(made.expenses, key=lambda one: one.usd or 0.0)[:1] if made.search else list(made.expenses)
 
 
 def _open(one: Expense) -> bool:

@@ -17,11 +17,12 @@ from flowerexp.orchestrate.batch import Batch
 from flowerexp.orchestrate.events import Found, scope
 from flowerexp.orchestrate.home import RECORD, Result
 from flowerexp.orchestrate.ledger import Bill, Ledger
+from flowerexp.orchestrate.limit import TimeLimit
 from flowerexp.orchestrate.preflight import preflight
 from flowerexp.orchestrate.settle import settle
 from flowerexp.plan import plan
 
-__all__ = ["RECORD", "Batch", "Bill", "Found", "Ledger", "Result", "preflight", "run", "scope", "settle"]
+__all__ = ["RECORD", "Batch", "Bill", "Found", "Ledger", "Result", "TimeLimit", "preflight", "run", "scope", "settle"]
 
 
 def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[str, Any] | None = None) -> Result:

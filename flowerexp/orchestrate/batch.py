@@ -17,6 +17,7 @@ from flowerexp.orchestrate.events import Event, Found, Recorder
 from flowerexp.orchestrate.home import Result, bring_home, record
 from flowerexp.orchestrate.interrupt import Interrupt
 from flowerexp.orchestrate.ledger import Ledger
+from flowerexp.orchestrate.limit import TimeLimit
 from flowerexp.orchestrate.preparation import Preparation
 from flowerexp.plan import Plan, PlannedRun
 from flowerexp.workload import slots
@@ -37,6 +38,7 @@ class Batch:
         max_failures: stop when so many runs have failed; None never does.
         ledger: what earlier launchers of the sweep spent; by default nothing.
         leftover: clusters of earlier launchers that no run of the plan needs: they are only deleted.
+        limit: how long its run may take, of a batch of one; None for as long as it likes.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Batch:
         max_failures: int | None = None,
         ledger: Ledger | None = None,
         leftover: Sequence[Mapping[str, Any]] = (),
+        limit: TimeLimit | None = None,
     ) -> None:
         self._plan = plan
         self._folder = folder
@@ -65,6 +68,7 @@ class Batch:
         self._interrupt = Interrupt()
         self._ledger = ledger
         self._leftover = leftover
+        self._limit = limit
         self._ended_by: str | None = None  # why nothing new is started: the budget is used up, or too many failures
 
     def run(self, deliver: Callable[[Result], None], runs: Sequence[PlannedRun] | None = None) -> None:
@@ -108,6 +112,7 @@ class Batch:
             self._interrupt.raise_if_came()
             self._start_some(waiting)
             self._look_at_budget(waiting)
+            self._look_at_limit(waiting)
             try:
                 event = self._events.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
@@ -148,8 +153,14 @@ class Batch:
             self._screen.warn(f"{used_up}; stopping")
             self._start_nothing(waiting)
 
+    def _look_at_limit(self, waiting: list[Drive]) -> None:
+        if self._limit and not self._ended_by and self._limit.passes(time.time()):
+            self._start_nothing(waiting)
+
     def _handle(self, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
         if event.kind == "progress":
+            if self._limit:
+                self._limit.hear(event.message, time.time())
             listener(event.message)
         elif event.kind == "cluster":
             self._note_cluster(event.message)
@@ -157,13 +168,19 @@ class Batch:
             self._screen.warn(str(event.message))
         elif event.kind == "submitted" and self._recorder:
             self._recorder.submitted(event.runs, **event.message)
-        elif event.kind == "started" and self._recorder:
-            self._recorder.started(event.runs[0])
+        elif event.kind == "started":
+            self._note_start(event.runs[0])
         elif event.kind == "ended":
             self._come_home(event.runs[0], event, listener, deliver)
         elif event.kind in ("lost", "refused"):
             for run in event.runs:
                 self._lose(run, event, listener, deliver)
+
+    def _note_start(self, run: PlannedRun) -> None:
+        if self._limit:
+            self._limit.start(time.time())
+        if self._recorder:
+            self._recorder.started(run)
 
     def _note_cluster(self, told: Mapping[str, Any]) -> None:
         if self._ledger:
@@ -180,10 +197,13 @@ class Batch:
 
     def _lose(self, run: PlannedRun, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
         """A run without results: with a journal it can be resumed, so a stop is no failure of the run."""
-        if self._recorder and event.message == "stopped":
+        aborted = self._limit is not None and self._limit.passed and not self._ended_by
+        if self._recorder and event.message == "stopped" and not aborted:
             self._recorder.lost(run, self._ended_by or "stopped")
             return
         tail = [event.message] if event.message else event.tail
+        if self._limit and aborted:
+            tail = [str(self._limit)]
         result = bring_home(run, self._started_at, event.exit_code, tail)
         if self._recorder:
             self._recorder.lost(run, str(result.error))

@@ -4,10 +4,9 @@ Pure and seeded: it knows nothing of Hydra, of clouds, of MLflow or of clocks.
 """
 
 from flowerexp.search.candidate import Candidate, Shape
-from flowerexp.search.machines import shape_of
 from flowerexp.search.recommend import Prediction, Recommendation
 from flowerexp.search.rules import Why
-from flowerexp.search.search import Limits, Search, Stop, Suggestion
+from flowerexp.search.search import Limits, Search, Stop, Suggestion, amount
 from flowerexp.search.trials import Objective, Observation, Rule, Settings, Status
 
 __all__ = [
@@ -25,5 +24,5 @@ __all__ = [
     "Stop",
     "Suggestion",
     "Why",
-    "shape_of",
+    "amount",
 ]

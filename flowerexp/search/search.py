@@ -64,6 +64,11 @@ class Search:
         self.settings = settings or Settings()
         self._trials = Trials(candidates, self.settings)
 
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What it chooses from, in the order given."""
+        return self._trials.candidates
+
     def suggest(self) -> Suggestion | Stop:
         """What to do next. Asking again, with nothing told in between, gives the same answer."""
         chosen = pick(self._trials)
@@ -111,12 +116,17 @@ class Search:
         return Limits(usd=limit * rate if rate else None, seconds=limit)
 
 
+def amount(value: float, objective: Objective) -> str:
+    """Dollars or seconds as people write them, with three digits or all before the point."""
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"${text}" if objective is Objective.COST else f"{text} s"
+
+
 def _explain(chosen: Pick, trials: Trials) -> str:
     settings = trials.settings
-    unit = "${:.3g}" if settings.objective is Objective.COST else "{:.3g} s"
     runs = f"over {settings.expected_runs:g} runs"
-    saving = unit.format(chosen.saving or 0.0)
-    spend = unit.format(chosen.spend or 0.0)
+    saving = amount(chosen.saving or 0.0, settings.objective)
+    spend = amount(chosen.spend or 0.0, settings.objective)
     texts = {
         Why.FIRST: "nothing is known yet",
         Why.SAVING: f"expected to save {saving} {runs}, for {spend}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,25 @@ class Item:
 
 @dataclass(frozen=True)
 class Forecast:
-    """All that would run, and what is done already; `lanes` clusters work side by side."""
+    """All that would run, and what is done already; `lanes` clusters work side by side.
+
+    Of a search for a cluster, `search` holds the settings, and only some of the runs will be started.
+    """
 
     items: Sequence[Item]
     lanes: int
+    search: Mapping[str, Any] | None = None
 
     @property
     def to_run(self) -> list[Item]:
         """The runs that would be started."""
         return [item for item in self.items if not item.skipped]
+
+    @property
+    def most_runs(self) -> int:
+        """How many runs will be started at most."""
+        endless = self.search is None or self.search["rule"] == "exhaustive"
+        return len(self.to_run) if endless or self.search is None else min(len(self.to_run), self.search["max_runs"])
 
     @functools.cached_property
     def jobs(self) -> list[PlannedJob]:
@@ -117,9 +127,34 @@ def forecast(
         runs = expand(task, master.sweep, application.config_loader) if sweeping else [task]
         composer = Composer(application, config_name, master)
         lanes = master.hydra.launcher.get("max_clusters") or 1
-        return Forecast(_items(composer, runs, master), int(lanes))
+        search = _search(master.hydra.sweeper) if sweeping else None
+        items = _items(composer, runs, master, leave_out_done=search is not None)
+        if search is None:
+            return Forecast(items, int(lanes))
+        _check_search(items, search)
+        return Forecast(items, 1, search)
     finally:
         GlobalHydra.instance().clear()
+
+
+def _search(sweeper: DictConfig) -> dict[str, Any] | None:
+    """What a search is asked for, of a sweeper's config; None if that is no search."""
+    if not str(sweeper.get("_target_", "")).endswith(".ClusterSearchSweeper"):
+        return None
+    content = OmegaConf.to_container(sweeper, resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items() if key != "_target_"}
+
+
+def _check_search(items: Sequence[Item], search: Mapping[str, Any]) -> None:
+    """Refuse what a search would refuse."""
+    from flowerexp.sweep.candidates import make_search
+
+    named = [
+        replace(item.run, extra={"label": " ".join(f"{key}={value}" for key, value in item.differs.items())})
+        for item in items
+    ]
+    make_search(named, search)
 
 
 def _refuse_sweeps(overrides: Sequence[str]) -> None:
@@ -132,7 +167,7 @@ def _refuse_sweeps(overrides: Sequence[str]) -> None:
             )
 
 
-def _items(composer: Composer, runs: Sequence[Sequence[str]], master: DictConfig) -> list[Item]:
+def _items(composer: Composer, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:
     code_hash = functools.cache(lambda script: Bundle(find_script(script)).code_hash)
     seen: dict[str, str | None] = {}
     items = []
@@ -146,7 +181,8 @@ def _items(composer: Composer, runs: Sequence[Sequence[str]], master: DictConfig
                 raise
             raise _naming(error, number, differs) from error
         run = PlannedRun(run_key(config, code), config, Path(), code)
-        items.append(_item(number, run, overrides, differs, seen))
+        item = _item(number, run, overrides, differs, seen)
+        items.append(replace(item, skipped=item.skipped or (leave_out_done and item.done is not None)))
     return items
 
 

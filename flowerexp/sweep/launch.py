@@ -5,6 +5,7 @@ Called by the launcher plugin with the override lists of a sweep, whichever swee
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime
 import logging
@@ -23,7 +24,7 @@ from flowerexp.app import App
 from flowerexp.config import check
 from flowerexp.config.redact import hide_in
 from flowerexp.console import Screen
-from flowerexp.errors import FlowerexpError, MachineError
+from flowerexp.errors import FlowerexpError, MachineError, QuotaError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import PLAN, Journal
 from flowerexp.orchestrate import Result, preflight
@@ -38,10 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """The launcher's settings: clusters side by side, and how many failures end the sweep."""
+    """The launcher's settings: clusters side by side, how many failures end the sweep, and what is searched for."""
 
     max_clusters: int
     max_failures: int | None
+    search: dict[str, Any] | None = None
 
 
 def launch(
@@ -62,6 +64,7 @@ def launch(
 
     Returns:
         One JobReturn a run, in the order of `job_overrides`; that of a failed run raises its error when it is asked.
+        None for a search: a run that fails there is an answer, too.
 
     Raises:
         FlowerexpError: something is wrong with a run's config, or with what all need; nothing was started.
@@ -74,11 +77,11 @@ def launch(
         grammar.refuse_sweep_within(one.config.sweep, config.sweep)
     checked = [_check(one, number) for number, one in enumerate(composed, start=first)]
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    _preflight(checked)
     runs = _runs(checked, composed, config, folder, first)
-    check_budget(runs)
+    journal, screen = Journal(folder), Screen()
+    sweep = Sweep(journal, runs, screen, settings.max_clusters, settings.max_failures)
+    _look_before(checked, runs, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    journal = Journal(folder)
     returns: dict[str, JobReturn] = {}
 
     def deliver(result: Result) -> None:
@@ -91,8 +94,25 @@ def launch(
         earlier = _open(journal, config, first)
         hide_in(iter([folder / "multirun.yaml"]), list(checked))
         journal.write_plan({"sweep_id": _sweep_id(folder), **vars(settings)}, runs, job_overrides, earlier)
-        Sweep(journal, runs, Screen(), settings.max_clusters, settings.max_failures).run(deliver)
+        if settings.search:
+            from flowerexp.sweep.searching import Searching
+
+            Searching(sweep, journal, runs, screen, settings.search, settings.max_failures).run(deliver)
+            return []
+        sweep.run(deliver)
     return [returns[run.folder.name] for run in runs if run.folder.name in returns]
+
+
+def _look_before(checked: Sequence[Mapping[str, Any]], runs: Sequence[PlannedRun], settings: Settings) -> None:
+    """Find what is wrong before anything is written. A search starts few of its runs, and looks at these itself."""
+    if settings.search:
+        from flowerexp.sweep.candidates import make_search
+
+        make_search(runs, settings.search)
+        _preflight(checked, contextlib.suppress(QuotaError))  # a cluster that cannot be had is no candidate
+    else:
+        _preflight(checked, contextlib.nullcontext())
+        check_budget(runs)
 
 
 def _check(composed: Composed, number: int) -> dict[str, Any]:
@@ -102,15 +122,16 @@ def _check(composed: Composed, number: int) -> dict[str, Any]:
         raise type(error)(f"run {number}: {error.problem}", where=error.where, hint=error.hint) from error
 
 
-def _preflight(checked: Sequence[Mapping[str, Any]]) -> None:
-    """The preflight of every run; those that ask for the same are looked at once."""
+def _preflight(checked: Sequence[Mapping[str, Any]], tolerance: contextlib.AbstractContextManager[Any]) -> None:
+    """The preflight of every run, within what is tolerated; those that ask for the same are looked at once."""
     seen: set[str] = set()
     for config in checked:
         read = ("cluster", "dataset", "storage", "tracking", "entrypoint", "quota", "budget")
         asked = repr([config[key] for key in read])
         if asked not in seen:
             seen.add(asked)
-            preflight(config)
+            with tolerance:
+                preflight(config)
 
 
 def _sweep_id(folder: Path) -> str:

@@ -57,11 +57,18 @@ def resume(folder: Path, screen: Screen, changed_code: bool = False, budget: flo
         missing = [
             run for run in runs if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed
         ]
+        search = plan.get("search")
         for run in missing:
-            _clear(run, folder)
+            if not search or run.folder.name in state.runs:
+                _clear(run, folder)
         screen.say(f"resuming: {len(runs) - len(missing) - len(followed)} of {len(runs)} runs are done already")
         sweep = Sweep(journal, runs, screen, plan["max_clusters"], plan["max_failures"], budget)
-        sweep.run(lambda _: None, missing, found)
+        if search:
+            from flowerexp.sweep.searching import Searching
+
+            Searching(sweep, journal, runs, screen, search, plan["max_failures"]).run(lambda _: None, found)
+        else:
+            sweep.run(lambda _: None, missing, found)
         return journal.read()
 
 

@@ -12,7 +12,7 @@ from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError
 from flowerexp.journal import DONE, Journal
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, settle
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, TimeLimit, settle
 from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
 
@@ -63,27 +63,53 @@ class Sweep:
             BudgetError: the budget is used up; likewise.
         """
         missing = self._skip(self._runs if missing is None else missing)
-        following = [run for one in found for run in one.runs]
-        leftover = self._leftover([*missing, *following])
         try:
-            if missing or found or leftover:
-                batch = Batch(
-                    Plan(grouped([*missing])),
-                    self._journal.folder,
-                    self._screen,
-                    SweepRecorder(self._journal),
-                    found,
-                    self._max_clusters,
-                    self._max_failures,
-                    Ledger(self._budgeted(), self._bills()),
-                    leftover,
-                )
-                batch.run(deliver, [*missing, *following])
+            self.batch(deliver, missing, found)
         except BaseException:
             self._screen.say(f"stopped; go on with: {self.command}")
             raise
         finally:
-            self._close()
+            self.close()
+
+    def batch(
+        self,
+        deliver: Callable[[Result], None],
+        missing: Sequence[PlannedRun],
+        found: Sequence[Found] = (),
+        limit: TimeLimit | None = None,
+    ) -> None:
+        """Run some of the runs as one batch, and delete what clusters earlier ones left; nothing is gathered yet.
+
+        Args:
+            deliver: called with each result.
+            missing: the runs to start.
+            found: jobs that outlived an earlier launcher.
+            limit: how long the run may take, of a batch of one.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; all is stopped.
+            BudgetError: the budget is used up; likewise.
+        """
+        following = [run for one in found for run in one.runs]
+        leftover = self._leftover([*missing, *following])
+        if missing or found or leftover:
+            batch = Batch(
+                Plan(grouped([*missing])),
+                self._journal.folder,
+                self._screen,
+                SweepRecorder(self._journal),
+                found,
+                self._max_clusters,
+                self._max_failures,
+                self.ledger(),
+                leftover,
+                limit,
+            )
+            batch.run(deliver, [*missing, *following])
+
+    def ledger(self) -> Ledger:
+        """What the sweep may cost, and what it has cost so far."""
+        return Ledger(self._budgeted(), self._bills())
 
     @property
     def command(self) -> str:
@@ -135,7 +161,7 @@ class Sweep:
             self._screen.say(f"skipped {run.label}: finished already, MLflow run {done.run_id}")
         return kept
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Write the tables and the report, tell MLflow about the sweep, and show how it stands."""
         state = self._journal.read()
         summary = tables.write(self._journal.folder, self._runs, state)

@@ -6,7 +6,9 @@ import csv
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+from flowerexp.journal import SEARCH
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
 TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json, which holds configs with their secrets
@@ -42,18 +44,39 @@ def log_sweep(folder: Path, store: Store) -> str:
         if run_id is None:
             tags = {"sweep_id": sweep_id, "flowerexp.kind": "sweep", "mlflow.source.name": "flowerexp"}
             run_id = client.create_run(experiment, tags=tags, run_name=f"sweep {folder.name}").info.run_id
+        search = _search(folder)
         when = int(1000 * (folder / "runs.csv").stat().st_mtime)
         client.log_batch(
             run_id,
-            metrics=[Metric(f"sweep/{state.replace(' ', '_')}", count, when, 0) for state, count in states.items()],
+            metrics=[
+                *(Metric(f"sweep/{state.replace(' ', '_')}", count, when, 0) for state, count in states.items()),
+                *(Metric(f"search/{name}", value, when, 0) for name, value in search.items() if _is_number(value)),
+            ],
             params=[] if found else [Param("sweep.runs", str(len(plan["runs"])))],
-            tags=[RunTag("flowerexp.folder", str(folder))],
+            tags=[
+                RunTag("flowerexp.folder", str(folder)),
+                *(RunTag(f"search.{name}", value) for name, value in search.items() if isinstance(value, str)),
+            ],
         )
-        for name in (*TABLES, *REPORT):
+        for name in (*TABLES, SEARCH, *REPORT):
             if (folder / name).exists():
                 client.log_artifact(run_id, str(folder / name))
         for pattern in JOBS:
             for path in sorted(folder.glob(pattern)):
                 client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix())
-        client.set_terminated(run_id, "FINISHED" if set(states) <= {"finished", "skipped"} else "FAILED")
+        well = bool(search["winner"]) if search else set(states) <= {"finished", "skipped"}
+        client.set_terminated(run_id, "FINISHED" if well else "FAILED")
     return str(run_id)
+
+
+def _search(folder: Path) -> dict[str, Any]:
+    """What a search recommends, by name; nothing for a sweep that is none."""
+    try:
+        found: dict[str, Any] = json.loads((folder / SEARCH).read_bytes())["recommendation"]
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)

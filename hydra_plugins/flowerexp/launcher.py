@@ -33,6 +33,7 @@ class FlowerexpLauncher(BasicLauncher):
         super().__init__()
         self.max_clusters = max_clusters
         self.max_failures = max_failures
+        self.search: dict[str, Any] | None = None  # what the sweeper searches for, if it does
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """See Hydra's `Launcher.launch`."""
@@ -42,7 +43,7 @@ class FlowerexpLauncher(BasicLauncher):
 
         assert self.config is not None
         assert self.hydra_context is not None
-        settings = Settings(self.max_clusters, self.max_failures)
+        settings = Settings(self.max_clusters, self.max_failures, self.search)
         return launch(self.config, self.hydra_context, job_overrides, initial_job_idx, settings)
 
 

@@ -1,4 +1,7 @@
-"""`hydra/sweeper=flowerexp`: Hydra's grid, with zipped axes, exclusions and repeats; the whole batch at once."""
+"""`hydra/sweeper=flowerexp`: Hydra's grid, with zipped axes, exclusions and repeats; the whole batch at once.
+
+`hydra/sweeper=cluster_search`: the same runs, of which only those are started that help to find the cluster to rent.
+"""
 
 # No `from __future__ import annotations`: Hydra runs this module before it is in sys.modules, where dataclasses would
 # look for the names in annotations that are strings.
@@ -56,4 +59,39 @@ class FlowerexpSweeper(Sweeper):
         return [self.launcher.launch(batch, initial_job_idx=0)]
 
 
+@dataclass
+class ClusterSearchConf:
+    """A search for the cluster to rent; see docs/choosing-a-cluster.md."""
+
+    _target_: str = "hydra_plugins.flowerexp.sweeper.ClusterSearchSweeper"
+    rule: str = "saving"  # or cherrypick, random, exhaustive
+    objective: str = "cost"  # or time
+    max_seconds: float | None = None  # that a production run may take
+    max_usd: float | None = None  # that it may cost
+    expected_runs: float = 50  # how often it will run in production
+    min_runs: int = 6  # before the search may stop
+    max_runs: int = 20
+    seed: int = 0
+    usd_per_vcpu_hour: float | None = None  # of clusters without a list price, such as this machine
+
+
+class ClusterSearchSweeper(FlowerexpSweeper):
+    """Has the launcher try one cluster after the other, as long as that is expected to save more than it costs."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """See Hydra's `Sweeper.sweep`."""
+        from flowerexp.errors import ConfigError
+
+        if not self.ours or not hasattr(self.launcher, "search"):
+            hint = "leave hydra/launcher as it is, or choose another sweeper"
+            raise ConfigError("cluster_search needs hydra/launcher=flowerexp", where="hydra/sweeper", hint=hint)
+        self.launcher.search = self.settings
+        return super().sweep(arguments)
+
+
 ConfigStore.instance().store(group="hydra/sweeper", name="flowerexp", node=FlowerexpSweeperConf, provider="flowerexp")
+ConfigStore.instance().store(group="hydra/sweeper", name="cluster_search", node=ClusterSearchConf, provider="flowerexp")

@@ -11,7 +11,7 @@ from flowerexp.cluster import Standing, cost
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, batch, drive
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive
 from flowerexp.orchestrate.home import Result
 from flowerexp.plan import plan
 
@@ -154,8 +154,8 @@ def sweep(config, tmp_path, world, capsys):
 def test_a_cluster_is_opened_once_for_all_its_runs_and_closed_after_them(sweep, world):
     notes = sweep(["cluster=single_node", "caching=true"], ["cluster=single_node", "caching=false"])
     assert world.events == ["open single_node", "submit single_node", "collect", "close single_node"]
-    assert notes.states == [(name, state) for name, state in notes.states if name == "job" or name == "single_node"]
-    assert [state for _, state in notes.states] == ["creating", "running", "submitted", "deleted"]
+    assert [state for name, state in notes.states if name == "single_node"] == ["creating", "running", "deleted"]
+    assert ("job", "submitted") in notes.states
     assert sorted(notes.done) == ["0", "1"]
     assert "cluster single_node running" in notes.printed
 
@@ -214,6 +214,37 @@ def test_the_budget_stops_a_running_job_and_what_was_spent_before_counts(sweep, 
         sweep(["cluster=single_node"], ledger=Ledger(made, [before]))
     assert world.events[-2:] == ["collect", "close single_node"]
     assert "the budget" in world.notes.lost_runs["0"]
+
+
+def test_a_run_that_takes_longer_than_its_limit_is_stopped_and_comes_home_as_aborted(sweep, world):
+    world.hanging = True
+    limit = TimeLimit(1e-3)
+    notes = sweep(["cluster=single_node"], limit=limit)
+    assert limit.passed
+    assert limit.taken > 1e-3
+    assert "it can no longer win" in notes.lost_runs["0"]
+    assert len(notes.results) == 1, "so that MLflow has it"
+    assert world.events[-1] == "close single_node"
+
+
+def test_a_run_that_is_followed_anew_has_the_limit_from_its_first_start(sweep, world):
+    world.hanging = True
+    limit = TimeLimit(3600, started_at=1.0)
+    sweep(["cluster=single_node"], limit=limit)
+    assert limit.taken > 3600
+
+
+def test_a_limit_begins_after_what_later_runs_share():
+    limit = TimeLimit(10)
+    limit.start(100.0)
+    limit.hear({"phase": "prepare", "done": 1, "total": 2}, 150.0)
+    assert not limit.passes(1000.0)
+    limit.hear({"phase": "measure", "done": 0, "total": 0}, 1005.0)
+    limit.hear({"phase": "measure", "done": 1, "total": 2}, 1010.0)
+    assert not limit.passes(1014.0)
+    assert limit.passes(1016.0)
+    assert not limit.passes(1017.0), "once is enough"
+    assert limit.taken == 11.0
 
 
 def test_a_cluster_that_nobody_needs_any_more_is_only_closed(sweep, world, config):

@@ -5,8 +5,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-from flowerexp.errors import ConfigError
-from flowerexp.search import Candidate, Shape, shape_of
+from flowerexp.search import Candidate, Shape
 from flowerexp.search.candidate import encode
 from flowerexp.search.surrogate import MEAN_SD, Evidence, Posterior, Surrogate
 from tests.search.conftest import clusters
@@ -68,24 +67,3 @@ def test_encoding_scales_and_drops_what_tells_nothing_apart():
     points = encode([Candidate(str(index), shape) for index, shape in enumerate(shapes)])
     # total vCPUs, total memory (vCPUs a node and memory a vCPU are constant), n2 (e2 is the first), ssd (hdd is)
     assert points.tolist() == [[0, 0, 1, 1], [0.5, 0.5, 1, 0], [1, 1, 0, 0]]
-
-
-@pytest.mark.parametrize(
-    ("name", "vcpus", "memory", "series"),
-    [
-        ("n1-standard-8", 8, 30, "n1"),
-        ("e2-highmem-4", 4, 32, "e2"),
-        ("n2-highcpu-16", 16, 16, "n2"),
-        ("n2d-standard-2", 2, 8, "n2d"),
-        ("custom-6-20480", 6, 20, "n1"),
-        ("n2-custom-4-16384", 4, 16, "n2"),
-    ],
-)
-def test_machine_types_have_their_sizes(name, vcpus, memory, series):
-    assert shape_of(name, 3, "pd-ssd") == Shape(vcpus, memory, 3, series, "pd-ssd")
-
-
-@pytest.mark.parametrize("name", ["m5.xlarge", "n1-turbo-8", "e2-medium", ""])
-def test_an_unknown_machine_type_is_one_line(name):
-    with pytest.raises(ConfigError, match="not known"):
-        shape_of(name, 2)

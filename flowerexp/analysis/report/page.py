@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from flowerexp.analysis.regression import Fit
-from flowerexp.analysis.report import causes, results, trust
+from flowerexp.analysis.report import causes, results, search, trust
 from flowerexp.analysis.report.derive import caching_of, limits_of, uses_of
 from flowerexp.analysis.report.findings import findings
 from flowerexp.analysis.report.gather import Material
@@ -36,6 +36,7 @@ def sections(
     """
     caching, uses, limits = caching_of(material), uses_of(material), limits_of(material, rows)
     all_of_them = [
+        search.found(material),
         results.speed(material),
         results.runs(material),
         results.cached(material, caching),

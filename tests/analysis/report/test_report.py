@@ -349,3 +349,53 @@ def test_runs_without_measurements_files_are_passed_over(tmp_path):
     (folder / "0" / "analysis" / "measurements.parquet").unlink()
     write_parquet([], folder / "1" / "analysis" / "measurements.parquet")
     assert Page(make_report(folder)[0]).sections[0] == "runs"
+
+
+def searched(folder: Path, winner: str | None = "single_node") -> dict[str, Any]:
+    """The account of a search among three clusters, of which one was aborted and one was not tried."""
+
+    def candidate(name: str, **known: Any) -> dict[str, Any]:
+        unknown = dict.fromkeys(("status", "order", "value", "median", "low", "high"))
+        return {**unknown, "name": name, **known}
+
+    def tried(name: str, status: str, usd: float, why: str) -> dict[str, Any]:
+        known = {"candidate": name, "status": status, "usd": usd, "seconds": usd * 1e4}
+        return {**known, "prior": False, "explanation": why}
+
+    best = {"winner": winner, "value": 0.031, "usd": 0.031, "seconds": 310.0, "runner_up": None}
+    more = {"runner_up_value": None, "probability_best": 0.77, "runs": 2, "spent_usd": 0.2, "pays_after": 11.2}
+    account = {
+        "unit": "usd",
+        "explanation": "no other is expected to save more",
+        "recommendation": {**best, **more},
+        "candidates": [
+            candidate("single_node", status="finished", order=0, value=0.031, median=0.03, low=0.02, high=0.05),
+            candidate("eight_nodes", status="aborted", order=1, median=0.06, low=0.04, high=0.09),
+            candidate("forty_nodes", median=0.4, low=0.1, high=0.9),
+        ],
+        "tries": [
+            tried("single_node", "finished", 0.031, "nothing is known yet"),
+            tried("eight_nodes", "aborted", 0.04, "expected to save a lot"),
+        ],
+    }
+    (folder / "search.json").write_text(json.dumps(account))
+    return account
+
+
+def test_a_search_for_a_cluster(tmp_path):
+    folder = write_sweep(tmp_path, {"cluster": list(CLUSTERS)}, CLUSTERS)
+    assert "search" not in Page(make_report(folder)[0]).sections
+    searched(folder)
+    page = Page(make_report(folder)[0])
+    assert page.sections[0] == "search"
+    text = page.text["search"]
+    assert "Rent single_node : $0.031 and 310 seconds a run." in text
+    assert "a probability of 77%" in text
+    assert "after 12 production runs" in text
+    for words in ("expected to save a lot", "forty_nodes", "aborted", "dollars a run"):
+        assert words in text
+    searched(folder, winner=None)
+    assert "No cluster can be recommended" in Page(make_report(folder)[0]).text["search"]
+    (folder / "search.json").write_text("{")
+    with pytest.raises(DataError, match="damaged"):
+        make_report(folder)

@@ -1,0 +1,58 @@
+"""How long a run may take, as a search for a cluster has it: one that takes longer can no longer win."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SHARED = ("generate", "prepare")
+"""Phases that make what later runs of the same data find made: no part of what tells clusters apart."""
+
+
+@dataclass
+class TimeLimit:
+    """The seconds that a batch's one run may take, from its own start, or from the end of the phases in `SHARED`.
+
+    Attributes:
+        seconds: so many.
+        started_at: epoch seconds at which the run has started; None before.
+        ended_at: when the limit passed; None before.
+        sharing: whether the run is in such a phase, which no limit ends.
+    """
+
+    seconds: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    sharing: bool = False
+
+    def start(self, now: float) -> None:
+        """The run has started; one that is followed anew started when it did before."""
+        if self.started_at is None:
+            self.started_at = now
+
+    def hear(self, message: Mapping[str, Any], now: float) -> None:
+        """The run tells how far it is: its time begins anew when it has made what later runs share."""
+        before, self.sharing = self.sharing, message.get("phase") in SHARED
+        if before and not self.passed:
+            self.started_at = now
+
+    def passes(self, now: float) -> bool:
+        """Is it just passing? Once only, so that the run is stopped once."""
+        if self.passed or self.sharing or self.started_at is None or now - self.started_at <= self.seconds:
+            return False
+        self.ended_at = now
+        return True
+
+    @property
+    def passed(self) -> bool:
+        """Has it passed?"""
+        return self.ended_at is not None
+
+    @property
+    def taken(self) -> float:
+        """The seconds that the run had taken when the limit passed."""
+        return (self.ended_at or 0.0) - (self.started_at or 0.0)
+
+    def __str__(self) -> str:
+        return f"Error: aborted after {self.taken:.0f} s, since it can no longer win"

@@ -1,0 +1,161 @@
+"""The runs of a sweep as clusters to choose from, and what a search among them is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flowerexp.cluster.cost import Prices, rate
+from flowerexp.cluster.machines import groups
+from flowerexp.errors import ConfigError, did_you_mean
+from flowerexp.plan import PlannedRun
+from flowerexp.search import Candidate, Objective, Rule, Search, Settings, Shape
+
+SWEEPER = "hydra.sweeper"
+PER_VCPU = "usd_per_vcpu_hour"
+_GB = {"k": 1 / 1024**2, "m": 1 / 1024, "g": 1.0, "t": 1024.0}
+# What may differ between the runs of a search: the cluster, and where it writes.
+_OF_THE_CLUSTER = ("cluster", "storage", "gcp", "quota", "budget")
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def settings_of(search: Mapping[str, Any]) -> Settings:
+    """The settings of a search.
+
+    Args:
+        search: the sweeper's settings by their keys.
+
+    Raises:
+        ConfigError: a value is none of those that there are, or out of its range.
+    """
+    names = {field.name for field in fields(Settings)}
+    words = {
+        "rule": _word("rule", search["rule"], Rule),
+        "objective": _word("objective", search["objective"], Objective),
+    }
+    try:
+        return Settings(**{key: value for key, value in search.items() if key in names} | words)
+    except ConfigError as error:
+        raise _of_the_sweeper(error) from error
+
+
+def _of_the_sweeper(error: ConfigError) -> ConfigError:
+    """A search's error, naming the key as it is set here."""
+    where = str(error.where or "").replace("search: ", f"{SWEEPER}.") or SWEEPER
+    return ConfigError(error.problem, where=where, hint=error.hint)
+
+
+def _word(key: str, value: Any, words: type[_Word]) -> _Word:
+    try:
+        return words(str(value))
+    except ValueError as error:
+        hint = did_you_mean(str(value), [str(word) for word in words]) or f"choose from {', '.join(words)}"
+        raise ConfigError(f"there is no {key} {value}", where=f"{SWEEPER}.{key}", hint=hint) from error
+
+
+def make_search(runs: Sequence[PlannedRun], search: Mapping[str, Any]) -> Search:
+    """The search among the clusters of a sweep's runs.
+
+    Args:
+        runs: one a cluster; each candidate has the name that `name_of` gives its run.
+        search: the sweeper's settings by their keys.
+
+    Raises:
+        ConfigError: the runs differ in more than their clusters, or not in them; the size of a cluster is not known;
+            or its price, where the search needs it.
+    """
+    _check_alike(runs)
+    settings = settings_of(search)
+    per_vcpu = search[PER_VCPU]
+    if per_vcpu is not None and not per_vcpu > 0:
+        raise ConfigError(f"{PER_VCPU} is {per_vcpu}", where=f"{SWEEPER}.{PER_VCPU}", hint="give a number above 0")
+    candidates = [_candidate(run, per_vcpu) for run in runs]
+    free = [one.name for one in candidates if one.usd_per_hour is None]
+    if free and settings.objective is Objective.COST:
+        problem = f"{free[0]} has no price, and the search is for the cheapest"
+        hint = f"search for the fastest, {SWEEPER}.objective=time, or set {SWEEPER}.{PER_VCPU} for such clusters"
+        raise ConfigError(problem, where=f"{SWEEPER}.objective", hint=hint)
+    try:
+        return Search(candidates, settings)
+    except ConfigError as error:
+        raise _of_the_sweeper(error) from error
+
+
+def name_of(run: PlannedRun) -> str:
+    """A candidate's name: the values of its run that others have not, such as `four_nodes` or `workers.count=4`."""
+    return " ".join(part.removeprefix("cluster=").removeprefix("cluster.") for part in run.label.split(" "))
+
+
+def _check_alike(runs: Sequence[PlannedRun]) -> None:
+    """Refuse runs that differ in what is measured: their times would not compare clusters."""
+    first = runs[0].config
+    if runs[0].entrypoint == "write_tfrecords":
+        problem = "write_tfrecords writes its files once, and every later cluster finds them written"
+        raise ConfigError(problem, where="entrypoint", hint="search with read_speed, or an entrypoint of yours")
+    seen: dict[str, str] = {}
+    for run in runs:
+        other = next((key for key in first if key not in _OF_THE_CLUSTER and run.config[key] != first[key]), None)
+        if other is not None:
+            problem = f"a search for a cluster compares clusters alone, and {other} differs between its runs"
+            raise ConfigError(problem, where=other, hint="give it one value, or sweep over it without the search")
+        cluster = json.dumps(run.config["cluster"], sort_keys=True)
+        if cluster in seen:
+            problem = f"{seen[cluster]} and {name_of(run)} are the same cluster"
+            raise ConfigError(problem, where="cluster", hint="name each cluster once")
+        seen[cluster] = name_of(run)
+
+
+def _candidate(run: PlannedRun, per_vcpu: float | None) -> Candidate:
+    """A run's cluster; one without a list price costs what the user says of a vCPU, if anything."""
+    cluster = run.config["cluster"]
+    prices = Prices.load((run.config.get("budget") or {}).get("prices"))
+    kind = str(cluster["kind"])
+    if kind not in _SHAPES:
+        problem = f"how large {name_of(run)} is, only its own master knows"
+        raise ConfigError(problem, where="cluster", hint="search among clusters of another kind")
+    shape = _SHAPES[kind](cluster, prices)
+    listed = rate(cluster, prices)
+    usd = listed.total if listed and listed.total > 0 else None
+    if usd is None and per_vcpu is not None:
+        usd = per_vcpu * shape.vcpus_per_node * shape.nodes
+    return Candidate(name_of(run), shape, usd)
+
+
+def _dataproc(cluster: Mapping[str, Any], prices: Prices) -> Shape:
+    """The workers; of a single node, the master, which works there."""
+    working = groups(cluster, prices.machine_types)[-1]
+    machine = working.machine
+    return Shape(machine.vcpus, machine.memory_gb, working.count, machine.series, working.disk_type)
+
+
+def _serverless(cluster: Mapping[str, Any], prices: Prices) -> Shape:
+    cores = int(cluster["cores"])
+    memory = cores * float(prices.content["serverless"]["gb_per_vcpu"])
+    return Shape(cores, memory, int(cluster["executors"]), "serverless")
+
+
+def _local(cluster: Mapping[str, Any], _: Prices) -> Shape:
+    cores = int(cluster["cores"] or len(os.sched_getaffinity(0)))
+    return Shape(cores, _gigabytes(cluster["memory"]), 1, "local")
+
+
+def _local_nodes(cluster: Mapping[str, Any], _: Prices) -> Shape:
+    memory = _gigabytes(cluster["executor_memory"])
+    return Shape(int(cluster["cores"]), memory, int(cluster["nodes"]), "local")
+
+
+def _gigabytes(memory: str) -> float:
+    """Spark's notation, such as `512m`, in GB of 2^30 bytes."""
+    return int(memory[:-1]) * _GB[memory[-1].lower()]
+
+
+_SHAPES: dict[str, Callable[[Mapping[str, Any], Prices], Shape]] = {
+    "dataproc": _dataproc,
+    "serverless": _serverless,
+    "local": _local,
+    "local_nodes": _local_nodes,
+}
