@@ -112,9 +112,7 @@ class TestMeasure:
 
         monkeypatch.setattr(readers, "dataset", lambda source, files: Dataset(files))
         monkeypatch.setattr(measure, "warm_up", lambda source: seen.append(("warm up", source.reader)))
-        monkeypatch.setattr(
-            measure, "settle", lambda source: seen.append(("settle", source.reader)) or Settling(5, True)
-        )
+        monkeypatch.setattr(measure, "settle", settle)
         monkeypatch.setattr(page_cache, "bring_to", lambda state, files: seen.append((state, list(files))))
         monkeypatch.setattr(slots, "folder", lambda: tmp_path)
         return seen

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flowerexp.analysis.report import FILES, make_report
+from flowerexp.analysis.report import FILES, interference, make_report
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import load
 from flowerexp.errors import DataError
@@ -210,6 +210,21 @@ class TestTables:
             line.count("|") == lines[place - 1].count("|") or "---" not in line for place, line in enumerate(lines)
         )
         assert sum("---" in line for line in lines) == page.tags["table"]
+
+
+def test_what_company_on_a_host_costs_has_its_section_and_its_line(tmp_path):
+    folder = write_sweep(tmp_path, {"repeat": [1, 2, 3], "grid.concurrency": [1, 2]})
+    for name in ("1", "3", "5"):
+        path = folder / name / "analysis" / "measurements.parquet"
+        rows = pd.read_parquet(path)
+        pd.DataFrame(rows.assign(seconds=rows.seconds * 1.6, neighbours=1)).to_parquet(path)
+    page = Page(make_report(folder)[0])
+    assert "How much do measurements disturb each other" in page.text["head"]
+    assert re.search(r"image files 2 1\.6\d × 1\.5\d to 1\.6\d 81 of 81 1", page.text["interference"])
+    assert re.search(r"1\.6\d × as long takes TFRecords .* 2 at once on a host, not alone", page.text["findings"])
+    line = r"image files 1\.6\d × \(95 % interval 1\.5\d to 1\.6\d\), 2 at once; TFRecords 1\.6"
+    assert re.match(line, interference(folder))
+    assert interference(write_run(tmp_path / "one", config({}))) == ""
 
 
 def test_repeats_that_disagree_widen_the_interval(tmp_path):
