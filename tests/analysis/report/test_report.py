@@ -48,16 +48,16 @@ class Page(html.parser.HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag == "section":
             self.section = dict(attrs).get("id") or "findings"
-        if tag not in ("meta", "use", "path", "rect", "br"):
+        if tag not in ("meta", "use", "path", "rect", "br", "img"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in ("meta", "use", "path", "rect", "br"):
+        if tag not in ("meta", "use", "path", "rect", "br", "img"):
             self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in ("meta", "use", "path", "rect", "br"):
+        if tag not in ("meta", "use", "path", "rect", "br", "img"):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
@@ -278,6 +278,14 @@ class TestWhatElseMayLieInAFolder:
         page = Page(paths[0])
         assert "How fast are image files and TFRecords read?" in page.text["head"]
         assert "caching" not in page.sections
+
+    def test_the_contact_sheet_of_a_run_is_part_of_its_page(self, tmp_path):
+        folder = write_run(tmp_path / "one", config({}), rows=[written(0, 1.0)])
+        (folder / "results" / "attached").mkdir(parents=True)
+        (folder / "results" / "attached" / "contact_sheet.jpg").write_bytes(b"\xff\xd8picture")
+        page = Page(make_report(folder)[0])
+        assert ("img", "src", "data:image/jpeg;base64,/9hwaWN0dXJl") in page.attributes
+        assert "Nine of the images" in page.text["written"]
 
     def test_failed_and_missing_runs_are_listed_with_their_reasons(self, tmp_path):
         folder = write_sweep(tmp_path, {"caching": [True, False], "repeat": [1, 2]})
