@@ -107,7 +107,7 @@ def caching_found(caching: Caching | None) -> Iterator[Finding]:
 def slowdowns_found(slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
     """What company on a host costs each reader."""
     for one in slowdowns:
-        text = f"as long takes {name_of(one.reader)} what is measured {one.at_once} at once on a host, not alone"
+        text = f"as long as alone take {name_of(one.reader)} that are measured {one.at_once} at once on a host"
         certain = one.ratio.excludes_one
         told = "" if certain or one.ratio.low is None else ", which may be chance"
         yield Finding(times(one.ratio.value), f"{text} {sure(one.ratio)}{told}", "warn" if certain else "plain")
