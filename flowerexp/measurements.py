@@ -35,9 +35,13 @@ COLUMNS = {
     "neighbours": "int64",  # other measurements that overlapped this one on its host
     "page_cache": "string",  # cold, warm or unknown; remote: read from a bucket, where there is none
     "page_cache_fraction": "double",  # 0 to 1, of the bytes to be read
-    "load_before": "double",  # the host's load average before the measurement
+    "warm_up_reads": "int64",  # by this process before its first measurement, until they got no faster
+    "warm_up_steady": "bool",  # whether they had stopped getting faster
+    "load_before": "double",  # the host's load average of the minute before the measurement
     "host_cores": "int64",
+    "memory_available_bytes": "int64",  # before the measurement
     "cpu_percent": "double",  # of the host, during the measurement: 100 is all of its cores
+    "others_cpu_percent": "double",  # the part of it that the measuring process did not use; rough if short
     "net_bytes_s": "double",  # bytes a second over the host's network, during the measurement
     "disk_bytes_s": "double",  # bytes a second from and to the host's disks, during the measurement
     "host": "string",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flowerexp.analysis.estimate import Interval, paired_ratio
-
-# Not part of what a run measures: where it is kept, logged and planned.
-_ELSEWHERE = ("home", "storage", "tracking", "sweep", "skip_finished", "hydra")
+from flowerexp.analysis.pairing import apart_from
 
 
 @dataclass(frozen=True)
@@ -88,8 +85,7 @@ def _pairs(runs: Sequence[tuple[Mapping[str, Any], Side]]) -> list[Pair]:
     waiting: dict[str, tuple[bool, Side]] = {}
     pairs = []
     for config, side in runs:
-        rest = {key: value for key, value in config.items() if key not in (*_ELSEWHERE, "caching")}
-        key, caching = json.dumps(rest, sort_keys=True, default=str), bool(config["caching"])
+        key, caching = apart_from(config, "caching"), bool(config["caching"])
         if key in waiting and waiting[key][0] != caching:
             _, other = waiting.pop(key)
             pairs.append(Pair(side, other) if caching else Pair(other, side))

@@ -22,8 +22,14 @@ DRIFT = 0.10
 DRIFT_CHANCE = 0.01
 """Chance explains a drift if it would make one as large more often than this."""
 
+OTHERS_CPU = 20.0
+"""Percent of a host's CPU: if other processes used more than this during the measurements, they disturbed them."""
+
 BUSY_SHARE, BUSY_LOAD = 0.75, 2.0
-"""A load average before a measurement, of each core, or where the cores are not known: above it others were at work."""
+"""A load average before a measurement, of each core, or where the cores are not known: above it others were at work.
+
+Only of rows that do not say what others used: a load average lags by a minute, and holds our own earlier work.
+"""
 
 CLOCK_SECONDS = 1.0
 """A host's time of day and its steady clock may part by this much within a run; more is a clock that was set."""
@@ -48,7 +54,10 @@ def judge(rows: Sequence[Row]) -> Verdict:
     if not rows:
         return Verdict("invalid", ("the run has no measurements",))
     first = first_executions(rows)
-    wrong, doubts = _failures(rows), [*_disagreement(first), *_company(first), *_page_cache(first), *_clock(first)]
+    wrong, doubts = (
+        _failures(rows),
+        [*_disagreement(first), *_warmth(first), *_company(first), *_page_cache(first), *_clock(first)],
+    )
     return Verdict("invalid" if wrong else "suspect" if doubts else "valid", (*wrong, *doubts))
 
 
@@ -78,10 +87,18 @@ def _disagreement(rows: Sequence[Row]) -> list[str]:
     return reasons
 
 
+def _warmth(rows: Sequence[Row]) -> list[str]:
+    """Processes that still became faster when they had to start measuring."""
+    told = [row for row in rows if isinstance(row.get("warm_up_steady"), bool)]
+    cold = [row for row in told if not row["warm_up_steady"]]
+    where = f"{len(cold)} of {len(told)} measurements were made by processes"
+    return [f"{where} that had not stopped getting faster in warming up"] if cold else []
+
+
 def _company(rows: Sequence[Row]) -> list[str]:
     """Others that used the host at the time."""
     near = [count for row in rows if (count := number(row, "neighbours") or 0) > 0]
-    told = [row for row in rows if number(row, "load_before") is not None]
+    told = [row for row in rows if number(row, "load_before") is not None and "others_cpu_percent" not in row]
     busy = [row for row in told if _is_busy(row)]
     reasons = []
     if near:
@@ -90,7 +107,25 @@ def _company(rows: Sequence[Row]) -> list[str]:
     if busy:
         most = f"the load average before them was up to {max(number(row, 'load_before') or 0 for row in busy):.1f}"
         reasons.append(f"others were at work on the host of {len(busy)} of {len(told)} measurements: {most}")
+    others = {host: share for host, share in others_cpu(rows).items() if share > OTHERS_CPU}
+    if others:
+        most = f"{max(others.values()):.0f}% of the CPU of {max(others, key=lambda host: others[host])}"
+        more = f", and too much on {len(others) - 1} more hosts" if len(others) > 1 else ""
+        reasons.append(f"other processes used {most} during the measurements{more}")
     return reasons
+
+
+def others_cpu(rows: Iterable[Row]) -> dict[str, float]:
+    """Percent of each host's CPU that other processes used during the measurements, sum over sum.
+
+    Measurements that overlapped are left out: what others used then are our own measurements, in part.
+    """
+    used: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        share, seconds = number(row, "others_cpu_percent"), number(row, "seconds")
+        if share is not None and seconds and not number(row, "neighbours"):
+            used.setdefault(str(row.get("host")), []).append((share * seconds, seconds))
+    return {host: sum(part for part, _ in all_) / sum(seconds for _, seconds in all_) for host, all_ in used.items()}
 
 
 def _is_busy(row: Row) -> bool:

@@ -40,7 +40,8 @@ class Outcome:
 
 
 _PACKAGES = "list it in entrypoint.requires; clusters in the cloud install that with cluster.packages=stage"
-_FILES = ("measurements.jsonl", "phases.json", "status.json")
+_FILES = ("measurements.jsonl", "phases.json")
+_STATUS = "status.json"
 
 
 def fetch(output: str, results: Path) -> None:
@@ -55,8 +56,11 @@ def fetch(output: str, results: Path) -> None:
     """
     if storage.is_local(output):
         return
-    for name in _FILES:
+    status = storage.read_bytes(storage.join(output, _STATUS))
+    attached = [f"attached/{name}" for name in json.loads(status).get("attached", ()) if Path(name).name == name]
+    for name in (*_FILES, *attached):
         storage.write_bytes(str(results / name), storage.read_bytes(storage.join(output, name)))
+    storage.write_bytes(str(results / _STATUS), status)
 
 
 def read_outcome(results: Path, exit_code: int, tail: Sequence[str]) -> Outcome:

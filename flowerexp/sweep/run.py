@@ -176,7 +176,7 @@ class Sweep:
 
     def _log(self, finished: bool) -> None:
         """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole."""
-        from flowerexp.analysis.report import make_report
+        from flowerexp.analysis.report import interference, make_report
 
         try:
             spent = settle(self._runs, self._bills())
@@ -185,6 +185,8 @@ class Sweep:
             if not self._runs or not finished:
                 return
             try:
+                if len({run.config["grid"]["concurrency"] for run in self._runs}) > 1:
+                    self._screen.say(f"slower    {interference(self._journal.folder) or 'none was in company'}")
                 self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
             finally:  # MLflow is told whatever becomes of the report
                 tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))

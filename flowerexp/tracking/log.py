@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 TOKEN_TAG = "flowerexp.log_token"
 TABLE = "measurements.json"
-ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json")
+ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json", "results/attached/*")
 
 # Not choices of the experiment: where things are kept, which differs from machine to machine.
 _NOT_PARAMS = {"tracking", "storage", "home", "hydra", "sweep", "skip_finished"}

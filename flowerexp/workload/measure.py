@@ -7,12 +7,24 @@ import os
 import random
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.workload import page_cache, readers, slots
+from flowerexp.workload import host, page_cache, readers, slots
+
+FEWEST_READS, MOST_READS, MOST_SECONDS = 4, 20, 2.0
+"""Reads of a warm-up: so many at least, and after so many, or so long, it is given up."""
+
+PROBE = 8
+"""Images of a read of a warm-up: enough for several batches' worth of work, and a hundredth of a second or so."""
+
+SETTLED = 3
+"""A process is warm when so many reads in a row have brought nothing new."""
+
+FASTER = 0.05
+"""A read brings something new if it is faster than all before it by more than this share."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,44 @@ def warm_up(source: readers.Source) -> None:
     _tidy()
 
 
+@dataclass(frozen=True)
+class Settling:
+    """How a process became warm: its reads before the first measurement, and whether they had stopped getting faster.
+
+    Reads are compared with the fastest of those before, since neighbours can only make a read slower: so a busy host
+    does not look like a cold process.
+    """
+
+    reads: int
+    steady: bool
+
+
+_settled: dict[tuple[Any, ...], Settling] = {}
+
+
+def settle(source: readers.Source) -> Settling:
+    """Read a little again and again, until that gets no faster; once in a process for each reader and its settings.
+
+    Only a source's first file is read, so that the page cache of what is measured stays as it is.
+    """
+    if settings(source) in _settled:
+        return _settled[settings(source)]
+    files, seconds = [source.files[0]] * (PROBE if source.records[0] == 1 else 1), list[float]()
+    steady = False
+    while not steady and len(seconds) < MOST_READS and sum(seconds) < MOST_SECONDS:
+        seconds.append(time_batches(readers.dataset(source, files).batch(PROBE).take(1)).seconds)
+        steady = is_steady(seconds)
+    _tidy()
+    return _settled.setdefault(settings(source), Settling(len(seconds), steady))
+
+
+def is_steady(seconds: Sequence[float]) -> bool:
+    """Whether the last `SETTLED` of some reads were no faster than the fastest before them, by more than `FASTER`."""
+    if len(seconds) < FEWEST_READS:
+        return False
+    return min(seconds[-SETTLED:]) > (1 - FASTER) * min(seconds[:-SETTLED])
+
+
 def _tidy() -> None:
     """Collect garbage now, and leave what is alive out of later collections.
 
@@ -112,14 +162,16 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
     """
     with slots.slot(concurrency) as waited:
         warm_up(source)
+        warm = settle(source)
         order = list(range(len(source.files)))
         random.Random(task.seed).shuffle(order)
         files = source.prefix(order, task.batch_size * task.batch_number)
         page_cache.bring_to(cache, files)
         cached, fraction = page_cache.look_up(files)
         batches = readers.dataset(source, files).batch(task.batch_size).take(task.batch_number)
-        started_at = time.time()
+        before, started_at = host.look(), time.time()
         timing = time_batches(batches)
+        after = host.look()
         del batches
         _tidy()
     return {
@@ -137,4 +189,7 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
         "neighbours": 0,
         "page_cache": cached,
         "page_cache_fraction": fraction,
+        "warm_up_reads": warm.reads,
+        "warm_up_steady": warm.steady,
+        **host.between(before, after),
     }

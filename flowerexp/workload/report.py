@@ -7,6 +7,7 @@ the runner collects what they say for the run at hand.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -20,12 +21,13 @@ Scalar = str | int | float | bool | None
 
 @dataclass
 class Report:
-    """What was reported of one run so far: seconds of each phase, facts by name, and messages for the user."""
+    """What was reported of one run so far: seconds of each phase, facts, messages for the user, and files by name."""
 
     run_key: str = ""
     phases: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Scalar] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    attached: dict[str, bytes] = field(default_factory=dict)
     phase: str = ""
 
 
@@ -62,6 +64,21 @@ def note(text: str) -> None:
     """Tell the user something, in one line; it is shown on screen and kept with the results."""
     _current.notes.append(text)
     _emit({"note": text})
+
+
+def attach(name: str, content: bytes) -> None:
+    """Keep a small file with the run's results, such as a picture: it comes home and goes to MLflow with them.
+
+    Args:
+        name: a plain file name: letters, digits, `_`, `-` and `.`.
+        content: the file's.
+
+    Raises:
+        ValueError: it is no plain name.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(f"not a plain file name: {name!r}")
+    _current.attached[name] = content
 
 
 def state(output: str, name: str) -> None:

@@ -119,10 +119,12 @@ def _run_one(
     except Exception as error:
         status.update(state="failed", **_explained(error), traceback=traceback.format_exc())
         sys.stderr.write(status["traceback"])
-    status.update(ended_at=time.time(), facts=told.facts, notes=told.notes)
+    status.update(ended_at=time.time(), facts=told.facts, notes=told.notes, attached=[*told.attached])
     output = one["output"]
     storage.write_bytes(storage.join(output, "measurements.jsonl"), "".join(lines).encode())
     storage.write_bytes(storage.join(output, "phases.json"), json.dumps(told.phases, indent=1).encode())
+    for name, content in told.attached.items():
+        storage.write_bytes(storage.join(output, "attached", name), content)
     storage.write_bytes(storage.join(output, "status.json"), json.dumps(status, indent=1, default=str).encode())
     report.state(output, status["state"])
 

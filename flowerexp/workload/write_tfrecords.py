@@ -19,6 +19,7 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
+from flowerexp.workload.contact_sheet import contact_sheet
 from flowerexp.workload.listing import Listing, Photograph, Skipped, list_photographs
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
@@ -53,6 +54,7 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
     """
     listing = list_photographs(spark, config)
     prepared = prepare(spark, config, listing)
+    _show(prepared)
     for file in prepared.manifest["files"]:
         yield {
             "file": file["file"],
@@ -63,6 +65,16 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
             "host": file["host"],
             "reused": prepared.reused,
         }
+
+
+def _show(prepared: Prepared) -> None:
+    """Attach a contact sheet; one that cannot be made is no reason to fail what was written."""
+    try:
+        with report.phase("contact_sheet"):
+            sheet = contact_sheet(prepared.files, prepared.manifest["classes"])
+        report.attach("contact_sheet.jpg", sheet)
+    except (DataError, OSError) as error:
+        report.note(f"no contact sheet: {error}")
 
 
 def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:

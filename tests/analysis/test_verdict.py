@@ -115,6 +115,8 @@ def test_certain_drift_without_any_noise_is_found():
     [
         ({"load_before": 2.5}, "others were at work on the host of 1 of 2 measurements: the load average before them"),
         ({"load_before": 1.6, "host_cores": 2}, "others were at work on the host"),
+        ({"others_cpu_percent": 21.0}, "other processes used 21% of the CPU of a during the measurements"),
+        ({"warm_up_steady": False}, "1 of 1 measurements were made by processes that had not stopped getting faster"),
         ({"first_batch_seconds": 9.0}, "in 1 of 3 measurements the first batch took longer than all of them"),
         ({"started_at": 1e9 + 1.5, "started_ns": 0}, "a host's clock was set during the run, by 1.5 s"),
     ],
@@ -129,6 +131,22 @@ def test_the_state_of_the_host_makes_a_run_suspect(more, reason):
 @pytest.mark.parametrize("more", [{"load_before": 5.0, "host_cores": 16}, {"load_before": None}, {"load_before": 1.5}])
 def test_a_load_that_a_host_can_bear_is_no_reason(more):
     assert judge([row(**more)]).state == "valid"
+
+
+def test_what_others_used_is_weighed_by_time_and_told_instead_of_a_load_that_lags():
+    """Short measurements are rough: one of them says nothing, all of them together do."""
+    rows = [row(seconds=0.1, others_cpu_percent=90.0, load_before=8.0), row(others_cpu_percent=-5.0, seconds=2.0)]
+    assert judge([one | {"repetition": None} for one in rows]).state == "valid"
+    crowded = judge([row(host=host, others_cpu_percent=share) for host, share in (("a", 30), ("b", 60), ("c", 1))])
+    assert crowded.reasons == (
+        "other processes used 60% of the CPU of b during the measurements, and too much on 1 more hosts",
+    )
+
+
+def test_ones_own_measurements_at_the_same_time_are_no_other_processes():
+    assert [*judge([row(neighbours=1, others_cpu_percent=50.0)]).reasons] == [
+        "1 of 1 measurements overlapped others on their host, at most 1 each"
+    ]
 
 
 def test_clocks_of_different_hosts_need_not_agree():

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from flowerexp.job.results import Outcome, explain, read_outcome
+from flowerexp import storage
+from flowerexp.job.results import Outcome, explain, fetch, read_outcome
 
 STATUS = {
     "run_key": "k",
@@ -72,3 +73,15 @@ def test_results_of_a_folder_that_is_not_there(tmp_path):
 )  # fmt: skip
 def test_the_last_line_that_names_an_error_explains_an_end(tail, line):
     assert explain(tail) == line
+
+
+def test_what_an_entrypoint_has_attached_comes_home_and_nothing_goes_elsewhere(tmp_path):
+    output = f"memory://{tmp_path.name}-results"
+    files = {"measurements.jsonl": b"{}", "phases.json": b"{}", "attached/a.jpg": b"picture"}
+    files["status.json"] = json.dumps({**STATUS, "attached": ["a.jpg", "../escaped"]}).encode()
+    for name, content in files.items():
+        storage.write_bytes(storage.join(output, name), content)
+    fetch(output, tmp_path / "results")
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {f"results/{name}" for name in files}
+    assert (tmp_path / "results/attached/a.jpg").read_bytes() == b"picture"

@@ -1,14 +1,15 @@
 """One measurement: what the clock includes, and that images are counted, not assumed."""
 
 import gc
+import os
 import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from flowerexp.workload import measure, page_cache, readers, slots
-from flowerexp.workload.measure import Task, time_batches
+from flowerexp.workload import host, measure, page_cache, readers, slots
+from flowerexp.workload.measure import Settling, Task, is_steady, time_batches
 from flowerexp.workload.readers import Source
 
 
@@ -105,8 +106,13 @@ class TestMeasure:
                 for start in range(0, min(len(self.files), self.size * self.number), self.size):
                     yield SimpleNamespace(shape=(len(self.files[start : start + self.size]),)), None
 
+        def settle(source):
+            seen.append(("settle", source.reader))
+            return Settling(5, True)
+
         monkeypatch.setattr(readers, "dataset", lambda source, files: Dataset(files))
         monkeypatch.setattr(measure, "warm_up", lambda source: seen.append(("warm up", source.reader)))
+        monkeypatch.setattr(measure, "settle", settle)
         monkeypatch.setattr(page_cache, "bring_to", lambda state, files: seen.append((state, list(files))))
         monkeypatch.setattr(slots, "folder", lambda: tmp_path)
         return seen
@@ -124,8 +130,19 @@ class TestMeasure:
 
     def test_the_state_of_the_cache_is_brought_about_after_warming_up_and_before_reading(self, source, seen):
         self.measured(source)
-        assert [what for what, _ in seen] == ["warm up", "cold", "read"]
-        assert seen[1][1] == seen[2][1]
+        assert [what for what, _ in seen] == ["warm up", "settle", "cold", "read"]
+        assert seen[2][1] == seen[3][1]
+
+    def test_a_row_says_how_the_process_became_warm_and_what_the_host_did(self, source, seen):
+        row = self.measured(source)
+        assert (row["warm_up_reads"], row["warm_up_steady"]) == (5, True)
+        assert {"load_before", "cpu_percent", "others_cpu_percent", "net_bytes_s", "disk_bytes_s"} < row.keys()
+        assert row["host_cores"] == os.cpu_count()
+        assert row["memory_available_bytes"] > 0
+
+    def test_without_psutil_rows_lack_what_the_host_did(self, source, seen, monkeypatch):
+        monkeypatch.setattr(host, "psutil", None)
+        assert not {"load_before", "cpu_percent", "host_cores"} & self.measured(source).keys()
 
     def test_the_seed_decides_which_files_are_read(self, source, seen):
         for seed in (1, 1, 2):
@@ -163,3 +180,70 @@ def test_warming_up_happens_once_for_each_reader_and_its_settings(monkeypatch, t
     for reader, size in (("image_files", 1), ("tfrecords", 1), ("image_files", 1), ("image_files", 2)):
         measure.warm_up(Source(reader, ["a", "b"], [1, 1], (size, size)))
     assert made == [("image_files", ["a"]), ("tfrecords", ["a"]), ("image_files", ["a"])]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steady"),
+    [
+        ([5, 5, 5, 5], True),
+        ([9, 5, 5, 5], False),  # the second read was faster than all before it, and is one of the last three
+        ([5, 5, 5], False),  # too few to tell
+        ([9, 5, 5, 4], False),
+        ([9, 8, 7, 6, 5, 4], False),
+        ([9, 4, 5, 4.5, 4], True),
+        ([9, 4, 5, 4.5, 3.9], True),  # by less than a twentieth
+        ([9, 4, 8, 9, 8], True),  # neighbours make reads slower, and no process cold
+    ],
+)
+def test_a_process_is_warm_when_reads_stop_getting_faster(seconds, steady):
+    assert is_steady(seconds) is steady
+
+
+class TestSettle:
+    @pytest.fixture
+    def reads(self, monkeypatch, clock):
+        """What warming up reads; each read takes the next of `reads.seconds`, and the last of them for ever."""
+        reads = SimpleNamespace(files=[], seconds=[1.0])
+
+        class Dataset:
+            def __init__(self, source, files):
+                reads.files.append(list(files))
+                self.seconds = reads.seconds[min(len(reads.files), len(reads.seconds)) - 1]
+
+            def batch(self, _):
+                return self
+
+            take = batch
+
+            def __iter__(self):
+                clock.ns += int(self.seconds * 1e9)
+                yield SimpleNamespace(shape=(8,)), None
+
+        monkeypatch.setattr(readers, "dataset", Dataset)
+        monkeypatch.setattr(measure, "_settled", {})
+        monkeypatch.setattr(gc, "freeze", lambda: None)
+        return reads
+
+    PHOTOGRAPHS = Source("image_files", ["a", "b"], [1, 1], (4, 4))
+
+    def test_it_reads_the_first_file_until_that_gets_no_faster(self, reads):
+        reads.seconds = [0.3, 0.1, 0.05, 0.05, 0.05, 0.05]
+        assert measure.settle(self.PHOTOGRAPHS) == Settling(6, True)
+        assert reads.files == [["a"] * 8] * 6
+
+    def test_it_happens_once_for_each_reader(self, reads):
+        reads.seconds = [0.1]
+        for _ in range(2):
+            assert measure.settle(self.PHOTOGRAPHS) == Settling(4, True)
+        measure.settle(Source("tfrecords", ["x", "y"], [9, 9], (4, 4)))
+        assert reads.files == [["a"] * 8] * 4 + [["x"]] * 4
+
+    def test_what_never_settles_is_given_up_and_told(self, reads):
+        reads.seconds = [0.9**number * 0.2 for number in range(99)]
+        found = measure.settle(self.PHOTOGRAPHS)
+        assert not found.steady
+        assert 4 < found.reads <= 20
+
+    def test_slow_reads_are_given_up_after_a_while(self, reads):
+        reads.seconds = [0.8]
+        assert measure.settle(self.PHOTOGRAPHS) == Settling(3, False)

@@ -102,6 +102,22 @@ def test_the_status_comes_last(job, monkeypatch):
     assert written[-1] == "status.json"
 
 
+def test_what_is_attached_lies_beside_the_results(job):
+    def attaching():
+        report.attach("sheet.jpg", b"picture")
+        return ROWS
+
+    (one,) = job(attaching)
+    assert one.status["attached"] == ["sheet.jpg"]
+    assert (one.folder / "attached" / "sheet.jpg").read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("name", ["", "../a", "a/b", ".hidden"])
+def test_only_plain_names_can_be_attached(name):
+    with pytest.raises(ValueError, match="not a plain file name"):
+        report.attach(name, b"")
+
+
 def test_a_run_that_fails_is_recorded_and_the_next_one_runs(job, capsys):
     failed, finished = job(fails_midway, fine)
     assert failed.status["state"] == "failed"

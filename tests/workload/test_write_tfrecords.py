@@ -292,7 +292,7 @@ class TestBadFiles:
 
 @pytest.mark.spark
 class TestRun:
-    def test_yields_a_row_a_file(self, spark, config, photos):
+    def test_yields_a_row_a_file(self, spark, config, photos, told):
         made = config("dataset=folder", f"dataset.path={photos}", *SMALL)
         rows = list(write_tfrecords.run(spark, made))
         assert [row["partition"] for row in rows] == [0, 1, 2, 3]
@@ -302,6 +302,17 @@ class TestRun:
         assert all(row["seconds"] is None and row["reused"] for row in again)
         assert [row["file"] for row in again] == [row["file"] for row in rows]
         json.dumps(rows)
+        assert told.attached["contact_sheet.jpg"].startswith(b"\xff\xd8")
+
+    def test_data_that_was_damaged_since_costs_the_contact_sheet_only(self, spark, config, photos, told):
+        made = config("dataset=folder", f"dataset.path={photos}", *SMALL)
+        list(write_tfrecords.run(spark, made))
+        for path in Path(made["storage"]["prepared"]).rglob("*.tfrec"):
+            path.write_bytes(bytes(path.stat().st_size))
+        told.attached.clear()
+        assert len(list(write_tfrecords.run(spark, made))) == 4
+        assert not told.attached
+        assert any(note.startswith("no contact sheet: ") for note in told.notes)
 
     def test_a_place_that_cannot_be_written_is_named(self, spark, config, photos, tmp_path):
         (tmp_path / "file").write_text("")

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from flowerexp.analysis.regression import fit_all
 from flowerexp.analysis.report import page
 from flowerexp.analysis.report.cells import cells
+from flowerexp.analysis.report.derive import slowdowns_of
+from flowerexp.analysis.report.findings import sure, times
 from flowerexp.analysis.report.gather import load
+from flowerexp.analysis.report.svg import name_of
 from flowerexp.analysis.timing import time_models
 from flowerexp.measurements import write_whole
 
@@ -51,6 +54,17 @@ def make_report(folder: Path) -> list[Path]:
     mixed = [name for name in typed.columns if typed[name].dtype == object]
     typed[mixed] = typed[mixed].astype("string")
     return [*paths, write_whole(home / "cells.parquet", lambda aside: typed.to_parquet(aside, index=False))]
+
+
+def interference(folder: Path) -> str:
+    """What company on a host costs, in a line for the screen; nothing of a sweep that does not vary it.
+
+    Args:
+        folder: a sweep's, or a run's.
+    """
+    found = slowdowns_of(load(folder))
+    told = [f"{name_of(one.reader)} {times(one.ratio.value)} {sure(one.ratio)}, {one.at_once} at once" for one in found]
+    return "; ".join(told)
 
 
 def _writer(text: str) -> Any:

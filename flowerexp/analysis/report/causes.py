@@ -19,6 +19,7 @@ from flowerexp.analysis.utilisation import Use
 
 HOSTS = {
     "cpu_percent": "CPU, %",
+    "others_cpu_percent": "of other processes, %",
     "net_bytes_s": "network, MB/s",
     "disk_bytes_s": "disk, MB/s",
     "load_before": "load average before",

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.estimate import Interval
+from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.runs import Run, short, shown
@@ -203,6 +204,24 @@ def caching_pairs(caching: Caching, labels: dict[str, str]) -> Figure:
         for word, fill in (("on", ACCENT), ("off", PAPER))
     ]
     made.legend(handles=marks, loc="outside upper left", ncols=2, frameon=False, labelcolor=INK, fontsize=9.5)
+    return made
+
+
+def slowdowns(found: Sequence[Slowdown]) -> Figure:
+    """Each reader's slowdown in company, with its interval."""
+    made = figure(1.0 + 0.34 * len(found), WIDTH * 0.85)
+    panel = made.subplots()
+    tones = colours(one.reader for one in found)
+    for line, one in enumerate(found):
+        low, high = (one.ratio.low or one.ratio.value, one.ratio.high or one.ratio.value)
+        panel.plot([low, high], [line, line], "-", color=tones[one.reader], lw=2.5, alpha=0.6)
+        panel.plot([one.ratio.value], [line], "o", color=tones[one.reader], ms=9, mec=PAPER, mew=1.4, zorder=3)
+    panel.axvline(1, color=MUTED, lw=1.2, zorder=1)
+    tidy(panel, grid="x", thousands="x")
+    panel.set_xlim(min(0.9, *(one.ratio.low or 1 for one in found)), 1.1 * max(one.ratio.high or 1 for one in found))
+    panel.set_yticks(range(len(found)), [plain(f"{name_of(one.reader)}, {one.at_once} at once") for one in found])
+    panel.set_ylim(len(found) - 0.5, -0.5)
+    panel.set_xlabel("times as long as alone")
     return made
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowerexp.analysis.caching import Caching, Side, compare_caching
+from flowerexp.analysis.interference import Slowdown, slowdowns
 from flowerexp.analysis.limits import CORES, DECODE, DISK, NETWORK, Limits, against_limits
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.runs import Run
@@ -26,6 +27,14 @@ def caching_of(material: Material) -> Caching | None:
             seconds = float(run.record.get("phases", {}).get("measure", 0.0))
             runs.append((run.config, Side(run.name, seconds, executions, rates)))
     return compare_caching(runs)
+
+
+def slowdowns_of(material: Material) -> list[Slowdown]:
+    """What measuring several at a time costs, of a sweep that varies that."""
+    if len({_tasks(run) for run in material.measured}) < 2:
+        return []
+    rows: dict[str, list[Any]] = {str(name): own.to_dict("records") for name, own in material.timed.groupby("run")}
+    return slowdowns([(run.config, rows.get(run.name, [])) for run in material.measured])
 
 
 def limits_of(material: Material, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Limits]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.estimate import Interval, ratio
+from flowerexp.analysis.interference import FACTOR, Slowdown
 from flowerexp.analysis.limits import Limits
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import Material
@@ -68,7 +69,7 @@ def parameters_compared(material: Material) -> Iterator[Finding]:
     """For each parameter of the sweep: how its best and worst value differ, with the reader where that matters most."""
     timed = material.timed
     for key in material.varied:
-        if key in ("caching", "reader"):
+        if key in ("caching", "reader", FACTOR):
             continue  # these have findings of their own
         values = {run.name: shown(run.varied.get(key)) for run in material.measured}
         found = []
@@ -101,6 +102,15 @@ def caching_found(caching: Caching | None) -> Iterator[Finding]:
     )
     text = f"the wall time of measuring without caching {sure(caching.seconds)}: {counts}, and {rates}"
     yield Finding(times(caching.seconds.value), text, "good" if caching.seconds.excludes_one else "plain")
+
+
+def slowdowns_found(slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
+    """What company on a host costs each reader."""
+    for one in slowdowns:
+        text = f"as long as alone take {name_of(one.reader)} that are measured {one.at_once} at once on a host"
+        certain = one.ratio.excludes_one
+        told = "" if certain or one.ratio.low is None else ", which may be chance"
+        yield Finding(times(one.ratio.value), f"{text} {sure(one.ratio)}{told}", "warn" if certain else "plain")
 
 
 def limits_found(limits: Mapping[tuple[str, str], Limits]) -> Iterator[Finding]:
@@ -187,6 +197,7 @@ def findings(
     models: Sequence[TimeModel],
     limits: Mapping[tuple[str, str], Limits],
     uses: Mapping[str, Mapping[str, Use]],
+    slowdowns: Sequence[Slowdown],
 ) -> list[Finding]:
     """All findings, the most telling first."""
     return list(
@@ -194,6 +205,7 @@ def findings(
             readers_compared(material),
             parameters_compared(material),
             caching_found(caching),
+            slowdowns_found(slowdowns),
             uses_found(material, uses),
             limits_found(limits),
             models_found(models),

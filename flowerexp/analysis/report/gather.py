@@ -34,10 +34,12 @@ COLUMNS = {
     "seconds": "double",
     "first_batch_images": "double",
     "first_batch_seconds": "double",
+    "neighbours": "double",
     "page_cache": "string",
     "host": "string",
     "load_before": "double",
     "cpu_percent": "double",
+    "others_cpu_percent": "double",
     "net_bytes_s": "double",
     "disk_bytes_s": "double",
 }

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import causes, results, search, trust
-from flowerexp.analysis.report.derive import caching_of, limits_of, uses_of
+from flowerexp.analysis.report.derive import caching_of, limits_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import Finding, Section
@@ -35,11 +35,14 @@ def sections(
         models: the models of time of them.
     """
     caching, uses, limits = caching_of(material), uses_of(material), limits_of(material, rows)
+    company = slowdowns_of(material)
     all_of_them = [
         search.found(material),
         results.speed(material),
         results.runs(material),
+        results.written(material),
         results.cached(material, caching),
+        results.disturbed(company),
         results.money(material),
         causes.whereabouts(material, uses),
         causes.ceilings(limits),
@@ -48,12 +51,13 @@ def sections(
         trust.settings(material),
         trust.again(material),
     ]
-    return findings(material, caching, models, limits, uses), [section for section in all_of_them if section]
+    return findings(material, caching, models, limits, uses, company), [section for section in all_of_them if section]
 
 
 _QUESTIONS = {
     "caching": "does RDD.cache() make a job faster",
     "preprocess.partitions": "into how many TFRecord files should the data be written",
+    "grid.concurrency": "how much do measurements disturb each other that run on one node at the same time",
     "cluster": "which cluster reads fastest, and at what price",
     "reader": "how much faster are TFRecord files read than photographs",
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from matplotlib.figure import Figure
@@ -34,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An ``<svg>`` element and what it shows."""
+    """An ``<svg>`` or ``<img>`` element, whole in itself, and what it shows."""
 
     svg: str
     caption: str
@@ -55,6 +58,13 @@ class Section:
         """Add a picture, if there is one."""
         if made is not None:
             self.pictures.append(Picture(inline(made, f"{self.title}. {caption}"), caption))
+
+    def show(self, path: Path, caption: str) -> None:
+        """Add a JPEG file, if there is one; the page holds it itself."""
+        if path.exists():
+            data = base64.b64encode(path.read_bytes()).decode()
+            label = html.escape(f"{self.title}. {caption}", quote=True)
+            self.pictures.append(Picture(f'<img src="data:image/jpeg;base64,{data}" alt="{label}">', caption))
 
     def __bool__(self) -> bool:
         return bool(self.text or self.pictures or self.tables)

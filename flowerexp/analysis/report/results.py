@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report import charts
 from flowerexp.analysis.report.findings import between, times
 from flowerexp.analysis.report.gather import Material
@@ -61,6 +62,15 @@ def _other_columns(material: Material) -> Iterator[Table]:
         yield Table(["run", "rows", *(f"median {name}" for name in names)], lines, frozenset(range(2, 2 + len(names))))
 
 
+def written(material: Material) -> Section:
+    """Some of the images that a run has written, to look at."""
+    section = Section("written", "What was written")
+    if not material.is_sweep:
+        sheet = material.runs[0].folder / "results" / "attached" / "contact_sheet.jpg"
+        section.show(sheet, "Nine of the images that the TFRecord files hold, with their labels.")
+    return section
+
+
 def speed(material: Material) -> Section:
     """Rates by setting and by parameter."""
     section = Section("speed", "How fast")
@@ -104,6 +114,36 @@ def cached(material: Material, caching: Caching | None) -> Section:
     section.tables.append(
         Table([f"over {len(caching.pairs)} pairs", "ratio", "95 % interval"], lines, frozenset({1, 2}))
     )
+    return section
+
+
+def disturbed(slowdowns: Sequence[Slowdown]) -> Section:
+    """Measurements alone, and several at a time on one host."""
+    section = Section("interference", "What company costs")
+    if not slowdowns:
+        return section
+    section.text.append(
+        "The same measurements were made alone and several at a time on one host. Rates of measurements that "
+        "overlapped are those of a disturbed machine: their runs are `suspect`, and not to be compared with others."
+    )
+    section.draw(
+        charts.slowdowns(slowdowns),
+        "Seconds of a measurement in company over seconds of the same one alone, with the 95\u00a0% interval; at 1, "
+        "company costs nothing.",
+    )
+    lines = [
+        [
+            name_of(one.reader),
+            str(one.at_once),
+            times(one.ratio.value),
+            between(one.ratio),
+            f"{one.pairs} of {one.measured}",
+            number(one.neighbours),
+        ]
+        for one in slowdowns
+    ]
+    head = ["reader", "at once", "slowdown", "95 % interval", "measurements in company", "others at the time"]
+    section.tables.append(Table(head, lines, frozenset(range(1, 6))))
     return section
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flowerexp.analysis.report import FILES, make_report
+from flowerexp.analysis.report import FILES, interference, make_report
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import load
 from flowerexp.errors import DataError
@@ -48,16 +48,16 @@ class Page(html.parser.HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag == "section":
             self.section = dict(attrs).get("id") or "findings"
-        if tag not in ("meta", "use", "path", "rect", "br"):
+        if tag not in ("meta", "use", "path", "rect", "br", "img"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in ("meta", "use", "path", "rect", "br"):
+        if tag not in ("meta", "use", "path", "rect", "br", "img"):
             self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in ("meta", "use", "path", "rect", "br"):
+        if tag not in ("meta", "use", "path", "rect", "br", "img"):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
@@ -212,6 +212,23 @@ class TestTables:
         assert sum("---" in line for line in lines) == page.tags["table"]
 
 
+def test_what_company_on_a_host_costs_has_its_section_and_its_line(tmp_path):
+    folder = write_sweep(tmp_path, {"repeat": [1, 2, 3], "grid.concurrency": [1, 2]})
+    for name in ("1", "3", "5"):
+        path = folder / name / "analysis" / "measurements.parquet"
+        rows = pd.read_parquet(path)
+        pd.DataFrame(rows.assign(seconds=rows.seconds * 1.6, neighbours=1)).to_parquet(path)
+    page = Page(make_report(folder)[0])
+    assert "How much do measurements disturb each other" in page.text["head"]
+    assert re.search(r"image files 2 1\.6\d × 1\.5\d to 1\.6\d 81 of 81 1", page.text["interference"])
+    assert re.search(
+        r"1\.6\d × as long as alone take TFRecords that are measured 2 at once on a host", page.text["findings"]
+    )
+    line = r"image files 1\.6\d × \(95 % interval 1\.5\d to 1\.6\d\), 2 at once; TFRecords 1\.6"
+    assert re.match(line, interference(folder))
+    assert interference(write_run(tmp_path / "one", config({}))) == ""
+
+
 def test_repeats_that_disagree_widen_the_interval(tmp_path):
     """Repetitions within a run agree to 5 %, but one run is half as fast as the other: that must be seen."""
     folder = write_sweep(tmp_path, {"repeat": [1, 2]})
@@ -263,6 +280,14 @@ class TestWhatElseMayLieInAFolder:
         page = Page(paths[0])
         assert "How fast are image files and TFRecords read?" in page.text["head"]
         assert "caching" not in page.sections
+
+    def test_the_contact_sheet_of_a_run_is_part_of_its_page(self, tmp_path):
+        folder = write_run(tmp_path / "one", config({}), rows=[written(0, 1.0)])
+        (folder / "results" / "attached").mkdir(parents=True)
+        (folder / "results" / "attached" / "contact_sheet.jpg").write_bytes(b"\xff\xd8picture")
+        page = Page(make_report(folder)[0])
+        assert ("img", "src", "data:image/jpeg;base64,/9hwaWN0dXJl") in page.attributes
+        assert "Nine of the images" in page.text["written"]
 
     def test_failed_and_missing_runs_are_listed_with_their_reasons(self, tmp_path):
         folder = write_sweep(tmp_path, {"caching": [True, False], "repeat": [1, 2]})

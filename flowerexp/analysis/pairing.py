@@ -1,0 +1,28 @@
+"""Runs of one config but for one factor: what is compared pairwise, since machines drift."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+# Not part of what a run measures: where it is kept, logged and planned.
+_ELSEWHERE = ("home", "storage", "tracking", "sweep", "skip_finished", "hydra")
+
+
+def apart_from(config: Mapping[str, Any], factor: str) -> str:
+    """What a config says but for one factor, as text: runs that agree in it differ in nothing else that matters.
+
+    Args:
+        config: a run's config.
+        factor: a dotted key.
+    """
+    return json.dumps(_without(config, (*_ELSEWHERE, factor)), sort_keys=True, default=str)
+
+
+def _without(config: Mapping[str, Any], keys: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _without(value, keys, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if f"{prefix}{key}" not in keys
+    }

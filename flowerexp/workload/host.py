@@ -1,0 +1,97 @@
+"""What a host did while something was measured on it: its own load, and that of others.
+
+Two looks at the kernel's counters, before and after, outside of what is timed. A look takes well under a millisecond's
+worth of files in /proc. Without psutil there is nothing to tell, and rows lack these columns.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+psutil: Any = None
+with suppress(ImportError):  # an entrypoint's `requires` brings it; a cluster of one's own may lack it
+    psutil = importlib.import_module("psutil")
+
+# Guests are part of `user` already, waiting for a disk is not work, and a core that a hypervisor stole was not free.
+_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
+
+
+@dataclass(frozen=True)
+class Look:
+    """The counters at one moment; None where a host does not tell.
+
+    Attributes:
+        at: `perf_counter`, in seconds.
+        cores: logical ones.
+        busy: CPU seconds that were used on the host since it started, on all cores together.
+        own: CPU seconds that this process has used.
+        network: bytes that came and went over all interfaces but loopback.
+        disk: bytes read from and written to disks.
+        load: the load average over the last minute.
+        memory: bytes that can be had without swapping.
+    """
+
+    at: float
+    cores: int
+    busy: float
+    own: float
+    network: int | None
+    disk: int | None
+    load: float
+    memory: int
+
+
+def look() -> Look | None:
+    """Read the host's counters now; None without psutil."""
+    if psutil is None:
+        return None
+    times = psutil.cpu_times()
+    interfaces = psutil.net_io_counters(pernic=True, nowrap=False)
+    beyond = [one for name, one in interfaces.items() if name != "lo"]
+    disks = psutil.disk_io_counters(nowrap=False)
+    return Look(
+        at=time.perf_counter(),
+        cores=psutil.cpu_count() or 1,
+        busy=sum(getattr(times, name, 0.0) for name in _BUSY),
+        own=time.process_time(),
+        network=sum(one.bytes_sent + one.bytes_recv for one in beyond) if beyond else None,
+        disk=disks.read_bytes + disks.write_bytes if disks else None,
+        load=os.getloadavg()[0],
+        memory=psutil.virtual_memory().available,
+    )
+
+
+def between(before: Look | None, after: Look | None) -> dict[str, float | int | None]:
+    """The columns of a row that say what the host did between two looks.
+
+    Counters of the CPU advance in steps, on Linux of 10 ms: over a measurement as short as that a share is rough, and
+    that of others may even come out below 0. Sums over many measurements are right, so nothing is cut off here.
+
+    Returns:
+        `load_before`, `host_cores`, `memory_available_bytes`, `cpu_percent` of the host (100 is all of its cores),
+        `others_cpu_percent`, the part of it that this process did not use, and `net_bytes_s` and `disk_bytes_s`, None
+        where the host does not count them; nothing without two looks.
+    """
+    if before is None or after is None:
+        return {}
+    seconds = after.at - before.at
+    capacity = seconds * before.cores
+    busy, own = after.busy - before.busy, after.own - before.own
+    return {
+        "load_before": before.load,
+        "host_cores": before.cores,
+        "memory_available_bytes": before.memory,
+        "cpu_percent": min(100.0, 100 * busy / capacity),
+        "others_cpu_percent": 100 * (busy - own) / capacity,
+        "net_bytes_s": _speed(before.network, after.network, seconds),
+        "disk_bytes_s": _speed(before.disk, after.disk, seconds),
+    }
+
+
+def _speed(before: int | None, after: int | None, seconds: float) -> float | None:
+    return None if before is None or after is None else max(0, after - before) / seconds
