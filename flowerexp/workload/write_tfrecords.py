@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,10 +18,11 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
+from flowerexp.workload.deal import deal
 from flowerexp.workload.listing import Listing, Photograph, Skipped, list_photographs
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -122,28 +122,6 @@ def _existing(folder: str) -> Prepared | None:
     sizes = {entry.relative: entry.size for entry in storage.list_files(folder)}
     whole = all(sizes.get(file["file"]) == file["bytes"] for file in manifest["files"])
     return Prepared(folder, manifest, reused=True) if whole else None
-
-
-def deal(photographs: Sequence[Photograph], partitions: int, seed: int) -> list[list[Photograph]]:
-    """Deal shuffled photographs to partitions so that each has its share of every class.
-
-    Each class is shuffled and dealt in turn, going on where the class before it stopped; so partitions differ by one
-    photograph at the most, in all and of each class. There are never more partitions than photographs.
-    """
-    chance = random.Random(seed)
-    by_class: dict[int, list[Photograph]] = {}
-    for photograph in photographs:
-        by_class.setdefault(photograph.label, []).append(photograph)
-    hands: list[list[Photograph]] = [[] for _ in range(min(partitions, len(photographs)))]
-    place = 0
-    for label in sorted(by_class):
-        chance.shuffle(by_class[label])
-        for photograph in by_class[label]:
-            hands[place % len(hands)].append(photograph)
-            place += 1
-    for hand in hands:
-        chance.shuffle(hand)
-    return hands
 
 
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
