@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import random
+from array import array
 from collections.abc import Sequence
 
-from flowerexp.workload.listing import Photograph
+from flowerexp.workload.photographs import Photograph
 
 #: What every photograph costs beside its own bytes, in bytes: resizing, compressing and writing the result take as long
 #: as decoding so many bytes (0.3 + 0.8 ms, where 60 kB are decoded in 0.64 ms).
@@ -16,7 +17,7 @@ FIXED_BYTES = 100_000
 _UNEVEN = 1.1
 
 
-def deal(photographs: Sequence[Photograph], partitions: int, seed: int) -> list[list[Photograph]]:
+def deal(photographs: Sequence[Photograph], partitions: int, seed: int) -> list[list[int]]:
     """Deal shuffled photographs to partitions of about the same weight, each with its share of every class.
 
     A photograph weighs its bytes and `FIXED_BYTES`, and goes to the lightest partition, the heaviest photographs first
@@ -29,16 +30,24 @@ def deal(photographs: Sequence[Photograph], partitions: int, seed: int) -> list[
         photographs: in an order that is the same whenever they are listed.
         partitions: how many are wanted; there are never more than photographs.
         seed: of the order within the partitions, and of who gets which of several photographs of one size.
+
+    Returns:
+        For each partition the places of its photographs.
     """
-    equal = _dealt(photographs, partitions, random.Random(seed), by_count=True)
-    if _heaviest(equal) * len(equal) <= _UNEVEN * sum(map(weight, photographs)):
+    count = min(partitions, len(photographs))
+    weights = array("Q", map(weight, photographs))
+    by_class: dict[int, list[int]] = {}
+    for place, photograph in enumerate(photographs):
+        by_class.setdefault(photograph.label, []).append(place)
+    equal = _dealt([by_class[label] for label in sorted(by_class)], weights, count, random.Random(seed), by_count=True)
+    if _heaviest(equal, weights) * count <= _UNEVEN * sum(weights):
         return equal
-    even = _dealt(photographs, partitions, random.Random(seed), by_count=False)
-    return equal if _heaviest(equal) <= _UNEVEN * _heaviest(even) else even
+    even = _dealt([[*range(len(photographs))]], weights, count, random.Random(seed), by_count=False)
+    return equal if _heaviest(equal, weights) <= _UNEVEN * _heaviest(even, weights) else even
 
 
-def _heaviest(hands: Sequence[Sequence[Photograph]]) -> int:
-    return max(sum(map(weight, hand)) for hand in hands)
+def _heaviest(hands: Sequence[Sequence[int]], weights: Sequence[int]) -> int:
+    return max(sum(weights[place] for place in hand) for hand in hands)
 
 
 def weight(photograph: Photograph) -> int:
@@ -47,24 +56,22 @@ def weight(photograph: Photograph) -> int:
 
 
 def _dealt(
-    photographs: Sequence[Photograph], partitions: int, chance: random.Random, *, by_count: bool
-) -> list[list[Photograph]]:
-    groups: dict[int, list[Photograph]] = {}
-    for photograph in photographs:
-        groups.setdefault(photograph.label if by_count else 0, []).append(photograph)
-    hands: list[list[Photograph]] = [[] for _ in range(min(partitions, len(photographs)))]
-    totals = [0] * len(hands)
-    for _, own in sorted(groups.items()):
-        chance.shuffle(own)
-        own.sort(key=weight, reverse=True)
+    groups: Sequence[list[int]], weights: Sequence[int], count: int, chance: random.Random, *, by_count: bool
+) -> list[list[int]]:
+    """Deal one group after the other; each starts with the heaviest."""
+    hands: list[list[int]] = [[] for _ in range(count)]
+    totals = [0] * count
+    for group in groups:
+        chance.shuffle(group)
+        group.sort(key=weights.__getitem__, reverse=True)
         # The next in turn: who has the fewest of this group, if counts matter, and is the lightest of those.
-        turns = [(0, total, place) for place, total in enumerate(totals)]
+        turns = [(0, total, number) for number, total in enumerate(totals)]
         heapq.heapify(turns)
-        for photograph in own:
-            count, _, place = turns[0]
-            hands[place].append(photograph)
-            totals[place] += weight(photograph)
-            heapq.heapreplace(turns, (count + by_count, totals[place], place))
+        for place in group:
+            held, _, number = turns[0]
+            hands[number].append(place)
+            totals[number] += weights[place]
+            heapq.heapreplace(turns, (held + by_count, totals[number], number))
     for hand in hands:
         chance.shuffle(hand)
     return hands

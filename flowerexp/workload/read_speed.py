@@ -17,6 +17,7 @@ from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.workload import executors, images, measure, report, tfrecords
 from flowerexp.workload.listing import Listing, data_fingerprint, list_photographs, tfrecord_files
 from flowerexp.workload.measure import Task
+from flowerexp.workload.photographs import Photograph
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, Source, data_of
 from flowerexp.workload.write_tfrecords import prepare
 
@@ -92,7 +93,10 @@ def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:
 
 
 def _photographs(listing: Listing, skipped: set[str], config: dict[str, Any]) -> Source:
-    files = [photograph.uri for photograph in listing.photographs if photograph.relative not in skipped]
+    photographs = listing.photographs
+    if skipped:
+        photographs = photographs.pick(n for n, one in enumerate(photographs) if one.relative not in skipped)
+    files = photographs.uris
     return Source(IMAGE_FILES, files, [1] * len(files), _target(config), bool(config["dataset"].get("anonymous")))
 
 
@@ -105,21 +109,21 @@ def _check_photographs(spark: Any, listing: Listing, config: dict[str, Any]) -> 
     """Decode every photograph once where nothing prepared says which can be: a reader cannot leave one out midway."""
     options = {"token": "anon"} if config["dataset"].get("anonymous") else {}
 
-    def problem(item: tuple[str, str]) -> tuple[str, str] | None:
-        uri, relative = item
+    def problem(photograph: Photograph) -> tuple[str, str] | None:
         try:
-            images.decode(storage.read_bytes(uri, **options))
+            images.decode(storage.read_bytes(photograph.uri, **options))
         except FlowerexpError as error:
-            return relative, error.problem
+            return photograph.relative, error.problem
         except OSError as error:
-            return relative, f"cannot be read: {error.strerror or error}"
+            return photograph.relative, f"cannot be read: {error.strerror or error}"
         return None
 
     with report.phase("check"):
-        pairs = [(photograph.uri, photograph.relative) for photograph in listing.photographs]
         context = spark.sparkContext
-        slices = min(len(pairs), context.defaultParallelism * 4)
-        found = context.parallelize(pairs, slices).map(problem).filter(bool).collect()
+        slices = min(len(listing.photographs), context.defaultParallelism * 4)
+        hands = [listing.photographs[start::slices] for start in range(slices)]
+        problems = context.parallelize(hands, slices).flatMap(lambda hand: filter(None, map(problem, hand)))
+        found = sorted(problems.collect())
     report.fact("images_skipped", len(found))
     if found and config["dataset"]["on_error"] == "fail":
         raise DataError(

@@ -19,7 +19,8 @@ from flowerexp import storage
 from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
 from flowerexp.workload.deal import deal
-from flowerexp.workload.listing import Listing, Photograph, Skipped, list_photographs
+from flowerexp.workload.listing import Listing, Skipped, list_photographs
+from flowerexp.workload.photographs import Photograph, Photographs
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
 FORMAT = 2
@@ -125,7 +126,9 @@ def _existing(folder: str) -> Prepared | None:
 
 
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
-    hands = deal(listing.photographs, config["preprocess"]["partitions"], config["sampling"]["seed"])
+    dealt = deal(listing.photographs, config["preprocess"]["partitions"], config["sampling"]["seed"])
+    hands = [listing.photographs.pick(places) for places in dealt]
+    del dealt
     task = _Task(
         folder=folder,
         preprocess=config["preprocess"],
@@ -134,7 +137,7 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
         classes=len(listing.classes),
     )
 
-    def write(index: int, partition: Iterator[list[Photograph]]) -> Iterator[dict[str, Any]]:
+    def write(index: int, partition: Iterator[Photographs]) -> Iterator[dict[str, Any]]:
         return (task.write(index, hand) for hand in partition)
 
     context = spark.sparkContext

@@ -8,19 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowerexp.workload.deal import FIXED_BYTES, deal, weight
-from flowerexp.workload.listing import Photograph
+from flowerexp.workload import deal as dealing
+from flowerexp.workload.deal import FIXED_BYTES, weight
+from flowerexp.workload.photographs import Photograph, Photographs
 
 
 def photographs(labels, sizes=None):
     return [
-        Photograph(f"/p/{number}", f"{label}/{number}", label, sizes[number] if sizes else 1, "")
+        Photograph(f"/p/{label}/{number}", f"{label}/{number}", label, sizes[number] if sizes else 1, "")
         for number, label in enumerate(labels)
     ]
 
 
+def deal(everything, partitions, seed):
+    """The photographs of each partition."""
+    dealt = dealing.deal(Photographs.of(everything), partitions, seed)
+    return [[everything[place] for place in places] for places in dealt]
+
+
 def number(photograph):
-    return int(photograph.uri[3:])
+    return int(photograph.uri.rpartition("/")[2])
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(1, 40), st.integers(0, 2**32))

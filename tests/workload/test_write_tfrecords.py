@@ -14,7 +14,8 @@ from PIL import Image
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, tfrecords, write_tfrecords
-from flowerexp.workload.listing import Photograph, list_photographs
+from flowerexp.workload.listing import list_photographs
+from flowerexp.workload.photographs import Photograph
 from flowerexp.workload.write_tfrecords import MANIFEST, fingerprint_of, prepare
 from tests.conftest import CLASSES, PHOTOGRAPHS_EACH
 
