@@ -22,7 +22,7 @@ class Photograph:
 class Photographs(Sequence[Photograph]):
     """Photographs below one folder, as bytes and numbers; each becomes an object when it is asked for.
 
-    An object for each would take ten times the memory. Names need not be unique, nor in any order.
+    Names need not be unique, nor in any order.
     """
 
     def __init__(self, root: str = "") -> None:
