@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test setup lint unit lock clean help
+.PHONY: run test setup lint unit bench lock clean help
 
 run: setup  ## set everything up, run the main job on the embedded defaults
 	$(BIN)/flowerexp $(ARGS)
@@ -29,6 +29,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+bench: setup  ## make bench IMAGES=DIR: measure beside other ways to do the same work, write docs/benchmarks.md
+	@test -d "$(IMAGES)" || { echo "name a folder of CLASS/*.jpg: make bench IMAGES=DIR"; exit 1; }
+	$(BIN)/python benchmarks/report.py "$(IMAGES)" $(ARGS)
 
 lock:  ## resolve the newest versions again and pin them
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -23,6 +23,7 @@ from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.plan import PlannedRun
 from flowerexp.workload import listing
+from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
 
 _RECENT = 50  # runs that an estimate looks at
 
@@ -200,7 +201,7 @@ def current_fingerprint(
 
 def _existing(config: Mapping[str, Any]) -> str | None:
     """The folder of TFRecord files that a run reads instead of preparing its own."""
-    reads = config["entrypoint"]["name"] == "read_speed" and "tfrecords" in config["reader"]
+    reads = config["entrypoint"]["name"] == "read_speed" and TFRECORDS in map(data_of, config["reader"])
     return config["dataset"]["tfrecords"] if reads else None
 
 
@@ -212,7 +213,7 @@ def _in_bucket(config: Mapping[str, Any]) -> bool:
 def _fingerprint(config: dict[str, Any]) -> str | None:
     existing = _existing(config)
     try:
-        own = _photographs(config) if not existing or "image_files" in config["reader"] else None
+        own = _photographs(config) if not existing or IMAGE_FILES in map(data_of, config["reader"]) else None
         anonymous = bool(config["dataset"].get("anonymous"))
         return listing.data_fingerprint(own, listing.tfrecord_files(existing, anonymous) if existing else ())
     except (DataError, OSError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp.plan import plan, run_key
+from flowerexp.workload.readers import READERS
 
 CODE = "0123456789abcdef"
 
@@ -124,6 +125,7 @@ class TestGrouping:
         (["grid=quick"], 2 * 9 * 3),
         (["grid=notebook"], 2 * 16 * 3),
         (["grid=notebook", "reader=tfrecords"], 16 * 3),
+        (["grid=quick", f"reader=[{','.join(READERS)}]"], 6 * 9 * 3),
         (["grid.batch_size=1", "grid.batch_number=1", "grid.repetitions=1", "reader=image_files"], 1),
         (["entrypoint=write_tfrecords"], 0),
     ],

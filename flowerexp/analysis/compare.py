@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from flowerexp.analysis.interval import Basis, Cells, interval
 from flowerexp.measurements import PARAMETERS, Row, by_cell, first_executions, number, rate, total_rate
+from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
 
 
 @dataclass(frozen=True)
@@ -100,16 +101,17 @@ def _shown(value: object) -> str:
 
 def _conditions(a: Measured, b: Measured, readers: set[str]) -> Iterator[tuple[str, Any, Any]]:
     """What must be equal, with its value in each run."""
+    read = set(map(data_of, readers))
     existing = a.config["dataset"].get("tfrecords"), b.config["dataset"].get("tfrecords")
-    if readers != {"image_files"}:
+    if read != {IMAGE_FILES}:
         yield "TFRecord files", existing[0], existing[1]
-    if readers == {"tfrecords"} and all(existing):
+    if read == {TFRECORDS} and all(existing):
         yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
     else:
         yield "data", _data(a), _data(b)
     for key in PARAMETERS if a.config["entrypoint"]["name"] == "read_speed" else ():
         yield f"grid.{key}", sorted(a.config["grid"][key]), sorted(b.config["grid"][key])
-    for key in ("target_size", *(("quality", "exact") if readers != {"image_files"} else ())):
+    for key in ("target_size", *(("quality", "exact") if read != {IMAGE_FILES} else ())):
         yield f"preprocess.{key}", _plain(a.config["preprocess"][key]), _plain(b.config["preprocess"][key])
 
 

@@ -23,14 +23,28 @@ from flowerexp.analysis.summary import Cell, by_reader, summarise
 from flowerexp.measurements import Row, by_cell, first_executions, number, rate, total_rate, write_whole
 
 WIDTH, DPI = 8.0, 150  # inches, dots an inch: 1200 px wide
-READER_COLOURS = {"tfrecords": "#0072B2", "image_files": "#D55E00"}
-COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # of other readers; all are Okabe and Ito's, for any eyes
+COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # of others' readers; all are Okabe and Ito's, for any eyes
+READER_COLOURS = {
+    "tfrecords": "#0072B2",
+    "image_files": "#D55E00",
+    **dict(
+        zip(("tfrecords_native", "image_files_native", "tfrecords_cached", "image_files_cached"), COLOURS, strict=True)
+    ),
+}
 INK, GREY, PALE = "#333333", "#666666", "#DDDDDD"
 MOST_TICKS = 8  # values of a parameter that get a tick of their own
+MOST_APART = 100  # the fastest cell is so many times as fast as the slowest: on a straight scale the latter would be 0
 MOST_LABELS = 24  # cells that get a label of their own
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.5}
 
-READERS = {"image_files": "Image files", "tfrecords": "TFRecords"}
+READERS = {
+    "image_files": "Image files",
+    "image_files_native": "Image files, native",
+    "image_files_cached": "Image files, cached",
+    "tfrecords": "TFRecords",
+    "tfrecords_native": "TFRecords, native",
+    "tfrecords_cached": "TFRecords, cached",
+}
 AXES = {
     "batch_size": "batch size (images per batch)",
     "batch_number": "batch number (batches per measurement)",
@@ -145,14 +159,21 @@ def _rates_figure(groups: dict[str, list[Row]], cells: Sequence[Cell], colours: 
             if rates:
                 _strip(panel, places[place] + shift, room, rates, colours[reader])
     _tidy(panel)
-    panel.set_ylim(bottom=0)
+    speeds = [cell.images_per_second for cell in cells if cell.images_per_second]
+    if speeds and max(speeds) > MOST_APART * min(speeds):
+        panel.set_yscale("log")
+    else:
+        panel.set_ylim(bottom=0)
     panel.set_ylabel(_unit(RATE), color=INK)
     _cell_axis(panel, list(places))
     panel.set_title("a point is a measurement, a bar the median of its cell", color=GREY, fontsize=9, loc="left")
     handles = [
         Line2D([], [], color=colours[reader], lw=2.2, marker="o", ms=4, label=_label(reader)) for reader in readers
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=3, **LEGEND)
+    # Beside the title there is room for three.
+    figure.legend(
+        handles=handles, loc=f"outside {'upper right' if len(readers) <= 3 else 'lower center'}", ncols=3, **LEGEND
+    )
     return figure
 
 

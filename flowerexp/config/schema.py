@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-READERS = ("image_files", "tfrecords")
+from flowerexp.workload.readers import READERS
 
 
 def _number(**limits: float) -> Any:

@@ -232,27 +232,35 @@ def list_files(root: str, **options: Any) -> Iterator[Entry]:
         NotADirectoryError: it is a file.
         OSError: it cannot be listed.
     """
-    entries = _list_local(root) if is_local(root) else _list_remote(root, **options)
-    yield from sorted(entries, key=lambda entry: entry.relative)
+    if is_local(root):
+        yield from _list_local(root, "", frozenset())
+    else:
+        yield from sorted(_list_remote(root, **options), key=lambda entry: entry.relative)
 
 
-def _list_local(root: str) -> Iterator[Entry]:
-    pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [(root, "", frozenset())]
-    while pending:
-        folder, prefix, above = pending.pop()
-        status = os.stat(folder)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in above:  # a link to a folder that it stands in
+def _list_local(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Entry]:
+    """Walk a folder in the order of the relative paths, which is that of the names where a folder's ends in a slash.
+
+    So no more than the names of the folders on the way are in memory.
+    """
+    status = os.stat(folder)  # noqa: PTH116
+    if (status.st_dev, status.st_ino) in above:  # a link to a folder that it stands in
+        return
+    above |= {(status.st_dev, status.st_ino)}
+    with os.scandir(folder) as entries:
+        names = sorted(
+            entry.name + "/" if entry.is_dir() else entry.name for entry in entries if not entry.name.startswith(".")
+        )
+    for name in names:
+        path = os.path.join(folder, name.rstrip("/"))  # noqa: PTH118
+        if name.endswith("/"):
+            yield from _list_local(path, prefix + name, above)
             continue
-        above |= {(status.st_dev, status.st_ino)}
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    pending.append((entry.path, f"{prefix}{entry.name}/", above))
-                    continue
-                status = os.lstat(entry.path) if not os.path.exists(entry.path) else entry.stat()  # noqa: PTH110
-                yield Entry(entry.path, prefix + entry.name, status.st_size, str(status.st_mtime_ns))
+        try:
+            status = os.stat(path)  # noqa: PTH116
+        except OSError:
+            status = os.lstat(path)
+        yield Entry(path, prefix + name, status.st_size, str(status.st_mtime_ns))
 
 
 def _list_remote(root: str, **options: Any) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.errors import DataError, did_you_mean
 from flowerexp.workload import report
+from flowerexp.workload.photographs import Photographs
 
 SUFFIXES = (".jpg", ".jpeg")
 _COMPLETE = "complete.json"
@@ -18,17 +19,6 @@ _COMPLETE = "complete.json"
 #: Of what `synthetic.photograph` makes: to be raised with every change there that changes a byte. It is here because
 #: a plan asks for it, and OpenCV comes with that module.
 SYNTHETIC_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """One file: where it is, its name below the data set's folder, its class's number, its size in bytes."""
-
-    uri: str
-    relative: str
-    label: int
-    size: int
-    version: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ class Listing:
             `synthetic_fingerprint`.
     """
 
-    photographs: Sequence[Photograph]
+    photographs: Photographs
     classes: Sequence[str]
     found: int
     skipped: Sequence[Skipped]
@@ -75,7 +65,7 @@ def list_photographs(spark: Any, config: dict[str, Any]) -> Listing:
         listing = listing_of(root, config)
     report.fact("images_found", listing.found)
     report.fact("images", len(listing.photographs))
-    report.fact("bytes", sum(photograph.size for photograph in listing.photographs))
+    report.fact("bytes", listing.photographs.bytes)
     report.fact("data_fingerprint", listing.fingerprint)
     return listing
 
@@ -86,37 +76,71 @@ def listing_of(root: str, config: dict[str, Any]) -> Listing:
     Raises:
         DataError: as `list_photographs`.
     """
-    return _labelled(_photographs_of(root, config["dataset"]), root, config)
+    found = _found(root, config)
+    _check_places(found, root, config["dataset"])
+    return _labelled(found, root, config)
 
 
-def _photographs_of(root: str, dataset: dict[str, Any]) -> list[storage.Entry]:
-    """Every photograph that stands in a class folder."""
+@dataclass
+class _Found:
+    """What stands below a folder: how many photographs anywhere and in class folders, and which of them are sampled.
+
+    `classes` holds the class folders' names in the order in which they were met; the sample's labels are places in it,
+    as long as nothing else is known.
+    """
+
+    anywhere: int
+    inside: int
+    classes: dict[str, int]
+    sample: Photographs
+    skipped: list[Skipped]
+
+
+def _found(root: str, config: dict[str, Any]) -> _Found:
+    """List a folder; one file at a time is held as an object."""
+    dataset, sampling = config["dataset"], config["sampling"]
     options = {"token": "anon"} if dataset.get("anonymous") else {}
+    known = dataset["classes"]
+    found = _Found(0, 0, {}, Photographs(), [])
     try:
-        entries = list(storage.list_files(root, **options))
+        for entry in storage.list_files(root, **options):
+            if not entry.relative.lower().endswith(SUFFIXES):
+                continue
+            found.anywhere += 1
+            if entry.relative.count("/") != 1:
+                continue
+            found.inside += 1
+            name = _class_of(entry.relative)
+            label = found.classes.setdefault(name, len(found.classes))
+            if known and name not in known:
+                found.skipped.append(Skipped(entry.relative, f"class '{name}' is not in dataset.classes"))
+            elif is_sampled(entry.relative, sampling):
+                found.sample.root = entry.uri.removesuffix(entry.relative)
+                found.sample.add(entry.relative, label, entry.size, entry.version)
     except NotADirectoryError as error:
         raise DataError(f"{root} is a file", where="dataset.path", hint="name the folder of CLASS/*.jpg") from error
     except FileNotFoundError as error:
         raise DataError(f"{root} does not exist", where="dataset.path", hint="check the path") from error
     except PermissionError as error:
         raise _forbidden(root, "dataset.path", error) from error
-    photographs = [entry for entry in entries if entry.relative.lower().endswith(SUFFIXES)]
-    if not photographs:
+    return found
+
+
+def _check_places(found: _Found, root: str, dataset: dict[str, Any]) -> None:
+    if not found.anywhere:
         raise DataError(f"no photographs in {root}", where="dataset.path", hint="expected CLASS/*.jpg below it")
-    inside = [entry for entry in photographs if entry.relative.count("/") == 1]
-    if not inside:
+    if not found.inside:
         raise DataError(
-            f"{root} has {len(photographs)} photographs but no class folders with photographs in them",
+            f"{root} has {found.anywhere} photographs but no class folders with photographs in them",
             where="dataset.path",
             hint="expected CLASS/*.jpg below it: put each class's photographs in a folder of its name",
         )
-    if dataset["kind"] == "synthetic" and len(inside) != dataset["images"]:
+    if dataset["kind"] == "synthetic" and found.inside != dataset["images"]:
         raise DataError(
-            f"{root} has {len(inside)} photographs, and {dataset['images']} were generated there",
+            f"{root} has {found.inside} photographs, and {dataset['images']} were generated there",
             where="storage.generated",
             hint="remove that folder: the next run generates it again",
         )
-    return inside
 
 
 def _forbidden(root: str, where: str, error: PermissionError) -> DataError:
@@ -127,37 +151,28 @@ def _forbidden(root: str, where: str, error: PermissionError) -> DataError:
     return DataError(f"{root} cannot be read: {error.strerror}", where=where, hint=hint)
 
 
-def _labelled(entries: Sequence[storage.Entry], root: str, config: dict[str, Any]) -> Listing:
+def _labelled(found: _Found, root: str, config: dict[str, Any]) -> Listing:
     dataset = config["dataset"]
-    classes = dataset["classes"] or sorted({_class_of(entry.relative) for entry in entries})
-    numbers = {name: number for number, name in enumerate(classes)}
-    skipped = [
-        Skipped(entry.relative, f"class '{_class_of(entry.relative)}' is not in dataset.classes")
-        for entry in entries
-        if _class_of(entry.relative) not in numbers
-    ]
-    if skipped and dataset["on_error"] == "fail":
-        unknown = _class_of(skipped[0].relative)
+    classes = dataset["classes"] or sorted(found.classes)
+    if found.skipped and dataset["on_error"] == "fail":
+        unknown = _class_of(found.skipped[0].relative)
         raise DataError(
             f"{root} has a class folder '{unknown}' that is not among {', '.join(classes)}",
             where="dataset.classes",
             hint=f"{did_you_mean(unknown, classes) or 'add it'}, or set dataset.on_error=skip to leave it out",
         )
-    sample = [
-        Photograph(entry.uri, entry.relative, numbers[_class_of(entry.relative)], entry.size, entry.version)
-        for entry in entries
-        if _class_of(entry.relative) in numbers and is_sampled(entry.relative, config["sampling"])
-    ]
-    if not sample:
+    if not found.sample:
         fraction = config["sampling"]["fraction"]
         raise DataError(
-            f"sampling {fraction:g} of {len(entries)} photographs leaves none",
+            f"sampling {fraction:g} of {found.inside} photographs leaves none",
             where="sampling.fraction",
             hint="choose a larger fraction",
         )
+    numbers = {name: number for number, name in enumerate(classes)}
+    found.sample.relabel([numbers.get(name, 0) for name in found.classes])  # none of an unknown class is in it
     synthetic = dataset["kind"] == "synthetic"
-    fingerprint = synthetic_fingerprint(config) if synthetic else _fingerprint(sample, classes)
-    return Listing(sample, classes, len(entries), skipped, fingerprint)
+    fingerprint = synthetic_fingerprint(config) if synthetic else _fingerprint(found.sample, classes)
+    return Listing(found.sample, classes, found.inside, found.skipped, fingerprint)
 
 
 def _class_of(relative: str) -> str:
@@ -173,7 +188,7 @@ def is_sampled(relative: str, sampling: dict[str, Any]) -> bool:
     return int.from_bytes(digest, "big") < float(sampling["fraction"]) * 2**64
 
 
-def _fingerprint(photographs: Sequence[Photograph], classes: Sequence[str]) -> str:
+def _fingerprint(photographs: Photographs, classes: Sequence[str]) -> str:
     digest = hashlib.sha256(repr(list(classes)).encode())
     for photograph in photographs:
         digest.update(f"{photograph.relative}\0{photograph.size}\0{photograph.version}\n".encode())

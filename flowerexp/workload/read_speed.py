@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +17,8 @@ from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.workload import executors, images, measure, report, tfrecords
 from flowerexp.workload.listing import Listing, data_fingerprint, list_photographs, tfrecord_files
 from flowerexp.workload.measure import Task
-from flowerexp.workload.readers import Source
+from flowerexp.workload.photographs import Photograph
+from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, Source, data_of
 from flowerexp.workload.write_tfrecords import prepare
 
 Row = dict[str, Any]
@@ -60,30 +62,42 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
 
 def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
     """What each reader of the run reads; TFRecord files are prepared first where they are missing."""
-    wanted = config["reader"]
     existing = config["dataset"]["tfrecords"]
+    of_photographs, of_records = (
+        [reader for reader in config["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
+    )
+    listing = list_photographs(spark, config) if of_photographs or not existing else None
     sources: dict[str, Source] = {}
-    listing = list_photographs(spark, config) if "image_files" in wanted or not existing else None
-    skipped: set[str] = set()
-    if "tfrecords" in wanted and existing:
+    skipped: set[str] | None = None  # not known yet
+    if of_records and existing:
         entries = tfrecord_files(existing, bool(config["dataset"].get("anonymous")))
-        sources["tfrecords"] = _existing_tfrecords(existing, entries, config)
+        sources |= _for_each(of_records, _existing_tfrecords(existing, entries, config))
         report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, entries))
-    elif "tfrecords" in wanted and listing:
+    elif of_records and listing:
         prepared = prepare(spark, config, listing)
         skipped = {one["relative"] for one in prepared.manifest["skipped"]}
         counts = [file["records"] for file in prepared.manifest["files"]]
-        sources["tfrecords"] = Source("tfrecords", prepared.files, counts, _target(config))
-    if "image_files" in wanted and listing:
-        if "tfrecords" not in wanted or existing:
+        sources |= _for_each(of_records, Source(TFRECORDS, prepared.files, counts, _target(config)))
+    if of_photographs and listing:
+        if skipped is None:
             skipped = _check_photographs(spark, listing, config)
-        files = [photograph.uri for photograph in listing.photographs if photograph.relative not in skipped]
-        anonymous = bool(config["dataset"].get("anonymous"))
-        sources["image_files"] = Source("image_files", files, [1] * len(files), _target(config), anonymous)
+        sources |= _for_each(of_photographs, _photographs(listing, skipped, config))
     for name, source in sources.items():
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
     return sources
+
+
+def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:
+    return {reader: replace(source, reader=reader) for reader in wanted}
+
+
+def _photographs(listing: Listing, skipped: set[str], config: dict[str, Any]) -> Source:
+    photographs = listing.photographs
+    if skipped:
+        photographs = photographs.pick(n for n, one in enumerate(photographs) if one.relative not in skipped)
+    files = photographs.uris
+    return Source(IMAGE_FILES, files, [1] * len(files), _target(config), bool(config["dataset"].get("anonymous")))
 
 
 def _target(config: dict[str, Any]) -> tuple[int, int]:
@@ -95,21 +109,21 @@ def _check_photographs(spark: Any, listing: Listing, config: dict[str, Any]) -> 
     """Decode every photograph once where nothing prepared says which can be: a reader cannot leave one out midway."""
     options = {"token": "anon"} if config["dataset"].get("anonymous") else {}
 
-    def problem(item: tuple[str, str]) -> tuple[str, str] | None:
-        uri, relative = item
+    def problem(photograph: Photograph) -> tuple[str, str] | None:
         try:
-            images.decode(storage.read_bytes(uri, **options))
+            images.decode(storage.read_bytes(photograph.uri, **options))
         except FlowerexpError as error:
-            return relative, error.problem
+            return photograph.relative, error.problem
         except OSError as error:
-            return relative, f"cannot be read: {error.strerror or error}"
+            return photograph.relative, f"cannot be read: {error.strerror or error}"
         return None
 
     with report.phase("check"):
-        pairs = [(photograph.uri, photograph.relative) for photograph in listing.photographs]
         context = spark.sparkContext
-        slices = min(len(pairs), context.defaultParallelism * 4)
-        found = context.parallelize(pairs, slices).map(problem).filter(bool).collect()
+        slices = min(len(listing.photographs), context.defaultParallelism * 4)
+        hands = [listing.photographs[start::slices] for start in range(slices)]
+        problems = context.parallelize(hands, slices).flatMap(lambda hand: filter(None, map(problem, hand)))
+        found = sorted(problems.collect())
     report.fact("images_skipped", len(found))
     if found and config["dataset"]["on_error"] == "fail":
         raise DataError(
@@ -137,7 +151,7 @@ def _existing_tfrecords(root: str, entries: Sequence[storage.Entry], config: dic
     _look_at(files[next(i for i, count in enumerate(counts) if count)], config, options)
     report.fact("prepared_images", sum(counts))
     report.fact("prepared_files", len(files))
-    return Source("tfrecords", files, counts, _target(config), anonymous)
+    return Source(TFRECORDS, files, counts, _target(config), anonymous)
 
 
 def _look_at(uri: str, config: dict[str, Any], options: dict[str, Any]) -> None:
@@ -197,8 +211,9 @@ _warmed: set[tuple[Any, ...]] = set()
 
 
 def _warm_up_workers(context: Any, shared: Any, profile: Any | None) -> None:
-    """Let every Python worker load TensorFlow now, side by side, and not one after the other in front of a measurement.
+    """Let every Python worker load what its readers need (TensorFlow, most of all), side by side, now.
 
+    Otherwise they would do so one after the other, in front of a measurement.
     The workers of an earlier run of this application are warm. One that came later warms up by itself, and holds its
     slot meanwhile.
     """

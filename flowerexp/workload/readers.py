@@ -1,7 +1,8 @@
-"""The readers: how images come from storage into memory, batch by batch, with tf.data as the notebook has it.
+"""The readers: how images come from storage into memory, batch by batch.
 
-TensorFlow is imported inside the functions: it costs a Python worker seconds and 500 MB, so only a worker that
-measures pays for it.
+`image_files` and `tfrecords` read with tf.data as the notebook has it. Their `_native` and `_cached` variants read the
+same data without TensorFlow (`native`). TensorFlow is imported inside the functions: it costs a Python worker seconds
+and 500 MB, so only a worker that measures it pays for it.
 
 Files in a bucket come through fsspec, since no test can point TensorFlow's own client for buckets at a server of its
 own. They are read when tf.data asks for them, inside of what is timed, as the notebook's reads by ``tf.io.gfile`` were:
@@ -18,7 +19,21 @@ from typing import Any
 
 from flowerexp import storage
 
+IMAGE_FILES, TFRECORDS = "image_files", "tfrecords"
+_NATIVE, _CACHED = "_native", "_cached"
+READERS = tuple(data + way for way in ("", _NATIVE, _CACHED) for data in (IMAGE_FILES, TFRECORDS))
+
 _HANDED_OVER = 16  # records of a bucket's file that go from Python to TensorFlow at once
+
+
+def data_of(reader: str) -> str:
+    """What a reader reads: `image_files` or `tfrecords`; of a name that is not ours, that name."""
+    return reader.removesuffix(_NATIVE).removesuffix(_CACHED) if reader in READERS else reader
+
+
+def keeps_decoded(reader: str) -> bool:
+    """Whether a reader takes decoded images from memory, and so nothing from storage while it is timed."""
+    return reader in READERS and reader.endswith(_CACHED)
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class Source:
     """What a reader reads.
 
     Attributes:
-        reader: `image_files` or `tfrecords`.
+        reader: one of `READERS`.
         files: the URIs, in the order of their names.
         records: how many images each file holds.
         target_size: (height, width) in pixels that images have, or are brought to.
@@ -56,8 +71,24 @@ class Source:
 
 
 def dataset(source: Source, files: Sequence[str]) -> Any:
-    """A tf.data.Dataset of (image, label) over some files of a source, not batched yet."""
-    return _image_files(source, files) if source.reader == "image_files" else _tfrecords(source, files)
+    """The images of some files of a source, with their labels: to be asked for as ``.batch(size).take(number)``.
+
+    Returns:
+        A tf.data.Dataset, or `native.Pictures`. The tf.data one of photographs gives float32, as TensorFlow's resize
+        does; all others give uint8.
+    """
+    if source.reader == IMAGE_FILES:
+        return _image_files(source, files)
+    if source.reader == TFRECORDS:
+        return _tfrecords(source, files)
+    from flowerexp.workload import native  # OpenCV comes with it, which a plan does not need
+
+    return native.Pictures(source, files)
+
+
+def options_of(source: Source) -> dict[str, Any]:
+    """The file system's options."""
+    return {"token": "anon"} if source.anonymous else {}
 
 
 def _read_file(source: Source) -> Any:
@@ -66,7 +97,7 @@ def _read_file(source: Source) -> Any:
 
     if all(map(storage.is_local, source.files[:1])):
         return tf.io.read_file
-    options = {"token": "anon"} if source.anonymous else {}
+    options = options_of(source)
 
     def read(uri: Any) -> Any:
         content = tf.numpy_function(lambda name: storage.read_bytes(name.decode(), **options), [uri], tf.string)
@@ -120,16 +151,15 @@ def _tfrecords(source: Source, files: Sequence[str]) -> Any:
         options.deterministic = False
         return tf.data.TFRecordDataset(list(files)).with_options(options).map(parse)
     records = tf.data.Dataset.from_generator(
-        lambda: _remote_records(files, source.anonymous), output_signature=tf.TensorSpec([None], tf.string)
+        lambda: _remote_records(files, options_of(source)), output_signature=tf.TensorSpec([None], tf.string)
     )
     return records.unbatch().map(parse)
 
 
-def _remote_records(files: Sequence[str], anonymous: bool) -> Iterator[list[bytes]]:
+def _remote_records(files: Sequence[str], options: dict[str, Any]) -> Iterator[list[bytes]]:
     """The records of files in a bucket, streamed; some at a time, since handing each over takes three times as long."""
     from flowerexp.workload import tfrecords
 
-    options = {"token": "anon"} if anonymous else {}
     for uri in files:
         with storage.open_read(uri, **options) as file:
             records = tfrecords.read_records(file)

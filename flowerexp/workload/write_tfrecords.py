@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,10 +19,12 @@ from flowerexp import storage
 from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
 from flowerexp.workload.contact_sheet import contact_sheet
-from flowerexp.workload.listing import Listing, Photograph, Skipped, list_photographs
+from flowerexp.workload.deal import deal
+from flowerexp.workload.listing import Listing, Skipped, list_photographs
+from flowerexp.workload.photographs import Photograph, Photographs
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -136,30 +137,10 @@ def _existing(folder: str) -> Prepared | None:
     return Prepared(folder, manifest, reused=True) if whole else None
 
 
-def deal(photographs: Sequence[Photograph], partitions: int, seed: int) -> list[list[Photograph]]:
-    """Deal shuffled photographs to partitions so that each has its share of every class.
-
-    Each class is shuffled and dealt in turn, going on where the class before it stopped; so partitions differ by one
-    photograph at the most, in all and of each class. There are never more partitions than photographs.
-    """
-    chance = random.Random(seed)
-    by_class: dict[int, list[Photograph]] = {}
-    for photograph in photographs:
-        by_class.setdefault(photograph.label, []).append(photograph)
-    hands: list[list[Photograph]] = [[] for _ in range(min(partitions, len(photographs)))]
-    place = 0
-    for label in sorted(by_class):
-        chance.shuffle(by_class[label])
-        for photograph in by_class[label]:
-            hands[place % len(hands)].append(photograph)
-            place += 1
-    for hand in hands:
-        chance.shuffle(hand)
-    return hands
-
-
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
-    hands = deal(listing.photographs, config["preprocess"]["partitions"], config["sampling"]["seed"])
+    dealt = deal(listing.photographs, config["preprocess"]["partitions"], config["sampling"]["seed"])
+    hands = [listing.photographs.pick(places) for places in dealt]
+    del dealt
     task = _Task(
         folder=folder,
         preprocess=config["preprocess"],
@@ -168,7 +149,7 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
         classes=len(listing.classes),
     )
 
-    def write(index: int, partition: Iterator[list[Photograph]]) -> Iterator[dict[str, Any]]:
+    def write(index: int, partition: Iterator[Photographs]) -> Iterator[dict[str, Any]]:
         return (task.write(index, hand) for hand in partition)
 
     context = spark.sparkContext

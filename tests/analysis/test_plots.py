@@ -7,9 +7,11 @@ import pytest
 from matplotlib.lines import Line2D
 
 from flowerexp.analysis import analyse
-from flowerexp.analysis.plots import _regression_figure, equation, plot_regressions
+from flowerexp.analysis.plots import READER_COLOURS, _regression_figure, equation, plot_regressions
 from flowerexp.analysis.regression import PRODUCT, Fit, fit_all
+from flowerexp.analysis.report import svg
 from flowerexp.errors import MachineError
+from flowerexp.workload.readers import READERS
 from tests.analysis.rows import grid, row, written
 
 
@@ -40,6 +42,17 @@ def test_pictures_show_each_reader_in_its_own_colour(tmp_path):
     assert drawn(files, red) > 0.1 > drawn(files, blue)
     assert min(drawn(rates, blue), drawn(rates, red)) > 0.1
     assert all(50 < drawn(path, "#FFFFFF") < 99 for path in (files, records, rates))
+
+
+def test_all_our_readers_are_drawn_each_in_a_colour_of_its_own(tmp_path):
+    rows = grid(readers=READERS)
+    *lines, rates = plot_regressions(rows, fit_all(rows), tmp_path)
+    assert len(lines) == len({READER_COLOURS[reader] for reader in READERS}) == len(READERS)
+    assert all(drawn(rates, READER_COLOURS[reader]) > 0.05 for reader in READERS)
+    tones = svg.colours(READERS)
+    assert len({tones[reader] for reader in READERS}) == len(READERS)
+    assert {tones[reader] for reader in READERS} <= set(svg.VARIABLES)
+    assert svg.colours(["tfrecords_native"])["tfrecords_native"] == tones["tfrecords_native"]
 
 
 def test_panels_show_points_averages_and_the_line_from_zero():

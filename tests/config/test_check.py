@@ -114,7 +114,11 @@ def test_a_wrong_value_is_refused(override, wanted):
 @pytest.mark.parametrize(
     ("override", "hint"),
     [
-        ("reader=tfrecord", "one of image_files, tfrecords; did you mean 'tfrecords'?"),
+        (
+            "reader=tfrecord",
+            "one of image_files, tfrecords, image_files_native, tfrecords_native, image_files_cached, "
+            "tfrecords_cached; did you mean 'tfrecords'?",
+        ),
         ("grid.on_short=dorp", "one of fail, drop; did you mean 'drop'?"),
         ("grid.page_cache=hot", "one of warm, cold, as_found"),
         ("dataset.on_error=skpi", "one of fail, skip; did you mean 'skip'?"),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from flowerexp.errors import DataError
 from flowerexp.workload import synthetic
-from flowerexp.workload.listing import Photograph, is_sampled, list_photographs
+from flowerexp.workload.listing import is_sampled, list_photographs
+from flowerexp.workload.photographs import Photograph
 
 NAMES = [f"class{number % 5}/{number:05d}.jpg" for number in range(20_000)]
 

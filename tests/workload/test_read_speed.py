@@ -13,6 +13,7 @@ from flowerexp.errors import DataError
 from flowerexp.workload import read_speed
 from flowerexp.workload.listing import list_photographs
 from flowerexp.workload.read_speed import numbered, plan_tasks
+from flowerexp.workload.readers import READERS
 from flowerexp.workload.write_tfrecords import MANIFEST, prepare
 
 PLENTY = {"image_files": 1000, "tfrecords": 1000}
@@ -176,6 +177,12 @@ class TestRun:
             assert mine == sorted(mine, key=lambda one: one["started_ns"])
         assert (told.facts["measurements"], told.facts["executions"]) == (4, 20)
 
+    def test_every_reader_measures_the_same_data(self, measured, told):
+        rows = measured(f"reader=[{','.join(READERS)}]")
+        assert Counter(one["reader"] for one in rows) == dict.fromkeys(READERS, 4)
+        assert all(one["images"] == one["batch_size"] * one["batch_number"] for one in rows)
+        assert told.facts["measurements"] == 24
+
     def test_photographs_alone_need_no_tfrecords(self, measured, tmp_path, told):
         rows = measured("reader=image_files")
         assert {one["reader"] for one in rows} == {"image_files"}
@@ -252,7 +259,7 @@ class TestBadFiles:
         (Path(folder) / "daisy" / "bad.jpg").write_text("no picture")
         return f"dataset.path={folder}"
 
-    @pytest.mark.parametrize("reader", ["image_files", "tfrecords"])
+    @pytest.mark.parametrize("reader", ["image_files", "tfrecords", "image_files_native"])
     def test_fail(self, measured, spoilt, reader):
         with pytest.raises(DataError, match=r"daisy/bad\.jpg: .*dataset\.on_error=skip"):
             measured(spoilt, f"reader={reader}")

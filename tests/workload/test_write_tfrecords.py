@@ -9,50 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, tfrecords, write_tfrecords
-from flowerexp.workload.listing import Photograph, list_photographs
-from flowerexp.workload.write_tfrecords import MANIFEST, deal, fingerprint_of, prepare
+from flowerexp.workload.listing import list_photographs
+from flowerexp.workload.photographs import Photograph
+from flowerexp.workload.write_tfrecords import MANIFEST, fingerprint_of, prepare
 from tests.conftest import CLASSES, PHOTOGRAPHS_EACH
 
 SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=4")
 COLOURS = {"amber": (250, 190, 0), "blue": (0, 0, 250), "crimson": (220, 20, 60)}
-
-
-def photographs(labels):
-    return [Photograph(f"/p/{number}", f"{label}/{number}", label, 1, "") for number, label in enumerate(labels)]
-
-
-class TestDeal:
-    @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(1, 40), st.integers(0, 2**32))
-    def test_every_partition_has_its_share_of_every_class(self, labels, partitions, seed):
-        everything = photographs(labels)
-        hands = deal(everything, partitions, seed)
-        assert len(hands) == min(partitions, len(labels))
-        assert sorted((one for hand in hands for one in hand), key=lambda one: int(one.uri[3:])) == everything
-        shares = [Counter(one.label for one in hand) for hand in hands]
-        for counts in ([len(hand) for hand in hands], *([share[label] for share in shares] for label in range(5))):
-            assert max(counts) - min(counts) <= 1
-
-    def test_follows_from_the_seed_alone(self):
-        everything = photographs([number % 3 for number in range(60)])
-        assert deal(everything, 4, 1) == deal(everything, 4, 1)
-        assert deal(everything, 4, 1) != deal(everything, 4, 2)
-
-    def test_classes_are_mixed_within_a_partition(self):
-        (hand,) = deal(photographs([0] * 50 + [1] * 50), 1, 0)
-        assert {one.label for one in hand[:25]} == {0, 1}
-
-    def test_does_not_change_what_it_is_given(self):
-        everything = photographs([0, 1, 0, 1])
-        before = list(everything)
-        deal(everything, 2, 0)
-        assert everything == before
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.timing import time_models
 from flowerexp.analysis.utilisation import Use, by_phase
+from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded
 
 
 def caching_of(material: Material) -> Caching | None:
@@ -85,14 +86,16 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
 def _is_remote(run: Run, reader: str) -> bool:
     dataset, storage = run.config.get("dataset", {}), run.config.get("storage", {})
     place = dataset.get("path")
-    if reader == "tfrecords":
+    if data_of(reader) == TFRECORDS:
         place = dataset.get("tfrecords") or storage.get("prepared")
     return "://" in str(place or "").removeprefix("file://")
 
 
 def _bytes_per_image(run: Run, reader: str) -> float | None:
-    names = {"tfrecords": ("prepared_bytes", "prepared_images"), "image_files": ("bytes", "images")}
-    size, count = (run.facts.get(name) for name in names.get(reader, ("", "")))
+    if keeps_decoded(reader):  # nothing was read, so that no disk or network limits it
+        return None
+    names = {TFRECORDS: ("prepared_bytes", "prepared_images"), IMAGE_FILES: ("bytes", "images")}
+    size, count = (run.facts.get(name) for name in names.get(data_of(reader), ("", "")))
     return size / count if size and count else None
 
 

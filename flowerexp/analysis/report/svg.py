@@ -21,9 +21,15 @@ WIDTH = 9.2
 
 INK, MUTED, LINE, PAPER = "#1d2733", "#5c6876", "#dde2e8", "#fefefe"
 ACCENT, GOOD, WARN = "#3b5bdb", "#2b8a3e", "#b35c00"
-READERS = {"tfrecords": "#0072b2", "image_files": "#d55e00"}
 OTHERS = ("#009e73", "#b5508f", "#8a6d00", "#4c9fd6")
 """Colours of readers: those of Okabe and Ito, or near them, so that any eyes can tell them apart."""
+READERS = {
+    "tfrecords": "#0072b2",
+    "image_files": "#d55e00",
+    **dict(
+        zip(("tfrecords_native", "image_files_native", "tfrecords_cached", "image_files_cached"), OTHERS, strict=True)
+    ),
+}
 
 VARIABLES = {
     INK: "--ink",
@@ -38,7 +44,15 @@ VARIABLES = {
     **{colour: f"--other-{place}" for place, colour in enumerate(OTHERS)},
 }
 
-NAMES = {"image_files": "image files", "tfrecords": "TFRecords", "write_tfrecords": "writing TFRecords"}
+NAMES = {
+    "image_files": "image files",
+    "image_files_native": "image files, native",
+    "image_files_cached": "image files, cached",
+    "tfrecords": "TFRecords",
+    "tfrecords_native": "TFRecords, native",
+    "tfrecords_cached": "TFRecords, cached",
+    "write_tfrecords": "writing TFRecords",
+}
 
 
 def figure(height: float, width: float = WIDTH) -> Figure:

@@ -1,0 +1,116 @@
+"""All readers beside the notebook's own program: `python benchmarks/read_speed.py IMAGES`.
+
+Each turn is a process of its own, which loads what it needs, reads once unmeasured, and then reads the same amount
+again and again; its rate is the median. Turns alternate over all readers, and ratios are taken within a round. The page
+cache is warm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from side_by_side import wall
+from targets import Target, finish
+
+BASELINE = Path(__file__).parents[2] / "shared" / "baselines" / "notebook_read_speed.py"
+BOUNDS = {
+    "image_files_native": 1.8,
+    "tfrecords_native": 1.15,
+    "image_files_cached": 8.0,
+    "tfrecords_cached": 8.0,
+}
+NOTEBOOK = {"image_files": "images", "tfrecords": "tfrecords"}
+
+
+def one(reader: str, folder: Path, options: argparse.Namespace) -> None:
+    """Measure one reader in this process; prints its rates as JSON."""
+    from flowerexp.workload import readers, tfrecords
+    from flowerexp.workload.measure import time_batches, warm_up
+
+    files = sorted(map(str, folder.rglob("*.jpg" if readers.data_of(reader) == "image_files" else "*.tfrec")))
+    counts = [1] * len(files)
+    if readers.data_of(reader) == "tfrecords":
+        counts = []
+        for file in files:
+            with open(file, "rb") as opened:  # noqa: PTH123
+                counts.append(tfrecords.count_records(opened))
+    source = readers.Source(reader, files, counts, (192, 192))
+    warm_up(source)
+    rates = []
+    for seed in range(options.repetitions + 1):
+        order = list(range(len(files)))
+        random.Random(seed).shuffle(order)
+        chosen = source.prefix(order, options.batch_size * options.batch_number)
+        timing = time_batches(readers.dataset(source, chosen).batch(options.batch_size).take(options.batch_number))
+        rates.append(timing.images / timing.seconds)
+    print(json.dumps({"images_per_second": rates[1:]}))
+
+
+def rate(command: list[str]) -> float:
+    """The median of the rates that a program prints."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(f"{command} failed:\n{done.stderr[-2000:]}")
+    return statistics.median(json.loads(done.stdout.splitlines()[-1])["images_per_second"])
+
+
+def main() -> None:
+    """Compare, and print a table and JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, help="a folder of CLASS/*.jpg")
+    parser.add_argument("--baseline", type=Path, default=BASELINE, help="the program to compare with")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batch-number", type=int, default=18)
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        return one(options.one, options.images, options)
+    from flowerexp.workload.readers import READERS, data_of
+
+    images = options.images.absolute()
+    asked = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in ("batch_size", "batch_number")]
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "-m", "flowerexp", "dataset=folder", f"dataset.path={images}", f"home={home}"]
+        wall([*command, "entrypoint=write_tfrecords"])
+        (prepared,) = (Path(home) / "data" / "prepared").iterdir()
+        folders = {"image_files": images, "tfrecords": prepared}
+        rates: dict[str, list[float]] = {}
+        for _ in range(options.rounds):
+            for data, kind in NOTEBOOK.items():
+                # One repetition more, which is left to its warming up by the median.
+                theirs = [sys.executable, str(options.baseline), kind, str(folders[data]), *asked]
+                rates.setdefault(f"notebook's {kind}", []).append(
+                    rate([*theirs, f"--repetitions={options.repetitions}"])
+                )
+            for reader in READERS:
+                ours = [sys.executable, __file__, str(folders[data_of(reader)]), "--one", reader, *asked]
+                rates.setdefault(reader, []).append(rate([*ours, f"--repetitions={options.repetitions}"]))
+    ratios = {
+        reader: statistics.median(
+            a / b for a, b in zip(rates[reader], rates[f"notebook's {NOTEBOOK[data_of(reader)]}"], strict=True)
+        )
+        for reader in READERS
+    }
+    print(f"{'reader':<22} {'images/s':>10} {'ratio':>8}  (medians of {options.rounds} rounds)")
+    for name, values in rates.items():
+        print(f"{name:<22} {statistics.median(values):>10,.0f} {ratios.get(name, 1):>8.2f}")
+    targets = [
+        Target(f"{reader} against the notebook's {NOTEBOOK[data_of(reader)]}", ratios[reader], bound, at_least=True)
+        for reader, bound in BOUNDS.items()
+    ]
+    return finish(targets, rates=rates, ratios=ratios)
+
+
+if __name__ == "__main__":
+    main()

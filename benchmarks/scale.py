@@ -1,0 +1,164 @@
+"""Cost against size: `python benchmarks/scale.py`. What takes how many seconds and MB as the work grows tenfold?
+
+- files: what the driver does with a data set's files before Spark begins (list, sample, fingerprint, deal, hand over);
+  really listed files are hard links, and the largest size is an index without files.
+- runs: `flowerexp plan` of a sweep of so many runs.
+- rows: reading so many measurements and analysing them, with regressions and pictures.
+
+Each point is a process of its own. An order of growth of 1 is linear: it is taken between the two largest sizes, and
+what the smallest size takes (imports, most of all) is subtracted first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from side_by_side import measure
+from targets import Target, finish
+
+_LINKS = 10_000  # of one file, fewer than any file system refuses
+_CLASSES = 5
+
+
+def _config(home: str, *overrides: str) -> dict[str, object]:
+    from flowerexp import app
+
+    return app.composed([f"home={home}", *overrides])
+
+
+def link_files(folder: Path, count: int) -> None:
+    """Make a data set of so many photographs."""
+    from flowerexp.workload import synthetic
+
+    for number in range(count):
+        source = folder / f"{number // _LINKS}.source"
+        if not source.exists():
+            source.write_bytes(synthetic.photograph(number // _LINKS, 0)[1])
+        place = folder / "images" / f"class{number % _CLASSES}"
+        if number < _CLASSES:
+            place.mkdir(parents=True)
+        os.link(source, place / f"{number:08d}.jpg")
+
+
+def files(home: str, count: int, *, linked: bool) -> Callable[[], object]:
+    """What the driver does with so many files."""
+    import pickle
+
+    from flowerexp import storage
+    from flowerexp.workload import deal, listing
+
+    config = _config(home, "dataset=folder", f"dataset.path={home}/images")
+    if not linked:
+
+        def entries(root: str, **_: object) -> Iterator[storage.Entry]:
+            for number in range(count):
+                name = f"class{number * _CLASSES // count}/{number:08d}.jpg"
+                yield storage.Entry(f"{root}/{name}", name, 60_000 + number % 1000, f"17000000000{number:08d}")
+
+        storage.list_files = entries
+
+    def work() -> int:
+        photographs = listing.listing_of(f"{home}/images", config).photographs
+        hands = [photographs.pick(places) for places in deal.deal(photographs, 200, 0)]
+        return sum(len(pickle.dumps(hand)) for hand in hands)
+
+    return work
+
+
+def rows(home: str, count: int) -> Callable[[], object]:
+    """What is done with so many measurements."""
+    from flowerexp import analysis, measurements
+
+    path = Path(home) / "measurements.jsonl"
+    with path.open("w") as file:
+        for number in range(count):
+            size, batches, noise = 2 + number % 4 * 2, 3 + number % 5 * 3, 1 + number * 2_654_435_769 % 1000 / 5000
+            row = {"reader": ("tfrecords", "image_files")[number % 2], "batch_size": size, "batch_number": batches}
+            row |= {"repetition": 1 + number // 40, "execution": 1, "order": number, "images": size * batches}
+            row |= {"batches": batches, "seconds": size * batches * 0.001 * noise, "first_batch_seconds": 0.002 * noise}
+            row |= {"first_batch_images": size, "host": "a", "pid": 1, "neighbours": 0, "page_cache": "warm"}
+            file.write(json.dumps(row) + "\n")
+    return lambda: analysis.analyse(measurements.load(path), Path(home))
+
+
+def point(what: str, count: int, home: str) -> None:
+    """Do one thing at one size in this process; prints seconds, and the peak memory with what was there before."""
+    work = rows(home, count) if what == "rows" else files(home, count, linked=what == "files")
+    start = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+
+
+def measured(what: str, count: int) -> dict[str, float]:
+    """One point of a curve: seconds, and peak memory in MB."""
+    with tempfile.TemporaryDirectory() as home:
+        if what == "runs":
+            command = [sys.executable, "-m", "flowerexp", "plan", "-m", f"home={home}", f"grid.seed=range({count})"]
+            cost = measure(command)
+            return {"seconds": cost.wall, "memory": cost.memory}
+        if what == "files":
+            link_files(Path(home), count)
+        done = subprocess.run(
+            [sys.executable, __file__, "--point", what, str(count), home], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{what} {count} failed:\n{done.stderr[-2000:]}")
+        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+def growth(curve: dict[int, dict[str, float]], key: str) -> float:
+    """The order of growth between the two largest sizes, above the smallest one's cost."""
+    *_, middle, large = sorted(curve)
+    base = curve[min(curve)][key]
+    below, above = (max(curve[size][key] - base, 1e-3) for size in (middle, large))
+    return math.log(above / below) / math.log(large / middle)
+
+
+def main() -> None:
+    """Measure all curves, and print a table and JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, nargs="+", default=[10**3, 10**4, 10**5])
+    parser.add_argument("--index", type=int, default=10**6)
+    parser.add_argument("--runs", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
+    parser.add_argument("--point", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.point:
+        what, count, home = options.point
+        return point(what, int(count), home)
+    sizes = {
+        "files": options.files,
+        "index": [*options.files, options.index],
+        "runs": options.runs,
+        "rows": options.rows,
+    }
+    print(f"{'':<8} {'size':>9} {'seconds':>9} {'peak MB':>9}")
+    curves: dict[str, dict[int, dict[str, float]]] = {}
+    for what, wanted in sizes.items():
+        for count in wanted:
+            found = measured(what, count)
+            curves.setdefault(what, {})[count] = found
+            print(f"{what:<8} {count:>9,} {found['seconds']:>9.2f} {found['memory']:>9.0f}", flush=True)
+    index = curves["index"]
+    more = index[max(index)]["memory"] - index[min(index)]["memory"]
+    targets = [Target(f"MB more for the list of {max(index):,} files than of {min(index):,}", more, 300)]
+    for what, curve in curves.items():
+        if len(curve) > 2:
+            targets.append(Target(f"{what}: order of growth of the time", growth(curve, "seconds"), 1.15))
+    return finish(targets, curves=curves)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Photographs of a data set, and many of them in little memory: a driver holds the list of a million in 70 MB."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One file: where it is, its name below the data set's folder, its class's number, its size in bytes."""
+
+    uri: str
+    relative: str
+    label: int
+    size: int
+    version: str
+
+
+class Photographs(Sequence[Photograph]):
+    """Photographs below one folder, as bytes and numbers; each becomes an object when it is asked for.
+
+    Names need not be unique, nor in any order.
+    """
+
+    def __init__(self, root: str = "") -> None:
+        """Begin without any.
+
+        Args:
+            root: what all URIs begin with, and what is followed by the photographs' relative names.
+        """
+        self.root = root
+        self._texts = bytearray()  # each photograph's relative name, and its version
+        self._ends = array("Q")  # of each of these
+        self._labels = array("L")
+        self._sizes = array("Q")
+
+    @classmethod
+    def of(cls, photographs: Iterable[Photograph]) -> Photographs:
+        """Gather photographs.
+
+        Raises:
+            ValueError: they do not stand below one folder.
+        """
+        made = cls()
+        for photograph in photographs:
+            root = photograph.uri.removesuffix(photograph.relative)
+            if made and root != made.root:
+                raise ValueError(f"{photograph.uri} does not stand below {made.root}")
+            made.root = root
+            made.add(photograph.relative, photograph.label, photograph.size, photograph.version)
+        return made
+
+    def add(self, relative: str, label: int, size: int, version: str) -> None:
+        """Add one at the end."""
+        for text in (relative, version):
+            self._texts += text.encode(errors="surrogateescape")
+            self._ends.append(len(self._texts))
+        self._labels.append(label)
+        self._sizes.append(size)
+
+    def relabel(self, labels: Sequence[int]) -> None:
+        """Give each the label that stands at the place of its present one."""
+        self._labels = array("L", (labels[label] for label in self._labels))
+
+    def pick(self, places: Iterable[int]) -> Photographs:
+        """Those at some places, in the order of the places."""
+        made = Photographs(self.root)
+        for place in places:
+            one = self[place]
+            made.add(one.relative, one.label, one.size, one.version)
+        return made
+
+    @property
+    def uris(self) -> Sequence[str]:
+        """Where each is."""
+        return _Uris(self)
+
+    @property
+    def bytes(self) -> int:
+        """The sum of their sizes."""
+        return sum(self._sizes)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    @overload
+    def __getitem__(self, place: int) -> Photograph: ...
+    @overload
+    def __getitem__(self, place: slice) -> Photographs: ...
+    def __getitem__(self, place: int | slice) -> Photograph | Photographs:
+        if isinstance(place, slice):
+            return self.pick(range(len(self))[place])
+        place = range(len(self))[place]  # an IndexError of a place that there is not; the right one of a negative
+        start = self._ends[2 * place - 1] if place else 0
+        middle, end = self._ends[2 * place], self._ends[2 * place + 1]
+        relative, version = (
+            self._texts[a:b].decode(errors="surrogateescape") for a, b in ((start, middle), (middle, end))
+        )
+        return Photograph(self.root + relative, relative, self._labels[place], self._sizes[place], version)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Photographs):
+            return NotImplemented
+        return vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} photographs below {self.root}>"
+
+
+class _Uris(Sequence[str]):
+    """The URIs of photographs; each is made when it is asked for."""
+
+    def __init__(self, photographs: Photographs) -> None:
+        self._photographs = photographs
+
+    def __len__(self) -> int:
+        return len(self._photographs)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        if isinstance(place, slice):
+            return [self._photographs[one].uri for one in range(len(self))[place]]
+        return self._photographs[place].uri
+
+    def __iter__(self) -> Iterator[str]:
+        return (photograph.uri for photograph in self._photographs)
