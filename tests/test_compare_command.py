@@ -58,7 +58,7 @@ def call(capsys, local_store):
     return call
 
 
-def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(call, log):
+def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(call, log, local_store):
     ids = [log(), log(2.0, config={"caching": True}, phases={"list": 0.5, "prepare": 0.5, "measure": 10.0})]
     code, out, err = call(*(run_id[:10] for run_id in ids))
     assert (code, err) == (0, "")
@@ -74,7 +74,8 @@ def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(cal
     assert "caching changes how long a run takes and how often it measures, not how fast images are read" in out
     assert "give repeats of the runs" in out
     query = parse_qs(out.rpartition("/#/compare-runs?")[2].split(" ")[0])
-    assert [json.loads(query[key][0]) for key in ("runs", "experiments")] == [ids, ["1"]]
+    experiment = find(local_store, ids[0]).experiment_id
+    assert [json.loads(query[key][0]) for key in ("runs", "experiments")] == [ids, [experiment]]
     assert "http://127.0.0.1:5000/#/compare-runs?runs=[%22" in out
     assert "flowerexp ui serves it" in out
 
@@ -146,7 +147,7 @@ def test_a_servers_address_has_no_password(log, local_store):
     server = type(local_store)("https://me:secret@mlflow.example/at/")
     address = url(server, [run, run])
     assert unquote(address) == (
-        f'https://mlflow.example/at/#/compare-runs?runs=["{run.run_id}","{run.run_id}"]&experiments=["1"]'
+        f'https://mlflow.example/at/#/compare-runs?runs=["{run.run_id}","{run.run_id}"]&experiments=["{run.experiment_id}"]'
     )
 
 

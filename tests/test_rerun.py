@@ -175,7 +175,9 @@ def test_what_is_here_is_what_a_run_records(place, tmp_path):
     now = here(place)
     assert {"code (hash)", "Spark", "Java", "Python", "host", "platform", "cores", "numpy", "pyspark"} <= now.keys()
     assert drift(now, now) == []
-    assert "data" not in now, "nothing is generated yet"
+    assert "data" in now, "generated photographs are known by their config"
+    place["dataset"] |= {"kind": "folder", "path": str(tmp_path / "nowhere"), "anonymous": False}
+    assert "data" not in here(place), "a folder that is not there cannot be listed"
 
 
 def test_drift_counts_what_came_or_went_but_not_what_only_one_side_knows():
