@@ -23,6 +23,8 @@ from flowerexp.plan import Plan, PlannedRun
 from flowerexp.workload import slots
 
 _LOOK_SECONDS = 0.5  # how soon Ctrl-C is noticed
+# A run is best brought home while the next one does something else than measuring, in the second after it started.
+_PATIENCE = 1.0
 
 
 class Batch:
@@ -218,7 +220,7 @@ class Batch:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
         here = any(getattr(backend(dict(job.cluster)), "on_this_host", False) for job in self._plan.jobs)
         concurrency = max((one.config["grid"]["concurrency"] for one in self._plan.runs), default=1)
-        return slots.all_slots(concurrency) if here else nullcontext()
+        return slots.all_slots(concurrency, patience=_PATIENCE) if here else nullcontext()
 
     def _stop(self, deliver: Callable[[Result], None]) -> None:
         """Stop all jobs, close their clusters, and bring home what had ended by then."""

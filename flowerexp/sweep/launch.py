@@ -6,9 +6,9 @@ Called by the launcher plugin with the override lists of a sweep, whichever swee
 from __future__ import annotations
 
 import contextlib
-import copy
 import datetime
 import logging
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from flowerexp.app import App
 from flowerexp.config import check
@@ -77,7 +77,8 @@ def launch(
         grammar.refuse_sweep_within(one.config.sweep, config.sweep)
     checked = [_check(one, number) for number, one in enumerate(composed, start=first)]
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    runs = _runs(checked, composed, config, folder, first)
+    around = _Around(config, folder)
+    runs = _runs(checked, composed, around, first)
     journal, screen = Journal(folder), Screen()
     sweep = Sweep(journal, runs, screen, settings.max_clusters, settings.max_failures)
     _look_before(checked, runs, settings)
@@ -86,7 +87,7 @@ def launch(
 
     def deliver(result: Result) -> None:
         place = next(place for place, run in enumerate(runs) if run is result.run)
-        job = _job_config(config, composed[place], place + first, job_overrides[place], folder, result.run.folder.name)
+        job = around.run(composed[place], place + first, job_overrides[place], result.run.folder.name)
         returns[result.run.folder.name] = _as_job(context, job, result)
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
 
@@ -157,11 +158,7 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
 
 
 def _runs(
-    checked: Sequence[Mapping[str, Any]],
-    composed: Sequence[Composed],
-    config: DictConfig,
-    folder: Path,
-    first: int,
+    checked: Sequence[Mapping[str, Any]], composed: Sequence[Composed], around: _Around, first: int
 ) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
@@ -174,39 +171,51 @@ def _runs(
         script = one["entrypoint"]["script"]
         if script not in hashes:
             hashes[script] = Bundle(find_script(script)).code_hash
-        job = _job_config(config, composed[place], place + first, composed[place].overrides, folder, None)
+        job = around.run(composed[place], place + first, composed[place].overrides)
         HydraConfig.instance().set_config(job)
         name = str(OmegaConf.select(job, "hydra.sweep.subdir"))
         key = run_key(one, hashes[script])
-        extra = {"sweep_id": _sweep_id(folder), "label": labels[place]}
-        runs.append(PlannedRun(key, one, folder / name, hashes[script], extra))
+        extra = {"sweep_id": _sweep_id(around.folder), "label": labels[place]}
+        runs.append(PlannedRun(key, one, around.folder / name, hashes[script], extra))
     return runs
 
 
-def _job_config(
-    config: DictConfig,
-    composed: Composed,
-    number: int,
-    overrides: Sequence[str],
-    folder: Path,
-    name: str | None,
-) -> DictConfig:
-    """The config with which Hydra runs a job: the sweep's Hydra node, with what differs in this run.
+class _Around:
+    """Gives the configs with which Hydra runs the jobs of a sweep: each run's own, with the sweep's Hydra node.
 
-    What `ConfigLoader.load_sweep_config` gives, at a tenth of its time.
+    What `ConfigLoader.load_sweep_config` gives, at a twentieth of its time.
+
+    Args:
+        config: the sweep's own config.
+        folder: the sweep's.
     """
-    job = copy.deepcopy(composed.config)
-    with open_dict(job):
-        job["hydra"] = copy.deepcopy(config.hydra)
-        hydra = job.hydra
+
+    def __init__(self, config: DictConfig, folder: Path) -> None:
+        self.folder = folder
+        # As in `compose`: a copy by way of pickle takes a fifth of the time of `deepcopy`. It stays in this process.
+        self._hydra = pickle.dumps(OmegaConf.masked_copy(config, "hydra"))
+
+    def run(self, composed: Composed, number: int, overrides: Sequence[str], name: str | None = None) -> DictConfig:
+        """The config of one run, which becomes that of `composed`: no copy is made.
+
+        Args:
+            composed: the run's.
+            number: of the run in the sweep.
+            overrides: of the run, Hydra's own included.
+            name: of its folder, where that is decided already.
+        """
+        job = composed.config
+        hydra = pickle.loads(self._hydra).hydra
         hydra.job.id, hydra.job.num = number, number
         hydra.overrides.task = [override for override in overrides if not override.lstrip("+~").startswith("hydra.")]
         hydra.runtime.choices.update(composed.origin.choices)
         hydra.job.override_dirname = ",".join(hydra.overrides.task)
-        hydra.sweep.dir = str(folder)
+        hydra.sweep.dir = str(self.folder)
         if name is not None:
             hydra.sweep.subdir = name
-    return job
+        with flag_override(job, ["struct", "no_deepcopy_set_nodes"], [False, True]):
+            job["hydra"] = hydra
+        return job
 
 
 def _as_job(context: HydraContext, config: DictConfig, result: Result) -> JobReturn:

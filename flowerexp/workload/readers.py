@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -88,16 +89,20 @@ def dataset(source: Source, files: Sequence[str]) -> Any:
 
 def options_of(source: Source) -> dict[str, Any]:
     """The file system's options."""
-    return {"token": "anon"} if source.anonymous else {}
+    return _options(source.anonymous)
 
 
-def _read_file(source: Source) -> Any:
+def _options(anonymous: bool) -> dict[str, Any]:
+    return {"token": "anon"} if anonymous else {}
+
+
+def _read_file(anonymous: bool, *, local: bool) -> Any:
     """The op that reads a whole file: TensorFlow's own for local files, ours through fsspec for a bucket."""
     import tensorflow as tf
 
-    if all(map(storage.is_local, source.files[:1])):
+    if local:
         return tf.io.read_file
-    options = options_of(source)
+    options = _options(anonymous)
 
     def read(uri: Any) -> Any:
         content = tf.numpy_function(lambda name: storage.read_bytes(name.decode(), **options), [uri], tf.string)
@@ -111,8 +116,21 @@ def _image_files(source: Source, files: Sequence[str]) -> Any:
     """Photographs: read, decode, resize to cover the target, crop the centre; labels are the folders' names."""
     import tensorflow as tf
 
-    read = _read_file(source)
-    height, width = source.target_size
+    local = all(map(storage.is_local, source.files[:1]))
+    decode, resize = _photograph_steps(source.target_size, source.anonymous, local)
+    return tf.data.Dataset.from_tensor_slices(list(files)).map(decode).map(resize)
+
+
+@cache
+def _photograph_steps(target_size: tuple[int, int], anonymous: bool, local: bool) -> tuple[Any, Any]:
+    """What is done with each photograph, as functions that TensorFlow traces once in a process.
+
+    Traced for every dataset again, they cost more than reading a small cell.
+    """
+    import tensorflow as tf
+
+    read = _read_file(anonymous, local=local)
+    height, width = target_size
 
     def decode(uri: Any) -> Any:
         image = tf.image.decode_jpeg(read(uri), channels=3)
@@ -131,21 +149,22 @@ def _image_files(source: Source, files: Sequence[str]) -> Any:
         image = tf.image.resize(image, new)
         return tf.image.crop_to_bounding_box(image, (new[0] - height) // 2, (new[1] - width) // 2, height, width), label
 
-    return tf.data.Dataset.from_tensor_slices(list(files)).map(decode).map(resize)
+    uri, image = tf.TensorSpec([], tf.string), tf.TensorSpec([None, None, 3], tf.uint8)
+    return _traced(decode, uri), _traced(resize, image, tf.TensorSpec([], tf.string))
+
+
+def _traced(function: Any, *arguments: Any) -> Any:
+    """A function of tensors that TensorFlow traces when it is called for the first time, and never again."""
+    import tensorflow as tf
+
+    return tf.function(function, input_signature=arguments, autograph=False)
 
 
 def _tfrecords(source: Source, files: Sequence[str]) -> Any:
     """TFRecord files of tf.train.Example with `image` (JPEG) and `class`: read, parse, decode."""
     import tensorflow as tf
 
-    features = {"image": tf.io.FixedLenFeature([], tf.string), "class": tf.io.FixedLenFeature([], tf.int64)}
-    height, width = source.target_size
-
-    def parse(record: Any) -> Any:
-        example = tf.io.parse_single_example(record, features)
-        image = tf.image.decode_jpeg(example["image"], channels=3)
-        return tf.reshape(image, [height, width, 3]), example["class"]
-
+    parse = _record_step(source.target_size)
     if all(map(storage.is_local, files)):
         options = tf.data.Options()
         options.deterministic = False
@@ -154,6 +173,22 @@ def _tfrecords(source: Source, files: Sequence[str]) -> Any:
         lambda: _remote_records(files, options_of(source)), output_signature=tf.TensorSpec([None], tf.string)
     )
     return records.unbatch().map(parse)
+
+
+@cache
+def _record_step(target_size: tuple[int, int]) -> Any:
+    """What is done with each record; traced once, as `_photograph_steps`."""
+    import tensorflow as tf
+
+    features = {"image": tf.io.FixedLenFeature([], tf.string), "class": tf.io.FixedLenFeature([], tf.int64)}
+    height, width = target_size
+
+    def parse(record: Any) -> Any:
+        example = tf.io.parse_single_example(record, features)
+        image = tf.image.decode_jpeg(example["image"], channels=3)
+        return tf.reshape(image, [height, width, 3]), example["class"]
+
+    return _traced(parse, tf.TensorSpec([], tf.string))
 
 
 def _remote_records(files: Sequence[str], options: dict[str, Any]) -> Iterator[list[bytes]]:

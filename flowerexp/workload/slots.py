@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 _POLL_SECONDS = 0.005
+_PATIENT_POLL_SECONDS = 0.02  # longer than it takes from one measurement to the next
 
 
 def folder() -> Path:
@@ -61,10 +62,23 @@ def _try(file: IO[bytes]) -> bool:
 
 
 @contextmanager
-def all_slots(concurrency: int, where: Path | None = None) -> Iterator[None]:
-    """Hold every slot of this host, so that nothing is measured meanwhile."""
+def all_slots(concurrency: int, where: Path | None = None, patience: float = 0.0) -> Iterator[None]:
+    """Hold every slot of this host, so that nothing is measured meanwhile.
+
+    Args:
+        concurrency: how many there are.
+        where: the folder of the slots; by default this user's.
+        patience: for so many seconds wait for a moment when nothing is measured, and let every measurement that comes
+            go first; then queue for the slots as measurements do.
+    """
     where = where or folder()
     with ExitStack() as stack:
-        for number in range(concurrency):
-            fcntl.flock(stack.enter_context(_open(number, where)), fcntl.LOCK_EX)
+        files = [stack.enter_context(_open(number, where)) for number in range(concurrency)]
+        end = time.monotonic() + patience
+        while not all(map(_try, files)) and time.monotonic() < end:
+            for file in files:
+                fcntl.flock(file, fcntl.LOCK_UN)
+            time.sleep(_PATIENT_POLL_SECONDS)
+        for file in files:
+            fcntl.flock(file, fcntl.LOCK_EX)  # nothing happens where it is held already
         yield

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -132,6 +133,21 @@ class TestAllSlots:
         holder.stdin.flush()
         thread.join()
         assert entered.is_set()
+
+    def test_with_patience_takes_a_moment_when_nothing_is_measured(self, tmp_path, monkeypatch):
+        with ExitStack() as holder, ExitStack() as nobody_else:
+            holder.enter_context(slots.slot(2, tmp_path))
+            seen = []
+
+            def pause(_):
+                seen.append(free(tmp_path, 2))  # all but that one: what is waited for is not held up meanwhile
+                if len(seen) == 3:
+                    holder.close()
+
+            monkeypatch.setattr(time, "sleep", pause)
+            nobody_else.enter_context(slots.all_slots(2, tmp_path, patience=3600.0))
+            assert seen == [1, 1, 1]
+            assert free(tmp_path, 2) == 0
 
 
 def test_the_folder_is_the_user_s_own_and_the_same_for_all_their_processes(tmp_path, monkeypatch):
