@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from flowerexp.plan import PlannedJob, PlannedRun, grouped, run_key
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
+
+Compose = Callable[[Sequence[str]], Composed]
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,10 @@ def forecast(
             _refuse_sweeps(overrides)
         task: Any = OmegaConf.to_container(master.hydra.overrides.task)
         runs = expand(task, master.sweep, application.config_loader) if sweeping else [task]
-        composer = Composer(application, config_name, master)
+        compose = Composer(application, config_name, master).compose if sweeping else _itself(master)
         lanes = master.hydra.launcher.get("max_clusters") or 1
         search = _search(master.hydra.sweeper) if sweeping else None
-        items = _items(composer, runs, master, leave_out_done=search is not None)
+        items = _items(compose, runs, master, leave_out_done=search is not None)
         if search is None:
             return Forecast(items, int(lanes))
         _check_search(items, search)
@@ -167,13 +169,18 @@ def _refuse_sweeps(overrides: Sequence[str]) -> None:
             )
 
 
-def _items(composer: Composer, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:
+def _itself(master: DictConfig) -> Compose:
+    """A single run's config is composed already."""
+    return lambda _: Composed(app.without_hydra(master), app.origin_of(master), master)
+
+
+def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:
     code_hash = functools.cache(lambda script: Bundle(find_script(script)).code_hash)
     seen: dict[str, str | None] = {}
     items = []
     for number, (overrides, differs) in enumerate(zip(runs, labels(runs), strict=True)):
         try:
-            composed = composer.compose(overrides)
+            composed = compose(overrides)
             config = _checked(composed, master)
             code = code_hash(config["entrypoint"]["script"])
         except FlowerexpError as error:
