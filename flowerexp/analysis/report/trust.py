@@ -90,8 +90,9 @@ def settings(material: Material) -> Section:
     if shared:
         section.tables.append(Table(["setting", "value"], [[key, _text(value)] for key, value in shared.items()]))
     facts = _shared([dict(run.facts) for run in material.measured])
+    wanted = _FACTS if not any(run.is_here for run in material.measured) else [key for key in _FACTS if key != "host"]
     lines = [
-        [key, _text(value)] for key, value in facts.items() if key in _FACTS or key.startswith(("version.", "limit/"))
+        [key, _text(value)] for key, value in facts.items() if key in wanted or key.startswith(("version.", "limit/"))
     ]
     if lines:
         section.tables.append(Table(["fact", "value"], lines))
@@ -131,5 +132,5 @@ def again(material: Material) -> Section:
         run, run_id = ids[0]
         what = f"one run, here {run.label}" if material.is_sweep else "this run, wherever its folder is"
         section.text.append(f"{what[0].upper()}{what[1:]}: `flowerexp rerun {run_id[:8]}`")
-    section.text.append(f"Everything that was measured: `{material.folder}`")
+    section.text.append(f"Everything that was measured: `{material.place}`")
     return section

@@ -349,9 +349,26 @@ class TestWhatElseMayLieInAFolder:
     def test_what_hosts_did_during_measurements_is_told_where_it_is_known(self, tmp_path):
         load = {"cpu_percent": 61.0, "net_bytes_s": 125e6, "load_before": 0.5}
         rows = [one | load for one in grid()] + [row(repetition=9, cpu_percent=61.0)]
-        page = Page(make_report(write_run(tmp_path / "one", config({}), rows=rows))[0])
+        page = Page(make_report(write_run(tmp_path / "one", config({"cluster": "four_nodes"}), rows=rows))[0])
         assert "CPU, % network, MB/s load average before" in page.text["executors"]
         assert "TFRecords a 61 125 0.5" in page.text["executors"]
+
+    def test_what_is_passed_on_names_no_machine_and_no_folder_of_its_writer(self, tmp_path):
+        """A local run's host and home say nothing to anyone else; a cluster's hosts do."""
+        rows = [one | {"host": "annas-laptop", "cpu_percent": 61.0} for one in grid()]
+        local = config({}) | {"home": str(tmp_path)}
+        folder = write_run(tmp_path / "outputs" / "one", local, facts={"host": "annas-laptop", "java": "17"}, rows=rows)
+        overrides = folder / ".hydra" / "overrides.yaml"
+        overrides.parent.mkdir()
+        overrides.write_text(f"[reader=tfrecords, home={tmp_path}]")
+        page, told = Page(make_report(folder)[0]), (folder / "analysis" / "report.md").read_text()
+        for text in (page.source, told):
+            assert "annas-laptop" not in text
+            assert str(tmp_path) not in text
+            assert "<code>outputs/one</code>" in text or "`outputs/one`" in text
+        assert "`flowerexp reader=tfrecords`" in told
+        assert "TFRecords this machine 61" in page.text["executors"]
+        assert "java 17" in page.text["settings"]
 
     def test_an_event_log_that_cannot_be_read_costs_its_section_only(self, tmp_path):
         folder = write_partitions(tmp_path)
