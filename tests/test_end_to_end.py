@@ -15,14 +15,11 @@ import numpy as np
 import pytest
 
 from flowerexp.cluster import java
-from tests.command import SMALL_GRID, Home
+from tests.command import PHOTOGRAPHS, SMALL_GRID, Home
 
 pytest_plugins = ["tests.tracking"]
 pytestmark = pytest.mark.spark
 
-PHOTOGRAPHS = Path(
-    os.environ.get("FLOWEREXP_PHOTOS") or Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
-)
 BASELINE = Path(__file__).parents[2] / "shared" / "baselines" / "notebook_preprocess.py"
 needs_flowers = pytest.mark.skipif(
     not PHOTOGRAPHS.is_dir(), reason="the flower photographs are not beside the checkout; set FLOWEREXP_PHOTOS"
