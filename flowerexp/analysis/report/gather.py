@@ -84,10 +84,10 @@ class Material:
 
     @property
     def place(self) -> Path:
-        """Where its folder is: from its home on, where it still lies there, since all else is of one machine only."""
+        """Where its folder is, from its home on; or its name alone: what else there is of a path is of one machine."""
         homes = {str(run.config["home"]) for run in self.runs if run.config.get("home")}
         whole = self.folder.absolute()
-        return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), self.folder)
+        return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), Path(whole.name))
 
     @cached_property
     def rows(self) -> pandas.DataFrame:
