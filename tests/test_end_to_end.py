@@ -322,6 +322,7 @@ def thumbnail(image: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(image)).resize((16, 16)), float).ravel()
 
 
+@pytest.mark.long
 @needs_flowers
 def test_flower_photographs_become_what_the_notebook_writes(tmp_path, notebook):
     home = Home(tmp_path)
