@@ -1,16 +1,20 @@
-# make run: set up, then the main job on the embedded defaults.   make test: set up, then every check.
+# make run: set up, then the main job on the embedded defaults.   make test: set up, then every check but the long tests.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test setup lint unit bench lock clean help
+.PHONY: run test test-all setup lint unit long bench example lock clean help
 
 run: setup  ## set everything up, run the main job on the embedded defaults
 	$(BIN)/flowerexp $(ARGS)
 
-test: setup lint unit  ## set everything up, then lint, types, layers and tests
+test: setup lint unit  ## set everything up, then lint, types, layers and all but the long tests
+
+test-all: test  ## make test, then the tests that are marked long
+	$(MAKE) long
 
 lint: setup
 	$(BIN)/ruff check .
@@ -19,7 +23,10 @@ lint: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -m 'not long' $(ARGS)
+
+long: setup  ## the long tests alone
+	$(PYTEST) -m long $(ARGS)
 
 setup: $(VENV)/.ready  ## make the virtual environment with the pinned versions
 
@@ -34,6 +41,9 @@ bench: setup  ## make bench IMAGES=DIR: measure beside other ways to do the same
 	@test -d "$(IMAGES)" || { echo "name a folder of CLASS/*.jpg: make bench IMAGES=DIR"; exit 1; }
 	$(BIN)/python benchmarks/report.py "$(IMAGES)" $(ARGS)
 
+example: setup  ## run the notebook's sweep on generated photographs, and put its report into docs/example
+	$(BIN)/python docs/example/make.py $(ARGS)
+
 lock:  ## resolve the newest versions again and pin them
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
@@ -43,4 +53,4 @@ clean:  ## remove the environment and caches; data and runs stay
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 help:
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

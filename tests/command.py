@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+PHOTOGRAPHS = Path(
+    os.environ.get("FLOWEREXP_PHOTOS") or Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
+)
+"""The flower photographs, a folder for each class; they are not part of the checkout, and may be missing."""
 SMALL_GRID = ("grid.batch_size=[2,4]", "grid.batch_number=[1,2,3]", "grid.repetitions=2")
 
 

@@ -15,14 +15,11 @@ import numpy as np
 import pytest
 
 from flowerexp.cluster import java
-from tests.command import SMALL_GRID, Home
+from tests.command import PHOTOGRAPHS, SMALL_GRID, Home
 
 pytest_plugins = ["tests.tracking"]
 pytestmark = pytest.mark.spark
 
-PHOTOGRAPHS = Path(
-    os.environ.get("FLOWEREXP_PHOTOS") or Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
-)
 BASELINE = Path(__file__).parents[2] / "shared" / "baselines" / "notebook_preprocess.py"
 needs_flowers = pytest.mark.skipif(
     not PHOTOGRAPHS.is_dir(), reason="the flower photographs are not beside the checkout; set FLOWEREXP_PHOTOS"
@@ -325,6 +322,7 @@ def thumbnail(image: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(image)).resize((16, 16)), float).ravel()
 
 
+@pytest.mark.long
 @needs_flowers
 def test_flower_photographs_become_what_the_notebook_writes(tmp_path, notebook):
     home = Home(tmp_path)

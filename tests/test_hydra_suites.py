@@ -40,6 +40,7 @@ class TestLauncherWithOurSweeper(LauncherTestSuite):
     """The same with our sweeper."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task_launcher_cfg, extra_flags", [({}, ["-m", "hydra/launcher=flowerexp"])])  # noqa: PT006
 class TestIntegration(IntegrationTestSuite):
     """Hydra's integration suite."""

@@ -31,6 +31,7 @@ def resumed(marked: Marked) -> bool:
     return nothing_left(marked.cloud)
 
 
+@pytest.mark.long
 def test_a_quota_that_refuses_at_the_call(marked, cloud):
     cloud.set_quota(**FREE_TIER)
     answer = marked.sweeping("cluster=eight_nodes", "quota=none")
@@ -42,6 +43,7 @@ def test_a_quota_that_refuses_at_the_call(marked, cloud):
     assert resumed(marked)
 
 
+@pytest.mark.long
 def test_no_machines_in_any_zone_and_then_in_one(marked, cloud):
     cloud.stock_out_region()
     answer = marked.sweeping("cluster.zones=[us-central1-a,us-central1-b]")
@@ -55,6 +57,7 @@ def test_no_machines_in_any_zone_and_then_in_one(marked, cloud):
     assert [zone.rpartition("/")[2] for zone in zones[tried:]] == ["us-central1-a", "us-central1-b"]
 
 
+@pytest.mark.long
 def test_a_cluster_that_ends_in_error_is_deleted_since_it_is_billed(marked, cloud):
     cloud.fail_operation("CREATE", "INTERNAL", "Failed to initialize node")
     answer = marked.sweeping()
@@ -85,6 +88,7 @@ def test_the_service_goes_away_in_the_middle_and_comes_back(marked, cloud):
     assert nothing_left(cloud)
 
 
+@pytest.mark.long
 def test_the_launcher_is_killed_and_its_job_found_again_and_a_spent_budget_stops_it_first(marked, cloud):
     launcher = marked.start()
     launcher.send_signal(signal.SIGKILL)

@@ -18,6 +18,8 @@ from flowerexp.cluster.local import Local
 from flowerexp.cluster.local_nodes import LocalNodes
 from tests.jobs import SMALL, job_files, most_at_once, run_job
 
+pytestmark = [pytest.mark.spark, pytest.mark.long]
+
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 BUILD = Path(__file__).parents[2] / "build"
 PINNED = dict(line.split("==") for line in CONSTRAINTS.read_text().splitlines() if "==" in line)
@@ -74,7 +76,6 @@ def finished(ended):
     return ended.status()["facts"]
 
 
-@pytest.mark.spark
 def test_write_tfrecords(old_spark, made, tmp_path):
     cluster = Local({"kind": "local", "cores": 2, "memory": "512m", "spark": {}})
     ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/write_tfrecords.py", [made]))
@@ -82,7 +83,6 @@ def test_write_tfrecords(old_spark, made, tmp_path):
     assert sum(row["images"] for row in ended.rows()) == 40
 
 
-@pytest.mark.spark
 def test_read_speed(old_spark, made, tmp_path):
     """On executors of their own, with the resource profile that keeps measurements apart."""
     memory = {"executor_memory": "512m", "memory": "512m"}

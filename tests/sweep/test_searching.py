@@ -10,7 +10,7 @@ import pytest
 
 from tests.command import Answer, Home
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 SCRIPT = '''
 """Marks its start; the second run never ends by itself."""

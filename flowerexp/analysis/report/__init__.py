@@ -42,9 +42,8 @@ def make_report(folder: Path) -> list[Path]:
         MachineError: a file cannot be written.
     """
     material = load(folder)
-    rows = sample(material.timed)
-    found, parts = page.sections(material, rows, fit_all(rows), time_models(rows))
-    table = cells(material)
+    rows, table = sample(material.timed), cells(material)
+    found, parts = page.sections(material, table, rows, fit_all(rows), time_models(rows))
     home = folder if material.is_sweep else folder / "analysis"
     texts = {"report.html": page.html(material, found, parts), "report.md": page.markdown(material, found, parts)}
     texts["cells.csv"] = table.to_csv(index=False)

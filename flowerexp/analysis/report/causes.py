@@ -84,7 +84,9 @@ def _hosts(material: Material) -> Iterator[Table]:
     """What the hosts did during measurements, where that was recorded: medians by reader and host."""
     known = {name: head for name, head in HOSTS.items() if material.timed[name].notna().any()}
     if known:
-        groups = material.timed.groupby(["reader", "host"])[[*known]].median().reset_index().to_dict("records")
+        here = {run.name for run in material.measured if run.is_here}
+        timed = material.timed.assign(host=material.timed["host"].mask(material.timed["run"].isin(here), diagrams.HERE))
+        groups = timed.groupby(["reader", "host"])[[*known]].median().reset_index().to_dict("records")
         lines = [
             [name_of(str(one["reader"])), str(one["host"]), *(_rate(name, one[name]) for name in known)]
             for one in groups[:MOST_ROWS]

@@ -13,6 +13,9 @@ from flowerexp.analysis.report.gather import CELL, Material
 if TYPE_CHECKING:
     import pandas
 
+NARROW = 0.10
+"""A cell's interval is narrow if it reaches no further from its median than this share of it."""
+
 
 def cells(material: Material) -> pandas.DataFrame:
     """A line for each run, reader and cell, in the order of the runs.
@@ -58,6 +61,11 @@ def cells(material: Material) -> pandas.DataFrame:
     order = {run.name: place for place, run in enumerate(material.measured)}
     whole = names.merge(table, on="run")
     return whole.sort_values("run", key=lambda column: column.map(order), kind="stable").reset_index(drop=True)
+
+
+def reach(table: pandas.DataFrame) -> pandas.Series[float]:
+    """How sure the cells of a table are: half the width of each one's interval, as a share of its median."""
+    return (table["high"] - table["low"]) / 2 / table["median_images_per_second"]
 
 
 def short_key(key: str) -> str:

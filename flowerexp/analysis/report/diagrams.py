@@ -34,8 +34,12 @@ STEPS = 240
 """Parts of an application's time in a picture."""
 MOST_STRIPS = 32
 """Executors with a strip of their own; more are drawn host by host, or in as many groups."""
+HERE = "this machine"
+"""What the host of a local run is called: a report that is passed on names no machine of its writer's."""
 CEILINGS: dict[Ceiling, str] = {"cpu": "decoding", "network": "the network", "disk": "the disk"}
 """What a rate is limited by."""
+_CLEAR: dict[str, Any] = {"bbox": {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}}
+"""A label that lines behind it do not strike through."""
 ALIKE = 0.05
 """Ceilings that differ by less than this share are drawn as one."""
 
@@ -46,8 +50,10 @@ def busy_executors(log: EventLog, runs: Sequence[Run]) -> Figure | None:
     executors, share = over_time(log, start, end, STEPS)
     if not executors or not log.tasks:
         return None
+    here = bool(runs) and all(run.is_here for run in runs)
+    hosts = [HERE if here else one.host for one in executors]
     names, strips = _strips(
-        [f"{one.host} {one.name}" if one.name != "driver" else one.host for one in executors],
+        [f"{host} {one.name}" if one.name != "driver" else host for host, one in zip(hosts, executors, strict=True)],
         [one.cores for one in executors],
         share,
     )
@@ -145,7 +151,9 @@ def _achieved(panel: Any, found: Mapping[tuple[str, str], Limits], tones: Mappin
         place = (reader, round(float(np.log10(rate)), 1))
         shift = below[place] = below.get(place, 8.0) - 12.0
         note = f"{name_of(reader)}, {cluster}: {one.fraction:.0%} of {CEILINGS[one.limit]}"
-        panel.annotate(plain(note), (size, rate), (10, shift), textcoords="offset points", fontsize=9, color=INK)
+        panel.annotate(
+            plain(note), (size, rate), (10, shift), textcoords="offset points", fontsize=9, color=INK, **_CLEAR
+        )
 
 
 def _ceilings(panel: Any, found: Mapping[tuple[str, str], Limits], span: Array, tones: Mapping[str, str]) -> None:
@@ -166,4 +174,4 @@ def _ceilings(panel: Any, found: Mapping[tuple[str, str], Limits], span: Array, 
         note = f"decoding {name_of(reader)} on all vCPUs" if reader else f"{what}, {number(level / 1e6)} MB/s"
         note += f" of {', '.join(dict.fromkeys(cluster for cluster, _ in alike))}" if several else ""
         spot = (span[2], heights[2])
-        panel.annotate(plain(note), spot, (0, 4), textcoords="offset points", fontsize=8.5, color=MUTED)
+        panel.annotate(plain(note), spot, (0, 4), textcoords="offset points", fontsize=8.5, color=MUTED, **_CLEAR)

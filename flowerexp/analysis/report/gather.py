@@ -78,9 +78,16 @@ class Material:
 
     @property
     def command(self) -> str:
-        """The command that runs it all again."""
+        """The command that runs it all again, in whatever home the reader has."""
         flags = ["-m"] if self.is_sweep and not any(one.startswith("experiment=") for one in self.overrides) else []
-        return shlex.join(["flowerexp", *flags, *self.overrides])
+        return shlex.join(["flowerexp", *flags, *(one for one in self.overrides if not one.startswith("home="))])
+
+    @property
+    def place(self) -> Path:
+        """Where its folder is, from its home on; or its name alone: what else there is of a path is of one machine."""
+        homes = {str(run.config["home"]) for run in self.runs if run.config.get("home")}
+        whole = self.folder.absolute()
+        return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), Path(whole.name))
 
     @cached_property
     def rows(self) -> pandas.DataFrame:

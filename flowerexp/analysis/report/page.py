@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -22,14 +22,22 @@ from flowerexp.analysis.report.svg import VARIABLES, name_of
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.config.places import config_folder
 
+if TYPE_CHECKING:
+    import pandas
+
 
 def sections(
-    material: Material, rows: Sequence[Mapping[str, Any]], fits: Sequence[Fit], models: Sequence[TimeModel]
+    material: Material,
+    table: pandas.DataFrame,
+    rows: Sequence[Mapping[str, Any]],
+    fits: Sequence[Fit],
+    models: Sequence[TimeModel],
 ) -> tuple[list[Finding], list[Section]]:
     """What a report says: first in a few sentences, then section by section, those that have something to say.
 
     Args:
         material: the material.
+        table: its cells.
         rows: timed rows, of which there may be a sample only.
         fits: the straight lines through them.
         models: the models of time of them.
@@ -47,7 +55,7 @@ def sections(
         causes.whereabouts(material, uses),
         causes.ceilings(limits),
         causes.models_of(rows, fits, models),
-        trust.belief(material),
+        trust.belief(material, table),
         trust.settings(material),
         trust.again(material),
     ]

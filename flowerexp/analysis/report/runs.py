@@ -79,6 +79,11 @@ class Run:
         return str(cluster.get("name") or cluster.get("kind") or "-")
 
     @property
+    def is_here(self) -> bool:
+        """Whether it ran on the machine that started it, whose name and addresses are nobody else's business."""
+        return str(self.config.get("cluster", {}).get("kind")) in ("local", "local_nodes")
+
+    @property
     def dollars(self) -> float | None:
         """What it cost, where that is known."""
         cost = self.facts.get("cost/usd")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from flowerexp.analysis.report.cells import NARROW, reach
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.svg import name_of, number
+
+if TYPE_CHECKING:
+    import pandas
 
 _NO_SETTINGS = ("home", "storage", "tracking", "sweep", "hydra", "skip_finished", "repeat")
 _FACTS = (
@@ -27,8 +31,13 @@ _FACTS = (
 )
 
 
-def belief(material: Material) -> Section:
-    """Verdicts with their reasons, outliers, and how intervals are made."""
+def belief(material: Material, table: pandas.DataFrame) -> Section:
+    """Verdicts with their reasons, outliers, how intervals are made, and how sure they leave the cells.
+
+    Args:
+        material: the material.
+        table: its cells.
+    """
     section = Section("verdicts", "Can it be believed?")
     doubtful = [
         run for run in material.runs if run.reasons or run.record.get("error") or run.state in ("failed", "lost")
@@ -79,6 +88,13 @@ def belief(material: Material) -> Section:
         "Every rate is a sum of images over a sum of seconds. Intervals hold 95 % and come from how far "
         "repetitions of a cell, and runs that repeat each other, disagree: whichever is more."
     )
+    known = reach(table).dropna()
+    if len(known):
+        section.text.append(
+            f"Of single cells, {(known <= NARROW).sum():,} of {len(known):,} have an interval within {NARROW:.0%} of "
+            f"their median, and the one in the middle reaches {known.median():.0%}. More repetitions make them "
+            "narrower: `grid.repetitions`."
+        )
     return section
 
 
@@ -90,8 +106,9 @@ def settings(material: Material) -> Section:
     if shared:
         section.tables.append(Table(["setting", "value"], [[key, _text(value)] for key, value in shared.items()]))
     facts = _shared([dict(run.facts) for run in material.measured])
+    wanted = _FACTS if not any(run.is_here for run in material.measured) else [key for key in _FACTS if key != "host"]
     lines = [
-        [key, _text(value)] for key, value in facts.items() if key in _FACTS or key.startswith(("version.", "limit/"))
+        [key, _text(value)] for key, value in facts.items() if key in wanted or key.startswith(("version.", "limit/"))
     ]
     if lines:
         section.tables.append(Table(["fact", "value"], lines))
@@ -131,5 +148,5 @@ def again(material: Material) -> Section:
         run, run_id = ids[0]
         what = f"one run, here {run.label}" if material.is_sweep else "this run, wherever its folder is"
         section.text.append(f"{what[0].upper()}{what[1:]}: `flowerexp rerun {run_id[:8]}`")
-    section.text.append(f"Everything that was measured: `{material.folder}`")
+    section.text.append(f"Everything that was measured: `{material.place}`")
     return section

@@ -1,4 +1,3 @@
-import html.parser
 import json
 import re
 from collections import Counter
@@ -14,6 +13,7 @@ from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import load
 from flowerexp.errors import DataError
 from flowerexp.measurements import write_parquet
+from tests.analysis.report.page import Page
 from tests.analysis.rows import grid, row, written
 from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, write_sweep
 
@@ -27,45 +27,6 @@ CLUSTERS = {
         "limit/decode_images_s": 900.0,
     },
 }
-
-
-class Page(html.parser.HTMLParser):
-    """What a browser would see: tags and attributes, and text by the section that it stands in."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.open: list[str] = []
-        self.text: dict[str, str] = {}
-        self.section = "head"
-        self.source = path.read_text(encoding="utf-8")
-        self.feed(self.source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag == "section":
-            self.section = dict(attrs).get("id") or "findings"
-        if tag not in ("meta", "use", "path", "rect", "br", "img"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in ("meta", "use", "path", "rect", "br", "img"):
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in ("meta", "use", "path", "rect", "br", "img"):
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text[self.section] = f"{self.text.get(self.section, '')} {data.strip()}".strip()
-
-    @property
-    def sections(self) -> list[str]:
-        return [value for tag, name, value in self.attributes if (tag, name) == ("section", "id")]
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +56,8 @@ class TestPage:
         assert set(targets) <= set(ids)
 
     def test_it_loads_nothing(self, page):
-        links = [value for _, name, value in page.attributes if name in ("src", "href", "xlink:href", "action", "data")]
-        assert links
-        assert all(value.startswith("#") for value in links)
+        assert page.links
+        assert all(link.startswith("#") for link in page.links)
         addresses = set(re.findall(r"https?://[^\s\"'<)&]+", page.source))
         assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://***@localhost:5000"}
         assert not {"script", "link", "iframe", "img", "object"} & {*page.tags}
@@ -200,6 +160,12 @@ class TestTables:
         assert [*one.columns] == [*two.columns]
         assert np.allclose(one["low"], two["low"].astype(float))
         assert two["caching"].dtype == bool or str(two["caching"].dtype) == "boolean"
+
+    def test_how_sure_cells_are_is_counted(self, swept, page):
+        table = pd.read_csv(swept / "cells.csv")
+        narrow = table["high"] - table["low"] <= 0.2 * table["median_images_per_second"]
+        assert 0 < narrow.sum() < len(table)
+        assert f"Of single cells, {narrow.sum()} of {len(table)} have an interval within 10%" in page.text["verdicts"]
 
     def test_markdown_has_the_same_findings_and_tables(self, swept, page):
         text = (swept / "report.md").read_text()
@@ -349,9 +315,26 @@ class TestWhatElseMayLieInAFolder:
     def test_what_hosts_did_during_measurements_is_told_where_it_is_known(self, tmp_path):
         load = {"cpu_percent": 61.0, "net_bytes_s": 125e6, "load_before": 0.5}
         rows = [one | load for one in grid()] + [row(repetition=9, cpu_percent=61.0)]
-        page = Page(make_report(write_run(tmp_path / "one", config({}), rows=rows))[0])
+        page = Page(make_report(write_run(tmp_path / "one", config({"cluster": "four_nodes"}), rows=rows))[0])
         assert "CPU, % network, MB/s load average before" in page.text["executors"]
         assert "TFRecords a 61 125 0.5" in page.text["executors"]
+
+    def test_what_is_passed_on_names_no_machine_and_no_folder_of_its_writer(self, tmp_path):
+        """A local run's host and home say nothing to anyone else; a cluster's hosts do."""
+        rows = [one | {"host": "annas-laptop", "cpu_percent": 61.0} for one in grid()]
+        local = config({}) | {"home": str(tmp_path)}
+        folder = write_run(tmp_path / "outputs" / "one", local, facts={"host": "annas-laptop", "java": "17"}, rows=rows)
+        overrides = folder / ".hydra" / "overrides.yaml"
+        overrides.parent.mkdir()
+        overrides.write_text(f"[reader=tfrecords, home={tmp_path}]")
+        page, told = Page(make_report(folder)[0]), (folder / "analysis" / "report.md").read_text()
+        for text in (page.source, told):
+            assert "annas-laptop" not in text
+            assert str(tmp_path) not in text
+            assert "<code>outputs/one</code>" in text or "`outputs/one`" in text
+        assert "`flowerexp reader=tfrecords`" in told
+        assert "TFRecords this machine 61" in page.text["executors"]
+        assert "java 17" in page.text["settings"]
 
     def test_an_event_log_that_cannot_be_read_costs_its_section_only(self, tmp_path):
         folder = write_partitions(tmp_path)
