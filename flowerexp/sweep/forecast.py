@@ -54,12 +54,14 @@ class Item:
 class Forecast:
     """All that would run, and what is done already; `lanes` clusters work side by side.
 
-    Of a search for a cluster, `search` holds the settings, and only some of the runs will be started.
+    Of a search for a cluster, `search` holds the settings, and only some of the runs will be started; `smoke` are its
+    smoke runs, if any are asked for: one of each run that would be started.
     """
 
     items: Sequence[Item]
     lanes: int
     search: Mapping[str, Any] | None = None
+    smoke: Sequence[PlannedRun] = ()
 
     @property
     def to_run(self) -> list[Item]:
@@ -86,6 +88,11 @@ class Forecast:
     def expenses(self) -> list[Expense]:
         """What the clusters would cost."""
         return expenses((item.run, item.seconds) for item in self.to_run)
+
+    @functools.cached_property
+    def smoke_expenses(self) -> list[Expense]:
+        """What the clusters of the smoke runs would cost at least: nobody knows how long these take."""
+        return expenses((run, None) for run in self.smoke)
 
     @functools.cached_property
     def seconds(self) -> float | None:
@@ -131,8 +138,7 @@ def forecast(
         items = _items(composer, runs, master, leave_out_done=search is not None)
         if search is None:
             return Forecast(items, int(lanes))
-        _check_search(items, search)
-        return Forecast(items, 1, search)
+        return Forecast(items, 1, search, _check_search(items, search, composer))
     finally:
         GlobalHydra.instance().clear()
 
@@ -146,15 +152,18 @@ def _search(sweeper: DictConfig) -> dict[str, Any] | None:
     return {str(key): value for key, value in content.items() if key != "_target_"}
 
 
-def _check_search(items: Sequence[Item], search: Mapping[str, Any]) -> None:
-    """Refuse what a search would refuse."""
+def _check_search(items: Sequence[Item], search: Mapping[str, Any], composer: Composer) -> list[PlannedRun]:
+    """Refuse what a search would refuse; returns the smoke runs that it would make."""
     from flowerexp.sweep.candidates import make_search
+    from flowerexp.sweep.smoke import smoke_runs, with_changes
 
     named = [
         replace(item.run, extra={"label": " ".join(f"{key}={value}" for key, value in item.differs.items())})
         for item in items
     ]
     make_search(named, search)
+    made = smoke_runs(named, with_changes(search, composer))
+    return [run for run, item in zip(made, items, strict=False) if not item.skipped]
 
 
 def _refuse_sweeps(overrides: Sequence[str]) -> None:
