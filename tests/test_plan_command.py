@@ -202,6 +202,18 @@ class TestASearchForACluster:
         assert planned(*self.CLOUD, "hydra.sweeper.rule=exhaustive")["search"]["most_runs"] == 3
         assert planned()["search"] is None
 
+    def test_its_smoke_runs(self, call, planned):
+        smoke = (*self.CLOUD, "hydra.sweeper.max_runs=2", "hydra.sweeper.smoke=true")
+        code, out, err = call(*smoke)
+        assert (code, err) == (0, "")
+        assert out.startswith("a search for the cheapest of 3 clusters, 3 smoke runs and 2 runs at most")
+        assert "for a smoke run on each and the 2 dearest" in out
+        found = planned(*smoke)
+        assert found["usd"] > planned(*self.CLOUD)["usd"], "each smoke run has its cluster started for it"
+        assert (found["search"]["smoke"], found["search"]["smoke_runs"]) == (True, 3)
+        assert "hydra.sweeper.smoke: a smoke run takes 2.000% of the files" in call(*smoke, "sampling=smoke")[2]
+        assert "hydra.sweeper.smoke" in call(*self.CLOUD, "hydra.sweeper.smoke=some")[2]
+
     def test_what_finished_before_is_not_run(self, call, planned, config, tmp_path):
         arguments = (*self.SEARCH, "hydra.sweeper.objective=time", "cluster.cores=1,2")
         made = config(f"home={tmp_path}", "cluster.cores=1")

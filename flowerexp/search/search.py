@@ -140,6 +140,6 @@ def _explain(chosen: Pick, trials: Trials) -> str:
         + (f", and would cost {spend} to try" if chosen.spend is not None else ""),
         Why.HOPELESS: "none of the others is likely to keep to the constraints",
         Why.MAX_RUNS: f"max_runs={settings.max_runs} have run",
-        Why.ALL_TRIED: "all clusters were tried" + (f", but the {dropped} that were dropped" if dropped else ""),
+        Why.ALL_TRIED: "all clusters were tried" + (f", without the {dropped} dropped before" if dropped else ""),
     }
     return texts[chosen.why]

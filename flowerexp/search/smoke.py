@@ -22,8 +22,8 @@ is left to check it on; and 2 % of the data lies farther from all of it than hal
 
 SLOWER = 1.25
 """A dear cluster is hopeless only if its smoke run also took longer than the cheap one's, by this factor: where
-overhead is all there is, smoke runs take equally long everywhere and cost what the clusters' prices say, although on all
-of the data a large cluster may well pay. A choice: what repeats of one short run may differ by."""
+overhead is all there is, smoke runs take equally long everywhere and cost what the clusters' prices say, although on
+all of the data a large cluster may well pay. A choice: what repeats of one short run may differ by."""
 
 FAILURES = 3
 """If the first so many smoke runs all fail, the fault is likelier theirs than that of so many clusters. A choice."""

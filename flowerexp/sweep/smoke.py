@@ -63,7 +63,7 @@ def _smoke_run(run: PlannedRun, changes: Mapping[str, Any]) -> PlannedRun:
     if not share < whole:
         problem = f"a smoke run takes {share:.3%} of the files, and the runs of this search no more than {whole:.3%}"
         raise ConfigError(problem, where=_WHERE, hint="leave it out, or search with a larger sampling.fraction")
-    folder = run.folder.with_name(f"{run.folder.name}-smoke")
+    folder = run.folder.parent / f"{run.folder.name}-smoke"
     extra = {**run.extra, "label": f"{run.label} {OPTION}"}
     return PlannedRun(run_key(config, run.code_hash), config, folder, run.code_hash, extra)
 
