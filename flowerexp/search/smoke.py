@@ -25,6 +25,9 @@ SLOWER = 1.25
 overhead is all there is, smoke runs take equally long everywhere and cost what the clusters' prices say, although on
 all of the data a large cluster may well pay. A choice: what repeats of one short run may differ by."""
 
+JITTER = 10.0
+"""Seconds by which a smoke run must be behind another in any case: of short ones, much is chance. A choice."""
+
 FAILURES = 3
 """If the first so many smoke runs all fail, the fault is likelier theirs than that of so many clusters. A choice."""
 
@@ -68,7 +71,8 @@ def bound(candidate: Candidate, seen: Sequence[SmokeRun], settings: Settings) ->
     bounds = []
     for one in seen:
         if one.status is Status.FINISHED and one.seconds is not None and one.candidate != candidate:
-            bounds.append(Bound(one.seconds * _factor(candidate, one.candidate, settings), _behind(one, settings)))
+            seconds = max(one.seconds * _factor(candidate, one.candidate, settings), one.seconds + JITTER)
+            bounds.append(Bound(seconds, _behind(one, settings)))
     if settings.max_seconds is not None:
         bounds.append(Bound(settings.max_seconds, f"alone takes longer than max_seconds={settings.max_seconds:g}"))
     if settings.max_usd is not None and candidate.usd_per_hour is not None:

@@ -28,26 +28,26 @@ def smoked(**runs: tuple[float | None, float] | Status) -> dict[str, SmokeRun]:
 @pytest.mark.parametrize(
     ("settings", "other", "dropped"),
     [
-        ({}, (1.0, 10.0 * TOO_MUCH * 1.01), True),  # as dear an hour, and far slower
-        ({}, (1.0, 10.0 * TOO_MUCH * 0.99), False),
-        ({}, (0.1, 10.0 * TOO_MUCH * 1.01), False),  # as slow as the first, but it costs half as much
-        ({}, (20.0, 10.0 * SLOWER * 1.01), True),  # far dearer, and slower
-        ({}, (20.0, 10.0 * SLOWER * 0.99), False),  # far dearer, and it may well pay where there is more to do
-        ({"objective": "time"}, (20.0, 10.0 * TOO_MUCH * 0.99), False),
-        ({"objective": "time"}, (None, 10.0 * TOO_MUCH * 1.01), True),
-        ({"objective": "time", "max_usd": 9.0}, (0.1, 10.0 * TOO_MUCH * 1.01), False),  # the first may be too dear
-        ({"objective": "time", "max_usd": 9.0}, (1.0, 10.0 * TOO_MUCH * 1.01), True),
-        ({"max_seconds": 30.0}, (1.0, 30.5), True),  # all of the data takes no less
-        ({"max_seconds": 30.0}, (1.0, 29.5), False),  # whatever it would be multiplied by
-        ({"max_usd": 0.01}, (1.0, 36.5), True),
-        ({"max_usd": 0.01}, (1.0, 35.5), False),
+        ({}, (1.0, 100.0 * TOO_MUCH * 1.01), True),  # as dear an hour, and far slower
+        ({}, (1.0, 100.0 * TOO_MUCH * 0.99), False),
+        ({}, (0.1, 100.0 * TOO_MUCH * 1.01), False),  # as slow as the first, but it costs half as much
+        ({}, (20.0, 100.0 * SLOWER * 1.01), True),  # far dearer, and slower
+        ({}, (20.0, 100.0 * SLOWER * 0.99), False),  # far dearer, and it may well pay where there is more to do
+        ({"objective": "time"}, (20.0, 100.0 * TOO_MUCH * 0.99), False),
+        ({"objective": "time"}, (None, 100.0 * TOO_MUCH * 1.01), True),
+        ({"objective": "time", "max_usd": 9.0}, (0.1, 100.0 * TOO_MUCH * 1.01), False),  # the first may be too dear
+        ({"objective": "time", "max_usd": 9.0}, (1.0, 100.0 * TOO_MUCH * 1.01), True),
+        ({"max_seconds": 130.0}, (1.0, 130.5), True),  # all of the data takes no less
+        ({"max_seconds": 130.0}, (1.0, 129.5), False),  # whatever it would be multiplied by
+        ({"max_usd": 0.05}, (1.0, 180.5), True),
+        ({"max_usd": 0.05}, (1.0, 179.5), False),
     ],
 )
 def test_what_is_far_behind_is_dropped_and_where_its_run_would_be_aborted(settings, other, dropped):
     from flowerexp.search import Objective
 
     asked = Settings(**{**settings, "objective": Objective(settings.get("objective", "cost"))})
-    seen = smoked(first=(1.0, 10.0), other=other)
+    seen = smoked(first=(1.0, 100.0), other=other)
     assert (list(hopeless(seen, asked)) == ["other"]) is dropped
     limit = bound(seen["other"].candidate, [seen["first"]], asked)
     assert limit is not None
@@ -59,6 +59,11 @@ def test_the_reason_names_what_it_was_compared_with():
     assert hopeless(seen, Settings()) == {
         "last": "its smoke run took longer than that of first, and cost more than 5 times as much"
     }
+
+
+def test_of_short_smoke_runs_much_is_chance():
+    dropped = [hopeless(smoked(first=(1.0, 0.1), last=(1.0, 0.1 + late)), Settings()) for late in (9.9, 10.1)]
+    assert list(map(list, dropped)) == [[], ["last"]]
 
 
 def test_nothing_bounds_the_first_smoke_run_but_the_constraints():
