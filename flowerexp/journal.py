@@ -24,8 +24,8 @@ PLAN = "plan.json"
 JOURNAL = "journal.jsonl"
 SEARCH = "search.json"
 LOCK = ".lock"
-DONE = ("finished", "failed", "skipped", "aborted", "refused", "not_tried")
-"""The events after which a run is not run again; the last three are those of a search for a cluster."""
+DONE = ("finished", "failed", "skipped", "aborted", "refused", "dropped", "not_tried")
+"""The events after which a run is not run again; the last four are those of a search for a cluster."""
 
 
 @dataclass
@@ -43,6 +43,8 @@ class State:
             `creating`, `running` and `deleted`, as far as it came.
         observed: what a search for a cluster was told, in order: events with `run` and `observed`.
         looked: whether a search has looked for what was known before.
+        smoked: how the smoke runs of a search ended, in order: events with `run` and `smoked`.
+        smoke_over: whether a search is done with its smoke runs.
     """
 
     runs: dict[str, str] = field(default_factory=dict)
@@ -54,6 +56,8 @@ class State:
     started: dict[str, float] = field(default_factory=dict)
     observed: list[dict[str, Any]] = field(default_factory=list)
     looked: bool = False
+    smoked: list[dict[str, Any]] = field(default_factory=list)
+    smoke_over: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -69,6 +73,8 @@ class State:
             self.started[name] = event["at"]
         if "observed" in event:
             self.observed.append(event)
+        if "smoked" in event:
+            self.smoked.append(event)
         self.errors.pop(name, None)
         if event.get("error"):
             self.errors[name] = event["error"]
@@ -154,6 +160,8 @@ class Journal:
                 state._cluster(event)
             elif kind == "looked":
                 state.looked = True
+            elif kind == "smoke_over":
+                state.smoke_over = True
             elif "run" in event:
                 state._run(event)
         return state

@@ -73,6 +73,12 @@ class TestWhatIsShown:
         made = config("caching=false")
         assert run["run_key"] == run_key(made, Bundle(find_script(made["entrypoint"]["script"])).code_hash)
 
+    def test_a_single_run_that_asks_for_a_value_of_hydra_s(self, planned, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (run,) = planned("home=${hydra:runtime.cwd}/here")["runs"]
+        (same,) = planned(f"home={tmp_path}/here")["runs"]
+        assert run["run_key"] == same["run_key"]
+
     def test_a_sweep(self, call):
         code, out, _ = call("-m", "caching=true,false", "grid=quick,wide", "grid.seed=5")
         assert code == 0
@@ -201,6 +207,18 @@ class TestASearchForACluster:
         assert (found["search"]["most_runs"], found["search"]["objective"]) == (2, "cost")
         assert planned(*self.CLOUD, "hydra.sweeper.rule=exhaustive")["search"]["most_runs"] == 3
         assert planned()["search"] is None
+
+    def test_its_smoke_runs(self, call, planned):
+        smoke = (*self.CLOUD, "hydra.sweeper.max_runs=2", "hydra.sweeper.smoke=true")
+        code, out, err = call(*smoke)
+        assert (code, err) == (0, "")
+        assert out.startswith("a search for the cheapest of 3 clusters, 3 smoke runs and 2 runs at most")
+        assert "for a smoke run on each and the 2 dearest" in out
+        found = planned(*smoke)
+        assert found["usd"] > planned(*self.CLOUD)["usd"], "each smoke run has its cluster started for it"
+        assert (found["search"]["smoke"], found["search"]["smoke_runs"]) == (True, 3)
+        assert "hydra.sweeper.smoke: a smoke run takes 2.000% of the files" in call(*smoke, "sampling=smoke")[2]
+        assert "hydra.sweeper.smoke" in call(*self.CLOUD, "hydra.sweeper.smoke=some")[2]
 
     def test_what_finished_before_is_not_run(self, call, planned, config, tmp_path):
         arguments = (*self.SEARCH, "hydra.sweeper.objective=time", "cluster.cores=1,2")

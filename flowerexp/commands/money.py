@@ -24,7 +24,7 @@ def as_json(made: Forecast) -> dict[str, Any]:
     return {
         "clusters": [_cluster_json(one) for one in made.expenses],
         "usd": budget.total(_counted(made)),
-        "usd_is_complete": not any(_open(one) for one in made.expenses),
+        "usd_is_complete": not any(_open(one) for one in [*made.expenses, *made.smoke_expenses]),
         "budget_usd": allowed,
         "budget_refuses": str(refused) if refused else None,
     }
@@ -56,8 +56,9 @@ def as_text(made: Forecast) -> list[str]:
     if not paid:
         return []
     lines = [_cost_line(one) for one in paid]
-    least = "at least " if any(_open(one) for one in paid) else "about "
-    which = f"for the {made.most_runs} dearest, the most that are tried" if made.search else "in all"
+    least = "at least " if any(_open(one) for one in [*paid, *made.smoke_expenses]) else "about "
+    smoke = "a smoke run on each and " if made.smoke else ""
+    which = f"for {smoke}the {made.most_runs} dearest, the most that are tried" if made.search else "in all"
     lines.append(f"cost      {least}${budget.total(_counted(made)):,.2f} {which}, by prices of {paid[0].prices.dated}")
     allowed = budget.budget(item.run for item in made.to_run)
     refused = budget.over(_needed(made), allowed)
@@ -71,8 +72,9 @@ def as_text(made: Forecast) -> list[str]:
 
 
 def _counted(made: Forecast) -> list[Expense]:
-    """The clusters that are paid for; of a search, as many as are tried at most, the dearest."""
-    return sorted(made.expenses, key=lambda one: one.usd or 0.0, reverse=True)[: made.most_runs]
+    """The clusters that are paid for; of a search, as many as are tried at most, the dearest, and its smoke runs."""
+    dearest = sorted(made.expenses, key=lambda one: one.usd or 0.0, reverse=True)[: made.most_runs]
+    return [*made.smoke_expenses, *dearest]
 
 
 def _needed(made: Forecast) -> list[Expense]:

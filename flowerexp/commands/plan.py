@@ -56,7 +56,7 @@ def _as_json(made: Forecast) -> dict[str, Any]:
             {"cluster": dict(job.cluster), "script": job.script, "runs": [numbers[id(run)] for run in job.runs]}
             for job in made.jobs
         ],
-        "search": {**made.search, "most_runs": made.most_runs} if made.search else None,
+        "search": {**made.search, "most_runs": made.most_runs, "smoke_runs": len(made.smoke)} if made.search else None,
         "measurements": made.measurements,
         "estimated_seconds": made.seconds,
         **money.as_json(made),
@@ -82,7 +82,8 @@ def _headline(made: Forecast) -> str:
     if made.search:
         best = "cheapest" if made.search["objective"] == "cost" else "fastest"
         of = f"a search for the {best} of {_count(len(made.items), 'cluster')}"
-        return f"{of}, {_count(made.most_runs, 'run')} at most; nothing is started"
+        smoke = f"{_count(len(made.smoke), 'smoke run')} and " if made.smoke else ""
+        return f"{of}, {smoke}{_count(made.most_runs, 'run')} at most; nothing is started"
     jobs = len(made.jobs)
     clusters = len({json.dumps(job.cluster, sort_keys=True) for job in made.jobs})
     what = [_count(len(made.to_run), "run"), _count(jobs, "job"), _count(clusters, "cluster")]
@@ -142,7 +143,8 @@ def _time_line(made: Forecast) -> str:
     if not made.to_run:
         return "time      none: nothing is left to run"
     if made.search and made.seconds is not None:
-        return f"time      {money.duration(made.seconds)} if all were tried, by earlier runs"
+        beside = ", beside the smoke runs" if made.smoke else ""
+        return f"time      {money.duration(made.seconds)} if all were tried{beside}, by earlier runs"
     if made.seconds is not None:
         return f"time      about {money.duration(made.seconds)}, by earlier runs"
     if not known:

@@ -7,9 +7,11 @@ from flowerexp.search.candidate import Candidate, Shape
 from flowerexp.search.recommend import Prediction, Recommendation
 from flowerexp.search.rules import Why
 from flowerexp.search.search import Limits, Search, Stop, Suggestion, amount
+from flowerexp.search.smoke import Bound, SmokeRun, bound, hopeless, in_vain
 from flowerexp.search.trials import Objective, Observation, Rule, Settings, Status
 
 __all__ = [
+    "Bound",
     "Candidate",
     "Limits",
     "Objective",
@@ -20,9 +22,13 @@ __all__ = [
     "Search",
     "Settings",
     "Shape",
+    "SmokeRun",
     "Status",
     "Stop",
     "Suggestion",
     "Why",
     "amount",
+    "bound",
+    "hopeless",
+    "in_vain",
 ]

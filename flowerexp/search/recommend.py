@@ -131,7 +131,7 @@ def _predictions(trials: Trials, posterior: Posterior | None, best: Array) -> tu
 
 def _typical(predictions: Sequence[Prediction]) -> float | None:
     """The median over the candidates that may be rented, each as observed or else as predicted."""
-    out = (Status.FAILED, Status.REFUSED)
+    out = (Status.FAILED, Status.REFUSED, Status.DROPPED)
     values = [
         prediction.value if prediction.value is not None else prediction.median
         for prediction in predictions

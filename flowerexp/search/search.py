@@ -13,7 +13,7 @@ from math import isfinite
 from flowerexp.search.candidate import Candidate
 from flowerexp.search.recommend import Recommendation, band, recommend
 from flowerexp.search.rules import Pick, Why, pick
-from flowerexp.search.trials import Objective, Observation, Rule, Settings, Trials
+from flowerexp.search.trials import Objective, Observation, Rule, Settings, Status, Trials
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ def _explain(chosen: Pick, trials: Trials) -> str:
     runs = f"over {settings.expected_runs:g} runs"
     saving = amount(chosen.saving or 0.0, settings.objective)
     spend = amount(chosen.spend or 0.0, settings.objective)
+    dropped = sum(trial.observation.status is Status.DROPPED for trial in trials.told)
     texts = {
         Why.FIRST: "nothing is known yet",
         Why.SAVING: f"expected to save {saving} {runs}, for {spend}",
@@ -139,6 +140,6 @@ def _explain(chosen: Pick, trials: Trials) -> str:
         + (f", and would cost {spend} to try" if chosen.spend is not None else ""),
         Why.HOPELESS: "none of the others is likely to keep to the constraints",
         Why.MAX_RUNS: f"max_runs={settings.max_runs} have run",
-        Why.ALL_TRIED: "all clusters were tried",
+        Why.ALL_TRIED: "all clusters were tried" + (f", without the {dropped} dropped before" if dropped else ""),
     }
     return texts[chosen.why]

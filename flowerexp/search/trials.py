@@ -52,6 +52,12 @@ class Status(StrEnum):
     ABORTED = "aborted"  # at its limits, by us
     FAILED = "failed"  # the job itself
     REFUSED = "refused"  # the cluster could not be had: a quota, an error of its creation
+    DROPPED = "dropped"  # left out before it ran, as its smoke run was hopeless
+
+    @property
+    def ran(self) -> bool:
+        """Did the run itself begin?"""
+        return self not in (Status.REFUSED, Status.DROPPED)
 
 
 @dataclass(frozen=True)
@@ -150,18 +156,18 @@ class Trials:
     @property
     def tried(self) -> list[int]:
         """The candidates that ran, each once, in the order in which they were first told."""
-        return list(dict.fromkeys(t.index for t in self.told if t.observation.status is not Status.REFUSED))
+        return list(dict.fromkeys(t.index for t in self.told if t.observation.status.ran))
 
     @property
     def open(self) -> list[int]:
-        """The candidates that neither ran nor were refused."""
+        """The candidates that neither ran nor were refused or dropped."""
         gone = {trial.index for trial in self.told}
         return [index for index in range(len(self.candidates)) if index not in gone]
 
     @property
     def runs(self) -> int:
-        """How many runs the search itself has had; one that was refused is none."""
-        return sum(not trial.prior and trial.observation.status is not Status.REFUSED for trial in self.told)
+        """How many runs the search itself has had; one that was refused or dropped is none."""
+        return sum(not trial.prior and trial.observation.status.ran for trial in self.told)
 
     def value(self, trial: Trial) -> float:
         """What a run came to, in dollars or seconds as the objective says; 0 where nobody knows."""

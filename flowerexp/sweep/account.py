@@ -16,10 +16,12 @@ from flowerexp.search import (
     Observation,
     Recommendation,
     Search,
+    SmokeRun,
     Status,
     Stop,
     Suggestion,
     amount,
+    hopeless,
 )
 from flowerexp.storage import write_bytes
 
@@ -46,6 +48,7 @@ class Account:
     def __init__(self, search: Search, runs: Mapping[str, str]) -> None:
         self._search = search
         self._runs = runs
+        self.smoke: Mapping[str, SmokeRun] | None = None  # by their candidates' names; None where none are asked for
         self._tries: list[tuple[Try, tuple[Candidate, float] | None]] = []
         self._last: dict[str, Any] = {}
 
@@ -70,14 +73,14 @@ class Account:
     def announcement(self, step: Suggestion) -> str:
         """Which cluster is tried, why, and for how long at most."""
         limit = f"; at most {_time(step.limits.seconds)}" if step.limits.seconds is not None else ""
-        number = sum(not one.prior and one.seen.status is not Status.REFUSED for one, _ in self._tries)
+        number = sum(not one.prior and one.seen.status.ran for one, _ in self._tries)
         return f"try {number + 1}     {step.candidate.name}: {step.explanation}{limit}"
 
     def outcome(self, error: str) -> str:
         """What came of the latest run, and the best so far."""
         one, best = self._tries[-1]
         status = one.seen.status
-        came_to = "" if status is Status.REFUSED else f" {_price(one.seen.cost)}{_time(one.seen.seconds or 0.0)}"
+        came_to = "" if not status.ran else f" {_price(one.seen.cost)}{_time(one.seen.seconds or 0.0)}"
         why = f": {error}" if error else ""
         so_far = f"best so far {best[0].name}, {self._text(best[1])}" if best else "nothing to rent so far"
         return f"{status:<9} {one.candidate.name}{came_to}{why}; {so_far}"
@@ -107,6 +110,7 @@ class Account:
                 for one in found.predictions
             ],
             "tries": [self._try(one, best) for one, best in self._tries],
+            "smoke": self._smoke(),
         }
         self._last = _finite(self._last)
         write_bytes(str(folder / SEARCH), json.dumps(self._last, indent=1).encode())
@@ -114,11 +118,15 @@ class Account:
     def _recommendation(self, found: Recommendation, spent: float) -> dict[str, Any]:
         """What to rent. The dollars spent are those of the clusters, where they have a price, else of the runs."""
         cost = self._search.settings.objective is Objective.COST
-        spent_usd = spent or (found.spent if cost else None)
-        pays_after = found.pays_after
-        if cost and found.winner and found.typical and spent_usd is not None:
+        of_smoke = [one for one in (self.smoke or {}).values() if not one.prior and one.status.ran]
+        smoke = sum((one.usd if cost else one.seconds) or 0.0 for one in of_smoke)
+        spent_usd = spent or (found.spent + smoke if cost else None)
+        pays_after = None
+        if found.winner and found.typical:
             saved = found.typical - (found.value or 0.0)
-            pays_after = spent_usd / saved if saved > 0 else None
+            spend = (spent_usd or 0.0) if cost else found.spent + smoke
+            pays_after = spend / saved if saved > 0 else None
+        dropped = sum(one.seen.status is Status.DROPPED for one, _ in self._tries)
         return {
             "winner": found.winner.name if found.winner else None,
             "value": found.value,
@@ -131,7 +139,30 @@ class Account:
             "spent_usd": spent_usd,
             "typical": found.typical,
             "pays_after": pays_after,
+            **(
+                {"smoke_runs": len(of_smoke), "smoke_spent": smoke, "dropped": dropped}
+                if self.smoke is not None
+                else {}
+            ),
         }
+
+    def _smoke(self) -> list[dict[str, Any]] | None:
+        """The smoke runs, each with the reason why its cluster is left out, if it is."""
+        if self.smoke is None:
+            return None
+        out = hopeless(self.smoke, self._search.settings)
+        return [
+            {
+                "candidate": name,
+                "status": one.status,
+                "seconds": one.seconds,
+                "usd": one.usd,
+                "prior": one.prior,
+                "error": one.error,
+                "dropped": out.get(name),
+            }
+            for name, one in self.smoke.items()
+        ]
 
     def _of(self, candidate: Candidate | None, what: str) -> float | None:
         """The mean of a candidate's finished runs, in dollars or seconds."""
@@ -171,7 +202,8 @@ class Account:
         spent = f"{amount(found['spent_usd'], Objective.COST)} on " if found["spent_usd"] is not None else ""
         after = found["pays_after"]
         pays = f"; it pays after {math.ceil(after)} production runs, against the median cluster" if after else ""
-        return [*lines, f"spent     {spent}{found['runs']} runs{pays}"]
+        smoke = f"{found['smoke_runs']} smoke runs and " if found.get("smoke_runs") else ""
+        return [*lines, f"spent     {spent}{smoke}{found['runs']} runs{pays}"]
 
     def _text(self, value: float) -> str:
         return amount(value, self._search.settings.objective)

@@ -120,6 +120,15 @@ class Composer:
             raise self._app.explained(error, lines) from error
         return Composed(config, origin, base.full)
 
+    def itself(self, overrides: Sequence[str]) -> Composed:
+        """What `compose` gives for the overrides of the master, which is a single run's and is composed already."""
+        assert self._master is not None
+        plain = without_hydra(self._master)
+        if _NEEDS_HYDRA.search(OmegaConf.to_yaml(plain)):
+            return self.compose(overrides)
+        self._adopt_cache(plain)
+        return Composed(plain, origin_of(self._master), self._master)
+
     def _shapes(self, override: Override, overrides: Sequence[Override]) -> bool:
         """Does an override choose a group's option, or belong to Hydra? Only Hydra can compose these."""
         if override.is_hydra_override():

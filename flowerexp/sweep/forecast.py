@@ -56,12 +56,14 @@ class Item:
 class Forecast:
     """All that would run, and what is done already; `lanes` clusters work side by side.
 
-    Of a search for a cluster, `search` holds the settings, and only some of the runs will be started.
+    Of a search for a cluster, `search` holds the settings, and only some of the runs will be started; `smoke` are its
+    smoke runs, if any are asked for: one of each run that would be started.
     """
 
     items: Sequence[Item]
     lanes: int
     search: Mapping[str, Any] | None = None
+    smoke: Sequence[PlannedRun] = ()
 
     @property
     def to_run(self) -> list[Item]:
@@ -88,6 +90,11 @@ class Forecast:
     def expenses(self) -> list[Expense]:
         """What the clusters would cost."""
         return expenses((item.run, item.seconds) for item in self.to_run)
+
+    @functools.cached_property
+    def smoke_expenses(self) -> list[Expense]:
+        """What the clusters of the smoke runs would cost at least: nobody knows how long these take."""
+        return expenses((run, None) for run in self.smoke)
 
     @functools.cached_property
     def seconds(self) -> float | None:
@@ -127,14 +134,14 @@ def forecast(
             _refuse_sweeps(overrides)
         task: Any = OmegaConf.to_container(master.hydra.overrides.task)
         runs = expand(task, master.sweep, application.config_loader) if sweeping else [task]
-        compose = Composer(application, config_name, master).compose if sweeping else _itself(master)
+        composer = Composer(application, config_name, master)
+        compose = composer.compose if sweeping else composer.itself
         lanes = master.hydra.launcher.get("max_clusters") or 1
         search = _search(master.hydra.sweeper) if sweeping else None
         items = _items(compose, runs, master, leave_out_done=search is not None)
         if search is None:
             return Forecast(items, int(lanes))
-        _check_search(items, search)
-        return Forecast(items, 1, search)
+        return Forecast(items, 1, search, _check_search(items, search, composer))
     finally:
         GlobalHydra.instance().clear()
 
@@ -148,15 +155,18 @@ def _search(sweeper: DictConfig) -> dict[str, Any] | None:
     return {str(key): value for key, value in content.items() if key != "_target_"}
 
 
-def _check_search(items: Sequence[Item], search: Mapping[str, Any]) -> None:
-    """Refuse what a search would refuse."""
+def _check_search(items: Sequence[Item], search: Mapping[str, Any], composer: Composer) -> list[PlannedRun]:
+    """Refuse what a search would refuse; returns the smoke runs that it would make."""
     from flowerexp.sweep.candidates import make_search
+    from flowerexp.sweep.smoke import smoke_runs, with_changes
 
     named = [
         replace(item.run, extra={"label": " ".join(f"{key}={value}" for key, value in item.differs.items())})
         for item in items
     ]
     make_search(named, search)
+    made = smoke_runs(named, with_changes(search, composer))
+    return [run for run, item in zip(made, items, strict=False) if not item.skipped]
 
 
 def _refuse_sweeps(overrides: Sequence[str]) -> None:
@@ -167,11 +177,6 @@ def _refuse_sweeps(overrides: Sequence[str]) -> None:
                 where="command line",
                 hint=f"add -m to plan them all, or write a list: {override.key_or_group}=[...]",
             )
-
-
-def _itself(master: DictConfig) -> Compose:
-    """A single run's config is composed already."""
-    return lambda _: Composed(app.without_hydra(master), app.origin_of(master), master)
 
 
 def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:

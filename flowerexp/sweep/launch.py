@@ -10,7 +10,7 @@ import datetime
 import logging
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ def launch(
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     around = _Around(config, folder)
     runs = _runs(checked, composed, around, first)
+    if settings.search:
+        from flowerexp.sweep.smoke import with_changes
+
+        settings = replace(settings, search=with_changes(settings.search, composer))
     journal, screen = Journal(folder), Screen()
     sweep = Sweep(journal, runs, screen, settings.max_clusters, settings.max_failures)
     _look_before(checked, runs, settings)
@@ -108,8 +112,10 @@ def _look_before(checked: Sequence[Mapping[str, Any]], runs: Sequence[PlannedRun
     """Find what is wrong before anything is written. A search starts few of its runs, and looks at these itself."""
     if settings.search:
         from flowerexp.sweep.candidates import make_search
+        from flowerexp.sweep.smoke import smoke_runs
 
         make_search(runs, settings.search)
+        smoke_runs(runs, settings.search)
         _preflight(checked, contextlib.suppress(QuotaError))  # a cluster that cannot be had is no candidate
     else:
         _preflight(checked, contextlib.nullcontext())

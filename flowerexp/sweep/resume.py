@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flowerexp import storage, tracking
 from flowerexp.cluster import backend
@@ -50,18 +52,21 @@ def resume(folder: Path, screen: Screen, changed_code: bool = False, budget: flo
             if state.runs.get(run.folder.name) not in DONE:
                 preflight(run.config)
                 break
-        _bring_home_unseen(journal, runs, state)
-        state = journal.read()
-        found = _running(state, runs)
-        followed = {run.folder.name for one in found for run in one.runs}
-        missing = [
-            run for run in runs if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed
-        ]
         search = plan.get("search")
-        for run in missing:
+        aside = _smoke_runs(runs, search)
+        _bring_home_unseen(journal, [*runs, *aside], state)
+        state = journal.read()
+        found = _running(state, [*runs, *aside])
+        followed = {run.folder.name for one in found for run in one.runs}
+        missing, open_aside = (
+            [run for run in some if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed]
+            for some in (runs, aside)
+        )
+        for run in (*missing, *open_aside):
             if not search or run.folder.name in state.runs:
                 _clear(run, folder)
-        screen.say(f"resuming: {len(runs) - len(missing) - len(followed)} of {len(runs)} runs are done already")
+        done = sum(run not in missing and run.folder.name not in followed for run in runs)
+        screen.say(f"resuming: {done} of {len(runs)} runs are done already")
         sweep = Sweep(journal, runs, screen, plan["max_clusters"], plan["max_failures"], budget)
         if search:
             from flowerexp.sweep.searching import Searching
@@ -89,6 +94,15 @@ def find_sweep(name: str, home: Path) -> Path:
         raise DataError(f"{len(fitting)} sweeps fit '{name}'", hint=f"name one: {', '.join(map(str, fitting[:5]))}")
     hint = f"the latest is {plans[-1].parent}" if plans else f"there is none below {home / 'outputs'}"
     raise DataError(f"there is no sweep '{name}'", hint=hint)
+
+
+def _smoke_runs(runs: list[PlannedRun], search: Mapping[str, Any] | None) -> list[PlannedRun]:
+    """The smoke runs of a search, which the plan does not list."""
+    if not search:
+        return []
+    from flowerexp.sweep.smoke import smoke_runs
+
+    return smoke_runs(runs, search)
 
 
 def _same_code(runs: list[PlannedRun]) -> None:

@@ -161,8 +161,13 @@ class Sweep:
             self._screen.say(f"skipped {run.label}: finished already, MLflow run {done.run_id}")
         return kept
 
-    def close(self) -> None:
-        """Write the tables and the report, tell MLflow about the sweep, and show how it stands."""
+    def close(self, aside: Sequence[PlannedRun] = ()) -> None:
+        """Write the tables and the report, tell MLflow about the sweep, and show how it stands.
+
+        Args:
+            aside: runs on the sweep's clusters that are none of its own, as the smoke runs of a search: they bear their
+                part of what the clusters cost, and stand in no table.
+        """
         state = self._journal.read()
         summary = tables.write(self._journal.folder, self._runs, state)
         self._screen.say("")
@@ -172,14 +177,14 @@ class Sweep:
             self._screen.say(f"{len(unfinished)} of {len(self._runs)} runs have no results: {self.command}")
         self._screen.say(f"folder    {self._journal.folder}")
         self._screen.say("open      flowerexp ui")
-        self._log(finished=not unfinished)
+        self._log(not unfinished, aside)
 
-    def _log(self, finished: bool) -> None:
+    def _log(self, finished: bool, aside: Sequence[PlannedRun]) -> None:
         """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole."""
         from flowerexp.analysis.report import interference, make_report
 
         try:
-            spent = settle(self._runs, self._bills())
+            spent = settle([*self._runs, *aside], self._bills())
             if spent is not None:
                 self._screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
             if not self._runs or not finished:

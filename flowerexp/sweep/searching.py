@@ -6,26 +6,23 @@ telling it again is how a search goes on after a kill: the same answers lead to 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from flowerexp import index
 from flowerexp.cluster.machines import IN_CLOUD
 from flowerexp.console import Screen
-from flowerexp.errors import BudgetError, JobError, QuotaError
+from flowerexp.errors import JobError, QuotaError
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import RECORD, Found, Result, TimeLimit
-from flowerexp.orchestrate.limit import SHARED
+from flowerexp.orchestrate import Found, Result
 from flowerexp.orchestrate.preflight import check_quota
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Observation, Status, Stop, Suggestion
 from flowerexp.sweep.account import Account, Try
-from flowerexp.sweep.budget import expenses, over, total
+from flowerexp.sweep.attempt import Attempts
 from flowerexp.sweep.candidates import make_search, name_of
 from flowerexp.sweep.run import Sweep
+from flowerexp.sweep.smoke import SmokeStage, smoke_runs
 
 
 class Searching:
@@ -36,7 +33,7 @@ class Searching:
         journal: its journal, held when `run` is called.
         runs: all runs of the sweep, one a candidate.
         screen: where progress is shown.
-        search: what is searched for, see `candidates.settings_of`.
+        search: what is searched for, see `candidates.settings_of`, and `smoke.with_changes` for its smoke runs.
         max_failures: give up when so many runs have failed; None never does.
 
     Raises:
@@ -60,6 +57,11 @@ class Searching:
         self._names = {name_of(run): run for run in runs}
         self._candidates = {run.folder.name: one for run, one in zip(runs, self._search.candidates, strict=True)}
         self._account = Account(self._search, {name: run.folder.name for name, run in self._names.items()})
+        self._attempts = Attempts(sweep, journal)
+        self._smoke_runs = smoke_runs(runs, search)
+        pairs = list(zip(self._search.candidates, self._smoke_runs, strict=False))
+        self._smoke = SmokeStage(pairs, self._search.settings, journal, self._attempts, screen) if pairs else None
+        self._account.smoke = self._smoke.seen if self._smoke else None
         self._max_failures = max_failures
 
     def run(self, deliver: Callable[[Result], None], found: Sequence[Found] = ()) -> None:
@@ -79,11 +81,12 @@ class Searching:
             self._replay()
             self._look_before()
             self._screen.say(self._account.opening())
+            self._attempts.follow(found)
+            self._drop_the_hopeless()
             while not isinstance(step := self._search.suggest(), Stop):
-                found = self._try(step, deliver, found)
+                self._try(step, deliver)
                 self._give_up_on_failures()
-            for one in found:  # of code that has changed since, and now would not ask for it
-                one.submission.stop()
+            self._attempts.stop_found()
             self._sweep.batch(deliver, [])  # a cluster that a killed launcher left, and nothing more ran on
             for name in self._candidates.keys() - self._journal.read().runs.keys():
                 self._journal.append("not_tried", run=name)
@@ -93,7 +96,7 @@ class Searching:
             raise
         finally:
             self._account.write(self._journal.folder, stop, self._sweep.ledger().spent(time.time()))
-            self._sweep.close()
+            self._sweep.close(self._smoke_runs)
             for line in self._account.closing():
                 self._screen.say(line)
         if self._search.best() is None:
@@ -111,25 +114,18 @@ class Searching:
         state = self._journal.read()
         if state.looked:
             return
-        fingerprints: dict[str, str | None] = {}
         told = {event["run"] for event in state.observed}
         for run in self._runs:
-            if run.folder.name not in told and not self._is_known(run, fingerprints):
+            if run.folder.name not in told and not self._is_known(run):
                 self._drop_what_the_quota_refuses(run)
         self._journal.append("looked")
 
-    def _is_known(self, run: PlannedRun, fingerprints: dict[str, str | None]) -> bool:
+    def _is_known(self, run: PlannedRun) -> bool:
         """Tell the search of a run that finished before, of the same config, code and data."""
-        known = index.load(run.config)
-        if not known.knows(run.run_key):
+        known = self._attempts.known(run)
+        if known is None:
             return False
-        done = known.find(run.run_key, index.current_fingerprint(run.config, fingerprints))
-        if done is None:
-            return False
-        try:
-            seconds = _seconds(Path(done.folder))
-        except OSError:  # its folder is gone
-            return False
+        done, seconds = known
         self._note(run, Status.FINISHED, seconds, earlier={"run_id": done.run_id, "of": done.folder})
         self._screen.say(f"known     {name_of(run)}: finished before, MLflow run {done.run_id}")
         return True
@@ -143,44 +139,31 @@ class Searching:
             self._note(run, Status.REFUSED, error=str(error))
             self._screen.say(f"refused   {name_of(run)}: {error}")
 
-    def _try(self, step: Suggestion, deliver: Callable[[Result], None], found: Sequence[Found]) -> Sequence[Found]:
-        """Run what is suggested, unless it has ended already, unseen; returns the jobs that are left to follow."""
+    def _drop_the_hopeless(self) -> None:
+        """Make the smoke runs, if any are asked for, and leave out what they rule out."""
+        state = self._journal.read()
+        if self._smoke is None or state.smoke_over:
+            return
+        told = {event["run"] for event in state.observed}
+        names = [name for name, run in self._names.items() if run.folder.name not in told]
+        for name in self._smoke.left(names):
+            self._smoke.make(name)
+            self._give_up_on_failures()
+        for name, (status, reason) in self._smoke.out().items():
+            if name in names:
+                self._note(self._names[name], status, error=reason)
+                self._screen.say(f"{status:<9} {name}: {reason}")
+        self._journal.append("smoke_over")
+        if self._smoke.seen:
+            self._screen.say(self._smoke.closing())
+
+    def _try(self, step: Suggestion, deliver: Callable[[Result], None]) -> None:
+        """Run what is suggested, unless it has ended already, unseen."""
         run = self._names[step.candidate.name]
         self._screen.say(self._account.announcement(step))
-        state = self._journal.read()
-        own = [one for one in found if run in one.runs]
-        limit = None
-        if state.runs.get(run.folder.name) not in ("finished", "failed"):
-            if step.limits.seconds is not None:
-                limit = TimeLimit(step.limits.seconds, state.started.get(run.folder.name) if own else None)
-            if not own:
-                self._afford(run, deliver)
-            self._sweep.batch(deliver, [] if own else [run], own, limit)
-        before = sum(run.folder.name in job["runs"] for job in state.jobs) - len(own)
-        status, seconds, error = self._ended(run, limit, before)
-        self._note(run, status, seconds, error, step)
-        self._screen.say(self._account.outcome(error))
-        return [one for one in found if one not in own]
-
-    def _ended(self, run: PlannedRun, limit: TimeLimit | None, before: int) -> tuple[Status, float | None, str]:
-        """How a run ended, its seconds, and what went wrong, by the journal and the run's record.
-
-        Args:
-            run: the run.
-            limit: how long it might take.
-            before: how often it had been submitted in vain: one that was not submitted since was refused its cluster.
-        """
-        state, name = self._journal.read(), run.folder.name
-        error = state.errors.get(name, "")
-        if state.runs.get(name) in ("finished", "failed"):
-            status = Status.FINISHED if state.runs[name] == "finished" else Status.FAILED
-            return status, _seconds(run.folder), error
-        if limit is not None and limit.passed:
-            return Status.ABORTED, limit.taken, "it can no longer win"
-        if sum(name in job["runs"] for job in state.jobs) == before:
-            return Status.REFUSED, None, error
-        now = time.time()
-        return Status.FAILED, now - state.started.get(name, now), error
+        ended = self._attempts.make(run, step.limits.seconds, deliver)
+        self._note(run, ended.status, ended.seconds, ended.error, step)
+        self._screen.say(self._account.outcome(ended.error))
 
     def _note(
         self,
@@ -208,38 +191,7 @@ class Searching:
         self._search.tell(candidate, observation, prior=seen["prior"])
         self._account.add(Try(candidate, name, observation, seen["prior"], step))
 
-    def _afford(self, run: PlannedRun, deliver: Callable[[Result], None]) -> None:
-        """Refuse a run that what is left of the budget does not pay for; no cluster is left then.
-
-        Raises:
-            BudgetError: it does not, or nobody knows what the run's cluster costs.
-        """
-        ledger = self._sweep.ledger()
-        if ledger.budget is None:
-            return
-        left = ledger.budget - ledger.spent(time.time())
-        cost = expenses([(run, index.load(run.config).estimate(run))])
-        if (refused := over(cost, left)) is None:
-            return
-        self._sweep.batch(deliver, [])
-        if cost[0].rate is None:
-            raise refused
-        problem = f"to try {name_of(run)} would cost at least ${total(cost):.2f}, and ${max(left, 0.0):.2f} of the "
-        problem += f"budget of ${ledger.budget:.2f} are left"
-        raise BudgetError(problem, where="budget.usd", hint="resume the search with a larger --budget to go on")
-
     def _give_up_on_failures(self) -> None:
-        failed = self._account.count(Status.FAILED)
+        failed = self._account.count(Status.FAILED) + (self._smoke.count(Status.FAILED) if self._smoke else 0)
         if self._max_failures is not None and failed >= self._max_failures:
             raise JobError(f"{failed} runs of the search failed", where="hydra.launcher.max_failures")
-
-
-def _seconds(folder: Path) -> float:
-    """How long a run took, by its record, without making what later runs of the same data find made.
-
-    Raises:
-        OSError: there is no such record.
-    """
-    record = json.loads((folder / RECORD).read_bytes())
-    made = sum(record["phases"].get(phase, 0.0) for phase in SHARED)
-    return max(1e-3, float(record["ended_at"] - record["started_at"] - made))

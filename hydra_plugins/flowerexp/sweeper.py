@@ -72,6 +72,7 @@ class ClusterSearchConf:
     min_runs: int = 6  # before the search may stop
     max_runs: int = 20
     seed: int = 0
+    smoke: bool = False  # first run each on the small share of sampling=smoke, and drop the hopeless
     usd_per_vcpu_hour: float | None = None  # of clusters without a list price, such as this machine
 
 

@@ -2,125 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ConfigError, JobError
 from flowerexp.journal import Journal
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.candidates import make_search
-from flowerexp.sweep.searching import Searching
-
-SETTINGS: dict[str, Any] = {
-    "rule": "saving", "objective": "cost", "max_seconds": None, "max_usd": None, "expected_runs": 50,
-    "min_runs": 4, "max_runs": 20, "seed": 3, "usd_per_vcpu_hour": None,
-}  # fmt: skip
-TYPES = ("n1-standard-2", "n1-highmem-4", "n2-standard-8")
-COUNTS = (2, 4, 8, 16)
-
-
-class Killed(BaseException):
-    """The launcher died."""
-
-
-def seconds_of(run: PlannedRun) -> float:
-    """A job that needs 40 GB, or is slow."""
-    workers = run.config["cluster"]["workers"]
-    nodes = int(workers["count"])
-    cores = nodes * int(workers["machine_type"].rpartition("-")[2])
-    return (60 + 4 * nodes + 6000 / cores) * (3 if cores < 10 else 1)
-
-
-class Pretended:
-    """A sweep whose runs end at once, as `ends` says: in so many seconds, or refused, failed, or with the launcher."""
-
-    command = "flowerexp resume here"
-
-    def __init__(self, journal: Journal, ends: Callable[[PlannedRun], float | str], budget: float | None) -> None:
-        self.journal, self.ends, self.budget = journal, ends, budget
-        self.ran: list[str] = []
-
-    def ledger(self) -> Any:
-        return SimpleNamespace(budget=self.budget, spent=lambda _: 0.001 * len(self.ran))
-
-    def close(self) -> None:
-        pass
-
-    def batch(self, deliver: Any, missing: Any, found: Any = (), limit: Any = None) -> None:
-        for run in missing:
-            name, how = run.folder.name, self.ends(run)
-            if how == "refused":
-                self.journal.append("lost", run=name, error="no machines")
-                continue
-            self.ran.append(name)
-            self.journal.append("submitted", folder="jobs/0", handle={}, runs=[name])
-            self.journal.append("started", run=name)
-            if how == "killed":
-                raise Killed
-            if isinstance(how, float) and limit and how > limit.seconds:
-                limit.start(0.0)
-                limit.passes(limit.seconds * 1.01)
-                how = "lost"
-            state = "finished" if isinstance(how, float) else how
-            if isinstance(how, float):
-                run.folder.mkdir(exist_ok=True)
-                (run.folder / "run.json").write_text(
-                    json.dumps(
-                        {
-                            "started_at": 50.0,
-                            "ended_at": 100.0 + how,
-                            "phases": {"generate": 20.0, "prepare": 30.0, "measure": 1.0},
-                        }
-                    )
-                )
-            self.journal.append(state, run=name)
-
-
-@pytest.fixture(scope="module")
-def configs() -> list[tuple[str, dict[str, Any]]]:
-    from flowerexp import app
-
-    base = app.composed(["cluster=four_nodes", "gcp.project=mine", "quota=none"])
-    found = []
-    for kind in TYPES:
-        for count in COUNTS:
-            workers = {**base["cluster"]["workers"], "machine_type": kind, "count": count}
-            label = f"cluster.workers.machine_type={kind} cluster.workers.count={count}"
-            found.append((label, {**base, "cluster": {**base["cluster"], "workers": workers}}))
-    return found
-
-
-@pytest.fixture
-def search(configs, tmp_path):
-    """`search(ends, ...)`: search in a folder, from its journal; returns the pretended sweep and what was said."""
-
-    def run(ends, folder="sweep", budget=None, max_failures=None, **settings):
-        place = tmp_path / folder
-        place.mkdir(exist_ok=True)
-        runs = [
-            PlannedRun(str(n), {**config, "home": str(place)}, place / str(n), "code", {"label": label})
-            for n, (label, config) in enumerate(configs)
-        ]
-        journal, stream = Journal(place), io.StringIO()
-        sweep: Any = Pretended(journal, ends, budget)
-        try:
-            Searching(sweep, journal, runs, Screen(stream), {**SETTINGS, **settings}, max_failures).run(lambda _: None)
-        finally:
-            sweep.said, sweep.account = stream.getvalue(), json.loads((place / "search.json").read_bytes())
-        return sweep
-
-    return run
-
-
-def told(folder: Path) -> list[tuple[str, str]]:
-    return [(event["run"], event["observed"]["status"]) for event in Journal(folder).read().observed]
+from tests.sweep.pretended import COUNTS, SETTINGS, TYPES, Killed, seconds_of, told
 
 
 def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(search, tmp_path):

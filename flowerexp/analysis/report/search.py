@@ -47,9 +47,27 @@ def found(material: Material) -> Section:
         "median.",
     )
     head = ["", "cluster", "seconds", "dollars", "ended", "why it was tried"]
-    lines = [_line(place, one) for place, one in enumerate(search["tries"][:MOST_ROWS], start=1)]
+    tried = [one for one in search["tries"] if one["status"] != "dropped"]  # which stand among the smoke runs
+    lines = [_line(place, one) for place, one in enumerate(tried[:MOST_ROWS], start=1)]
     section.tables.append(Table(head, lines, frozenset({0, 2, 3})))
+    if smoke := search.get("smoke"):
+        section.text.append(_smoke_sentence(smoke))
+        head = ["cluster", "seconds", "dollars", "smoke run ended", "why it was left out"]
+        section.tables.append(Table(head, [_smoke_line(one) for one in smoke[:MOST_ROWS]], frozenset({1, 2})))
     return section
+
+
+def _smoke_sentence(smoke: Sequence[Mapping[str, Any]]) -> str:
+    dropped = sum(one["dropped"] is not None for one in smoke)
+    return (
+        f"Before the search, {len(smoke)} clusters had a smoke run each, on a small share of the data; {dropped} were "
+        "left out for what these came to, and are not among those not tried. Smoke runs count as spent, and for "
+        "nothing else."
+    )
+
+
+def _smoke_line(one: Mapping[str, Any]) -> list[str]:
+    return [one["candidate"], *_numbers(one), one["status"], one["dropped"] or one["error"]]
 
 
 def _sentence(search: Mapping[str, Any]) -> str:
@@ -77,15 +95,17 @@ def _price(usd: float | None) -> str:
 
 
 def _line(place: int, one: Mapping[str, Any]) -> list[str]:
-    seconds, usd = one["seconds"], one["usd"]
     return [
         str(place),
         one["candidate"],
-        "" if seconds is None else number(seconds),
-        "" if usd is None else number(usd),
+        *_numbers(one),
         one["status"],
         "it was known before" if one["prior"] else one["explanation"] or "",
     ]
+
+
+def _numbers(one: Mapping[str, Any]) -> list[str]:
+    return ["" if one[what] is None else number(one[what]) for what in ("seconds", "usd")]
 
 
 def _picture(search: Mapping[str, Any]) -> Figure | None:

@@ -393,7 +393,12 @@ def searched(folder: Path, winner: str | None = "single_node") -> dict[str, Any]
 def test_a_search_for_a_cluster(tmp_path):
     folder = write_sweep(tmp_path, {"cluster": list(CLUSTERS)}, CLUSTERS)
     assert "search" not in Page(make_report(folder)[0]).sections
-    searched(folder)
+    account = searched(folder)
+    smoked = {"status": "finished", "seconds": 12.0, "usd": 0.004, "error": "", "dropped": None}
+    dropped = {**smoked, "candidate": "forty_nodes", "dropped": "its smoke run took longer"}
+    account |= {"smoke": [{**smoked, "candidate": "single_node"}, dropped]}
+    account["tries"].append({**account["tries"][0], "candidate": "forty_nodes", "status": "dropped", "usd": None})
+    (folder / "search.json").write_text(json.dumps(account))
     page = Page(make_report(folder)[0])
     assert page.sections[0] == "search"
     text = page.text["search"]
@@ -402,8 +407,13 @@ def test_a_search_for_a_cluster(tmp_path):
     assert "after 12 production runs" in text
     for words in ("expected to save a lot", "forty_nodes", "aborted", "dollars a run"):
         assert words in text
+    assert "2 clusters had a smoke run each, on a small share of the data; 1 were left out" in text
+    assert "its smoke run took longer" in text
+    assert text.count("nothing is known yet") == 1, "what was dropped was not tried"
     searched(folder, winner=None)
-    assert "No cluster can be recommended" in Page(make_report(folder)[0]).text["search"]
+    text = Page(make_report(folder)[0]).text["search"]
+    assert "No cluster can be recommended" in text
+    assert "smoke" not in text
     (folder / "search.json").write_text("{")
     with pytest.raises(DataError, match="damaged"):
         make_report(folder)

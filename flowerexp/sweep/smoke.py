@@ -1,0 +1,187 @@
+"""The smoke stage of a search: each cluster runs a small share of the data first, and the hopeless are left out.
+
+A smoke run is the candidate's own run with what the option `sampling=smoke` changes, in a folder beside it. The journal
+knows it as it knows any run, so that no smoke run is made twice; what it came to is never told to the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from flowerexp.console import Screen
+from flowerexp.errors import ConfigError
+from flowerexp.journal import Journal
+from flowerexp.plan import PlannedRun, run_key
+from flowerexp.search import Candidate, Objective, Settings, SmokeRun, Status, amount, bound, hopeless, in_vain
+from flowerexp.sweep.attempt import Attempts
+from flowerexp.sweep.candidates import SWEEPER
+from flowerexp.sweep.compose import Composer
+
+OPTION = "sampling=smoke"
+CHANGES = "smoke_changes"
+"""Where the settings of a search hold what `changes` found, for resume."""
+
+_WHERE = f"{SWEEPER}.smoke"
+
+
+def with_changes(search: Mapping[str, Any], composer: Composer) -> dict[str, Any]:
+    """The settings of a search, with what makes a smoke run of a run, where smoke runs are asked for.
+
+    Raises:
+        ConfigError: the user's own config knows no `sampling=smoke`.
+    """
+    if not search.get("smoke"):
+        return dict(search)
+    try:
+        plain, smoke = (_plain(composer.compose(overrides).config) for overrides in ([], [OPTION]))
+    except ConfigError as error:
+        raise ConfigError(f"there is no {OPTION}: {error.problem}", where=_WHERE, hint=error.hint) from error
+    return {**search, CHANGES: _changes(plain, smoke)}
+
+
+def smoke_runs(runs: Sequence[PlannedRun], search: Mapping[str, Any]) -> list[PlannedRun]:
+    """The smoke run of each run of a search; none where they are not asked for.
+
+    Args:
+        runs: the search's runs.
+        search: its settings, as `with_changes` gives them.
+
+    Raises:
+        ConfigError: a smoke run would not read less.
+    """
+    changes = search.get(CHANGES)
+    return [] if changes is None else [_smoke_run(run, changes) for run in runs]
+
+
+def _smoke_run(run: PlannedRun, changes: Mapping[str, Any]) -> PlannedRun:
+    config = _changed(run.config, changes)
+    share, whole = (float(one["sampling"]["fraction"]) for one in (config, run.config))
+    if not share < whole:
+        problem = f"a smoke run takes {share:.3%} of the files, and the runs of this search no more than {whole:.3%}"
+        raise ConfigError(problem, where=_WHERE, hint="leave it out, or search with a larger sampling.fraction")
+    folder = run.folder.parent / f"{run.folder.name}-smoke"
+    extra = {**run.extra, "label": f"{run.label} {OPTION}"}
+    return PlannedRun(run_key(config, run.code_hash), config, folder, run.code_hash, extra)
+
+
+class SmokeStage:
+    """The smoke runs of a search that is about to begin, or to go on.
+
+    Args:
+        runs: the smoke run of each candidate.
+        settings: what is searched for.
+        journal: the sweep's, which says what is done already.
+        attempts: makes the runs.
+        screen: where progress is shown.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[tuple[Candidate, PlannedRun]],
+        settings: Settings,
+        journal: Journal,
+        attempts: Attempts,
+        screen: Screen,
+    ) -> None:
+        self._runs = {candidate.name: (candidate, run) for candidate, run in runs}
+        self._settings = settings
+        self._journal = journal
+        self._attempts = attempts
+        self._screen = screen
+        self.seen: dict[str, SmokeRun] = {}  # by their candidates' names, in the order in which they ran
+        by_folder = {run.folder.name: candidate for candidate, run in runs}
+        for event in journal.read().smoked:
+            candidate = by_folder[event["run"]]
+            told = {**event["smoked"], "status": Status(event["smoked"]["status"])}
+            self.seen[candidate.name] = SmokeRun(candidate, **told)
+
+    def left(self, names: Sequence[str]) -> Iterator[str]:
+        """The candidates, of those given, whose smoke run is still to be made; ends where they are all in vain."""
+        if not self.seen and len(names) < 2:
+            return  # there is nothing to compare it with
+        for name in names:
+            if in_vain(list(self.seen.values())):
+                return
+            if name not in self.seen:
+                yield name
+
+    def make(self, name: str) -> None:
+        """Make a candidate's smoke run, and write down what came of it.
+
+        Raises:
+            BudgetError: what is left of the budget does not pay for it, or it used that up.
+            KeyboardInterrupt: Ctrl-C; it is stopped.
+        """
+        candidate, run = self._runs[name]
+        begun = run.folder.name in self._journal.read().runs
+        if not begun and (known := self._attempts.known(run)):
+            self._note(run, SmokeRun(candidate, Status.FINISHED, known[1], prior=True))
+            return
+        limit = bound(candidate, list(self.seen.values()), self._settings)
+        share = f"{run.config['sampling']['fraction']:.3g} of the data"
+        most = f"; at most {amount(limit.seconds, Objective.TIME)}" if limit else ""
+        self._screen.say(f"smoke {len(self.seen) + 1}   {name}: {share}{most}")
+        ended = self._attempts.make(run, limit.seconds if limit else None, lambda _: None)
+        error = limit.reason if limit and ended.status is Status.ABORTED else ended.error
+        self._note(run, SmokeRun(candidate, ended.status, ended.seconds, error))
+
+    def out(self) -> dict[str, tuple[Status, str]]:
+        """The candidates that are to be left out: dropped, or refused their cluster; each with its reason."""
+        refused = {name: one.error for name, one in self.seen.items() if one.status is Status.REFUSED}
+        dropped = hopeless(self.seen, self._settings)
+        return {name: (Status.REFUSED, why) for name, why in refused.items()} | {
+            name: (Status.DROPPED, why) for name, why in dropped.items()
+        }
+
+    def count(self, status: Status) -> int:
+        """How many smoke runs of this search ended so."""
+        return sum(one.status is status and not one.prior for one in self.seen.values())
+
+    def closing(self) -> str:
+        """What the stage has come to."""
+        if in_vain(list(self.seen.values())):
+            return "smoke     given up: all failed, which says nothing about one cluster or another; none is dropped"
+        return f"smoke     {len(hopeless(self.seen, self._settings))} of {len(self.seen)} clusters dropped"
+
+    def _note(self, run: PlannedRun, one: SmokeRun) -> None:
+        told = {key: value for key, value in asdict(one).items() if key != "candidate"}
+        self._journal.append(one.status, run=run.folder.name, smoked=told)
+        self.seen[one.candidate.name] = one
+        self._screen.say(_outcome(one))
+
+
+def _outcome(one: SmokeRun) -> str:
+    came_to = f" {amount(one.seconds, Objective.TIME)}" if one.seconds is not None else ""
+    if one.seconds is not None and one.usd is not None:
+        came_to = f" {amount(one.usd, Objective.COST)},{came_to}"
+    word = "known" if one.prior else str(one.status)
+    return f"{word:<9} {one.candidate.name} smoke run{came_to}" + (f": {one.error}" if one.error else "")
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    content: Any = OmegaConf.to_container(config, resolve=False)
+    return dict(content)
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys whose values differ, nested as they are, with their new values."""
+    found: dict[str, Any] = {}
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            if inner := _changes(old, value):
+                found[key] = inner
+        elif value != old:
+            found[key] = value
+    return found
+
+
+def _changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with some values changed."""
+    nested = {key: _changed(config[key], value) if isinstance(value, Mapping) else value
+              for key, value in changes.items()}  # fmt: skip
+    return {**config, **nested}

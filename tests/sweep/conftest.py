@@ -1,0 +1,51 @@
+"""Searches for a cluster on a sweep that starts nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from flowerexp.console import Screen
+from flowerexp.journal import Journal
+from flowerexp.plan import PlannedRun
+from flowerexp.sweep.searching import Searching
+from tests.sweep.pretended import COUNTS, SETTINGS, TYPES, Pretended
+
+
+@pytest.fixture(scope="package")
+def configs() -> list[tuple[str, dict[str, Any]]]:
+    from flowerexp import app
+
+    base = app.composed(["cluster=four_nodes", "gcp.project=mine", "quota=none"])
+    found = []
+    for kind in TYPES:
+        for count in COUNTS:
+            workers = {**base["cluster"]["workers"], "machine_type": kind, "count": count}
+            label = f"cluster.workers.machine_type={kind} cluster.workers.count={count}"
+            found.append((label, {**base, "cluster": {**base["cluster"], "workers": workers}}))
+    return found
+
+
+@pytest.fixture
+def search(configs, tmp_path):
+    """`search(ends, ...)`: search in a folder, from its journal; returns the pretended sweep and what was said."""
+
+    def run(ends, folder="sweep", budget=None, max_failures=None, **settings):
+        place = tmp_path / folder
+        place.mkdir(exist_ok=True)
+        runs = [
+            PlannedRun(str(n), {**config, "home": str(place)}, place / str(n), "code", {"label": label})
+            for n, (label, config) in enumerate(configs)
+        ]
+        journal, stream = Journal(place), io.StringIO()
+        sweep: Any = Pretended(journal, ends, budget)
+        try:
+            Searching(sweep, journal, runs, Screen(stream), {**SETTINGS, **settings}, max_failures).run(lambda _: None)
+        finally:
+            sweep.said, sweep.account = stream.getvalue(), json.loads((place / "search.json").read_bytes())
+        return sweep
+
+    return run
