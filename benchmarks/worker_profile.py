@@ -1,15 +1,14 @@
-"""What the Python workers' CPU goes to while photographs become TFRecord files: `python benchmarks/worker_profile.py IMAGES`.
+"""What the workers' CPU goes to as photographs become TFRecord files: `python benchmarks/worker_profile.py IMAGES`.
 
 Runs our command, with workers that sample themselves (`sampled_daemon`), and prints each part's share of their CPU. Two
-sums are told: over the workers' whole life, and without their start and imports, which do not grow with the photographs.
-The bound is on the latter. Shares are of CPU time, so that they hold on a busy machine, too.
+sums are told: over the workers' whole life, and without their start and imports, which do not grow with the number of
+photographs. The bound is on the latter. Shares are of CPU time, so that they hold on a busy machine, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 from pathlib import Path
 

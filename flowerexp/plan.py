@@ -58,8 +58,9 @@ class PlannedRun:
     def requires(self) -> dict[str, str]:
         """What the run imports on the cluster beside PySpark: the modules, each with the requirement that brings it."""
         entrypoint = self.config["entrypoint"]
-        of_readers = [entrypoint["reader_requires"].get(reader) or {} for reader in self.config["reader"]]
-        return {name: str(pin) for each in (entrypoint["requires"], *of_readers) for name, pin in each.items()}
+        by_reader = entrypoint.get("reader_requires") or {}  # which a config of an earlier version lacks
+        needed = [entrypoint["requires"], *(by_reader.get(reader, {}) for reader in self.config["reader"])]
+        return {name: str(pin) for each in needed for name, pin in each.items()}
 
     @property
     def measurements(self) -> int:

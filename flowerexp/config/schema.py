@@ -257,7 +257,7 @@ class Entrypoint:
     script: str = MISSING
     settings: dict[str, Any] = field(default_factory=dict)
     requires: dict[str, Any] = field(default_factory=dict)
-    reader_requires: dict[str, Any] = field(default_factory=dict)
+    reader_requires: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass

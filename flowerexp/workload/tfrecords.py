@@ -138,8 +138,8 @@ def encode_example(image: bytes, label: int) -> bytes:
     Returns:
         What ``Example.SerializeToString(deterministic=True)`` gives: the features in the order of their names.
     """
-    # Features.feature is a map: a repeated field of entries with the key in field 1 and the value in field 2. What comes
-    # before the picture is made first, from the inside out, so that the picture itself is copied once.
+    # Features.feature is a map: a repeated field of entries with the key in field 1 and the value in field 2. What
+    # comes before the picture is made first, from the inside out, so that the picture itself is copied once.
     head = b""
     for number in (1, 1, 2):  # BytesList.value, Feature.bytes_list, the entry's value
         head = _opening(number, len(head) + len(image)) + head
