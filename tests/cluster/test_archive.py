@@ -79,7 +79,7 @@ class TestFind:
 
     def test_java_ignores_a_foreign_one_without_a_word(self, spark):
         put(os.urandom(5000))
-        command = [java.find().home / "bin" / "java", *shlex.split(archive.options()), "-version"]
+        command = [str(java.find().home / "bin" / "java"), *shlex.split(archive.options()), "-version"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout == ""
         assert "arn" not in done.stderr.replace("Learn", "")
