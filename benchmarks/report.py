@@ -34,6 +34,7 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
     return {
         "Photographs to TFRecord files, beside the notebook": ["preprocess.py", images, "--pairs", *once],
         "Photographs to TFRecord files, beside plain processes": ["preprocess.py", images, *floor],
+        "What the workers' CPU goes to": ["worker_profile.py", images] + (["--count", "60"] if quick else []),
         "Time to the first result": ["time_to_first_result.py", "--rounds", *once]
         + (["dataset.images=40", "grid.batch_size=[2]", "grid.batch_number=[2]"] if quick else []),
         "Readers": ["read_speed.py", images, "--rounds", *once],

@@ -55,6 +55,14 @@ class PlannedRun:
         return str(self.extra.get("label") or self.name)
 
     @property
+    def requires(self) -> dict[str, str]:
+        """What the run imports on the cluster beside PySpark: the modules, each with the requirement that brings it."""
+        entrypoint = self.config["entrypoint"]
+        by_reader = entrypoint.get("reader_requires") or {}  # which a config of an earlier version lacks
+        needed = [entrypoint["requires"], *(by_reader.get(reader, {}) for reader in self.config["reader"])]
+        return {name: str(pin) for each in needed for name, pin in each.items()}
+
+    @property
     def measurements(self) -> int:
         """How many measurements the grid asks for, before cells are dropped; 0 where the entrypoint has no grid."""
         grid = self.config["grid"]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from flowerexp.plan import plan, run_key
+from flowerexp.plan import PlannedRun, plan, run_key
 from flowerexp.workload.readers import READERS
 
 CODE = "0123456789abcdef"
+TF_DATA = {"image_files", "tfrecords"}
 
 
 def changed(config, path, value):
@@ -148,3 +149,24 @@ def test_a_name_says_what_distinguishes_a_run(config, overrides, name):
 
 def test_a_plan_can_be_written_down(config):
     assert json.loads(json.dumps([run.config for run in planned(config()).runs])) == [config()]
+
+
+class TestRequires:
+    @pytest.mark.parametrize("reader", READERS)
+    def test_tensorflow_is_asked_for_by_the_readers_that_import_it(self, config, tmp_path, reader):
+        requires = PlannedRun("key", config(f"reader={reader}"), tmp_path, CODE).requires
+        assert ("tensorflow" in requires) == (reader in TF_DATA)
+        assert requires["cv2"].startswith("opencv-python-headless==")
+
+    def test_one_reader_is_enough(self, config, tmp_path):
+        made = config("reader=[tfrecords_native,tfrecords]")
+        assert "tensorflow" in PlannedRun("key", made, tmp_path, CODE).requires
+
+    def test_an_entrypoint_s_own_stay_whatever_the_reader(self, config, tmp_path):
+        made = config("+entrypoint.requires.petals='petals==1.0'", "reader=tfrecords_native")
+        del made["entrypoint"]["reader_requires"]  # as in a config that an earlier version recorded
+        assert PlannedRun("key", made, tmp_path, CODE).requires["petals"] == "petals==1.0"
+
+    def test_to_write_is_not_to_read(self, config, tmp_path):
+        made = config("entrypoint=write_tfrecords")
+        assert "tensorflow" not in PlannedRun("key", made, tmp_path, CODE).requires

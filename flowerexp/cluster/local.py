@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from flowerexp.cluster.spark_submit import LOOPBACK, SparkSubmit
+from flowerexp.cluster import JobFiles
+from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, SparkSubmit, shared_home
 
 
 class Local(SparkSubmit):
@@ -17,4 +19,11 @@ class Local(SparkSubmit):
 
     def own_properties(self) -> dict[str, str]:
         """See `SparkSubmit.own_properties`."""
-        return {"spark.master": f"local[{self.cores}]", **LOOPBACK}
+        from flowerexp.cluster import archive  # which runs a job of this kind itself
+
+        java_options = {"spark.driver.extraJavaOptions": f"{LEAN_JVM} {archive.options()}".rstrip()}
+        return {"spark.master": f"local[{self.cores}]", **LOOPBACK, **java_options}
+
+    def home(self, files: JobFiles) -> Path:
+        """See `SparkSubmit.home`: one for all jobs of this user."""
+        return shared_home()

@@ -12,7 +12,7 @@ import math
 from pathlib import Path
 
 from flowerexp.cluster import JobFiles
-from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, SparkSubmit, spark_home
+from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, SparkSubmit, linked_home
 
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
 _HOST = "localhost"
@@ -41,22 +41,10 @@ class LocalNodes(SparkSubmit):
             "spark.scheduler.maxRegisteredResourcesWaitingTime": "120s",
         }
 
+    def home(self, files: JobFiles) -> Path:
+        """See `SparkSubmit.home`: in the job's folder, where the workers can write to it."""
+        return linked_home(files.folder / "spark")
+
     def environment(self, files: JobFiles) -> dict[str, str]:
-        """See `SparkSubmit.environment`: with a SPARK_HOME in the job's folder, which the workers can write to."""
-        home = files.folder / "spark"
-        return {
-            **super().environment(files),
-            "SPARK_HOME": str(_linked_home(home)),
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "SPARK_LOCAL_HOSTNAME": _HOST,
-        }
-
-
-def _linked_home(home: Path) -> Path:
-    """A SPARK_HOME of symbolic links to the installed one; what is written to it stays in it."""
-    home.mkdir(parents=True, exist_ok=True)
-    for name in ("bin", "jars", "python"):
-        link = home / name
-        if not link.is_symlink():
-            link.symlink_to(spark_home() / name)
-    return home
+        """See `SparkSubmit.environment`."""
+        return {**super().environment(files), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": _HOST}

@@ -250,12 +250,14 @@ class Entrypoint:
         script: its file.
         settings: its own, passed on as they are.
         requires: what it imports on the cluster beside PySpark: the module's name, and the pinned requirement.
+        reader_requires: what it imports beside that for some readers: a reader's name, and a mapping like `requires`.
     """
 
     name: str = MISSING
     script: str = MISSING
     settings: dict[str, Any] = field(default_factory=dict)
     requires: dict[str, Any] = field(default_factory=dict)
+    reader_requires: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass

@@ -33,7 +33,7 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
         {"run_key": run.run_key, "config": redacted(run.config), "output": cluster.output(run.folder, scope)}
         for run in runs
     ]
-    requires = {name: str(pin) for run in runs for name, pin in run.config["entrypoint"]["requires"].items()}
+    requires = {name: pin for run in runs for name, pin in run.requires.items()}
     # What this machine lacks is met soon enough; on another one it is looked for before anything is timed.
     probed = {} if cluster.on_this_host else requires
     storage.write_bytes(str(folder / "job.json"), json.dumps({"requires": probed, "runs": listed}, indent=1).encode())

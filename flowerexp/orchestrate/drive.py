@@ -113,7 +113,7 @@ class Drive(threading.Thread):
 
     def _requires(self) -> dict[str, str]:
         """What the entrypoints of all jobs import."""
-        return {name: str(pin) for run in self.runs for name, pin in run.config["entrypoint"]["requires"].items()}
+        return {name: pin for run in self.runs for name, pin in run.requires.items()}
 
     def _waiting(self) -> list[PlannedRun]:
         """The runs without results."""

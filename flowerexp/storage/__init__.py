@@ -106,6 +106,9 @@ def _ahead(work: Callable[[_T], _R], items: Iterable[_T], uri_of: Callable[[_T],
         pending: deque[Future[_R]] = deque()
         try:
             for item in items:
+                if not pending and is_local(uri_of(item)):  # to hand it to a thread takes longer than to read it
+                    yield work(item)
+                    continue
                 pending.append(pool.submit(work, item))
                 while len(pending) > (0 if is_local(uri_of(item)) else _AHEAD - 1):
                     yield pending.popleft().result()

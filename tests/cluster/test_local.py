@@ -88,6 +88,40 @@ class TestCheck:
             backend({"kind": "locale"})
 
 
+class TestHome:
+    """The SPARK_HOME of jobs, without the zip of PySpark's sources."""
+
+    @pytest.fixture
+    def own(self, monkeypatch, tmp_path):
+        """Where this user's files lie: a folder that cannot be made, and one that can."""
+        (tmp_path / "a file").touch()
+        folders = [tmp_path / "a file" / "cache", tmp_path / "cache"]
+        monkeypatch.setattr(java, "own_folders", lambda: folders)
+        return folders
+
+    def test_python_finds_the_installed_pyspark_and_not_its_sources_in_a_zip(self, own):
+        for _ in range(2):
+            home = spark_submit.shared_home()
+        assert home.parent == own[1]
+        installed = spark_submit.spark_home()
+        assert all((home / name).samefile(installed / name) for name in ("bin", "jars"))
+        assert not (home / "python").exists()
+
+    def test_each_installation_has_its_own(self, own, monkeypatch, tmp_path):
+        first = spark_submit.shared_home()
+        monkeypatch.setattr(spark_submit, "spark_home", lambda: tmp_path / "another" / "pyspark")
+        assert spark_submit.shared_home() != first
+
+    def test_half_of_one_is_made_whole(self, own):
+        home = spark_submit.shared_home()
+        (home / "jars").unlink()
+        assert (spark_submit.shared_home() / "jars").exists()
+
+    def test_without_a_place_for_it_the_installed_one_serves(self, own):
+        del own[1]
+        assert spark_submit.shared_home() == spark_submit.spark_home()
+
+
 @pytest.fixture
 def submit(files, monkeypatch, tmp_path):
     """Submit a Python program in the place of `spark-submit`; what was started is stopped when the test ends."""
@@ -103,6 +137,7 @@ def submit(files, monkeypatch, tmp_path):
         return submissions[-1]
 
     monkeypatch.setattr(spark_submit, "spark_home", lambda: home)
+    monkeypatch.setattr(java, "own_folders", lambda: [tmp_path / "cache"])
     monkeypatch.setattr(java, "find", lambda: java.Java(Path("/a/java"), "PATH"))
     monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 0.3)
     yield submit
@@ -141,7 +176,7 @@ class TestSubmit:
         assert "spark.local.dir=/a b" in arguments
         assert environment["JAVA_HOME"] == "/a/java"
         assert environment["PYSPARK_PYTHON"] == environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
-        assert environment["SPARK_HOME"] == str(spark_submit.spark_home())
+        assert (Path(environment["SPARK_HOME"]) / "bin").samefile(spark_submit.spark_home() / "bin")
         assert "SPARK_CONF_DIR" not in environment
 
     def test_returns_the_exit_code(self, submit):
@@ -282,6 +317,7 @@ class TestFind:
             "from flowerexp.cluster import JobFiles, java, local, spark_submit\n"
             "home, folder = map(Path, sys.argv[1:])\n"
             "spark_submit.spark_home = lambda: home\n"
+            "java.own_folders = lambda: [home / 'cache']\n"
             "java.find = lambda: java.Java(home, 'PATH')\n"
             "job = local.Local(dict(kind='local', cores=1, memory='1g', spark={}))\n"
             "print(json.dumps(job.submit(JobFiles(folder, home, home, home)).handle), flush=True)\n"

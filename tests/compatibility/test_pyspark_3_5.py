@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from flowerexp.cluster import local_nodes, spark_submit
+from flowerexp.cluster import spark_submit
 from flowerexp.cluster.local import Local
 from flowerexp.cluster.local_nodes import LocalNodes
 from tests.jobs import SMALL, job_files, most_at_once, run_job
@@ -58,8 +58,7 @@ def install(folder):
 @pytest.fixture
 def old_spark(installed, monkeypatch):
     """Jobs are submitted by the `spark-submit` of PySpark 3.5, and its modules come before all others."""
-    for module in (spark_submit, local_nodes):
-        monkeypatch.setattr(module, "spark_home", lambda: installed / "pyspark")
+    monkeypatch.setattr(spark_submit, "spark_home", lambda: installed / "pyspark")
     monkeypatch.setenv("PYTHONPATH", str(installed))
 
 

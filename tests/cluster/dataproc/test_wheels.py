@@ -79,7 +79,8 @@ class TestEntrypoints:
         """Another version on a cluster would make its numbers incomparable."""
         config = yaml.safe_load((ROOT / "conf" / "entrypoint" / f"{name}.yaml").read_text())
         constraints = set((ROOT / "constraints.txt").read_text().splitlines())
-        for module, pin in config["requires"].items():
+        mappings = [config["requires"], *config.get("reader_requires", {}).values()]
+        for module, pin in (item for mapping in mappings for item in mapping.items()):
             assert pin.replace("tensorflow-cpu", "tensorflow") in constraints, module
 
     @pytest.mark.parametrize("name", ["read_speed", "write_tfrecords"])
