@@ -42,7 +42,7 @@ def skewed(folder: Path, small: int, giants: int) -> Path:
         # Grain, as a camera has it: without it a large picture would have hardly more bytes than a small one.
         grain = np.random.default_rng(edge).normal(0, 6, grown.shape)
         grown = np.clip(grown + grain, 0, 255).astype(np.uint8)
-        (sources / f"giant{edge}").write_bytes(cv2.imencode(".jpg", grown, [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
+        (sources / f"giant{edge}").write_bytes(cv2.imencode(".jpg", grown, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
     images, bounds = folder / "images", [sum(_CLASSES[: place + 1]) for place in range(len(_CLASSES))]
     for place in range(len(_CLASSES)):
         (images / f"class{place}").mkdir(parents=True)
@@ -65,8 +65,8 @@ def task_seconds(home: Path, images: Path, partitions: int) -> list[float]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    (log,) = (path for path in home.rglob("events/*") if path.is_file())
-    tasks = [task for task in utilisation.read(log).tasks if task.phase == "prepare"]
+    logs = [log for folder in home.glob("outputs/**/events") for log in utilisation.find_logs(folder.parent)]
+    tasks = [task for task in utilisation.read(logs[0]).tasks if task.phase == "prepare"]
     tasks.sort(key=lambda task: task.started)
     return [task.run for task in tasks[-partitions:]]
 
@@ -74,8 +74,8 @@ def task_seconds(home: Path, images: Path, partitions: int) -> list[float]:
 def main() -> None:
     """Measure, and print a table and JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", type=int, default=24_000, help="photographs of about 60 kB")
-    parser.add_argument("--giants", type=int, default=60, help="photographs of 3,000 to 6,000 pixels")
+    parser.add_argument("--small", type=int, default=12_000, help="photographs of about 60 kB")
+    parser.add_argument("--giants", type=int, default=200, help="photographs of 3,000 to 6,000 pixels")
     parser.add_argument("--partitions", type=int, default=16)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
