@@ -86,7 +86,8 @@ def list_folder(root: str, **options: Any) -> tuple[list[str], Iterator[Entry]]:
         The folders in the order in which `list_files` comes through them, and the files in the order of their names.
 
     Raises:
-        OSError: it cannot be listed; of files that stand in a bucket, when they are asked for.
+        OSError: it cannot be listed; of files that stand in a bucket, when they are asked for. In a bucket, a folder
+            that is not there is an empty one.
     """
     if not is_local(root):
         from flowerexp.storage import remote
@@ -125,7 +126,7 @@ def _list_remote(root: str, delimiter: str = "", **options: Any) -> Iterator[Ent
                 int(info["size"]),
                 _version(info),
             )
-    if empty:
+    if empty and not delimiter:  # with one, there may be folders only
         raise FileNotFoundError(errno.ENOENT, "there are no files below it", root)
 
 

@@ -106,6 +106,7 @@ def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[
         bucket, _, key = path.strip("/").partition("/")
         empty = True
         for page in _pages(uri, options, delimiter):
+            empty = empty and not page.get("prefixes")
             for one in page.get("items", ()):
                 empty = False
                 yield f"{bucket}/{one['name']}", one

@@ -103,22 +103,14 @@ def listing_of(root: str, config: dict[str, Any], context: Any = None) -> Listin
 
 def _scattered(context: Any, root: str, config: dict[str, Any]) -> Listing:
     """List and sample a large data set with executors, a class folder at a time each: to the same result."""
-    dataset, options = config["dataset"], _options(config)
-    names, _ = storage.list_folder(root, **options)
+    dataset = config["dataset"]
+    names, _ = storage.list_folder(root, **_options(config))
 
     def look(name: str) -> Folder:
-        sample, skipped, inside = Photographs(), list[str](), 0
-        for entry in storage.list_folder(storage.join(root, name), **options)[1]:
-            if not entry.relative.lower().endswith(SUFFIXES):
-                continue
-            inside += 1
-            relative = f"{name}/{entry.relative}"
-            if dataset["classes"] and name not in dataset["classes"]:
-                skipped.append(relative)
-            elif is_sampled(relative, config["sampling"]):
-                sample.root = entry.uri.removesuffix(relative)
-                sample.add(relative, 0, entry.size, entry.version)
-        return Folder(name, inside, sample, skipped)
+        try:
+            return _look(root, name, config)
+        except OSError as error:
+            return Folder(name, 0, Photographs(), (), error)
 
     folders = Folders(context, names, look)
     met = [one for one in folders.summaries if one.found]
@@ -130,6 +122,22 @@ def _scattered(context: Any, root: str, config: dict[str, Any]) -> Listing:
     _check_sample(len(photographs), inside, config)
     lines = photographs.each_slice(lambda some: b"".join(_lines(some)))
     return Listing(photographs, classes, inside, skipped, _fingerprint(lines, classes, config))
+
+
+def _look(root: str, name: str, config: dict[str, Any]) -> Folder:
+    """List and sample one class folder; nothing below its folders counts, as in a walk."""
+    known, sample, skipped, inside = config["dataset"]["classes"], Photographs(), list[str](), 0
+    for entry in storage.list_folder(storage.join(root, name), **_options(config))[1]:
+        if not entry.relative.lower().endswith(SUFFIXES):
+            continue
+        inside += 1
+        relative = f"{name}/{entry.relative}"
+        if known and name not in known:
+            skipped.append(relative)
+        elif is_sampled(relative, config["sampling"]):
+            sample.root = entry.uri.removesuffix(relative)
+            sample.add(relative, 0, entry.size, entry.version)
+    return Folder(name, inside, sample, skipped)
 
 
 @dataclass

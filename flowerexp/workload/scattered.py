@@ -28,6 +28,7 @@ class Folder:
     found: int
     sample: Photographs
     skipped: Sequence[str]
+    problem: OSError | None = None  # of listing it: raised by an executor, Spark would bury it in its own words
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Summary:
     sampled: int
     bytes: int
     skipped: Sequence[str]
+    problem: OSError | None
 
 
 class Folders:
@@ -51,6 +53,9 @@ class Folders:
             context: the SparkContext.
             names: the folders' names, in the order in which their photographs are to come.
             look: what to do for each, on an executor.
+
+        Raises:
+            OSError: the problem of a folder that could not be listed.
         """
         from pyspark import StorageLevel
 
@@ -59,6 +64,9 @@ class Folders:
         self._found.persist(StorageLevel.DISK_ONLY)
         summed: list[list[Summary]] = self._found.map(_summed).collect()
         self._slices = summed
+        for one in self.summaries:
+            if one.problem:
+                raise one.problem
 
     @property
     def summaries(self) -> list[Summary]:
@@ -83,7 +91,9 @@ class Folders:
 
 
 def _summed(folders: Iterable[Folder]) -> list[Summary]:
-    return [Summary(one.name, one.found, len(one.sample), one.sample.bytes, one.skipped) for one in folders]
+    return [
+        Summary(one.name, one.found, len(one.sample), one.sample.bytes, one.skipped, one.problem) for one in folders
+    ]
 
 
 class Scattered:

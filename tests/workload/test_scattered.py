@@ -108,6 +108,9 @@ def test_a_bucket_is_listed_by_executors_too(spark, storage_server, bucket, monk
     here, there = both(config("dataset=folder", f"dataset.path={bucket}/photos"))
     assert facts(here) == facts(there)
     assert there.photographs.some(1000, 0) == here.photographs
+    storage_server.faults = [("prefix=photos/roses/", 403, "No")] * 3  # only executors ask for that
+    with pytest.raises(DataError, match=r"photos cannot be read: Permission denied \(No\)"):
+        both(config("dataset=folder", f"dataset.path={bucket}/photos"))
 
 
 def test_photographs_that_are_measured_come_from_it(spark, config, folder, monkeypatch):
