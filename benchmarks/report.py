@@ -29,7 +29,7 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
     """What is run, by the title of its section; small sizes to see that everything works."""
     floor = ["--floor", "60" if quick else "20000", "--pairs", "1" if quick else "2"]
     once = ["1"] if quick else ["3"]
-    scale = ["--files", "10", "100", "--index", "1000", "--runs", "2", "4", "--rows", "50", "100"]
+    scale = ["--files", "10", "100", "--index", "100", "1000", "--runs", "2", "4", "--rows", "50", "100"]
     repeated = ["--repetitions", "6", "grid.batch_size=[2,8]", "grid.batch_number=[3,18]"] if quick else []
     return {
         "Photographs to TFRecord files, beside the notebook": ["preprocess.py", images, "--pairs", *once],
@@ -39,6 +39,7 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
         + (["dataset.images=40", "grid.batch_size=[2]", "grid.batch_number=[2]"] if quick else []),
         "Readers": ["read_speed.py", images, "--rounds", *once],
         "Repeating a sweep": ["repeatability.py", images, *repeated],
+        "Balance of the partitions": ["balance.py", *(["--small", "100", "--giants", "2"] if quick else [])],
         "Cost against size": ["scale.py", *(scale if quick else [])],
     }
 

@@ -1,7 +1,10 @@
 """Cost against size: `python benchmarks/scale.py`. What takes how many seconds and MB as the work grows tenfold?
 
-- files: what the driver does with a data set's files before Spark begins (list, sample, fingerprint, deal, hand over);
-  really listed files are hard links, and the largest size is an index without files.
+- files: what the driver does with the files of a data set before Spark begins (list, sample, fingerprint, deal, hand
+  over); they are hard links, and really listed.
+- index: the same of a data set whose list lies with Spark's executors, from names that they make up: fingerprint, deal,
+  and hand the names over between them. Memory is that of the driver, its Python and its JVM, in which the executors of
+  this machine run, too; so its heap is bounded, by 512 MB.
 - runs: `flowerexp plan` of a sweep of so many runs.
 - rows: reading so many measurements and analysing them, with regressions and pictures.
 
@@ -12,6 +15,7 @@ what the smallest size takes (imports, most of all) is subtracted first.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -20,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from side_by_side import measure
@@ -50,27 +54,52 @@ def link_files(folder: Path, count: int) -> None:
         os.link(source, place / f"{number:08d}.jpg")
 
 
-def files(home: str, count: int, *, linked: bool) -> Callable[[], object]:
+def files(home: str, count: int) -> Callable[[], object]:
     """What the driver does with so many files."""
     import pickle
 
-    from flowerexp import storage
     from flowerexp.workload import deal, listing
+    from flowerexp.workload.photographs import Photographs
 
     config = _config(home, "dataset=folder", f"dataset.path={home}/images")
-    if not linked:
-
-        def entries(root: str, **_: object) -> Iterator[storage.Entry]:
-            for number in range(count):
-                name = f"class{number * _CLASSES // count}/{number:08d}.jpg"
-                yield storage.Entry(f"{root}/{name}", name, 60_000 + number % 1000, f"17000000000{number:08d}")
-
-        storage.list_files = entries
+    link_files(Path(home), count)
 
     def work() -> int:
         photographs = listing.listing_of(f"{home}/images", config).photographs
-        hands = [photographs.pick(places) for places in deal.deal(photographs, 200, 0)]
+        assert isinstance(photographs, Photographs)
+        hands = [photographs.pick(places) for places in deal.deal(photographs.sizes, photographs.labels, 200, 0)]
         return sum(len(pickle.dumps(hand)) for hand in hands)
+
+    return work
+
+
+def index(home: str, count: int) -> Callable[[], object]:
+    """What the driver does with so many files that executors list."""
+    from pyspark import SparkConf, SparkContext
+
+    from flowerexp.cluster import java
+    from flowerexp.workload.photographs import Photographs
+    from flowerexp.workload.scattered import Folder, Folders
+
+    os.environ |= {"JAVA_HOME": str(java.find().home), "PYSPARK_PYTHON": sys.executable}
+    settings = {"spark.driver.memory": "512m", "spark.ui.enabled": "false", "spark.log.level": "ERROR"}
+    settings |= {"spark.driver.host": "127.0.0.1", "spark.local.dir": home}
+    settings |= {"spark.ui.showConsoleProgress": "false"}
+    context = SparkContext(conf=SparkConf().setMaster("local[2]").setAll(list(settings.items())))
+    names = [f"class{number:02d}" for number in range(20)]
+
+    def look(name: str) -> Folder:
+        sample = Photographs("/data/")
+        for number in range(count // len(names)):
+            sample.add(f"{name}/{number:08d}.jpg", 0, 60_000 + number % 1000, f"17000000000{number:08d}")
+        return Folder(name, len(sample), sample, ())
+
+    def work() -> int:
+        photographs = Folders(context, names, look).photographs({name: place for place, name in enumerate(names)})
+        digest = hashlib.sha256()
+        for lines in photographs.each_slice(lambda some: "".join(f"{one.relative}\n" for one in some).encode()):
+            digest.update(lines)
+        return int(photographs.hands(200, 0).map(len).sum())
 
     return work
 
@@ -93,11 +122,21 @@ def rows(home: str, count: int) -> Callable[[], object]:
 
 def point(what: str, count: int, home: str) -> None:
     """Do one thing at one size in this process; prints seconds, and the peak memory with what was there before."""
-    work = rows(home, count) if what == "rows" else files(home, count, linked=what == "files")
+    work = {"files": files, "index": index, "rows": rows}[what](home, count)
     start = time.perf_counter()
     work()
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    parts = {"python": memory, "java": java_memory() if what == "index" else 0.0}
+    print(json.dumps({"seconds": seconds, "memory": sum(parts.values()), **parts}))
+
+
+def java_memory() -> float:
+    """The peak memory of this process's JVM, in MB."""
+    from pyspark import SparkContext
+
+    status = Path(f"/proc/{SparkContext._gateway.proc.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
 
 
 def measured(what: str, count: int) -> dict[str, float]:
@@ -107,8 +146,6 @@ def measured(what: str, count: int) -> dict[str, float]:
             command = [sys.executable, "-m", "flowerexp", "plan", "-m", f"home={home}", f"grid.seed=range({count})"]
             cost = measure(command)
             return {"seconds": cost.wall, "memory": cost.memory}
-        if what == "files":
-            link_files(Path(home), count)
         done = subprocess.run(
             [sys.executable, __file__, "--point", what, str(count), home], capture_output=True, text=True, check=False
         )
@@ -130,7 +167,7 @@ def main() -> None:
     """Measure all curves, and print a table and JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, nargs="+", default=[10**3, 10**4, 10**5])
-    parser.add_argument("--index", type=int, default=10**6)
+    parser.add_argument("--index", type=int, nargs="+", default=[10**3, 10**5, 10**6])
     parser.add_argument("--runs", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--rows", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
     parser.add_argument("--point", nargs=3, help=argparse.SUPPRESS)
@@ -140,7 +177,7 @@ def main() -> None:
         return point(what, int(count), home)
     sizes = {
         "files": options.files,
-        "index": [*options.files, options.index],
+        "index": options.index,
         "runs": options.runs,
         "rows": options.rows,
     }
@@ -151,9 +188,11 @@ def main() -> None:
             found = measured(what, count)
             curves.setdefault(what, {})[count] = found
             print(f"{what:<8} {count:>9,} {found['seconds']:>9.2f} {found['memory']:>9.0f}", flush=True)
-    index = curves["index"]
-    more = index[max(index)]["memory"] - index[min(index)]["memory"]
-    targets = [Target(f"MB more for the list of {max(index):,} files than of {min(index):,}", more, 300)]
+    targets = []
+    for what in ("index", "files"):
+        curve = curves[what]
+        more = curve[max(curve)]["memory"] - curve[min(curve)]["memory"]
+        targets.append(Target(f"{what}: MB more of the driver for {max(curve):,} files than {min(curve):,}", more, 300))
     for what, curve in curves.items():
         if len(curve) > 2:
             targets.append(Target(f"{what}: order of growth of the time", growth(curve, "seconds"), 1.15))

@@ -61,6 +61,15 @@ class TestEverywhere:
         assert storage.read_bytes(storage.join(root, "name")) == b"old"
         assert relatives(root) == ["name"]
 
+    def test_a_folder_itself_lists_its_folders_and_files(self, root):
+        for name in ("b/1", "b!/2", "b/deep/3", "a", ".hidden/4", ".h", "c"):
+            storage.write_bytes(storage.join(root, name), name.encode())
+        folders, files = storage.list_folder(root)
+        assert folders == ["b!", "b"]  # as a walk comes through them
+        everything = {entry.relative: entry for entry in storage.list_files(root)}
+        assert list(files) == [everything["a"], everything["c"]]
+        assert [entry.relative for entry in storage.list_folder(storage.join(root, "b"))[1]] == ["1"]
+
     def test_files_are_listed_in_the_order_of_their_relative_paths(self, root):
         names = ["b/2.jpg", "a/10.jpg", "a/9.jpg", "a.txt", "b/1.jpg", "a/deep/er.jpg", "ä/1.jpg", "Z.txt"]
         for name in names:
@@ -136,6 +145,12 @@ class TestLocal:
         after = versions(tmp_path)
         assert after["a"] != before["a"]
         assert after["b"] == before["b"]
+
+    def test_a_link_to_the_folder_itself_is_none_of_its_folders(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "self").symlink_to(tmp_path)
+        (tmp_path / "other").symlink_to(tmp_path / "a")
+        assert storage.list_folder(str(tmp_path))[0] == ["a", "other"]
 
     def test_links_are_followed_and_dangling_ones_are_listed(self, tmp_path):
         (tmp_path / "folder").mkdir()

@@ -70,6 +70,20 @@ class TestRequests:
         assert found[7919].size == 1
         assert storage_server.counted() == {"list": 10}
 
+    def test_a_list_of_objects_is_not_held_but_asked_for_page_by_page(self, bucket, storage_server):
+        objects = storage_server.store.objects.setdefault(bucket.removeprefix("gs://"), {})
+        objects |= {f"{number:04d}": {"name": f"{number:04d}", "size": "1"} for number in range(3000)}
+        found = storage.list_files(bucket)
+        assert [next(found).relative for _ in range(1000)][-1] == "0999"
+        assert storage_server.counted() == {"list": 1}
+
+    def test_what_stands_in_a_folder_s_folders_is_not_asked_for(self, bucket, storage_server):
+        objects = storage_server.store.objects.setdefault(bucket.removeprefix("gs://"), {})
+        objects |= {f"a/b/{number:04d}": {"name": f"a/b/{number:04d}", "size": "1"} for number in range(3000)}
+        assert storage.list_folder(f"{bucket}/a")[0] == ["b"]
+        assert list(storage.list_folder(f"{bucket}/a")[1]) == []
+        assert storage_server.counted() == {"list": 3}
+
 
 class TestFreshness:
     def test_what_another_process_wrote_or_removed_is_seen_at_once(self, bucket, storage_server):

@@ -7,40 +7,36 @@ through fsspec, and what goes wrong there becomes an OSError too (see `remote`).
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import tempfile
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
+
+from flowerexp.storage.listed import Entry, is_local, list_files, list_folder
+
+__all__ = [
+    "Entry",
+    "NewFile",
+    "exists",
+    "is_local",
+    "join",
+    "list_files",
+    "list_folder",
+    "open_read",
+    "read_bytes",
+    "read_each",
+    "remove",
+    "write_bytes",
+    "write_each",
+]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 _AHEAD = 16  # files of a bucket that are read at once; a request takes tens of ms, of which few are work here
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file: its full path or URI, its path below the folder that was listed, its size in bytes, and its version.
-
-    The version changes when the content does: the modification time in ns of a local file, the object's hash or
-    generation in a bucket.
-    """
-
-    uri: str
-    relative: str
-    size: int
-    version: str
-
-
-def is_local(uri: str) -> bool:
-    """True for a path of this machine, False for a URI with a scheme."""
-    return "://" not in uri
 
 
 def join(root: str, *parts: str) -> str:
@@ -221,76 +217,3 @@ def remove(uri: str) -> None:
     filesystem, path = remote.locate(uri, {})
     with contextlib.suppress(FileNotFoundError), remote.told(uri):
         filesystem.rm_file(path)
-
-
-def list_files(root: str, **options: Any) -> Iterator[Entry]:
-    """Every file below a folder, in the order of their relative paths; hidden files are left out.
-
-    Args:
-        root: a local folder or URI.
-        options: of the file system, such as ``token="anon"``.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-        NotADirectoryError: it is a file.
-        OSError: it cannot be listed.
-    """
-    if is_local(root):
-        yield from _list_local(root, "", frozenset())
-    else:
-        yield from sorted(_list_remote(root, **options), key=lambda entry: entry.relative)
-
-
-def _list_local(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Entry]:
-    """Walk a folder in the order of the relative paths, which is that of the names where a folder's ends in a slash.
-
-    So no more than the names of the folders on the way are in memory.
-    """
-    status = os.stat(folder)  # noqa: PTH116
-    if (status.st_dev, status.st_ino) in above:  # a link to a folder that it stands in
-        return
-    above |= {(status.st_dev, status.st_ino)}
-    with os.scandir(folder) as entries:
-        names = sorted(
-            entry.name + "/" if entry.is_dir() else entry.name for entry in entries if not entry.name.startswith(".")
-        )
-    for name in names:
-        path = os.path.join(folder, name.rstrip("/"))  # noqa: PTH118
-        if name.endswith("/"):
-            yield from _list_local(path, prefix + name, above)
-            continue
-        try:
-            status = os.stat(path)  # noqa: PTH116
-        except OSError:
-            status = os.lstat(path)
-        yield Entry(path, prefix + name, status.st_size, str(status.st_mtime_ns))
-
-
-def _list_remote(root: str, **options: Any) -> Iterator[Entry]:
-    from flowerexp.storage import remote
-
-    filesystem, path = remote.locate(root, options)
-    scheme, base = root.partition("://")[0], path.strip("/")
-    with remote.told(root):
-        found = filesystem.find(path.rstrip("/"), detail=True)
-    if not found:
-        raise FileNotFoundError(errno.ENOENT, "there are no files below it", root)
-    for name, info in found.items():
-        relative = name.lstrip("/")[len(base) :].removeprefix("/")
-        if not relative and not name.endswith("/"):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root)
-        # Consoles make an empty object to show a folder; its name ends in a slash.
-        if relative.endswith("/") or any(part.startswith(".") for part in relative.split("/")):
-            continue
-        if relative:
-            yield Entry(
-                f"{scheme}://{name if scheme == 'file' else name.lstrip('/')}",
-                relative,
-                int(info["size"]),
-                _version(info),
-            )
-
-
-def _version(info: dict[str, Any]) -> str:
-    """What tells an object's contents apart; a composed one has no MD5, and a copy has a new generation."""
-    return next((str(info[key]) for key in ("md5Hash", "crc32c", "generation", "etag", "mtime") if info.get(key)), "")

@@ -33,6 +33,7 @@ if "GCSFS_DEBUG" not in os.environ:
 import fsspec
 
 BLOCK = 5 << 20  # bytes that a stream asks for at a time: gcsfs's own default
+_LISTED = "nextPageToken,prefixes,items(name,size,md5Hash,crc32c,generation,etag)"
 _ACCOUNT = re.compile(r"\S+@\S+\w")
 
 
@@ -85,6 +86,68 @@ def _as_os_error(error: Exception, uri: str) -> OSError:
     if isinstance(error, OSError) and error.errno is not None:
         return OSError(error.errno, error.strerror or text, uri)
     return OSError(errno.EIO, f"{type(error).__name__}: {text}" if text else type(error).__name__, uri)
+
+
+def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """The paths of the files below a folder, or of the one that it is itself, each with what is known of it; in order.
+
+    In a bucket one page at a time is in memory: Google lists objects in the order of their names, as UTF-8.
+
+    Args:
+        uri: the folder.
+        options: of the file system.
+        delimiter: "/" for what stands in the folder itself; of a file system that is no bucket, all comes nevertheless.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    filesystem, path = locate(uri, options)
+    if uri.startswith("gs://"):
+        bucket, _, key = path.strip("/").partition("/")
+        empty = True
+        for page in _pages(uri, options, delimiter):
+            empty = empty and not page.get("prefixes")
+            for one in page.get("items", ()):
+                empty = False
+                yield f"{bucket}/{one['name']}", one
+        if not empty or not key:
+            return
+    # Little is left below it: a single file, or nothing.
+    with told(uri):
+        found = filesystem.find(path.rstrip("/"), detail=True)
+    yield from sorted(found.items(), key=lambda item: str(item[0]).lstrip("/"))
+
+
+def folders(uri: str, options: dict[str, Any]) -> list[str]:
+    """The names of the folders in a folder, those that begin with a dot left out.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    base = uri.partition("://")[2].strip("/")
+    if uri.startswith("gs://"):
+        bucket = base.partition("/")[0]
+        paths = [f"{bucket}/{one}" for page in _pages(uri, options, "/") for one in page.get("prefixes", ())]
+    else:
+        paths = [path.lstrip("/") for path, _ in objects(uri, options)]
+    names = (path[len(base) :].removeprefix("/").partition("/") for path in paths)
+    kept = {name for name, slash, _ in names if slash and name and not name.startswith(".")}
+    return sorted(kept, key=lambda name: name + "/")
+
+
+def _pages(uri: str, options: dict[str, Any], delimiter: str) -> Iterator[dict[str, Any]]:
+    """The answers to https://cloud.google.com/storage/docs/json_api/v1/objects/list, one after the other."""
+    filesystem, path = locate(uri, options)
+    bucket, _, key = path.strip("/").partition("/")
+    asked = {"prefix": f"{key}/" if key else None, "delimiter": delimiter or None, "fields": _LISTED}
+    token = None
+    while True:
+        with told(uri):
+            page = filesystem.call("GET", "b/{}/o", bucket, **asked, pageToken=token, json_out=True)
+        yield page
+        token = page.get("nextPageToken")
+        if not token:
+            return
 
 
 def write(uri: str, content: bytes) -> None:

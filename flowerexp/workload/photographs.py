@@ -61,6 +61,23 @@ class Photographs(Sequence[Photograph]):
         self._labels.append(label)
         self._sizes.append(size)
 
+    def extend(self, others: Photographs, label: int | None = None) -> None:
+        """Add others at the end, those of the same folder; with one label for all of them if it is given.
+
+        Raises:
+            ValueError: they do not stand below the same folder.
+        """
+        if not others:
+            return
+        if self and others.root != self.root:
+            raise ValueError(f"{others.root} is not {self.root}")
+        self.root = others.root
+        start = len(self._texts)
+        self._texts += others._texts
+        self._ends.extend(start + end for end in others._ends)
+        self._labels.extend(others._labels if label is None else (label for _ in others._labels))
+        self._sizes.extend(others._sizes)
+
     def relabel(self, labels: Sequence[int]) -> None:
         """Give each the label that stands at the place of its present one."""
         self._labels = array("L", (labels[label] for label in self._labels))
@@ -72,6 +89,20 @@ class Photographs(Sequence[Photograph]):
             one = self[place]
             made.add(one.relative, one.label, one.size, one.version)
         return made
+
+    def some(self, count: int, seed: int) -> Photographs:
+        """All of them: none need be chosen, as of a list that lies elsewhere (`scattered`)."""
+        return self
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """How many bytes each has."""
+        return self._sizes
+
+    @property
+    def labels(self) -> Sequence[int]:
+        """The number of each one's class."""
+        return self._labels
 
     @property
     def uris(self) -> Sequence[str]:

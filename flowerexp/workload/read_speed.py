@@ -15,13 +15,16 @@ from pyspark.accumulators import AccumulatorParam
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.workload import executors, images, measure, report, tfrecords
-from flowerexp.workload.listing import Listing, data_fingerprint, list_photographs, tfrecord_files
+from flowerexp.workload.listing import data_fingerprint, list_photographs, tfrecord_files
 from flowerexp.workload.measure import Task
-from flowerexp.workload.photographs import Photograph
+from flowerexp.workload.photographs import Photograph, Photographs
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, Source, data_of
 from flowerexp.workload.write_tfrecords import prepare
 
 Row = dict[str, Any]
+
+FEWEST = 10_000
+"""Photographs of a large data set that are chosen at least; of a smaller one, any may be read."""
 
 
 class _Rows(AccumulatorParam):  # type: ignore[misc]
@@ -79,9 +82,10 @@ def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
         counts = [file["records"] for file in prepared.manifest["files"]]
         sources |= _for_each(of_records, Source(TFRECORDS, prepared.files, counts, _target(config)))
     if of_photographs and listing:
+        photographs = listing.photographs.some(_enough(config), config["grid"]["seed"])
         if skipped is None:
-            skipped = _check_photographs(spark, listing, config)
-        sources |= _for_each(of_photographs, _photographs(listing, skipped, config))
+            skipped = _check_photographs(spark, photographs, config)
+        sources |= _for_each(of_photographs, _photographs(photographs, skipped, config))
     for name, source in sources.items():
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
@@ -92,8 +96,13 @@ def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:
     return {reader: replace(source, reader=reader) for reader in wanted}
 
 
-def _photographs(listing: Listing, skipped: set[str], config: dict[str, Any]) -> Source:
-    photographs = listing.photographs
+def _enough(config: dict[str, Any]) -> int:
+    """How many photographs of a large data set are chosen: so many that no measurement need read those of another."""
+    grid = config["grid"]
+    return max(FEWEST, int(grid["repetitions"] * sum(grid["batch_size"]) * sum(grid["batch_number"])))
+
+
+def _photographs(photographs: Photographs, skipped: set[str], config: dict[str, Any]) -> Source:
     if skipped:
         photographs = photographs.pick(n for n, one in enumerate(photographs) if one.relative not in skipped)
     files = photographs.uris
@@ -105,7 +114,7 @@ def _target(config: dict[str, Any]) -> tuple[int, int]:
     return height, width
 
 
-def _check_photographs(spark: Any, listing: Listing, config: dict[str, Any]) -> set[str]:
+def _check_photographs(spark: Any, photographs: Photographs, config: dict[str, Any]) -> set[str]:
     """Decode every photograph once where nothing prepared says which can be: a reader cannot leave one out midway."""
     options = {"token": "anon"} if config["dataset"].get("anonymous") else {}
 
@@ -120,8 +129,8 @@ def _check_photographs(spark: Any, listing: Listing, config: dict[str, Any]) -> 
 
     with report.phase("check"):
         context = spark.sparkContext
-        slices = min(len(listing.photographs), context.defaultParallelism * 4)
-        hands = [listing.photographs[start::slices] for start in range(slices)]
+        slices = min(len(photographs), context.defaultParallelism * 4)
+        hands = [photographs[start::slices] for start in range(slices)]
         problems = context.parallelize(hands, slices).flatMap(lambda hand: filter(None, map(problem, hand)))
         found = sorted(problems.collect())
     report.fact("images_skipped", len(found))

@@ -24,6 +24,7 @@ from flowerexp.workload.contact_sheet import contact_sheet
 from flowerexp.workload.deal import deal
 from flowerexp.workload.listing import Listing, Skipped, list_photographs
 from flowerexp.workload.photographs import Photograph, Photographs
+from flowerexp.workload.scattered import Scattered
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
 FORMAT = 2
@@ -140,9 +141,6 @@ def _existing(folder: str) -> Prepared | None:
 
 
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
-    dealt = deal(listing.photographs, config["preprocess"]["partitions"], config["sampling"]["seed"])
-    hands = [listing.photographs.pick(places) for places in dealt]
-    del dealt
     task = _Task(
         folder=folder,
         preprocess=config["preprocess"],
@@ -155,8 +153,9 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
         return (task.write(index, hand) for hand in partition)
 
     context = spark.sparkContext
-    with report.spark_progress(context, len(hands)):
-        results = context.parallelize(hands, len(hands)).mapPartitionsWithIndex(write).collect()
+    hands = _hands(context, listing.photographs, config)
+    with report.spark_progress(context, hands.getNumPartitions()):
+        results = hands.mapPartitionsWithIndex(write).collect()
     _raise_problem(results, task.on_error)
     skipped = [asdict(one) for one in listing.skipped] + [one for result in results for one in result.pop("skipped")]
     files = [result for result in results if result["records"]]
@@ -166,6 +165,15 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
     _remove_strangers(folder, {file["file"] for file in files})
     storage.write_bytes(storage.join(folder, MANIFEST), json.dumps(manifest, indent=1).encode())
     return Prepared(folder, manifest, reused=False)
+
+
+def _hands(context: Any, photographs: Photographs | Scattered, config: dict[str, Any]) -> Any:
+    """An RDD of what each partition is dealt: one `Photographs`."""
+    partitions, seed = config["preprocess"]["partitions"], config["sampling"]["seed"]
+    if isinstance(photographs, Scattered):
+        return photographs.hands(partitions, seed)
+    hands = [photographs.pick(places) for places in deal(photographs.sizes, photographs.labels, partitions, seed)]
+    return context.parallelize(hands, len(hands))
 
 
 def _manifest(

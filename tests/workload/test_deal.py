@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowerexp.workload import deal as dealing
-from flowerexp.workload.deal import FIXED_BYTES, weight
-from flowerexp.workload.photographs import Photograph, Photographs
+from flowerexp.workload.deal import FIXED_BYTES
+from flowerexp.workload.photographs import Photograph
 
 
 def photographs(labels, sizes=None):
@@ -22,8 +22,12 @@ def photographs(labels, sizes=None):
 
 def deal(everything, partitions, seed):
     """The photographs of each partition."""
-    dealt = dealing.deal(Photographs.of(everything), partitions, seed)
+    dealt = dealing.deal([one.size for one in everything], [one.label for one in everything], partitions, seed)
     return [[everything[place] for place in places] for places in dealt]
+
+
+def weight(photograph):
+    return photograph.size + FIXED_BYTES
 
 
 def number(photograph):
@@ -97,6 +101,25 @@ def test_follows_from_the_seed_alone():
     everything = photographs([number % 3 for number in range(60)])
     assert deal(everything, 4, 1) == deal(everything, 4, 1)
     assert deal(everything, 4, 1) != deal(everything, 4, 2)
+
+
+# As they were dealt by the first version that weighed photographs.
+USUAL = [
+    [20, 7, 27, 6, 16, 21, 11, 2],
+    [5, 29, 12, 0, 15, 1, 10, 26],
+    [19, 23, 9, 18, 25, 28, 14],
+    [22, 8, 13, 24, 4, 17, 3],
+]
+GIANTS = [[12, 0, 14, 7, 16, 2], [17, 4, 8, 13, 19, 9, 3, 15], [5, 18, 1, 11, 6, 10]]
+
+
+def test_the_same_hands_as_ever():
+    # Others would be other files under the fingerprint of data that was prepared before.
+    usual = photographs([number % 3 for number in range(30)], [number * 7919 % 50_000 for number in range(30)])
+    numbers = [[number(one) for one in hand] for hand in deal(usual, 4, 1)]
+    assert numbers == USUAL
+    giants = photographs([number % 3 for number in range(20)], [9_000_000 * (number < 2) for number in range(20)])
+    assert [[number(one) for one in hand] for hand in deal(giants, 3, 1)] == GIANTS
 
 
 def test_classes_are_mixed_within_a_partition():
