@@ -117,6 +117,7 @@ class Journal:
                 "run": run.folder.name,
                 "run_key": run.run_key,
                 "label": run.label,
+                "name": run.name,
                 "overrides": list(own),
                 "config": run.config,
             }

@@ -6,14 +6,16 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 # What a run's result does not depend on: where it is kept and logged, and which sweep it is part of.
-_VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
+VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
 _VOLATILE_OF_CLUSTER = ("project", "bucket", "subnetwork", "service_account", "labels", "idle_delete_minutes",
                         "auto_delete_minutes", "ttl_minutes")  # fmt: skip
+
+_VALUE_LENGTH = 30  # characters of a value in a run's name: a path says nothing there
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class PlannedRun:
         config: its checked config.
         folder: the folder that it leaves behind.
         code_hash: the hash of the code that it runs.
-        extra: what else its record holds, such as the sweep that it belongs to.
+        extra: what else its record holds, such as the sweep that it belongs to, and its name there.
     """
 
     run_key: str
@@ -41,7 +43,9 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """A short name for tables and MLflow, whose column shows some 25 characters: `local tfrecords cache=on`."""
+        """A short name for tables and MLflow: `local tfrecords cache=on`, and what its sweep varies."""
+        if "name" in self.extra:
+            return str(self.extra["name"])
         config = self.config
         what = self.entrypoint
         if what == "read_speed":
@@ -93,6 +97,39 @@ class Plan:
         return [run for job in self.jobs for run in job.runs]
 
 
+def extended(run: PlannedRun, differs: Mapping[str, str]) -> str:
+    """A run's name with the values that tell it from others: `local read_speed cache=on partitions=16`.
+
+    Repeats of a run have one name, under which they can be pooled.
+
+    Args:
+        run: the run.
+        differs: those values by their keys, such as `preprocess.partitions`; what the name says already is left out.
+    """
+    said = [*run.name.split(" "), "repeat", *(["caching"] if "cache=" in run.name else [])]
+    told = {key: value for key, value in differs.items() if key not in said and value not in said}
+    last = [key.rpartition(".")[2] for key in told]
+    short = {key: own if last.count(own) == 1 else key for key, own in zip(told, last, strict=True)}
+    return " ".join([run.name, *(f"{short[key]}={_shortened(value)}" for key, value in told.items())])
+
+
+def named(runs: Sequence[PlannedRun], differs: Sequence[Mapping[str, str]]) -> list[PlannedRun]:
+    """The runs of a sweep, each with a name that says what the sweep varies; a single one keeps its own.
+
+    Args:
+        runs: the runs.
+        differs: for each, its values where the runs differ, by their keys.
+    """
+    if len(runs) == 1:
+        return [*runs]
+    names = [extended(run, own) for run, own in zip(runs, differs, strict=True)]
+    return [replace(run, extra={**run.extra, "name": name}) for run, name in zip(runs, names, strict=True)]
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _VALUE_LENGTH else f"{value[: _VALUE_LENGTH - 3]}..."
+
+
 def run_key(config: Mapping[str, Any], code_hash: str) -> str:
     """A run's identity: a hash of its config, without what is volatile, and of the code that is shipped.
 
@@ -103,7 +140,7 @@ def run_key(config: Mapping[str, Any], code_hash: str) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    stable = {key: value for key, value in config.items() if key not in _VOLATILE}
+    stable = {key: value for key, value in config.items() if key not in VOLATILE}
     stable["cluster"] = {key: value for key, value in config["cluster"].items() if key not in _VOLATILE_OF_CLUSTER}
     text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowerexp.plan import PlannedRun, plan, run_key
+from flowerexp.plan import PlannedRun, extended, named, plan, run_key
 from flowerexp.workload.readers import READERS
 
 CODE = "0123456789abcdef"
@@ -145,6 +145,28 @@ def test_measurements_are_counted_before_any_is_made(config, overrides, measurem
 )
 def test_a_name_says_what_distinguishes_a_run(config, overrides, name):
     assert planned(config(*overrides)).runs[0].name == name
+
+
+def test_a_sweep_s_names_say_what_it_varies_and_its_keys_do_not(config):
+    alone = [run for value in (2, 16) for run in planned(config(f"preprocess.partitions={value}")).runs]
+    runs = named(alone, [{"preprocess.partitions": "2"}, {"preprocess.partitions": "16"}])
+    assert [run.name for run in runs] == [f"local read_speed cache=on partitions={value}" for value in (2, 16)]
+    assert [run.run_key for run in runs] == [run.run_key for run in alone]
+    assert named(alone[:1], [{"preprocess.partitions": "2"}])[0].name == "local read_speed cache=on"
+
+
+@pytest.mark.parametrize(
+    ("differs", "more"),
+    [
+        ({"caching": "true", "cluster": "local", "repeat": "2"}, ""),  # said already, or the same but for chance
+        ({"cluster": "four_nodes"}, " cluster=four_nodes"),
+        ({"grid.seed": "1", "sampling.seed": "2", "repeat": "3"}, " grid.seed=1 sampling.seed=2"),
+        ({"dataset.path": "/" + 40 * "x"}, f" path=/{26 * 'x'}..."),
+    ],
+)
+def test_a_name_stays_short(config, differs, more):
+    (run,) = planned(config()).runs
+    assert extended(run, differs) == f"local read_speed cache=on{more}"
 
 
 def test_a_plan_can_be_written_down(config):

@@ -49,11 +49,13 @@ def drifted(out):
 
 @pytest.mark.spark
 def test_runs_again_after_its_folder_is_gone_and_shows_both_side_by_side(home, old):
+    home.mlflow().update_run(old.info.run_id, name="local tfrecords cache=off partitions=16")  # as in a sweep
     answer = home("rerun", old.info.run_id[:6])
     assert answer.code == 0, answer.err
-    assert answer.out.startswith(f"running {old.info.run_id[:8]} (local tfrecords cache=off) again")
+    assert answer.out.startswith(f"running {old.info.run_id[:8]} (local tfrecords cache=off partitions=16) again")
     assert drifted(answer.out).keys() <= CHANGING
     new = home.logged()[-1]
+    assert new.info.run_name == "local tfrecords cache=off partitions=16"
     assert new.data.tags["rerun_of"] == old.info.run_id
     assert new.info.status == "FINISHED"
     assert new.data.params == old.data.params
@@ -86,6 +88,7 @@ def test_shows_packages_and_data_that_changed_before_it_runs(home, old):
     assert f"not comparable: different data ({' and '.join(changes['data'])})" in answer.out
     assert "images/s" in answer.out
     assert new.data.params["grid.repetitions"] == "1"
+    assert new.info.run_name == "local tfrecords cache=off"
 
 
 @pytest.mark.spark

@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         preflight(config)
         print(_announced(old, config), flush=True)
-        result = run(config, _new_folder(Path(config["home"])), Screen(), {"rerun_of": old.run_id})
+        name = {} if others else {"name": old.name}  # what a sweep said of it holds as long as nothing is changed
+        result = run(config, _new_folder(Path(config["home"])), Screen(), {"rerun_of": old.run_id, **name})
     except FlowerexpError as error:
         raise located(error, origin) from error
     _present(old, result)

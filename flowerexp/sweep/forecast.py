@@ -17,7 +17,7 @@ from flowerexp import app, index
 from flowerexp.config import check
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.plan import PlannedJob, PlannedRun, grouped, run_key
+from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
@@ -161,7 +161,7 @@ def _check_search(items: Sequence[Item], search: Mapping[str, Any], composer: Co
     from flowerexp.sweep.smoke import smoke_runs, with_changes
 
     named = [
-        replace(item.run, extra={"label": " ".join(f"{key}={value}" for key, value in item.differs.items())})
+        replace(item.run, extra={**item.run.extra, "label": " ".join(map("=".join, item.differs.items()))})
         for item in items
     ]
     make_search(named, search)
@@ -182,8 +182,9 @@ def _refuse_sweeps(overrides: Sequence[str]) -> None:
 def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:
     code_hash = functools.cache(lambda script: Bundle(find_script(script)).code_hash)
     seen: dict[str, str | None] = {}
-    items = []
-    for number, (overrides, differs) in enumerate(zip(runs, labels(runs), strict=True)):
+    planned = []
+    values = labels(runs)
+    for number, (overrides, differs) in enumerate(zip(runs, values, strict=True)):
         try:
             composed = compose(overrides)
             config = _checked(composed, master)
@@ -192,10 +193,10 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
             if len(runs) == 1:
                 raise
             raise _naming(error, number, differs) from error
-        run = PlannedRun(run_key(config, code), config, Path(), code)
-        item = _item(number, run, overrides, differs, seen)
-        items.append(replace(item, skipped=item.skipped or (leave_out_done and item.done is not None)))
-    return items
+        planned.append(PlannedRun(run_key(config, code), config, Path(), code))
+    told = zip(named(planned, values), runs, values, strict=True)
+    items = [_item(number, run, overrides, differs, seen) for number, (run, overrides, differs) in enumerate(told)]
+    return [replace(item, skipped=item.skipped or (leave_out_done and item.done is not None)) for item in items]
 
 
 def _checked(composed: Composed, master: DictConfig) -> dict[str, Any]:

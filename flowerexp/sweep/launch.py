@@ -28,7 +28,7 @@ from flowerexp.errors import FlowerexpError, MachineError, QuotaError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import PLAN, Journal
 from flowerexp.orchestrate import Result, preflight
-from flowerexp.plan import PlannedRun, run_key
+from flowerexp.plan import PlannedRun, named, run_key
 from flowerexp.sweep import grammar
 from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.compose import Composed, Composer
@@ -168,10 +168,7 @@ def _runs(
 ) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
-    labels = [
-        " ".join(f"{key}={value}" for key, value in own.items())
-        for own in grammar.labels([one.overrides for one in composed])
-    ]
+    differs = grammar.labels([one.overrides for one in composed])
     runs = []
     for place, one in enumerate(checked):
         script = one["entrypoint"]["script"]
@@ -181,9 +178,10 @@ def _runs(
         HydraConfig.instance().set_config(job)
         name = str(OmegaConf.select(job, "hydra.sweep.subdir"))
         key = run_key(one, hashes[script])
-        extra = {"sweep_id": _sweep_id(around.folder), "label": labels[place]}
+        label = " ".join(f"{key}={value}" for key, value in differs[place].items())
+        extra = {"sweep_id": _sweep_id(around.folder), "label": label}
         runs.append(PlannedRun(key, one, around.folder / name, hashes[script], extra))
-    return runs
+    return named(runs, differs)
 
 
 class _Around:

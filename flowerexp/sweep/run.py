@@ -194,7 +194,9 @@ class Sweep:
                     self._screen.say(f"slower    {interference(self._journal.folder) or 'none was in company'}")
                 self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
             finally:  # MLflow is told whatever becomes of the report
-                tracking.log_sweep(self._journal.folder, tracking.Store(**self._runs[0].config["tracking"]))
+                store = tracking.Store(**self._runs[0].config["tracking"])
+                tracking.log_sweep(self._journal.folder, store)
+                self._screen.say(f"page      {tracking.page_of(store, self._runs[0].extra['sweep_id'])}")
         except FlowerexpError as error:
             self._screen.warn(str(error))
 
@@ -243,7 +245,7 @@ def planned_runs(plan: Mapping[str, Any], folder: Path, code_hash: Callable[[str
             one["config"],
             folder / one["run"],
             code_hash(one["config"]["entrypoint"]["script"]),
-            {"sweep_id": plan["sweep_id"], "label": one["label"]},
+            {"sweep_id": plan["sweep_id"], **{key: one[key] for key in ("label", "name") if key in one}},
         )
         for one in plan["runs"]
     ]

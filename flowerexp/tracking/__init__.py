@@ -2,7 +2,7 @@
 
 from flowerexp.tracking.log import add_metrics, log_run, withdraw
 from flowerexp.tracking.store import Store, check_reachable, default_store, ensure
-from flowerexp.tracking.sweep import log_sweep
+from flowerexp.tracking.sweep import log_sweep, page_of
 from flowerexp.tracking.ui import serve
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ensure",
     "log_run",
     "log_sweep",
+    "page_of",
     "serve",
     "withdraw",
 ]

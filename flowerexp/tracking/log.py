@@ -20,25 +20,28 @@ from typing import Any
 from flowerexp.errors import DataError, TrackingError, from_os_error
 from flowerexp.measurements import load as load_measurements
 from flowerexp.measurements import write_whole
+from flowerexp.plan import VOLATILE
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
 Json = dict[str, Any]
 
 TOKEN_TAG = "flowerexp.log_token"
+VERDICT = "flowerexp.verdict"
 TABLE = "measurements.json"
 ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json", "results/attached/*")
 
-# Not choices of the experiment: where things are kept, which differs from machine to machine.
-_NOT_PARAMS = {"tracking", "storage", "home", "hydra", "sweep", "skip_finished"}
+# No choices of the experiment: where things are kept and what may be spent, which differ from machine to machine. Two
+# runs that differ in nothing else would differ in MLflow's pages, which show where the params of runs differ.
+_NOT_PARAMS = {*VOLATILE, "hydra"}
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 # Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
 _SYSTEM_TAGS = {"git_commit": "mlflow.source.git.commit"}
 _NUMBERS_AS_TAGS = {"executors", "cores"}
 _DATA_FACTS = {"images", "bytes"}
-# A group's metric, and where the summary has it; MLflow sorts by name, so a rate and its median stand side by side.
-_GROUP_METRICS = {"images_per_second_median": "median_images_per_second"}
-_GROUP_METRICS |= {name: name for name in ("images_per_second", "steady_images_per_second", "first_batch_seconds")}
+# A group's metric, and where the summary has it. MLflow's compare page opens with the first metric that was logged.
+_GROUP_METRICS = {name: name for name in ("images_per_second", "steady_images_per_second", "first_batch_seconds")}
+_GROUP_METRICS |= {"images_per_second_median": "median_images_per_second"}  # by its name, it stands beside the rate
 _GROUP_METRICS |= {name: name for name in ("spread", "repetition_spread", "images", "bytes", "seconds", "measurements")}
 _GROUP_METRICS |= {name: name for name in ("executions", "executions_per_measurement")}
 
@@ -67,7 +70,7 @@ def tags(record: Mapping[str, Any]) -> dict[str, str]:
         "run_key": record["run_key"],
         "sweep_id": record.get("sweep_id"),
         "rerun_of": record.get("rerun_of"),
-        "flowerexp.verdict": verdict.get("state"),
+        VERDICT: verdict.get("state"),
         "flowerexp.reasons": "; ".join(verdict.get("reasons") or ()) or None,
         "flowerexp.error": record.get("error"),
     }

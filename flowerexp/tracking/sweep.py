@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flowerexp.journal import SEARCH
+from flowerexp.tracking.log import params
 from flowerexp.tracking.store import Store, connect, ensure, explained
+from flowerexp.tracking.view import query_of, tag_of, view
 
 TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json, which holds configs with their secrets
 REPORT = ("report.html", "report.md", "cells.csv", "cells.parquet")
 JOBS = ("jobs/*/driver.log", "jobs/*/events/*")
 """What belongs to a job rather than to one of its runs."""
+_RATE = " images/s"  # the end of a column of runs.csv
 
 
 def log_sweep(folder: Path, store: Store) -> str:
@@ -34,7 +38,8 @@ def log_sweep(folder: Path, store: Store) -> str:
 
     plan = json.loads((folder / "plan.json").read_bytes())
     with (folder / "runs.csv").open(newline="") as file:
-        states = Counter(line["state"] for line in csv.DictReader(file))
+        lines = list(csv.DictReader(file))
+    states = Counter(line["state"] for line in lines)
     sweep_id = plan["sweep_id"]
     with explained(store, f"the tables are in {folder}"):
         experiment, client = ensure(store), connect(store)
@@ -64,9 +69,31 @@ def log_sweep(folder: Path, store: Store) -> str:
         for pattern in JOBS:
             for path in sorted(folder.glob(pattern)):
                 client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix())
+        shown = view(folder.name, when, f"tags.sweep_id = '{sweep_id}'", varied(plan), _rates(lines))
+        client.set_experiment_tag(experiment, tag_of(sweep_id), shown)
         well = bool(search["winner"]) if search else set(states) <= {"finished", "skipped"}
         client.set_terminated(run_id, "FINISHED" if well else "FAILED")
     return str(run_id)
+
+
+def page_of(store: Store, sweep_id: str) -> str:
+    """The address of MLflow's page of a sweep's runs; those of a database are there while `flowerexp ui` runs."""
+    base = store.address.rstrip("/") if store.is_server else "http://127.0.0.1:5000"
+    return f"{base}/#/experiments/{ensure(store)}/runs?{query_of(sweep_id)}"
+
+
+def varied(plan: Mapping[str, Any]) -> list[str]:
+    """The params in which the runs of a sweep's plan differ; of a cluster or an entrypoint that differs, its name."""
+    each = [params(run["config"]) for run in plan["runs"]]
+    found = [key for key in each[0] if len({own.get(key) for own in each}) > 1]
+    named = {key.removesuffix("name") for key in found if key in ("cluster.name", "entrypoint.name")}
+    return [key for key in found if key.endswith(".name") or key.partition(".")[0] + "." not in named]
+
+
+def _rates(lines: Sequence[Mapping[str, str]]) -> list[str]:
+    """The metrics that say how fast a sweep's runs were, of the lines of its table of runs."""
+    columns = [column for column in lines[0] if column.endswith(_RATE)] if lines else []
+    return [f"{one.removesuffix(_RATE)}/images_per_second" for one in columns if any(line[one] for line in lines)]
 
 
 def _search(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ MISSING = "" if CHROMIUM and CHROMEDRIVER else "needs Chromium: apt-get install 
 PATIENCE = 60.0
 """Seconds that a page may take on a busy machine until it shows what is looked for."""
 
-_FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1600,1100")
+_FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=2200,1400")
 # Nothing but loopback is asked for anything: MLflow's pages and Chromium itself would otherwise look for news.
 _OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-background-networking")
 

@@ -1,78 +1,150 @@
-"""What people see of our runs in MLflow's own pages, in a real browser."""
+"""What people see of a real sweep in MLflow's own pages, in a real browser."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from flowerexp.tracking import Store, log_run
-from tests.tracking import is_up, unused_port, wait_for, write_run
+from tests.command import Home
+from tests.tracking import is_up, unused_port, wait_for
 from tests.tracking.browser import MISSING, Browser, browser
 
 pytest_plugins = ["tests.tracking"]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 SERVE = "import sys, flowerexp.tracking as t; sys.exit(t.serve(t.Store(sys.argv[1]), port=int(sys.argv[2])))"
-NAMES = ("local tfrecords cache=on", "local tfrecords cache=off")
+SWEEP = ("-m", "preprocess.partitions=2,4", "caching=true,false", "dataset.images=40")
+GRID = ("grid.batch_size=[2,4]", "grid.batch_number=[2,3]", "grid.repetitions=2")
+NAMES = {f"local read_speed cache={cache} partitions={partitions}" for cache in ("on", "off") for partitions in (2, 4)}
+RATES = ["image_files/images_per_second", "tfrecords/images_per_second"]
+VARIED = ["caching", "preprocess.partitions"]
+
+CELLS = "return [...document.querySelectorAll(arguments[0])].map(cell => cell.innerText)"
+TEXTS = """
+    const found = [...document.querySelectorAll(arguments[0])].map(text => text.textContent);
+    return arguments[1].every(text => found.includes(text)) && found
+"""
+FITS = """
+    const found = [...document.querySelectorAll('.ag-cell[col-id="attributes.`Run Name`"] a')];
+    return found.length > 0 && found.every(one => one.scrollWidth <= one.clientWidth)
+"""
+LARGEST = "return Math.max(0, ...[...document.images].map(image => image.naturalWidth))"
+PICTURES = """
+    return [...document.querySelectorAll('svg[role=img]')].map(one => {
+        const {width, height} = one.getBoundingClientRect();
+        return [width, height, one.querySelectorAll('path').length];
+    })
+"""
 
 
 @dataclass(frozen=True)
 class Pages:
-    """MLflow's pages of a store of ours: a browser, their address, and the ids of our runs."""
+    """MLflow's pages of a sweep: a browser, their address, the runs in MLflow, and the page that the sweep named."""
 
     browser: Browser
     address: str
-    runs: list[str]
+    runs: dict[str, str]  # each one's run_id, by its name
+    page: str
+    artifacts: Path
+
+    def open(self, page: str) -> Browser:
+        self.browser.open(f"{self.address}/#{page}")
+        return self.browser
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    home = tmp_path_factory.mktemp("browser")
-    store = Store(f"sqlite:///{home}/mlflow.db")
-    runs = []
-    for place, name in enumerate(NAMES):
-        folder = write_run(home / str(place), store, name=name, run_key=f"key{place}")
-        (folder / "analysis" / "report.html").write_text("<!DOCTYPE html><h1>How fast are images read?</h1>")
-        runs.append(log_run(folder, store))
+    home = Home(tmp_path_factory.mktemp("browser"))
+    answer = home(*SWEEP, *GRID)
+    assert answer.code == 0, answer.err
+    page = re.search(r"^page +http://127\.0\.0\.1:5000/#(/\S+)$", answer.err, re.MULTILINE)
+    assert page, answer.err
     port = unused_port()
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen([sys.executable, "-c", SERVE, store.uri, str(port)], stdout=log, stderr=log)
+    command = [sys.executable, "-c", SERVE, f"sqlite:///{home.path}/mlruns/mlflow.db", str(port)]
+    with (home.path / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
+        runs = {run.info.run_name: run.info.run_id for run in home.logged()}
         wait_for(lambda: is_up(port), lambda: server.poll() is not None)
         with browser() as made:
-            yield Pages(made, f"http://127.0.0.1:{port}/#", runs)
+            yield Pages(made, f"http://127.0.0.1:{port}", runs, page[1], home.path / "mlruns" / "artifacts")
     finally:
         server.send_signal(signal.SIGINT)
         server.wait()
 
 
-def test_the_table_of_runs_has_their_short_names(pages):
-    pages.browser.open(f"{pages.address}/experiments/1/runs")
-    pages.browser.shows(*NAMES, "2 matching runs")
+def column(browser: Browser, name: str) -> list[str]:
+    """What stands in the cells of a column of the table of runs, without the line of the sweep itself."""
+    cells = browser.run(CELLS, f'.ag-center-cols-container .ag-cell[col-id="{name}"]')
+    return sorted(cell for cell in cells if cell != "-")
+
+
+def test_the_table_of_runs_has_their_names(pages):
+    pages.open("/experiments/1/runs").shows(*NAMES, "5 matching runs")
+
+
+def test_the_sweep_s_page_has_what_was_varied_and_how_fast_it_was_as_columns(pages):
+    shown = pages.open(pages.page).shows(*NAMES, *RATES, *VARIED, "flowerexp.verdict", "5 matching runs")
+    assert "Model training" in shown
+    pages.browser.until(FITS)  # no name is cut off
+    assert column(pages.browser, "params.`caching`") == ["false", "false", "true", "true"]
+    assert column(pages.browser, "params.`preprocess.partitions`") == ["2", "2", "4", "4"]
+    for rate in RATES:
+        assert [float(cell) > 0 for cell in column(pages.browser, f"metrics.`{rate}`")] == 4 * [True]
+    verdicts = column(pages.browser, "tags.`flowerexp.verdict`")
+    assert len(verdicts) == 4
+    assert set(verdicts) <= {"valid", "suspect"}
 
 
 def test_the_chart_view_has_a_section_for_each_reader(pages):
-    pages.browser.open(f"{pages.address}/experiments/1/runs?compareRunsMode=CHART")
-    pages.browser.shows("tfrecords", "image_files", "time", *NAMES)
+    pages.open("/experiments/1/runs?compareRunsMode=CHART").shows("tfrecords\n(", "image_files\n(", "time\n(", *NAMES)
 
 
-def test_the_compare_page_has_both_runs_and_the_headline_metric(pages):
-    runs = json.dumps(pages.runs, separators=(",", ":"))
-    pages.browser.open(f'{pages.address}/compare-runs?runs={runs}&experiments=["1"]')
-    pages.browser.shows(*NAMES, "Parallel Coordinates Plot", "image_files/images_per_second_median")
+def test_the_sweep_s_charts_begin_with_what_was_varied_and_how_fast_it_was(pages):
+    sections = ["what was varied\n(1)", "how fast\n(2)", "image_files\n(", "tfrecords\n(", "time\n("]
+    shown = pages.open(f"{pages.page}&compareRunsMode=CHART").shows(*sections, *NAMES)
+    assert sorted(sections, key=shown.index) == sections
+    pages.browser.until(TEXTS, "text", VARIED)
 
 
-def test_the_report_is_rendered_among_the_artifacts(pages):
-    pages.browser.open(f"{pages.address}/experiments/1/runs/{pages.runs[0]}/artifacts/analysis/report.html")
-    pages.browser.until("return document.querySelector('iframe')")
+def test_the_compare_page_opens_with_what_was_varied_and_the_headline(pages):
+    compared = json.dumps([pages.runs[name] for name in sorted(NAMES)], separators=(",", ":"))
+    pages.open(f'/compare-runs?runs={compared}&experiments=["1"]').shows(*NAMES, "Parallel Coordinates Plot")
+    assert pages.browser.until(TEXTS, ".axis-title", VARIED) == [*VARIED, RATES[0]]
+    pages.browser.until(TEXTS, ".parcoords .tick text", ["true", "false"])
+
+
+def test_a_plot_is_rendered_among_the_artifacts(pages):
+    run_id = pages.runs[min(NAMES)]
+    plot = pages.artifacts / run_id / "artifacts" / "analysis" / "rates.png"
+    (width,) = struct.unpack(">I", plot.read_bytes()[16:20])  # PNG's header, which comes first
+    pages.open(f"/experiments/1/runs/{run_id}/artifacts/analysis/rates.png").shows("rates.png")
+    pages.browser.until(f"{LARGEST} == arguments[0]", width)
+
+
+def test_the_measurements_are_a_table_among_the_artifacts(pages):
+    page = pages.open(f"/experiments/1/runs/{pages.runs[min(NAMES)]}/artifacts/measurements.json")
+    shown = page.shows("View as table", "batch_size", "batch_number", "repetition", "execution")
+    assert re.search(r"\b(image_files|tfrecords)\s+[24]\s+[23]\s+[12]\s+1\b", shown)
+
+
+def test_the_report_is_rendered_among_the_artifacts_with_its_pictures(pages):
+    (summary,) = [run_id for name, run_id in pages.runs.items() if name not in NAMES]
+    pages.open(f"/experiments/1/runs/{summary}/artifacts/report.html").until("return document.querySelector('iframe')")
     pages.browser.enter_frame(0)
     try:
-        pages.browser.shows("How fast are images read?")
+        pages.browser.shows("How fast", "The runs", "What caching changes", "Run it again")
+        pictures = pages.browser.run(PICTURES)
+        assert len(pictures) >= 3
+        assert all(width > 200 and height > 50 and paths > 5 for width, height, paths in pictures), pictures
     finally:
         pages.browser.enter_frame(None)

@@ -92,6 +92,11 @@ def test_params_are_the_choices_of_the_experiment_each_once():
     }
 
 
+def test_what_may_be_spent_and_where_is_no_choice_of_the_experiment():
+    machine = {"gcp": {"project": "p"}, "quota": {"vcpus": 8}, "budget": {"usd": 1}, "skip_finished": True}
+    assert params({**CONFIG, **machine}) == params(CONFIG)
+
+
 def test_only_the_outermost_home_is_no_choice():
     assert params({"cluster": {"home": "x", "storage": "y"}}) == {"cluster.home": "x", "cluster.storage": "y"}
 

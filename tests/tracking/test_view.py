@@ -1,0 +1,46 @@
+"""What is chosen to be shown of a sweep; that MLflow shows it, test_browser.py sees."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flowerexp.tracking.sweep import varied
+from flowerexp.tracking.view import query_of, tag_of, view
+
+
+def plan(*configs):
+    return {"runs": [{"config": config} for config in configs]}
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "expected"),
+    [
+        ("caching", [True, False], ["caching"]),
+        ("grid", [{"seed": 1, "batch_size": [2]}, {"seed": 2, "batch_size": [2]}], ["grid.seed"]),
+        # A cluster is told by its name, unless that is the same.
+        ("cluster", [{"name": "a", "workers": 4}, {"name": "b", "workers": 8}], ["cluster.name"]),
+        ("cluster", [{"name": "a", "workers": 4}, {"name": "a", "workers": 8}], ["cluster.workers"]),
+        ("home", ["/here", "/there"], []),
+        ("gcp", [{"project": "mine"}, {"project": "yours"}], []),
+    ],
+)
+def test_what_a_sweep_varied_are_the_params_in_which_its_runs_differ(key, values, expected):
+    rest = {"caching": True, "reader": ["tfrecords"]}
+    assert varied(plan(*({**rest, key: value} for value in values))) == expected
+
+
+def test_a_view_says_which_runs_and_columns():
+    made = json.loads(view("14-05-18-dfea", 7, "tags.sweep_id = 's'", ["caching"], ["tfrecords/images_per_second"]))
+    assert (made["name"], made["createdAt"]) == ("14-05-18-dfea", 7)
+    state = json.loads(made["state"])
+    assert state["searchFilter"] == "tags.sweep_id = 's'"
+    assert state["selectedColumns"] == [
+        "metrics.`tfrecords/images_per_second`", "params.`caching`", "tags.`flowerexp.verdict`",
+    ]  # fmt: skip
+
+
+def test_any_sweep_has_a_tag_that_mlflow_takes_and_a_page_that_finds_it():
+    assert tag_of("2026-11-23-a b/c=1,2") == "mlflow.sharedViewState.2026-11-23-a_b_c_1_2"
+    assert query_of("2026-11-23-a b").endswith("viewStateShareKey=2026-11-23-a_b")
