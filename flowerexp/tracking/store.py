@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -164,7 +164,18 @@ def ensure(store: Store) -> str:
         TrackingError: the store cannot be reached or made.
     """
     with explained(store, "check tracking.uri and tracking.artifacts"), _alone(store):
+        if store.database and not store.database.exists():
+            _make(store, store.database)
         return _experiment(connect(store), store)
+
+
+def _make(store: Store, database: Path) -> None:
+    """Make a database that appears whole: MLflow cannot go on with one whose making was cut short."""
+    partial = database.with_name(f".{database.name}.partial")
+    for left in (partial, partial.with_name(f"{partial.name}-journal")):
+        left.unlink(missing_ok=True)
+    _experiment(connect(replace(store, uri=f"{_SQLITE}{partial}")), store)
+    partial.replace(database)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -168,6 +169,33 @@ def test_two_processes_make_one_database(tmp_path):
     assert ensure(store) == outputs[0][0].strip()
     experiment = connect(store).get_experiment_by_name("flowerexp")
     assert experiment.artifact_location == (Path(home) / "mlruns/artifacts").as_uri()
+
+
+KILLED_WHILE_MAKING_IT = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import Engine, event
+from flowerexp.tracking import default_store, ensure
+
+made = []
+
+@event.listens_for(Engine, "before_cursor_execute")
+def count(connection, cursor, statement, *_):
+    made.append("CREATE TABLE" in statement)
+    if sum(made) == 30:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+ensure(default_store(Path(sys.argv[1])))
+"""
+
+
+def test_a_database_whose_making_was_killed_is_made_anew(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED_WHILE_MAKING_IT, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    store = default_store(tmp_path)
+    experiment = ensure(store)
+    assert connect(store).get_experiment(experiment).name == store.experiment
+    assert sorted(path.name for path in (tmp_path / "mlruns").iterdir()) == ["mlflow.db", "mlflow.db.lock"]
 
 
 def test_threads_make_one_experiment_and_leave_mlflows_own_store_alone(local_store):
