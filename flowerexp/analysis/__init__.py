@@ -56,9 +56,11 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     )
     fits = fit_all(rows, name)
     paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
-    models = time_models(rows, name)
+    # Without a grid all measurements are about as long as each other, and no line through them says anything.
+    grid = any(group.cells for group in summary.groups)
+    models = time_models(rows, name) if grid else []
     paths.append(_write_json([asdict(model) for model in models], folder / "timing.json"))
-    if fits or any(group.cells for group in summary.groups):
+    if fits or grid:
         from flowerexp.analysis.plots import plot_regressions
 
         paths += plot_regressions(rows, fits, folder, name)

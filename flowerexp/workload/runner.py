@@ -85,6 +85,7 @@ class LazySession:
     def __init__(self) -> None:
         from pyspark import SparkContext
 
+        _lighten_converters()
         self.sparkContext = SparkContext.getOrCreate()
         self._session: Any = None
 
@@ -98,6 +99,26 @@ class LazySession:
     def stop(self) -> None:
         """End the Spark application."""
         self.sparkContext.stop()
+
+
+def _lighten_converters() -> None:
+    """Let py4j tell whether an argument is one of NumPy's without importing what a driver does not need.
+
+    PySpark 4's converters ask `pyspark.testing.utils` whether there is a NumPy, at the first call into Java: that
+    imports pandas, pyarrow and unittest, 60 MB. A value can be NumPy's only if somebody has imported NumPy.
+    """
+    from py4j import protocol
+
+    def is_scalar(value: Any) -> bool:
+        return "numpy" in sys.modules and isinstance(value, sys.modules["numpy"].generic)
+
+    def is_array(value: Any) -> bool:
+        return "numpy" in sys.modules and isinstance(value, sys.modules["numpy"].ndarray) and value.ndim == 1
+
+    lighter = {"NumpyScalarConverter": is_scalar, "NumpyArrayConverter": is_array}
+    for converter in protocol.INPUT_CONVERTER:
+        if type(converter).__name__ in lighter:
+            converter.can_convert = lighter[type(converter).__name__]
 
 
 def _run_one(

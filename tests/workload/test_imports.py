@@ -30,3 +30,29 @@ def test_all_of_it_imports_without_what_the_launcher_needs():
     }
     assert blocked
     assert heavy == []  # a worker that does not measure tf.data pays for no TensorFlow
+
+
+CONVERTING = """
+import json, sys
+import pyspark.sql.types  # registers the converters
+from py4j.protocol import INPUT_CONVERTER
+from flowerexp.workload.runner import _lighten_converters
+
+def converted(value):
+    names = [type(one).__name__ for one in INPUT_CONVERTER if one.can_convert(value)]
+    return [name for name in names if name.startswith("Numpy")]
+
+_lighten_converters()
+converted("text")
+heavy = [name for name in ("numpy", "pandas", "unittest", "pyspark.testing") if name in sys.modules]
+import numpy as np
+print(json.dumps([heavy, *map(converted, (np.float64(1), np.zeros(2), np.zeros((2, 2)), 1.0))]))
+"""
+
+
+def test_a_call_into_java_imports_nothing_and_arrays_are_converted_as_ever():
+    answer = subprocess.run([sys.executable, "-c", CONVERTING], capture_output=True, text=True, check=True)
+    heavy, scalar, array, matrix, number = json.loads(answer.stdout)
+    assert heavy == []
+    assert (scalar, array) == (["NumpyScalarConverter"], ["NumpyArrayConverter"])
+    assert (matrix, number) == ([], [])
