@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from flowerexp import storage
@@ -97,8 +98,13 @@ class LazySession:
         return getattr(self._session, name)
 
     def stop(self) -> None:
-        """End the Spark application."""
+        """End the Spark application, and with it what this process can do with Spark."""
+        # PySpark would wait for the thread that reads the updates of accumulators, which looks up once a second. None
+        # come any more, and the thread ends with the process.
+        server, self.sparkContext._accumulatorServer = self.sparkContext._accumulatorServer, None
         self.sparkContext.stop()
+        if isinstance(server.server_address, str):  # a Unix domain socket, which is a file
+            Path(server.server_address).unlink(missing_ok=True)
 
 
 def _lighten_converters() -> None:
