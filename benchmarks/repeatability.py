@@ -24,8 +24,9 @@ from targets import Target, finish
 from flowerexp.analysis.report.cells import NARROW, reach
 from flowerexp.analysis.report.gather import CELL
 
-REPETITIONS = 30
-"""Of each cell: from the residuals of a sweep of the notebook's, what makes two thirds of the intervals narrow."""
+REPETITIONS = 11
+"""Of each cell: of six sweeps' first so many, what made most intervals narrow; more would be narrower than a shared
+machine's speed is steady from one minute to the next."""
 CACHED = "sweep.axes.caching=[true]"
 
 

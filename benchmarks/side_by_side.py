@@ -12,6 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# Where this is set, each start compiles all of our modules again, and the one file of the other side: nobody who has
+# installed us pays for that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @dataclass(frozen=True)
 class Cost:

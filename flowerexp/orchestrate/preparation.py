@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -33,6 +34,8 @@ class Preparation:
         except FlowerexpError:
             pass  # logging will meet it again, when there are results to keep
         finally:
+            # A million objects that live as long as the process: each full collection would look at them for 0.25 s.
+            gc.freeze()
             self._held.close()
 
     def finish(self) -> None:

@@ -220,7 +220,7 @@ _warmed: set[tuple[Any, ...]] = set()
 
 
 def _warm_up_workers(context: Any, shared: Any, profile: Any | None) -> None:
-    """Let every Python worker load what its readers need (TensorFlow, most of all), side by side, now.
+    """Let every Python worker load what its readers need (TensorFlow, most of all) and settle, side by side, now.
 
     Otherwise they would do so one after the other, in front of a measurement.
     The workers of an earlier run of this application are warm. One that came later warms up by itself, and holds its
@@ -232,7 +232,7 @@ def _warm_up_workers(context: Any, shared: Any, profile: Any | None) -> None:
 
     def warm(_: int) -> None:
         for source in shared.value.values():
-            measure.warm_up(source)
+            measure.get_ready(source)
 
     executors.spread(context, warm, profile)
     _warmed.update(settings)

@@ -62,3 +62,24 @@ def test_records_come_with_their_labels_whole_and_once(root, pictures, batch):
     assert found.keys() == set(range(len(made)))
     for image, label in made:
         assert np.array_equal(found[label], images.decode(image))
+
+
+def test_tensorflow_traces_a_reader_once_whatever_it_reads(root, pictures, monkeypatch):
+    import tensorflow as tf
+
+    files = [storage.join(root, "class", f"{number}.jpg") for number in range(4)]
+    for file, content in zip(files, pictures, strict=False):
+        storage.write_bytes(file, content)
+    source = Source("image_files", files, [1] * len(files), (20, 22))
+    first, decode, traced = readers.dataset(source, files[:2]), tf.image.decode_jpeg, []
+
+    def trace(*arguments, **options):
+        traced.append(arguments)
+        return decode(*arguments, **options)
+
+    monkeypatch.setattr(tf.image, "decode_jpeg", trace)
+    second = readers.dataset(source, files[2:])
+    whole = [image for made in (first, second) for image, _ in made.as_numpy_iterator()]
+    again = [image for image, _ in readers.dataset(source, files).as_numpy_iterator()]
+    assert np.array_equal(whole, again)
+    assert not traced
