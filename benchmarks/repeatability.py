@@ -24,9 +24,8 @@ from targets import Target, finish
 from flowerexp.analysis.report.cells import NARROW, reach
 from flowerexp.analysis.report.gather import CELL
 
-REPETITIONS = 11
-"""Of each cell: of six sweeps' first so many, what made most intervals narrow; more would be narrower than a shared
-machine's speed is steady from one minute to the next."""
+REPETITIONS = 24
+"""Of each cell: what made most intervals narrow, though they allow for how far the machine wanders meanwhile."""
 CACHED = "sweep.axes.caching=[true]"
 
 

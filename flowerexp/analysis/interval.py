@@ -1,7 +1,8 @@
 """The 95 % confidence interval of a ratio of rates.
 
-What it allows for depends on what there is: with one run on each side, how far repetitions of a cell disagree; with
-repeats of a run, how far runs of one config disagree, which is often much more, since machines drift.
+What it allows for depends on what there is: with one run on each side, how far repetitions of a cell disagree, and how
+far the machine wandered meanwhile, where there are enough of them to tell; with repeats of a run, how far runs of one
+config disagree.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from flowerexp.analysis.instability import instability_of
 from flowerexp.measurements import Row, number, total_rate
 
 if TYPE_CHECKING:
@@ -95,7 +97,10 @@ def _within(base: Cells, other: Cells) -> _Error | None:
         freedoms.append(n - 1)
     logs = np.log(totals[:, 2] / totals[:, 3]) - np.log(totals[:, 0] / totals[:, 1])
     freedom = sum(variances) ** 2 / sum(v * v / f for v, f in zip(variances, freedoms, strict=True))
-    return float(logs.std(ddof=1)), freedom, basis
+    wandered = [instability_of([row for rows in side.values() for row in rows]) for side in (base, other)]
+    if any(one.deviation for one in wandered):
+        freedom = min(freedom, *(one.freedom for one in wandered if one.deviation))
+    return math.hypot(float(logs.std(ddof=1)), *(one.deviation for one in wandered)), freedom, basis
 
 
 def _bundled(stratum: Array, chance: numpy.random.Generator) -> Array:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flowerexp.analysis.estimate import Interval, median_intervals, stratified_rate
+from flowerexp.analysis.instability import Instability, instability_of, wider
 from flowerexp.analysis.verdict import drift
 from flowerexp.measurements import (
     COLUMNS,
@@ -76,7 +77,7 @@ class Group:
     seconds: float
     bytes: int | None
     images_per_second: float | None  # sum of timed images over sum of seconds
-    low: float | None  # the ends of its 95 % interval, from how far repetitions of a cell disagree
+    low: float | None  # the ends of its 95 % interval, from how far repetitions disagree and the machine wanders
     high: float | None
     steady_images_per_second: float | None  # the same, after the first batch
     steady_state: bool | None  # do repetitions keep their rate, or still become faster or slower? None for fewer than 3
@@ -106,7 +107,8 @@ def summarise(rows: Sequence[Row], name: str = "all") -> Summary:
         rows: all rows, of all executions.
         name: what to call the rows that name no reader, such as the entrypoint.
     """
-    return Summary(tuple(_group(key, group) for key, group in sorted(by_reader(rows, name).items())))
+    wandered = instability_of(first_executions(rows))
+    return Summary(tuple(_group(key, group, wandered) for key, group in sorted(by_reader(rows, name).items())))
 
 
 def by_reader(rows: Iterable[Row], name: str = "all") -> dict[str, list[Row]]:
@@ -118,11 +120,11 @@ def by_reader(rows: Iterable[Row], name: str = "all") -> dict[str, list[Row]]:
     return groups
 
 
-def _group(name: str, rows: list[Row]) -> Group:
+def _group(name: str, rows: list[Row], wandered: Instability) -> Group:
     first = first_executions(rows)
     timed = [row for row in first if rate(row) is not None]
     rates = _numbers(rate(row) for row in timed)
-    interval, moved = rate_interval(timed), drift(timed)
+    interval, moved = wider(rate_interval(timed), wandered), drift(timed)
     return Group(
         name=name,
         measurements=len(first),
@@ -142,22 +144,24 @@ def _group(name: str, rows: list[Row]) -> Group:
         spread=spread(rates),
         repetition_spread=repetition_spread(timed),
         first_batch_seconds=_median(_numbers(number(row, "first_batch_seconds") for row in first)),
-        cells=_cells(name, rows),
+        cells=_cells(name, rows, wandered),
         columns={key: Column(len(found), statistics.median(found)) for key, found in measured_columns(first).items()},
     )
 
 
-def _cells(name: str, rows: list[Row]) -> tuple[Cell, ...]:
+def _cells(name: str, rows: list[Row], wandered: Instability) -> tuple[Cell, ...]:
     cells = by_cell(row for row in rows if any(number(row, parameter) is not None for parameter in PARAMETERS))
     keys = sorted(cells, key=lambda key: [-math.inf if value is None else value for value in key[1:]])
-    return tuple(_cell(name, key[1], key[2], cells[key]) for key in keys)
+    return tuple(_cell(name, key[1], key[2], cells[key], wandered) for key in keys)
 
 
-def _cell(name: str, batch_size: float | None, batch_number: float | None, rows: list[Row]) -> Cell:
+def _cell(
+    name: str, batch_size: float | None, batch_number: float | None, rows: list[Row], wandered: Instability
+) -> Cell:
     first = first_executions(rows)
     timed = [row for row in first if rate(row) is not None]
     rates = _numbers(rate(row) for row in timed)
-    low, high = _median_interval(rates)
+    median = wider(_median_interval(rates), wandered)
     return Cell(
         group=name,
         batch_size=batch_size,
@@ -169,8 +173,8 @@ def _cell(name: str, batch_size: float | None, batch_number: float | None, rows:
         images_per_second=total_rate(timed),
         steady_images_per_second=steady_rate(timed),
         median_images_per_second=_median(rates),
-        median_low=low,
-        median_high=high,
+        median_low=median.low,
+        median_high=median.high,
         min_images_per_second=min(rates, default=None),
         max_images_per_second=max(rates, default=None),
         first_batch_seconds=_median(_numbers(number(row, "first_batch_seconds") for row in first)),
@@ -214,13 +218,12 @@ def rate_interval(timed: Sequence[Row]) -> Interval:
     return stratified_rate(images, seconds, cells)
 
 
-def _median_interval(rates: Sequence[float]) -> tuple[float | None, float | None]:
+def _median_interval(rates: Sequence[float]) -> Interval:
     if len(rates) < 2 or min(rates) <= 0:
-        return None, None
+        return Interval(_median(rates) or 0.0)
     import numpy as np
 
-    _, low, high, _ = median_intervals(np.array(rates))
-    return float(low), float(high)
+    return Interval(*map(float, median_intervals(np.array(rates))[:3]))
 
 
 def _numbers(values: Iterable[float | None]) -> list[float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flowerexp.analysis.estimate import Interval, median_intervals, stratified_rate, student
+from flowerexp.analysis.instability import Instability, widened, wider
 from flowerexp.analysis.report.gather import CELL, Material
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def cells(material: Material) -> pandas.DataFrame:
     Returns:
         What the run varies, its verdict, the cell, and: repetitions; executions, those of later actions included;
         images; seconds; images_per_second, a sum over a sum; median_images_per_second with the 95 % interval low to
-        high; and steady_images_per_second, after the first batch. Rates are null where nothing was timed.
+        high, which allows for the machine's instability; and steady_images_per_second, after the first batch. Rates are
+        null where nothing was timed.
     """
     import pandas as pd
 
@@ -48,8 +50,10 @@ def cells(material: Material) -> pandas.DataFrame:
     table["executions"] = counted.reindex(table.index).to_numpy()
     table["images_per_second"] = table["images"] / table["seconds"]
     table["steady_images_per_second"] = table.pop("later_images") / table.pop("later_seconds").replace(0, np.nan)
-    medians = _medians(found["rate"].to_numpy(), groups.ngroup().to_numpy(), len(table))
-    table[["median_images_per_second", "low", "high"]] = medians
+    middle, low, high = _medians(found["rate"].to_numpy(), groups.ngroup().to_numpy(), len(table)).T
+    reaches = {name: one.reach for name, one in material.instability.items()}
+    low, high = widened(middle, low, high, table.index.get_level_values("run").map(reaches).to_numpy(float))
+    table["median_images_per_second"], table["low"], table["high"] = middle, low, high
     table = table.reset_index()
     names = pd.DataFrame(
         [
@@ -90,12 +94,15 @@ def rate_of(part: pandas.DataFrame, material: Material) -> Interval | None:
     """Images/s of some timed rows of one reader, sum over sum, with a 95 % interval.
 
     Two things make it uncertain, and the interval is as wide as the larger of them makes it: how far repetitions of a
-    cell disagree, and how far runs that repeat each other do, which is more where a machine drifts.
+    cell disagree and the machine wanders, and how far runs that repeat each other disagree.
     """
     if not len(part):
         return None
     images, seconds, strata = (part[name].to_numpy() for name in ("images", "seconds", "cell"))
-    within = stratified_rate(images, seconds, strata)
+    weights = part.groupby("run")["seconds"].sum() / seconds.sum()
+    wandered = math.hypot(*(share * material.instability[str(run)].deviation for run, share in weights.items()))
+    freedom = max(material.instability[str(run)].freedom for run in weights.index)
+    within = wider(stratified_rate(images, seconds, strata), Instability(wandered, freedom))
     between = _between(part, material.disagreement[str(part["reader"].iloc[0])])
     return max(within, Interval(within.value, *between), key=lambda one: one.reach or 0.0)
 

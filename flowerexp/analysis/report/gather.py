@@ -12,8 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
+from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
 from flowerexp.config.redact import redacted
@@ -119,6 +121,16 @@ class Material:
         numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
         alike = timed.assign(setting=numbers).groupby(["setting", *CELL[1:]], dropna=False)
         return timed.assign(cell=alike.ngroup())
+
+    @cached_property
+    def instability(self) -> dict[str, Instability]:
+        """How far the machine's speed wandered, by run; all readers of a run tell together."""
+        found = {run.name: STEADY for run in self.measured}
+        for name, own in self.timed.dropna(subset="repetition").groupby("run"):
+            logs = np.log((own["images"] / own["seconds"]).to_numpy(float))
+            cells = own.groupby(CELL, dropna=False).ngroup().to_numpy()
+            found[str(name)] = instability(logs, cells, own["repetition"].to_numpy(float))
+        return found
 
     def setting(self, run: Run) -> tuple[Any, ...]:
         """What a run has of all that the sweep varies, but for its repeats."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,9 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
     if drifting:
         section.text.append(f"No steady state was reached in {len(drifting)} runs: {', '.join(drifting[:20])}.")
     section.text.append(
-        "Every rate is a sum of images over a sum of seconds. Intervals hold 95 % and come from how far "
-        "repetitions of a cell, and runs that repeat each other, disagree: whichever is more."
+        "Every rate is a sum of images over a sum of seconds. Intervals hold 95 % and come from how far repetitions of "
+        "a cell disagree and the machine's speed wanders, or from how far runs that repeat each other disagree: "
+        f"whichever is more. {_wandering(material)}"
     )
     known = reach(table).dropna()
     if len(known):
@@ -96,6 +98,18 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
             "narrower: `grid.repetitions`."
         )
     return section
+
+
+def _wandering(material: Material) -> str:
+    """How far the speed of the machines wandered, in a sentence."""
+    found = [one.deviation for one in material.instability.values() if one.deviation]
+    if not found:
+        return "No run shows that the machine's speed wandered, beyond the noise of single measurements."
+    return (
+        f"In {len(found)} of {len(material.measured)} runs the machine's speed wandered, by "
+        f"{statistics.median(found):.1%} (standard deviation; the run in the middle): runs differ by so much whatever "
+        "their settings are."
+    )
 
 
 def settings(material: Material) -> Section:

@@ -1,0 +1,125 @@
+"""How far does a machine's speed wander? Intervals that allow for it, from the measurements of a single run.
+
+A machine that is shared is faster in one minute than in another, so that a sweep and its repeat differ by more than
+their repetitions do. Each repetition of a run measures every cell once, so the mean of its residuals follows the
+machine. Speeds wander like 1/f noise: as much between stretches of a run as between runs. Of such noise the Allan
+deviation is the same at every averaging time (Allan 1966; IEEE Std 1139), so it can be read off one run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.analysis.estimate import Interval, student
+from flowerexp.measurements import Row, by_cell, number, rate
+
+if TYPE_CHECKING:
+    import numpy
+
+    Array = numpy.ndarray[Any, Any]
+
+FEWEST_REPETITIONS = 6
+"""Fewer repetitions hold too few stretches of time to compare."""
+
+CHANCE = 0.05
+"""A machine is taken as steady where noise alone would make repetitions differ as much with this probability."""
+
+
+@dataclass(frozen=True)
+class Instability:
+    """How far runs on a machine differ, beyond what their repetitions tell.
+
+    Attributes:
+        deviation: a standard deviation, of the logarithm of a run's rates; 0 where nothing was found.
+        freedom: the degrees of freedom that it is known with.
+    """
+
+    deviation: float = 0.0
+    freedom: int = 0
+
+    @property
+    def reach(self) -> float:
+        """How far the logarithm of a rate may be off to each side, at 95 %."""
+        return student(self.freedom) * self.deviation if self.deviation else 0.0
+
+
+STEADY = Instability()
+"""Of a run that shows no wandering, or is too short to show it."""
+
+
+def widened(middle: Array, low: Array, high: Array, reach: Array | float) -> tuple[Array, Array]:
+    """The ends of intervals that allow for an instability as well: on the logarithm, reaches add up as squares.
+
+    Args:
+        middle: of each interval; positive, as its ends are.
+        low: its lower end; NaN stays NaN.
+        high: its upper end.
+        reach: `Instability.reach`, of each interval or of all.
+    """
+    import numpy as np
+
+    return (
+        middle * np.exp(-np.hypot(np.log(middle / low), reach)),
+        middle * np.exp(np.hypot(np.log(high / middle), reach)),
+    )
+
+
+def wider(interval: Interval, instability: Instability) -> Interval:
+    """An interval of a run's rate that allows for the machine's instability as well."""
+    value, low, high = interval.value, interval.low, interval.high
+    if low is None or high is None or not instability.deviation or not low > 0:
+        return interval
+    down, up = (math.hypot(math.log(ratio), instability.reach) for ratio in (value / low, high / value))
+    return Interval(value, value / math.exp(down), value * math.exp(up))
+
+
+def instability_of(rows: Sequence[Row]) -> Instability:
+    """The instability that a run's rows show; those without a rate or a repetition are left out."""
+    import numpy as np
+
+    cells, repetitions, logs = [], [], []
+    for place, cell in enumerate(by_cell(rows).values()):
+        for row in cell:
+            repetition, speed = number(row, "repetition"), rate(row)
+            if repetition is not None and speed:
+                cells.append(place)
+                repetitions.append(repetition)
+                logs.append(math.log(speed))
+    return instability(np.array(logs), np.array(cells, int), np.array(repetitions)) if logs else STEADY
+
+
+def instability(logs: Array, cells: Array, repetitions: Array) -> Instability:
+    """The instability of a run.
+
+    Where repetitions differ by more than their noise explains (an F test), this is the root of the Allan variance of
+    their means, less the noise's part, averaged over averaging times of 1, 2, 4, ... repetitions up to a third of all.
+
+    Args:
+        logs: logarithms of the rates, of shape (n,).
+        cells: the cell of each, as a number from 0.
+        repetitions: the repetition of each, in the order of time.
+    """
+    import numpy as np
+    from scipy.special import fdtrc  # scipy.stats takes a second to import
+
+    cells, repetitions = (np.unique(one, return_inverse=True)[1] for one in (cells, repetitions))
+    sizes = np.bincount(repetitions)
+    count, freedom = len(sizes), len(logs) - int(cells.max()) - len(sizes)
+    if count < FEWEST_REPETITIONS or freedom < 1:
+        return STEADY
+    residuals = logs - (np.bincount(cells, logs) / np.bincount(cells))[cells]
+    levels = np.bincount(repetitions, residuals) / sizes
+    noise = float(((residuals - levels[repetitions]) ** 2).sum()) / freedom
+    between = float((sizes * levels**2).sum()) / (count - 1)
+    if between <= noise or (noise and fdtrc(count - 1, freedom, between / noise) > CHANCE):
+        return STEADY
+    sums, variances, length = np.concatenate([[0.0], np.cumsum(levels)]), [], 1
+    while 3 * length <= count:
+        means = (sums[length:] - sums[:-length]) / length
+        steps = means[length:] - means[:-length]
+        variances.append(float((steps**2).mean()) / 2 - noise / sizes.mean() / length)
+        length *= 2
+    return Instability(math.sqrt(max(0.0, math.fsum(variances) / len(variances))), count - 1)
