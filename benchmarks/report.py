@@ -37,7 +37,9 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
         "What the workers' CPU goes to": ["worker_profile.py", images] + (["--count", "60"] if quick else []),
         "Time to the first result": ["time_to_first_result.py", "--rounds", *once]
         + (["dataset.images=40", "grid.batch_size=[2]", "grid.batch_number=[2]"] if quick else []),
-        "Readers": ["read_speed.py", images, "--rounds", *once],
+        "What a sweep costs beside its measuring": ["sweep_overhead.py", "--peer-runs", "1"]
+        + (["--runs", "2", "--rounds", "1"] if quick else []),
+        "Readers": ["read_speed.py", images, "--rounds", "1" if quick else "5"],
         "Repeating a sweep": ["repeatability.py", images, *repeated],
         "Balance of the partitions": ["balance.py", *(["--small", "100", "--giants", "2"] if quick else [])],
         "Cost against size": ["scale.py", *(scale if quick else [])],
