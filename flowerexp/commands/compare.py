@@ -21,8 +21,8 @@ Side = Sequence["LoggedRun"]
 
 _UI = "http://127.0.0.1:5000"  # where `flowerexp ui` shows a local store
 _BASES = {
-    "repetitions": "from the repetitions within each run: how much one run differs from the next is not in it; "
-    "give repeats of the runs to see that (sweep.repeats)",
+    "repetitions": "from the repetitions within each run: how much one run differs from the next is in it only as far "
+    "as six or more of them can tell; give repeats of the runs to see that (sweep.repeats)",
     "cells": "from how far cells disagree, since they were measured once each; grid.repetitions narrow it",
     "runs": "from how far runs that repeat each other disagree",
 }
