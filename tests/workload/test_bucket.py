@@ -155,7 +155,8 @@ class TestReaders:
         assert labels == [0] * 30 + [1] * 30
         assert storage_server.counted() == {"read": 4}
         assert len(list(readers.dataset(source, files).batch(4).take(2))) == 2
-        assert storage_server.counted() == {"read": 1}  # the first block holds more than two batches
+        # The first block holds more than two batches; on idle cores tf.data parses ahead, and may ask for the next one.
+        assert 1 <= storage_server.counted()["read"] <= 2
 
 
 class TestFingerprint:
