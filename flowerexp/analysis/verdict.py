@@ -23,7 +23,10 @@ DRIFT_CHANCE = 0.01
 """Chance explains a drift if it would make one as large more often than this."""
 
 OTHERS_CPU = 20.0
-"""Percent of a host's CPU: if other processes used more than this during the measurements, they disturbed them."""
+"""Percent of a host's CPU: if other processes used more than this during the measurements, they disturbed them.
+
+The launcher and Spark's JVM count as well: in runs of a second they may use as much.
+"""
 
 BUSY_SHARE, BUSY_LOAD = 0.75, 2.0
 """A load average before a measurement, of each core, or where the cores are not known: above it others were at work.
@@ -111,7 +114,9 @@ def _company(rows: Sequence[Row]) -> list[str]:
     if others:
         most = f"{max(others.values()):.0f}% of the CPU of {max(others, key=lambda host: others[host])}"
         more = f", and too much on {len(others) - 1} more hosts" if len(others) > 1 else ""
-        reasons.append(f"other processes used {most} during the measurements{more}")
+        reasons.append(
+            f"other processes, flowerexp's and Spark's own among them, used {most} during the measurements{more}"
+        )
     return reasons
 
 

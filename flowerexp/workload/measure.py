@@ -131,17 +131,6 @@ def settle(source: readers.Source) -> Settling:
     return _settled.setdefault(settings(source), Settling(len(seconds), steady))
 
 
-def get_ready(source: readers.Source) -> None:
-    """Warm up and settle while other processes of the host may do the same: that costs a second a reader.
-
-    Neighbours that finish first would look like a process that is still getting faster. So a process that did not
-    become steady here has not settled: it does so again before its first measurement, alone.
-    """
-    warm_up(source)
-    if not settle(source).steady:
-        del _settled[settings(source)]
-
-
 def is_steady(seconds: Sequence[float]) -> bool:
     """Whether the last `SETTLED` of some reads were no faster than the fastest before them, by more than `FASTER`."""
     if len(seconds) < FEWEST_READS:

@@ -115,7 +115,10 @@ def test_certain_drift_without_any_noise_is_found():
     [
         ({"load_before": 2.5}, "others were at work on the host of 1 of 2 measurements: the load average before them"),
         ({"load_before": 1.6, "host_cores": 2}, "others were at work on the host"),
-        ({"others_cpu_percent": 21.0}, "other processes used 21% of the CPU of a during the measurements"),
+        (
+            {"others_cpu_percent": 21.0},
+            "other processes, flowerexp's and Spark's own among them, used 21% of the CPU of a during the measurements",
+        ),
         ({"warm_up_steady": False}, "1 of 1 measurements were made by processes that had not stopped getting faster"),
         ({"first_batch_seconds": 9.0}, "in 1 of 3 measurements the first batch took longer than all of them"),
         ({"started_at": 1e9 + 1.5, "started_ns": 0}, "a host's clock was set during the run, by 1.5 s"),
@@ -139,7 +142,8 @@ def test_what_others_used_is_weighed_by_time_and_told_instead_of_a_load_that_lag
     assert judge([one | {"repetition": None} for one in rows]).state == "valid"
     crowded = judge([row(host=host, others_cpu_percent=share) for host, share in (("a", 30), ("b", 60), ("c", 1))])
     assert crowded.reasons == (
-        "other processes used 60% of the CPU of b during the measurements, and too much on 1 more hosts",
+        "other processes, flowerexp's and Spark's own among them, used 60% of the CPU of b during the measurements, "
+        "and too much on 1 more hosts",
     )
 
 

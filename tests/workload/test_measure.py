@@ -247,19 +247,3 @@ class TestSettle:
     def test_slow_reads_are_given_up_after_a_while(self, reads):
         reads.seconds = [0.8]
         assert measure.settle(self.PHOTOGRAPHS) == Settling(3, False)
-
-    def test_a_process_that_got_faster_beside_others_settles_again_alone(self, reads, monkeypatch):
-        monkeypatch.setattr(measure, "_warm", {measure.settings(self.PHOTOGRAPHS)})
-        reads.seconds = [0.9**number * 0.2 for number in range(20)]
-        measure.get_ready(self.PHOTOGRAPHS)
-        assert reads.files
-        reads.files.clear()
-        reads.seconds = [0.1]
-        assert measure.settle(self.PHOTOGRAPHS) == Settling(4, True)
-
-    def test_a_process_that_became_steady_is_ready(self, reads, monkeypatch):
-        monkeypatch.setattr(measure, "_warm", {measure.settings(self.PHOTOGRAPHS)})
-        reads.seconds = [0.1]
-        measure.get_ready(self.PHOTOGRAPHS)
-        assert measure.settle(self.PHOTOGRAPHS) == Settling(4, True)
-        assert len(reads.files) == 4

@@ -84,7 +84,10 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         run.name for run in material.measured if any(group.get("steady_state") is False for group in run.rates.values())
     ]
     if drifting:
-        section.text.append(f"No steady state was reached in {len(drifting)} runs: {', '.join(drifting[:20])}.")
+        section.text.append(
+            f"No steady state was reached in {len(drifting)} of {len(material.measured)} runs: "
+            f"{', '.join(drifting[:20])}."
+        )
     section.text.append(
         "Every rate is a sum of images over a sum of seconds. Intervals hold 95 % and come from how far repetitions of "
         "a cell disagree and the machine's speed wanders, or from how far runs that repeat each other disagree: "
