@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from flowerexp.cluster import java
 from flowerexp.errors import TrackingError, from_os_error
 
 _SQLITE = "sqlite:///"
@@ -218,6 +219,10 @@ def connect(store: Store) -> Any:
 
 def load() -> None:
     """Import MLflow, patient for seconds rather than minutes, and silent about its tables and its repeated requests."""
+    try:
+        Path.home()
+    except RuntimeError:  # a user without a name has none, and MLflow cannot be imported without one
+        os.environ["HOME"] = str(java.own_folder())
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: F401  (sets its loggers' levels, so ours come after it)
