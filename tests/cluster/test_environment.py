@@ -160,8 +160,8 @@ def alone(folder, *command, prefix=()):
     variables = {**Home(folder).environment, "TMPDIR": str(folder)}
     for name in ("HOME", "USER", "LOGNAME"):
         variables.pop(name, None)
-    command = [*prefix, sys.executable, "-m", "flowerexp", *command]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    whole = [*prefix, sys.executable, "-m", "flowerexp", *command]
+    return subprocess.run(whole, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")

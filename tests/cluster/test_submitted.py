@@ -1,7 +1,5 @@
 """What Spark is given: properties as they are, and files under names that it takes."""
 
-import os
-
 import pytest
 
 from flowerexp.cluster import JobFiles, backend, java, submitted
@@ -99,4 +97,4 @@ def test_a_job_in_a_folder_of_the_oddest_name(own, tmp_path, kind):
     assert ended.rows() == [{"squares": 285, "odd": odd}]
     submitted.bring_home(folder)
     assert len(ended.events("ApplicationEnd")) == 1
-    assert os.listdir(own / "jobs") == []
+    assert list((own / "jobs").iterdir()) == []

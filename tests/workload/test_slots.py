@@ -242,7 +242,7 @@ class TestFolder:
         slots.folder()
         (shared / "slot-0.lock").touch()
         os.chown(shared / "slot-0.lock", 54321, 54321)
-        with pytest.raises(MachineError, match="slot-0.lock is not a file of ours"), slots.slot(1):
+        with pytest.raises(MachineError, match=r"slot-0\.lock is not a file of ours"), slots.slot(1):
             pass
 
 
