@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     try:
         sys.exit(_dispatch(arguments))
     except FlowerexpError as error:
-        print(f"flowerexp: {error}", file=sys.stderr)
+        from flowerexp.config.redact import redacted
+
+        print(f"flowerexp: {redacted(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("flowerexp: stopped", file=sys.stderr)

@@ -153,7 +153,7 @@ def _hidden(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         if any(True for inner in value for _ in _hidden(inner, key)):
             yield key
-    elif isinstance(value, str) and (value == HIDDEN or f"://{HIDDEN}@" in value):
+    elif isinstance(value, str) and HIDDEN in value:
         yield key
 
 

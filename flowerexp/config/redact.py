@@ -49,6 +49,12 @@ def redacted(value: Any, key: str = "") -> Any:
     return _hidden(value) if isinstance(value, str) else value
 
 
+def redacted_override(override: str) -> str:
+    """A `KEY=VALUE` of the command line in which secrets are hidden."""
+    key, equals, value = override.partition("=")
+    return f"{key}{equals}{redacted(value, key)}"
+
+
 def _hidden(text: str) -> str:
     text = _USER_IN_URI.sub(rf"\1{HIDDEN}@", text)
     if "=" in text:

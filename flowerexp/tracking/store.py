@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from flowerexp.cluster import java
 from flowerexp.errors import TrackingError, from_os_error
@@ -79,9 +78,10 @@ class Store:
 
     @property
     def address(self) -> str:
-        """The URI without a user's name and password: for messages and files."""
-        netloc = urlsplit(self.uri).netloc
-        return self.uri.replace(netloc, netloc.rpartition("@")[2], 1)
+        """The URI without secrets, nor a user's name: for messages and files."""
+        from flowerexp.config.redact import HIDDEN, redacted  # whose package imports what composing needs
+
+        return str(redacted(self.uri)).replace(f"{HIDDEN}@", "", 1)
 
 
 def default_store(home: Path) -> Store:
@@ -255,10 +255,15 @@ def explained(store: Store, hint: str) -> Iterator[None]:
 
 def reason(error: BaseException, store: Store) -> str:
     """Why, in one short line: the system's or the database's words where they are at the bottom of it."""
+    from flowerexp.config.redact import HIDDEN, redacted, secrets
+
     words, below = str(error), error.__cause__ or error.__context__
     while below is not None:
         if isinstance(below, OSError | sqlite3.Error) and below.args:
             words = getattr(below, "strerror", None) or str(below)
         below = below.__cause__ or below.__context__
-    line = " ".join(words.replace(store.uri.rstrip("/"), store.address.rstrip("/")).split())
+    plain = words.replace(store.uri.rstrip("/"), store.address.rstrip("/"))
+    for secret in secrets(store.uri):
+        plain = plain.replace(secret, HIDDEN)
+    line = " ".join(str(redacted(plain)).split())
     return line if len(line) <= 200 else f"{line[:197]}..."
