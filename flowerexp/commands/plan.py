@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flowerexp.cluster.machines import describe
 from flowerexp.commands import money
 from flowerexp.config.redact import redacted, redacted_override
+from flowerexp.escape import printable
 
 if TYPE_CHECKING:
     from flowerexp.sweep.forecast import Forecast, Item
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args(list(arguments))
     made = forecast(options.overrides, options.multirun, options.config_dir, options.config_name)
-    print(json.dumps(_as_json(made), indent=1) if options.json else _as_text(made))
+    print(json.dumps(_as_json(made), indent=1) if options.json else printable(_as_text(made)))
     return 0
 
 
