@@ -18,6 +18,7 @@ from typing import Any
 
 from flowerexp.cluster import java
 from flowerexp.errors import TrackingError, from_os_error
+from flowerexp.tracking import proxy
 
 _SQLITE = "sqlite:///"
 _ROOM = 2 * 2**20  # bytes that a new database takes, and a little more
@@ -110,7 +111,9 @@ def check_reachable(store: Store) -> None:
 def _check_server(store: Store) -> None:
     import requests  # what MLflow itself asks with: it heeds the same proxies and netrc
 
+    proxy.spare_loopback(store.uri)
     hint = "start that server, correct tracking.uri, or leave it out to log into home/mlruns"
+    hint = "; ".join(filter(None, (proxy.hint(store.uri), hint)))
     insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
     verify = False if insecure else os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
     try:
@@ -119,7 +122,7 @@ def _check_server(store: Store) -> None:
         late = isinstance(error, requests.Timeout)
         problem = f"no MLflow server answers at {store.address}: {'timed out' if late else reason(error, store)}"
         raise TrackingError(problem, where="tracking.uri", hint=hint) from error
-    if answer.status_code >= 500:
+    if answer.status_code >= 500 or answer.status_code == requests.codes.proxy_authentication_required:
         problem = f"the MLflow server at {store.address} answers {answer.status_code} {answer.reason}"
         raise TrackingError(problem, where="tracking.uri", hint=hint)
 
@@ -212,6 +215,7 @@ def _experiment(client: Any, store: Store) -> str:
 def connect(store: Store) -> Any:
     """An MlflowClient for `store`; MLflow's own idea of the current store stays as it is."""
     load()
+    proxy.spare_loopback(store.uri)
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=store.uri)
