@@ -66,7 +66,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     try:
         sys.exit(_dispatch(arguments))
     except FlowerexpError as error:
-        print(f"flowerexp: {error}", file=sys.stderr)
+        from flowerexp.config.redact import redacted
+        from flowerexp.escape import printable
+
+        print(printable(f"flowerexp: {redacted(str(error))}"), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("flowerexp: stopped", file=sys.stderr)
@@ -75,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        print(f"flowerexp: {from_os_error(error, 'using')}", file=sys.stderr)
+        from flowerexp.escape import printable
+
+        print(printable(f"flowerexp: {from_os_error(error, 'using')}"), file=sys.stderr)
         sys.exit(1)
 
 

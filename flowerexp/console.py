@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from flowerexp.escape import printable
+
 if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
     from flowerexp.analysis.summary import Cell, Group
@@ -42,7 +44,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print a line of progress."""
-        print(text, file=self._stream, flush=True)
+        print(printable(text), file=self._stream, flush=True)
 
     def warn(self, text: str) -> None:
         """Print a warning, in one line."""
@@ -87,10 +89,10 @@ class Screen:
 
             def listen(message: dict[str, Any]) -> None:
                 if "note" in message:
-                    console.print(message["note"], markup=False)
+                    console.print(printable(message["note"]), markup=False)
                 elif "result" in message:
                     if runs > 1:
-                        console.print(count.line(message["result"]), markup=False)
+                        console.print(printable(count.line(message["result"])), markup=False)
                     progress.update(all_runs, advance=1, description=count.description)
                 elif "phase" in message:
                     name = _PHASES.get(message["phase"], message["phase"])

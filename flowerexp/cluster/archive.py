@@ -18,7 +18,7 @@ import uuid
 from pathlib import Path
 
 from flowerexp.cluster import JobFiles, java, local, spark_submit
-from flowerexp.errors import FlowerexpError
+from flowerexp.errors import FlowerexpError, MachineError
 
 # Java refuses a file of another version of itself or of other jars without a word at this level.
 _QUIET = "-Xlog:disable -Xlog:all=error:stderr"
@@ -39,7 +39,7 @@ def place() -> Path:
     """What the file's path begins with, of this Java, this Spark and its jars; a new version of any has another.
 
     Raises:
-        MachineError: there is no Java, or no PySpark.
+        MachineError: there is no Java, no PySpark, or no folder of this user's own.
     """
     home = java.find().home
     release = home / "release"
@@ -47,12 +47,15 @@ def place() -> Path:
     for jar in sorted((spark_submit.spark_home() / "jars").glob("*.jar")):
         status = jar.stat()
         known.append(f"{jar} {status.st_size} {status.st_mtime_ns}")
-    return java.own_folders()[0] / f"classes-{hashlib.sha256(repr(known).encode()).hexdigest()[:12]}"
+    return java.own_folder() / f"classes-{hashlib.sha256(repr(known).encode()).hexdigest()[:12]}"
 
 
 def find() -> Path | None:
     """The file, if there is one. Its name ends in its size: Java crashes over one that was cut off."""
-    path = place()
+    try:
+        path = place()
+    except MachineError:  # jobs do without
+        return None
     for found in path.parent.glob(f"{path.name}-*.jsa"):
         if found.stem == f"{path.name}-{found.stat().st_size}":
             return found
@@ -76,7 +79,6 @@ def make() -> bool:
     if not (java.find().home / "lib" / "server" / "classes.jsa").exists():
         return False
     path = place()
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid.uuid4().hex}.jsa")
     write = f"{spark_submit.LEAN_JVM} {shlex.quote(f'-XX:ArchiveClassesAtExit={aside}')}"
     with tempfile.TemporaryDirectory() as name:

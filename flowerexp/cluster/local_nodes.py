@@ -12,10 +12,9 @@ import math
 from pathlib import Path
 
 from flowerexp.cluster import JobFiles
-from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, SparkSubmit, linked_home
+from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, LOOPBACK_ENVIRONMENT, SparkSubmit, linked_home
 
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
-_HOST = "localhost"
 
 
 class LocalNodes(SparkSubmit):
@@ -47,4 +46,4 @@ class LocalNodes(SparkSubmit):
 
     def environment(self, files: JobFiles) -> dict[str, str]:
         """See `SparkSubmit.environment`."""
-        return {**super().environment(files), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": _HOST}
+        return {**super().environment(files), **LOOPBACK_ENVIRONMENT}

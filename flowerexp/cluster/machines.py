@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError, did_you_mean
 
 # Kinds of clusters in Google Cloud: they cost money, have quotas, and cannot read this machine's folders.
@@ -146,5 +147,5 @@ def describe(cluster: Mapping[str, Any]) -> str:
         executors, cores = cluster["executors"], cluster["cores"]
         return f"{name}: serverless {cluster['region']}, a driver and {executors} executors of {cores} vCPUs"
     kind = kind if kind == name else f"{name}: {kind}"
-    settings = [f"{key}={value}" for key, value in cluster.items() if key not in ("kind", "name")]
+    settings = [f"{key}={value}" for key, value in redacted(dict(cluster)).items() if key not in ("kind", "name")]
     return " ".join([kind, *(one for one in settings if not one.endswith(("=None", "={}")))])

@@ -19,6 +19,10 @@ _PORTS = {"http": 80, "https": 443}
 class SparkMaster(SparkSubmit):
     """A master by its URL. Its nodes see the folders of this machine, and have the Python that the config names."""
 
+    # A folder of configuration is the cluster's own.
+    kept = frozenset({"SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR"})
+    options = ("--load-spark-defaults",)  # which a file of properties would replace
+
     def __init__(self, cluster: Mapping[str, Any]) -> None:
         super().__init__(cluster)
         self._master = str(cluster["master"])
@@ -73,9 +77,9 @@ class SparkMaster(SparkSubmit):
         }
 
     def environment(self, files: JobFiles) -> dict[str, str]:
-        """See `SparkSubmit.environment`; a folder of Spark's configuration is the cluster's own, and stays."""
-        kept = {name: os.environ[name] for name in ("SPARK_CONF_DIR",) if name in os.environ}
-        return super().environment(files) | kept
+        """See `SparkSubmit.environment`; this machine's own name is not looked up, which may not be known."""
+        address = {"SPARK_LOCAL_IP": self._routes[0][0]} if self._routes else {}
+        return {**address, **super().environment(files)}
 
 
 def _places(master: str) -> list[tuple[str, int]]:

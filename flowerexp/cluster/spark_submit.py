@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import IO, Any
 
-from flowerexp.cluster import JobFiles, Standing, java
-from flowerexp.errors import MachineError
+from flowerexp.cluster import JobFiles, Standing, environment, java, submitted
+from flowerexp.config.redact import SPARK_PATTERN
+from flowerexp.errors import MachineError, from_os_error
+from flowerexp.workload import slots
 
 _STOP_SECONDS = 5.0
 
@@ -37,6 +40,8 @@ MEASURING = {
 
 # Nothing listens to the world.
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+# Nor is this machine's own name looked up, which may not be known.
+LOOPBACK_ENVIRONMENT = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
 
 
 def spark_home() -> Path:
@@ -45,10 +50,12 @@ def spark_home() -> Path:
     Raises:
         MachineError: PySpark is not installed.
     """
-    spec = importlib.util.find_spec("pyspark")
-    if spec is None or spec.origin is None:
-        raise MachineError("PySpark is not installed", hint="run: pip install pyspark")
-    return Path(spec.origin).parent
+    for folder in dict.fromkeys(sys.path):
+        spec = PathFinder.find_spec("pyspark", [folder])
+        # Another Spark's PYTHONPATH brings its Python sources alone.
+        if spec and spec.origin and (Path(spec.origin).parent / "bin" / "spark-submit").exists():
+            return Path(spec.origin).parent
+    raise MachineError("PySpark is not installed", hint="run: pip install pyspark")
 
 
 def linked_home(home: Path) -> Path:
@@ -72,12 +79,10 @@ def linked_home(home: Path) -> Path:
 def shared_home() -> Path:
     """A `linked_home` for all jobs of this user; where none can be made, the installed one."""
     name = f"spark-{hashlib.sha256(os.fsencode(spark_home())).hexdigest()[:12]}"
-    for folder in java.own_folders():
-        try:
-            return linked_home(folder / name)
-        except OSError:
-            continue
-    return spark_home()
+    try:
+        return linked_home(java.own_folder() / name)
+    except (OSError, MachineError):
+        return spark_home()
 
 
 class SparkSubmit(Standing):
@@ -87,14 +92,26 @@ class SparkSubmit(Standing):
     """
 
     on_this_host = True
+    kept: frozenset[str] = frozenset()
+    """Of the variables that jobs do not get (`environment.DROPPED`), those that this kind of cluster needs."""
+    options: Sequence[str] = ()
+    """What else `spark-submit` is told."""
 
     def __init__(self, cluster: Mapping[str, Any]) -> None:
         self.cluster = cluster
 
     def check(self) -> None:
-        """See `Backend.check`: is there a Java, and PySpark?"""
+        """See `Backend.check`: is there a Java, PySpark, and a place for the measuring slots of this machine?"""
         java.find()
         spark_home()
+        if environment.user_name() is None:
+            hint = "run it as a user that has one; in a container, by --user NAME or a line for it in /etc/passwd"
+            raise MachineError(f"user {os.getuid()} has no name, and Spark cannot start without one", hint=hint)
+        if self.on_this_host:
+            try:
+                slots.folder()
+            except OSError as error:
+                raise from_os_error(error, "making the folder of the measuring slots,") from error
 
     def own_properties(self) -> dict[str, str]:
         """The Spark properties of this kind of cluster, `spark.master` among them."""
@@ -112,6 +129,9 @@ class SparkSubmit(Standing):
             "spark.eventLog.dir": (files.folder / "events").as_uri(),
             "spark.eventLog.rolling.enabled": "false",
             "spark.eventLog.compress": "false",
+            "spark.redaction.regex": SPARK_PATTERN,
+            # Java takes a folder named ? for the home of a user whom the system does not know.
+            **({} if environment.has_home() else {"spark.jars.ivy": str(java.own_folder() / "ivy")}),
             **MEASURING,
             **self.own_properties(),
             **{key: _property(value) for key, value in self.cluster["spark"].items()},
@@ -122,29 +142,31 @@ class SparkSubmit(Standing):
         return spark_home()
 
     def environment(self, files: JobFiles) -> dict[str, str]:
-        """The child's environment: our Java and interpreter, and no other Spark installation."""
-        environment = {key: value for key, value in os.environ.items() if key not in ("SPARK_HOME", "SPARK_CONF_DIR")}
-        environment.update(
-            JAVA_HOME=str(java.find().home),
-            SPARK_HOME=str(self.home(files)),
-            PYSPARK_PYTHON=sys.executable,
-            PYSPARK_DRIVER_PYTHON=sys.executable,
-            SPARK_LAUNCHER_OPTS=f"{LEAN_JVM} {os.environ.get('SPARK_LAUNCHER_OPTS', '')}".strip(),
-            PYTHONUNBUFFERED="1",
+        """The child's environment: our Java and interpreter, and nothing that would change what it does."""
+        return {
+            **environment.inherited(os.environ, self.kept),
+            "JAVA_HOME": str(java.find().home),
+            "SPARK_HOME": str(self.home(files)),
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_LAUNCHER_OPTS": LEAN_JVM,
             **workers_environment(),
-        )
-        return environment
+        }
 
     def submit(self, files: JobFiles) -> LocalSubmission:
         """See `Backend.submit`."""
-        (files.folder / "events").mkdir(parents=True, exist_ok=True)
-        environment = self.environment(files)
-        command = [str(Path(environment["SPARK_HOME"]) / "bin" / "spark-submit"), "--py-files", str(files.bundle)]
-        for key, value in self.properties(files).items():
-            command += ["--conf", f"{key}={value}"]
-        command += [str(files.script), "--job", str(files.job)]
+        plain = submitted.with_plain_names(files)
+        (plain.folder / "events").mkdir(parents=True, exist_ok=True)
+        variables = self.environment(plain)
+        submitted.write_properties(plain.folder, self.properties(plain))
+        command = [str(Path(variables["SPARK_HOME"]) / "bin" / "spark-submit"), *self.options]
+        command += ["--properties-file", str(plain.folder / submitted.PROPERTIES), "--py-files", str(plain.bundle)]
+        command += [str(plain.script), "--job", str(plain.job)]
         log = files.folder / "driver.log"
         with log.open("wb") as output:
+            if told := environment.note(environment.dropped(os.environ, self.kept)):
+                output.write(json.dumps({"flowerexp": {"note": told}}).encode() + b"\n")
+                output.flush()
             # A session of its own: Ctrl-C reaches the launcher alone, which then stops the job; and a job whose
             # launcher is killed goes on and leaves its results.
             process = subprocess.Popen(
@@ -152,7 +174,7 @@ class SparkSubmit(Standing):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=variables,
                 start_new_session=True,
             )
         return LocalSubmission(process.pid, log, process)
@@ -209,6 +231,7 @@ class LocalSubmission:
         self._pid = pid
         self._process = process
         self._start_time = _start_time(pid)
+        self._folder = log.parent
         self._log: IO[bytes] = log.open("rb")
         self._rest = b""
 
@@ -241,7 +264,8 @@ class LocalSubmission:
             self._gone(by_force=True)
 
     def collect(self) -> None:
-        """See `Submission.collect`: they are there already."""
+        """See `Submission.collect`: they are there already, as a rule."""
+        submitted.bring_home(self._folder)
 
     def _gone(self, by_force: bool = False) -> bool:
         deadline = time.monotonic() + _STOP_SECONDS

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from flowerexp.analysis.compare import Measured, Ratio, comparable, rates, ratios, same_work, wall_times
 from flowerexp.errors import ConfigError, DataError
+from flowerexp.escape import printable
 
 if TYPE_CHECKING:
     from flowerexp.tracking import Store
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         if reasons:
             problem = f"runs {found[0].short_id} and {other.short_id} cannot be compared: {'; '.join(reasons)}"
             raise DataError(problem, hint="compare runs over the same data, grid and target size")
-    print(side_by_side(grouped(found)))
+    print(printable(side_by_side(grouped(found))))
     return 0
 
 

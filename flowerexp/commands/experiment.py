@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.errors import FlowerexpError
+from flowerexp.escape import printable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -101,7 +102,7 @@ def _present(result: Result) -> None:
     lines.append(f"folder    {_short(result.run.folder)}")
     if result.run_id:
         lines += [f"MLflow    run {result.run_id}", "open      flowerexp ui"]
-    print("\n".join(lines))
+    print(printable("\n".join(lines)))
 
 
 def _short(path: Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowerexp.errors import FlowerexpError
+from flowerexp.escape import printable
 from flowerexp.tracking import log_run
 
 
@@ -21,5 +22,5 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{folder}: MLflow run {log_run(folder)}")
         except FlowerexpError as error:
             failed = 1
-            print(f"flowerexp: {error}", file=sys.stderr)
+            print(printable(f"flowerexp: {error}"), file=sys.stderr)
     return failed

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp.cluster.machines import describe
 from flowerexp.commands import money
+from flowerexp.config.redact import redacted, redacted_override
+from flowerexp.escape import printable
 
 if TYPE_CHECKING:
     from flowerexp.sweep.forecast import Forecast, Item
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args(list(arguments))
     made = forecast(options.overrides, options.multirun, options.config_dir, options.config_name)
-    print(json.dumps(_as_json(made), indent=1) if options.json else _as_text(made))
+    print(json.dumps(_as_json(made), indent=1) if options.json else printable(_as_text(made)))
     return 0
 
 
@@ -42,7 +44,7 @@ def _as_json(made: Forecast) -> dict[str, Any]:
                 "run_key": item.run.run_key,
                 "name": item.run.name,
                 "entrypoint": item.run.entrypoint,
-                "overrides": list(item.overrides),
+                "overrides": [redacted_override(override) for override in item.overrides],
                 "differs": dict(item.differs),
                 "measurements": item.run.measurements,
                 "data_fingerprint": item.data_fingerprint,
@@ -53,7 +55,11 @@ def _as_json(made: Forecast) -> dict[str, Any]:
             for item in made.items
         ],
         "jobs": [
-            {"cluster": dict(job.cluster), "script": job.script, "runs": [numbers[id(run)] for run in job.runs]}
+            {
+                "cluster": redacted(dict(job.cluster)),
+                "script": job.script,
+                "runs": [numbers[id(run)] for run in job.runs],
+            }
             for job in made.jobs
         ],
         "search": {**made.search, "most_runs": made.most_runs, "smoke_runs": len(made.smoke)} if made.search else None,

@@ -16,6 +16,7 @@ from flowerexp.config import Origin
 from flowerexp.config.places import groups
 from flowerexp.config.redact import HIDDEN
 from flowerexp.errors import ConfigError, FlowerexpError, from_os_error
+from flowerexp.escape import printable
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     config = again(old.config, place, others, origin)
     try:
         preflight(config)
-        print(_announced(old, config), flush=True)
+        print(printable(_announced(old, config)), flush=True)
         name = {} if others else {"name": old.name}  # what a sweep said of it holds as long as nothing is changed
         result = run(config, _new_folder(Path(config["home"])), Screen(), {"rerun_of": old.run_id, **name})
     except FlowerexpError as error:
@@ -153,7 +154,7 @@ def _hidden(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         if any(True for inner in value for _ in _hidden(inner, key)):
             yield key
-    elif isinstance(value, str) and (value == HIDDEN or f"://{HIDDEN}@" in value):
+    elif isinstance(value, str) and HIDDEN in value:
         yield key
 
 
@@ -193,4 +194,4 @@ def _present(old: LoggedRun, result: Result) -> None:
     lines.append(f"folder    {result.run.folder}")
     if result.run_id:
         lines.append(f"run       {result.run_id}, rerun of {old.run_id}")
-    print("\n" + "\n".join(lines))
+    print(printable("\n" + "\n".join(lines)))

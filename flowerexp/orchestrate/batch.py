@@ -220,7 +220,7 @@ class Batch:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
         here = any(getattr(backend(dict(job.cluster)), "on_this_host", False) for job in self._plan.jobs)
         concurrency = max((one.config["grid"]["concurrency"] for one in self._plan.runs), default=1)
-        return slots.all_slots(concurrency, patience=_PATIENCE) if here else nullcontext()
+        return slots.all_slots(concurrency, patience=_PATIENCE, tell=self._screen.warn) if here else nullcontext()
 
     def _stop(self, deliver: Callable[[Result], None]) -> None:
         """Stop all jobs, close their clusters, and bring home what had ended by then."""

@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.sweep.values import comparable, text_of
 
@@ -67,10 +68,10 @@ def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: Co
 
 
 def labels(runs: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-    """What tells each run of a sweep from the others: its overrides but for those that all share, by their keys."""
+    """What tells each run of a sweep from the others, secrets hidden: its overrides but for those that all share."""
     shared = set(runs[0]).intersection(*runs[1:]) if len(runs) > 1 else set()
     split = [[one.partition("=") for one in overrides if one not in shared] for overrides in runs]
-    return [{key.lstrip("+~"): _IN_YAML.get(value, value) for key, _, value in own} for own in split]
+    return [{key.lstrip("+~"): redacted(_IN_YAML.get(value, value), key) for key, _, value in own} for own in split]
 
 
 def refuse_sweep_within(own: DictConfig, sweep: DictConfig) -> None:

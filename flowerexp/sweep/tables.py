@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flowerexp.escape import csv_cell
 from flowerexp.journal import State
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
@@ -32,9 +33,9 @@ def write(folder: Path, runs: Sequence[PlannedRun], state: State) -> list[dict[s
     lines = [_line(run, state) for run in runs]
     columns = list(dict.fromkeys(column for line in lines for column in line))
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, restval="")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer = csv.writer(buffer)
+    for row in (columns, *([line.get(column, "") for column in columns] for line in lines)):
+        writer.writerow(map(csv_cell, row))
     write_bytes(str(folder / RUNS), buffer.getvalue().encode())
     _write_measurements(folder, [run for run in runs if state.runs.get(run.folder.name) in ("finished", "failed")])
     return lines

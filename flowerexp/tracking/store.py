@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from flowerexp.cluster import java
 from flowerexp.errors import TrackingError, from_os_error
+from flowerexp.tracking import proxy
 
 _SQLITE = "sqlite:///"
 _ROOM = 2 * 2**20  # bytes that a new database takes, and a little more
@@ -78,9 +79,10 @@ class Store:
 
     @property
     def address(self) -> str:
-        """The URI without a user's name and password: for messages and files."""
-        netloc = urlsplit(self.uri).netloc
-        return self.uri.replace(netloc, netloc.rpartition("@")[2], 1)
+        """The URI without secrets, nor a user's name: for messages and files."""
+        from flowerexp.config.redact import HIDDEN, redacted  # whose package imports what composing needs
+
+        return str(redacted(self.uri)).replace(f"{HIDDEN}@", "", 1)
 
 
 def default_store(home: Path) -> Store:
@@ -109,7 +111,9 @@ def check_reachable(store: Store) -> None:
 def _check_server(store: Store) -> None:
     import requests  # what MLflow itself asks with: it heeds the same proxies and netrc
 
+    proxy.spare_loopback(store.uri)
     hint = "start that server, correct tracking.uri, or leave it out to log into home/mlruns"
+    hint = "; ".join(filter(None, (proxy.hint(store.uri), hint)))
     insecure = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1")
     verify = False if insecure else os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
     try:
@@ -118,7 +122,7 @@ def _check_server(store: Store) -> None:
         late = isinstance(error, requests.Timeout)
         problem = f"no MLflow server answers at {store.address}: {'timed out' if late else reason(error, store)}"
         raise TrackingError(problem, where="tracking.uri", hint=hint) from error
-    if answer.status_code >= 500:
+    if answer.status_code >= 500 or answer.status_code == requests.codes.proxy_authentication_required:
         problem = f"the MLflow server at {store.address} answers {answer.status_code} {answer.reason}"
         raise TrackingError(problem, where="tracking.uri", hint=hint)
 
@@ -211,6 +215,7 @@ def _experiment(client: Any, store: Store) -> str:
 def connect(store: Store) -> Any:
     """An MlflowClient for `store`; MLflow's own idea of the current store stays as it is."""
     load()
+    proxy.spare_loopback(store.uri)
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=store.uri)
@@ -218,6 +223,10 @@ def connect(store: Store) -> Any:
 
 def load() -> None:
     """Import MLflow, patient for seconds rather than minutes, and silent about its tables and its repeated requests."""
+    try:
+        Path.home()
+    except RuntimeError:  # a user without a name has none, and MLflow cannot be imported without one
+        os.environ["HOME"] = str(java.own_folder())
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: F401  (sets its loggers' levels, so ours come after it)
@@ -250,10 +259,15 @@ def explained(store: Store, hint: str) -> Iterator[None]:
 
 def reason(error: BaseException, store: Store) -> str:
     """Why, in one short line: the system's or the database's words where they are at the bottom of it."""
+    from flowerexp.config.redact import HIDDEN, redacted, secrets
+
     words, below = str(error), error.__cause__ or error.__context__
     while below is not None:
         if isinstance(below, OSError | sqlite3.Error) and below.args:
             words = getattr(below, "strerror", None) or str(below)
         below = below.__cause__ or below.__context__
-    line = " ".join(words.replace(store.uri.rstrip("/"), store.address.rstrip("/")).split())
+    plain = words.replace(store.uri.rstrip("/"), store.address.rstrip("/"))
+    for secret in secrets(store.uri):
+        plain = plain.replace(secret, HIDDEN)
+    line = " ".join(str(redacted(plain)).split())
     return line if len(line) <= 200 else f"{line[:197]}..."

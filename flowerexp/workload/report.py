@@ -66,6 +66,11 @@ def note(text: str) -> None:
     _emit({"note": text})
 
 
+def remark(text: str) -> None:
+    """Tell the user something that a worker has to say: on screen where its output is followed, and in its log."""
+    _emit({"note": text})
+
+
 def attach(name: str, content: bytes) -> None:
     """Keep a small file with the run's results, such as a picture: it comes home and goes to MLflow with them.
 

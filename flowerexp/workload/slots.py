@@ -9,34 +9,47 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+
+from flowerexp.storage import private
+from flowerexp.workload import report
+
+Tell = Callable[[str], None]
 
 _POLL_SECONDS = 0.005
 _PATIENT_POLL_SECONDS = 0.02  # longer than it takes from one measurement to the next
+_TELL_SECONDS = 20.0  # a measurement takes less, as a rule
 
 
 def folder() -> Path:
-    """The folder of this host's slots; each user of the host has one."""
-    path = Path(tempfile.gettempdir()) / f"flowerexp-slots-{os.getuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    return path
+    """The folder of this host's slots; each user of the host has one.
+
+    Raises:
+        MachineError: another user has made it, or can write to it.
+    """
+    return private.folder(Path(tempfile.gettempdir()).absolute() / f"flowerexp-slots-{os.getuid()}")
 
 
-def _open(number: int, where: Path) -> IO[bytes]:
-    return (where / f"slot-{number}.lock").open("wb")
+def _open(stack: ExitStack, concurrency: int, where: Path) -> list[int]:
+    files = []
+    for number in range(concurrency):
+        files.append(private.lock_file(where / f"slot-{number}.lock"))
+        stack.callback(os.close, files[-1])
+    return files
 
 
 @contextmanager
-def slot(concurrency: int, where: Path | None = None) -> Iterator[float]:
+def slot(concurrency: int, where: Path | None = None, tell: Tell = report.remark) -> Iterator[float]:
     """Hold one of `concurrency` slots of this host.
 
     Args:
         concurrency: how many measurements may run on this host at once.
         where: the folder of the slots; by default this user's.
+        tell: told in one line, after a while, for whom this waits.
 
     Yields:
         The seconds that were waited for it.
@@ -44,16 +57,18 @@ def slot(concurrency: int, where: Path | None = None) -> Iterator[float]:
     where = where or folder()
     start = time.perf_counter()
     with ExitStack() as stack:
-        files = [stack.enter_context(_open(number, where)) for number in range(concurrency)]
-        if concurrency == 1:
-            fcntl.flock(files[0], fcntl.LOCK_EX)
-        else:
-            while not any(_try(file) for file in files):
-                time.sleep(_POLL_SECONDS)
+        files = _open(stack, concurrency, where)
+        if not any(map(_try, files)):
+            with _telling(files, tell):
+                if concurrency == 1:
+                    fcntl.flock(files[0], fcntl.LOCK_EX)
+                else:
+                    while not any(map(_try, files)):
+                        time.sleep(_POLL_SECONDS)
         yield time.perf_counter() - start
 
 
-def _try(file: IO[bytes]) -> bool:
+def _try(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -62,7 +77,9 @@ def _try(file: IO[bytes]) -> bool:
 
 
 @contextmanager
-def all_slots(concurrency: int, where: Path | None = None, patience: float = 0.0) -> Iterator[None]:
+def all_slots(
+    concurrency: int, where: Path | None = None, patience: float = 0.0, tell: Tell = report.remark
+) -> Iterator[None]:
     """Hold every slot of this host, so that nothing is measured meanwhile.
 
     Args:
@@ -70,15 +87,58 @@ def all_slots(concurrency: int, where: Path | None = None, patience: float = 0.0
         where: the folder of the slots; by default this user's.
         patience: for so many seconds wait for a moment when nothing is measured, and let every measurement that comes
             go first; then queue for the slots as measurements do.
+        tell: told in one line, after a while, for whom this waits.
     """
     where = where or folder()
     with ExitStack() as stack:
-        files = [stack.enter_context(_open(number, where)) for number in range(concurrency)]
+        files = _open(stack, concurrency, where)
         end = time.monotonic() + patience
-        while not all(map(_try, files)) and time.monotonic() < end:
+        while not (free := all(map(_try, files))) and time.monotonic() < end:
             for file in files:
                 fcntl.flock(file, fcntl.LOCK_UN)
             time.sleep(_PATIENT_POLL_SECONDS)
-        for file in files:
-            fcntl.flock(file, fcntl.LOCK_EX)  # nothing happens where it is held already
+        if not free:
+            with _telling(files, tell):
+                for file in files:
+                    fcntl.flock(file, fcntl.LOCK_EX)  # nothing happens where it is held already
         yield
+
+
+@contextmanager
+def _telling(files: Sequence[int], tell: Tell) -> Iterator[None]:
+    """While the body waits: after a while, say for whom."""
+
+    def say() -> None:
+        holders = _holders(files)
+        who = f"process {', '.join(holders)}" if holders else "another process"
+        tell(f"waiting for {who}, which measures on this machine or holds its measuring slot")
+
+    timer = threading.Timer(_TELL_SECONDS, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _holders(files: Sequence[int]) -> list[str]:
+    """The processes that hold locks on these files, each with its program's name, as far as the kernel tells."""
+    inodes = {str(os.fstat(file).st_ino) for file in files}
+    found = []
+    try:
+        lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    for line in lines:  # "1: FLOCK  ADVISORY  WRITE 4242 08:01:131 0 EOF"; one that waits has "->" after the number
+        fields = line.split()
+        if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] in inodes and fields[4] != str(os.getpid()):
+            found.append(f"{fields[4]}{_program(fields[4])}")
+    return found
+
+
+def _program(pid: str) -> str:
+    try:
+        return f" ({Path(f'/proc/{pid}/comm').read_text(encoding='utf-8', errors='replace').strip()})"
+    except OSError:
+        return ""

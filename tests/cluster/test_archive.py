@@ -10,8 +10,9 @@ import pytest
 from flowerexp.cluster import archive, java, spark_submit
 
 WRITE = """
-(option,) = (each for each in sys.argv if "extraJavaOptions" in each)
-aside = option.partition("ArchiveClassesAtExit=")[2].strip("'")
+properties = open(sys.argv[sys.argv.index("--properties-file") + 1]).read().splitlines()
+(option,) = (each for each in properties if "extraJavaOptions" in each)
+aside = option.partition("ArchiveClassesAtExit")[2].encode().decode("unicode_escape").strip("='")
 open(aside, "w").write("classes")
 open(STARTED, "a").write("once ")
 """

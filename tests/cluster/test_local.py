@@ -1,6 +1,5 @@
 """Spark in a child process: its properties, how its output is followed, and that nothing of it outlives a stop."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -12,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from flowerexp.cluster import JobFiles, backend, java, local, spark_submit
+from flowerexp.cluster import JobFiles, backend, environment, java, local, spark_submit
 from flowerexp.errors import ConfigError, MachineError
+from flowerexp.job.follow import progress_of
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ class TestCheck:
             cluster().check()
 
     def test_no_spark(self, monkeypatch):
-        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        monkeypatch.setattr(sys, "path", [])
         with pytest.raises(MachineError, match="PySpark is not installed; run: pip install"):
             spark_submit.spark_home()
 
@@ -120,6 +120,13 @@ class TestHome:
     def test_without_a_place_for_it_the_installed_one_serves(self, own):
         del own[1]
         assert spark_submit.shared_home() == spark_submit.spark_home()
+
+
+@pytest.fixture(autouse=True)
+def shell(monkeypatch):
+    """A shell in which nothing is set that a job does not get."""
+    for name in environment.DROPPED:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -170,14 +177,31 @@ class TestSubmit:
         monkeypatch.setenv("SPARK_CONF_DIR", "/another/conf")
         program = "print(json.dumps(sys.argv[1:])); print(json.dumps(dict(os.environ)))"
         submission = submit(program, spark={"spark.local.dir": "/a b"})
-        arguments, environment = map(json.loads, ended(submission)[0])
-        assert arguments[:2] == ["--py-files", str(files.bundle)]
-        assert arguments[-3:] == [str(files.script), "--job", str(files.job)]
-        assert "spark.local.dir=/a b" in arguments
-        assert environment["JAVA_HOME"] == "/a/java"
-        assert environment["PYSPARK_PYTHON"] == environment["PYSPARK_DRIVER_PYTHON"] == sys.executable
-        assert (Path(environment["SPARK_HOME"]) / "bin").samefile(spark_submit.spark_home() / "bin")
-        assert "SPARK_CONF_DIR" not in environment
+        note, *printed = ended(submission)[0]
+        arguments, variables = map(json.loads, printed)
+        assert arguments == [
+            *("--properties-file", str(files.folder / "spark.properties"), "--py-files", str(files.bundle)),
+            *(str(files.script), "--job", str(files.job)),
+        ]
+        assert "spark.local.dir=/a\\u0020b\n" in (files.folder / "spark.properties").read_text()
+        assert variables["JAVA_HOME"] == "/a/java"
+        assert variables["PYSPARK_PYTHON"] == variables["PYSPARK_DRIVER_PYTHON"] == sys.executable
+        assert (Path(variables["SPARK_HOME"]) / "bin").samefile(spark_submit.spark_home() / "bin")
+        assert "SPARK_CONF_DIR" not in variables
+        told = progress_of(note)
+        assert told is not None
+        assert "SPARK_HOME, SPARK_CONF_DIR (belongs to another Spark installation)" in told["note"]
+
+    def test_no_other_user_can_read_its_properties_and_they_go_when_it_has_ended(self, submit, files):
+        (files.folder / "spark.properties").touch(0o644)
+        secret = {"spark.hadoop.fs.azure.account.key.a.dfs": "hunter2"}
+        submission = submit("print(open('/proc/self/cmdline').read()); sys.stdin.read()", spark=secret)
+        lines, _ = ended(submission)
+        assert "hunter2" not in "".join(lines)
+        assert (files.folder / "spark.properties").stat().st_mode & 0o777 == 0o600
+        assert "hunter2" in (files.folder / "spark.properties").read_text()
+        submission.collect()
+        assert not (files.folder / "spark.properties").exists()
 
     def test_returns_the_exit_code(self, submit):
         assert ended(submit("print('last words'); sys.exit(3)")) == (["last words"], 3)

@@ -80,6 +80,7 @@ def test_a_server_keeps_artifacts_where_it_likes():
 
 def test_an_address_holds_no_password():
     assert Store("https://me:secret@host:5000/base").address == "https://host:5000/base"
+    assert Store("https://me:se@cret@host/?token=secret&a=b").address == "https://host/?token=***&a=b"
     assert Store("sqlite:////x/a@b/y.db").address == "sqlite:////x/a@b/y.db"
 
 

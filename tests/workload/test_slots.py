@@ -13,7 +13,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from flowerexp.workload import slots
+from flowerexp.errors import MachineError
+from flowerexp.job.follow import progress_of
+from flowerexp.workload import report, slots
 
 HOLDER = """
 import sys
@@ -48,12 +50,8 @@ def hold(tmp_path):
 
 def free(folder, concurrency):
     """How many slots nobody holds."""
-    files = [slots._open(number, folder) for number in range(concurrency)]
-    try:
-        return sum(slots._try(file) for file in files)
-    finally:
-        for file in files:
-            file.close()
+    with ExitStack() as stack:
+        return sum(map(slots._try, slots._open(stack, concurrency, folder)))
 
 
 class TestSlot:
@@ -148,6 +146,104 @@ class TestAllSlots:
             nobody_else.enter_context(slots.all_slots(2, tmp_path, patience=3600.0))
             assert seen == [1, 1, 1]
             assert free(tmp_path, 2) == 0
+
+
+class TestTelling:
+    @pytest.mark.parametrize("concurrency", [1, 2])
+    def test_whoever_waits_says_for_whom(self, hold, tmp_path, monkeypatch, concurrency):
+        monkeypatch.setattr(slots, "_TELL_SECONDS", 0.0)
+        holders = [hold(concurrency) for _ in range(concurrency)]
+        told: list[str] = []
+
+        def tell(text):
+            told.append(text)
+            for holder in holders:
+                holder.stdin.write("\n")
+                holder.stdin.flush()
+
+        with slots.slot(concurrency, tmp_path, tell):
+            assert len(told) == 1
+        assert all(f"{holder.pid} (python" in told[0] for holder in holders)
+        assert "waiting for process" in told[0]
+
+    def test_who_holds_all_slots_waits_with_a_word_too(self, hold, tmp_path, monkeypatch):
+        monkeypatch.setattr(slots, "_TELL_SECONDS", 0.0)
+        holder = hold(1)
+        told: list[str] = []
+
+        def tell(text):
+            told.append(text)
+            holder.stdin.write("\n")
+            holder.stdin.flush()
+
+        with slots.all_slots(1, tmp_path, tell=tell):
+            assert f"process {holder.pid}" in told[0]
+
+    def test_a_free_slot_is_no_news(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(slots, "_TELL_SECONDS", 0.0)
+        with slots.slot(1, tmp_path, pytest.fail):
+            pass
+        with slots.all_slots(2, tmp_path, tell=pytest.fail):
+            pass
+
+    def test_a_worker_s_words_are_a_note_on_screen(self, capsys):
+        report.remark("waiting for process 1")
+        message = progress_of(capsys.readouterr().out.strip())
+        assert message is not None
+        assert message["note"] == "waiting for process 1"
+
+
+class TestFolder:
+    """Where another user was faster, in a temporary folder that all can write to."""
+
+    @pytest.fixture
+    def shared(self, tmp_path, monkeypatch):
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o1777)
+        monkeypatch.setattr(tempfile, "gettempdir", lambda: str(shared))
+        return shared / f"flowerexp-slots-{os.getuid()}"
+
+    def test_a_link_in_the_place_of_a_lock_changes_no_file(self, shared, tmp_path):
+        (tmp_path / "victim").write_text("precious")
+        slots.folder()
+        (shared / "slot-0.lock").symlink_to(tmp_path / "victim")
+        with pytest.raises(MachineError, match=r"slot-0.lock is not a file of ours; remove it"), slots.slot(1):
+            pass
+        assert (tmp_path / "victim").read_text() == "precious"
+
+    def test_a_lock_keeps_what_stands_in_its_file(self, shared):
+        slots.folder()
+        (shared / "slot-0.lock").write_text("precious")
+        with slots.slot(1):
+            assert (shared / "slot-0.lock").read_text() == "precious"
+
+    def test_a_link_in_the_place_of_the_folder_is_refused(self, shared, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        shared.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(MachineError, match=f"{shared} is a link, made by user {os.getuid()}; remove it, or set T"):
+            slots.folder()
+
+    def test_a_folder_that_others_can_write_to_is_refused(self, shared):
+        shared.mkdir()
+        shared.chmod(0o770)
+        with pytest.raises(MachineError, match=f"other users can write to {shared}"):
+            slots.folder()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to another user")
+    def test_a_folder_of_another_user_is_refused_and_named(self, shared):
+        shared.mkdir(mode=0o700)
+        os.chown(shared, 54321, 54321)
+        with pytest.raises(MachineError, match=f"{shared} belongs to user 54321"):
+            slots.folder()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to another user")
+    def test_a_lock_of_another_user_is_refused_and_not_waited_for(self, shared):
+        slots.folder()
+        (shared / "slot-0.lock").touch()
+        os.chown(shared / "slot-0.lock", 54321, 54321)
+        with pytest.raises(MachineError, match=r"slot-0\.lock is not a file of ours"), slots.slot(1):
+            pass
 
 
 def test_the_folder_is_the_user_s_own_and_the_same_for_all_their_processes(tmp_path, monkeypatch):

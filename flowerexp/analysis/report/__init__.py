@@ -16,6 +16,7 @@ from flowerexp.analysis.report.findings import sure, times
 from flowerexp.analysis.report.gather import load
 from flowerexp.analysis.report.svg import name_of
 from flowerexp.analysis.timing import time_models
+from flowerexp.escape import csv_cell
 from flowerexp.measurements import write_whole
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def make_report(folder: Path) -> list[Path]:
     found, parts = page.sections(material, table, rows, fit_all(rows), time_models(rows))
     home = folder if material.is_sweep else folder / "analysis"
     texts = {"report.html": page.html(material, found, parts), "report.md": page.markdown(material, found, parts)}
-    texts["cells.csv"] = table.to_csv(index=False)
+    texts["cells.csv"] = table.rename(columns=csv_cell).map(csv_cell).to_csv(index=False)
     paths = [write_whole(home / name, _writer(text)) for name, text in texts.items()]
     # Values of one column may be of several kinds, as those of a parameter that is a number or null.
     typed = table.convert_dtypes().map(lambda value: value, na_action="ignore")

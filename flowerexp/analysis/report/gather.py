@@ -18,7 +18,7 @@ import yaml
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
-from flowerexp.config.redact import redacted
+from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import PLAN, Journal
 
@@ -249,9 +249,4 @@ def _overrides(path: Path, place: Sequence[str] = ()) -> list[str]:
         return []
     for part in place:
         value = (value or {}).get(part)
-    return [str(_redacted(str(one))) for one in value or ()]
-
-
-def _redacted(override: str) -> str:
-    key, equals, value = override.partition("=")
-    return f"{key}{equals}{redacted(value, key)}"
+    return [redacted_override(str(one)) for one in value or ()]

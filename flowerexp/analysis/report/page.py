@@ -21,6 +21,8 @@ from flowerexp.analysis.report.runs import short
 from flowerexp.analysis.report.svg import VARIABLES, name_of
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.config.places import config_folder
+from flowerexp.escape import markdown as markdown_text
+from flowerexp.escape import markdown_cell, markdown_prose
 
 if TYPE_CHECKING:
     import pandas
@@ -144,7 +146,7 @@ def _environment(is_html: bool) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     made.filters["code"] = _code
-    made.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")
+    made.filters["text"], made.filters["prose"], made.filters["cell"] = markdown_text, markdown_prose, markdown_cell
     return made
 
 

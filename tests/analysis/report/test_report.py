@@ -1,3 +1,5 @@
+import csv
+import html
 import json
 import re
 from collections import Counter
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from flowerexp.analysis.report import FILES, interference, make_report
 from flowerexp.analysis.report.cells import rate_of
@@ -16,6 +19,7 @@ from flowerexp.measurements import write_parquet
 from tests.analysis.report.page import Page
 from tests.analysis.rows import grid, row, written
 from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, write_sweep
+from tests.tracking.browser import MISSING, browser
 
 CLUSTERS = {
     "single_node": {"cost/usd": 0.031, "limit/network_mb_s": 250.0, "limit/vcpus": 8, "limit/decode_images_s": 900.0},
@@ -311,6 +315,38 @@ class TestWhatElseMayLieInAFolder:
         page = Page(make_report(folder)[0])
         assert "script" not in page.tags
         assert nasty in page.text["runs"]
+
+    def test_what_users_write_is_no_markup_in_markdown_and_no_formula_in_a_spreadsheet(self, tmp_path):
+        values = [
+            "<img src=x onerror=hit()>",
+            "=cmd|' /C calc'!A0",
+            "[a](javascript:hit())",
+            "`<script>hit()</script>`",
+        ]
+        folder = write_sweep(tmp_path / "<img src=x onerror=hit()>", {"cluster": values}, overrides=["a=<b>hit</b>"])
+        make_report(folder)
+        shown = MarkdownIt("commonmark").enable("table").render((folder / "report.md").read_text())
+        tags = {*re.findall(r"<(\w+)", shown)}
+        assert not tags & {"img", "script", "svg", "a", "b"}
+        text = html.unescape(re.sub(r"<[^>]+>", "", shown))
+        assert all(value in text or value.replace("`", "") in text for value in values)
+        with (folder / "cells.csv").open(newline="") as file:
+            cells = [cell for line in csv.reader(file) for cell in line]
+        assert "'=cmd|' /C calc'!A0" in cells
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+    @pytest.mark.skipif(bool(MISSING), reason=MISSING)
+    def test_a_browser_runs_nothing_of_what_users_write(self, tmp_path):
+        values = ['<img src=x onerror="window.hit=1">', "<script>window.hit=1</script>", "<svg/onload=window.hit=1>"]
+        folder = write_sweep(tmp_path, {"cluster": [*values, "`<img src=x onerror=window.hit=1>`", "plain"]})
+        make_report(folder)
+        rendered = MarkdownIt("commonmark").enable("table").render((folder / "report.md").read_text())
+        (folder / "markdown.html").write_text(f"<!DOCTYPE html><meta charset=utf-8><body>{rendered}</body>")
+        with browser() as window:
+            for name in ("markdown.html", "report.html"):
+                window.open((folder / name).as_uri())
+                window.shows(*values)
+                assert window.run("return window.hit || document.querySelectorAll('img, script').length") == 0
 
     def test_what_hosts_did_during_measurements_is_told_where_it_is_known(self, tmp_path):
         load = {"cpu_percent": 61.0, "net_bytes_s": 125e6, "load_before": 0.5}

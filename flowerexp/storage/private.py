@@ -1,0 +1,93 @@
+"""Folders and files of one user alone, also where others may write beside them, as in `/tmp` of a shared machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from flowerexp.errors import MachineError
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def folder(path: Path) -> Path:
+    """Make a folder that only this user can enter, or take the one that is there, if it is such a folder.
+
+    Args:
+        path: the folder; absolute.
+
+    Raises:
+        MachineError: it belongs to somebody else, or others can write to it.
+        OSError: it cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        _check_own(path)
+    return path
+
+
+def folder_of_programs(path: Path) -> Path:
+    """The same for a folder whose files are run: nobody else may be able to put another folder in its place either.
+
+    Args:
+        path: the folder; absolute.
+
+    Raises:
+        MachineError: it belongs to somebody else, others can write to it, or to a folder above it.
+        OSError: it cannot be made.
+    """
+    folder(path)
+    trusted = {0, os.geteuid(), Path("/").stat().st_uid}  # in a container, the owner of / may have any number
+    for above in path.resolve().parents:
+        status = above.stat()
+        is_trusted = status.st_uid in trusted
+        shared = status.st_mode & (stat.S_IWOTH if is_trusted else _OTHERS_WRITE)
+        if shared and not (status.st_mode & stat.S_ISVTX and is_trusted):
+            raise _refused(f"other users can replace what is in {above}")
+    return path
+
+
+def _check_own(path: Path) -> None:
+    """Look at what has the folder's name, without following a link.
+
+    Raises:
+        MachineError: it is not this user's own folder.
+    """
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a folder"
+        raise _refused(f"{path} is {kind}, made by user {status.st_uid}")
+    if status.st_uid != os.geteuid():
+        raise _refused(f"{path} belongs to user {status.st_uid}")
+    if status.st_mode & _OTHERS_WRITE:
+        raise _refused(f"other users can write to {path}")
+
+
+def _refused(problem: str) -> MachineError:
+    return MachineError(problem, hint="remove it, or set TMPDIR to a folder that only you can write to")
+
+
+def lock_file(path: Path) -> int:
+    """Open a file to be locked, or make it; no link is followed, and its content stays.
+
+    Returns:
+        The file's descriptor, which the caller closes.
+
+    Raises:
+        MachineError: the name is taken by a link, or by something else that is not this user's file.
+        OSError: it cannot be made.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if path.is_symlink() or path.is_dir():
+            raise _refused(f"{path} is not a file of ours") from error
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise _refused(f"{path} is not a file of ours")
+    return descriptor
