@@ -15,7 +15,8 @@ from flowerexp.cluster import Submission, backend
 from flowerexp.errors import FlowerexpError, StoppedError, from_os_error
 from flowerexp.job.follow import follow
 from flowerexp.job.ship import ship
-from flowerexp.orchestrate.events import Event, Found, Keeper, scope
+from flowerexp.journal import Journal
+from flowerexp.orchestrate.events import Event, Found, Keeper
 from flowerexp.orchestrate.watch import Watch, keep_log
 from flowerexp.plan import Plan, PlannedJob, PlannedRun
 
@@ -203,10 +204,11 @@ def drives(
         of(one.cluster)[2].append(one)
     for place, job in enumerate(plan.jobs):
         of(job.cluster)[1].append(place)
+    scope = Journal(folder).scope()
     made = []
     for cluster, places, running in clusters.values():
         # A job's name is its identity in a cloud: one that is submitted when a sweep is resumed has another.
         names = [f"jobs/{int(time.time())}-{place}" if keeper else "job" for place in places]
         own = [plan.jobs[place] for place in places]
-        made.append(Drive(cluster, scope(folder), own, folder, names, events, running, keeper))
+        made.append(Drive(cluster, scope, own, folder, names, events, running, keeper))
     return made

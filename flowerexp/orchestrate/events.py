@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from flowerexp.cluster import Submission
@@ -77,15 +73,3 @@ class Recorder(Keeper, Protocol):
     def lost(self, run: PlannedRun, reason: str) -> None:
         """A run's job ended without its results."""
         ...
-
-
-def scope(folder: Path) -> str:
-    """The name under which a sweep, or a single run, keeps its things apart in a cloud.
-
-    Args:
-        folder: of the sweep or the run; two folders of one name, also on two machines, give two scopes.
-    """
-    folder = folder.absolute()
-    digest = hashlib.sha256(f"{socket.gethostname()}:{folder}".encode()).hexdigest()[:8]
-    name = re.sub(r"[^a-z0-9]+", "-", f"{folder.parent.name}-{folder.name}".lower()).strip("-")
-    return f"{name[-32:].strip('-')}-{digest}"

@@ -16,7 +16,7 @@ from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.results import fetch
 from flowerexp.journal import DONE, Journal, State
-from flowerexp.orchestrate import Found, preflight, scope
+from flowerexp.orchestrate import Found, preflight
 from flowerexp.orchestrate.home import bring_home
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.run import Sweep, SweepRecorder, planned_runs
@@ -143,7 +143,7 @@ def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State) -
 
 def _output(run: PlannedRun, folder: Path) -> str:
     """Where a run's job wrote its results."""
-    return backend(run.config["cluster"]).output(run.folder, scope(folder))
+    return backend(run.config["cluster"]).output(run.folder, Journal(folder).scope())
 
 
 def _clear(run: PlannedRun, folder: Path) -> None:

@@ -145,7 +145,7 @@ class Serverless(_Cloud):
         if self.cluster["container"] is None and self.cluster["packages"] == "stage":
             self._staged = self._packages(requires, python_of(self.cluster["runtime_version"]), archive=True)
         self._opened = True
-        life.tell("running", {"name": cluster_name(scope, self.cluster)})
+        life.tell("running", {"name": cluster_name(scope, self.cluster), "scope": scope})
 
     def submit(self, files: JobFiles) -> Batch:
         """See `Backend.submit`."""
@@ -162,4 +162,4 @@ class Serverless(_Cloud):
     def close(self, scope: str, life: Life) -> None:
         """See `Backend.close`: a batch that has ended costs nothing."""
         if self._opened is not False:
-            life.tell("deleted", {"name": cluster_name(scope, self.cluster)})
+            life.tell("deleted", {"name": cluster_name(scope, self.cluster), "scope": scope})

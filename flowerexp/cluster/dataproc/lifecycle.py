@@ -53,7 +53,7 @@ class Lifecycle:
     def _tell(self, state: str, message: str = "", **further: str) -> None:
         self._told = state
         place = {"project": self._clients.project, "region": self._clients.region}
-        self._life.tell(state, {"name": self._name, **place, **further}, message)
+        self._life.tell(state, {"name": self._name, "scope": self._scope, **place, **further}, message)
 
     def _explained(self, error: BaseException, doing: str) -> ClusterError:
         place = {"project": self._clients.project, "region": self._clients.region}

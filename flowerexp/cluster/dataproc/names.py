@@ -47,7 +47,7 @@ def request_id(name: str) -> str:
 
 
 def owner() -> str:
-    """Whose clusters they are: the user and machine, as a label can say it."""
+    """Who created them, on which machine, as a label can say it; what belongs to a sweep is known by its scope."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, in a container
