@@ -1,7 +1,7 @@
 """`flowerexp cleanup [overrides]`: delete what is left of ours in the cloud.
 
-Ours is what belongs to a sweep or run whose folder is below our home, on whichever machine that was started and wherever
-the folder lay then; and, where no such folder is here, what this user created on this machine.
+Ours is what belongs to a sweep or run whose folder is below our home, on whichever machine that was started, and
+wherever the folder lay then; and, where no such folder is here, what this user created on this machine.
 """
 
 from __future__ import annotations

@@ -27,15 +27,15 @@ _IMAGE_PYTHON = "3.11"  # of images 2.2, 2.3 and 3.0
 
 
 @functools.cache
-def _check(project: str, region: str) -> None:
-    """Ask Dataproc something harmless, once: are there credentials, permission, and the service itself?
+def _check(project: str, region: str, bucket: str) -> None:
+    """Ask Google something harmless, once: are there credentials, permission, the service, and a bucket of ours?
 
     Raises:
         ClusterError: not so.
     """
     from flowerexp.cluster.dataproc.clients import Clients
     from flowerexp.cluster.dataproc.refusals import explained
-    from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
+    from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 
     try:
         clients = Clients(project, region)
@@ -45,6 +45,7 @@ def _check(project: str, region: str) -> None:
         raise explained(
             error, f"asking Dataproc in project {project}", {"project": project, "region": region}
         ) from error
+    Bucket(clients, bucket).check()
 
 
 class _Cloud:
@@ -59,7 +60,7 @@ class _Cloud:
 
     def check(self) -> None:
         """See `Backend.check`."""
-        _check(self.cluster["project"], self.cluster["region"])
+        _check(self.cluster["project"], self.cluster["region"], self.cluster["bucket"])
 
     def output(self, run_folder: Path, scope: str) -> str:
         """See `Backend.output`."""
