@@ -40,6 +40,7 @@ class State:
         starts: how often each run was started.
         started: when each run was started last, in epoch seconds.
         jobs: the submitted jobs: folder, handle, and the runs they carry.
+        intended: the same of those that were about to be submitted, and may have been; by their folder.
         clusters: the last that was told of each cluster: state, handle and config; by its name.
         billed: for each cluster that was created, its config under `cluster`, and the epoch seconds at which it was
             `creating`, `running` and `deleted`, as far as it came.
@@ -53,6 +54,7 @@ class State:
     errors: dict[str, str] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    intended: dict[str, dict[str, Any]] = field(default_factory=dict)
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     billed: list[dict[str, Any]] = field(default_factory=list)
     started: dict[str, float] = field(default_factory=dict)
@@ -176,7 +178,10 @@ class Journal:
         state = State()
         for event in self._events():
             kind = event["event"]
-            if kind == "submitted":
+            if kind == "submitting":
+                state.intended[event["folder"]] = event
+            elif kind == "submitted":
+                state.intended.pop(event["folder"], None)
                 state.jobs.append(event)
             elif kind == "cluster":
                 state._cluster(event)

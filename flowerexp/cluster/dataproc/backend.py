@@ -118,6 +118,24 @@ class Dataproc(_Cloud):
 
         return jobs.submit(self._clients, self._bucket, self.cluster, cluster_name(files.scope, self.cluster), files)
 
+    def handle(self, folder: Path, scope: str) -> dict[str, Any]:
+        """See `Backend.handle`."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.handle(self._bucket, scope, folder, cluster_name(scope, self.cluster))
+
+    def running(self, scope: str) -> list[str]:
+        """See `Backend.running`."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.running(self._clients, scope, cluster_name(scope, self.cluster))
+
+    def arrived(self, handle: Mapping[str, Any]) -> bool:
+        """See `Backend.arrived`."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.arrived(self._clients, handle)
+
     def find(self, folder: Path, handle: dict[str, Any]) -> Job | None:
         """See `Backend.find`; a job that has ended well is found, too, since its results can be brought home."""
         from flowerexp.cluster.dataproc import jobs
@@ -154,6 +172,24 @@ class Serverless(_Cloud):
 
         return batches.submit(self._clients, self._bucket, self.cluster, self._staged, files)
 
+    def handle(self, folder: Path, scope: str) -> dict[str, Any]:
+        """See `Backend.handle`."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.handle(self._bucket, scope, folder)
+
+    def running(self, scope: str) -> list[str]:
+        """See `Backend.running`."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.running(self._clients, scope, cluster_name(scope, self.cluster))
+
+    def arrived(self, handle: Mapping[str, Any]) -> bool:
+        """See `Backend.arrived`."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.arrived(self._clients, handle)
+
     def find(self, folder: Path, handle: dict[str, Any]) -> Batch | None:
         """See `Backend.find`; a batch that has ended well is found, too, since its results can be brought home."""
         from flowerexp.cluster.dataproc import batches
@@ -161,6 +197,9 @@ class Serverless(_Cloud):
         return batches.find(self._clients, self._bucket, folder, handle)
 
     def close(self, scope: str, life: Life) -> None:
-        """See `Backend.close`: a batch that has ended costs nothing."""
+        """See `Backend.close`: a batch that has ended costs nothing, and one that has not is ended."""
         if self._opened is not False:
+            from flowerexp.cluster.dataproc import batches
+
+            batches.end(self._clients, self._bucket, scope, cluster_name(scope, self.cluster))
             life.tell("deleted", {"name": cluster_name(scope, self.cluster), "scope": scope})

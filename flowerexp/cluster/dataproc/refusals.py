@@ -70,7 +70,7 @@ def scrubbed(text: str) -> str:
 
 def message_of(error: BaseException) -> str:
     """What an error of Google's libraries says, in one line."""
-    error = _last(error)
+    error = last_attempt(error)
     text = error.message if isinstance(error, exceptions.GoogleAPICallError) else str(error)
     return scrubbed(_CALLED.sub("", " ".join(str(text).split())))
 
@@ -90,10 +90,10 @@ class StockOutError(ClusterError):
     """A zone has no machines left; another one may have."""
 
 
-def _last(error: BaseException) -> BaseException:
+def last_attempt(error: BaseException) -> BaseException:
     """What went wrong at the last attempt of a call that was tried again, as google.api_core has it."""
     if isinstance(error, exceptions.RetryError) and error.cause is not None:
-        return _last(error.cause)
+        return last_attempt(error.cause)
     if isinstance(error, InvalidResponse):
         found: BaseException = exceptions.from_http_response(error.response)
         return found
@@ -114,7 +114,7 @@ def explained(error: BaseException, doing: str, place: Mapping[str, Any]) -> Clu
         doing: what was being done, such as ``creating cluster x``.
         place: `project` and `region`.
     """
-    doing, error = f"{doing}{_tried(error)}", _last(error)
+    doing, error = f"{doing}{_tried(error)}", last_attempt(error)
     if is_quota(error):
         return _quota(error, doing)
     if is_stock_out(error):

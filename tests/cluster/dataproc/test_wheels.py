@@ -187,7 +187,9 @@ class TestStage:
         made.open(SCOPE, OWN, life)
         self.exchange(google, "packages.tar.gz", b"planted")
         dataproc("serverless", "cluster.packages=stage").open(SCOPE, OWN, life)
-        contents = [blob.download_as_bytes() for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/")]
+        contents = [
+            blob.download_as_bytes() for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/")
+        ]
         assert contents
         before = [blob.generation for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/")]
         dataproc("serverless", "cluster.packages=stage").open(SCOPE, OWN, life)
