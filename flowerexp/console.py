@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from flowerexp.escape import printable
@@ -43,8 +43,9 @@ class Screen:
         self._stream = stream or sys.stderr
 
     def say(self, text: str) -> None:
-        """Print a line of progress."""
-        print(printable(text), file=self._stream, flush=True)
+        """Print a line of progress; a terminal that was closed does not end what is shown on it."""
+        with suppress(OSError):
+            print(printable(text), file=self._stream, flush=True)
 
     def warn(self, text: str) -> None:
         """Print a warning, in one line."""

@@ -1,7 +1,8 @@
 """The journal of a sweep: an append-only record of what was planned, submitted, finished and lost; resume reads it.
 
 A sweep's folder holds `plan.json`, written whole before anything starts, and `journal.jsonl`, a line an event. A line
-is written at once and flushed to disk, so what it says survives the launcher, and a torn last line is no line.
+is written at once and flushed to disk, so what it says survives the launcher, and a torn last line is no line. The
+first line names the sweep's scope, a random id by which its clusters and jobs are known, wherever its folder lies.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +40,7 @@ class State:
         starts: how often each run was started.
         started: when each run was started last, in epoch seconds.
         jobs: the submitted jobs: folder, handle, and the runs they carry.
+        intended: the same of those that were about to be submitted, and may have been; by their folder.
         clusters: the last that was told of each cluster: state, handle and config; by its name.
         billed: for each cluster that was created, its config under `cluster`, and the epoch seconds at which it was
             `creating`, `running` and `deleted`, as far as it came.
@@ -51,6 +54,7 @@ class State:
     errors: dict[str, str] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    intended: dict[str, dict[str, Any]] = field(default_factory=dict)
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     billed: list[dict[str, Any]] = field(default_factory=list)
     started: dict[str, float] = field(default_factory=dict)
@@ -140,6 +144,25 @@ class Journal:
             raise DataError(f"{self.folder} holds no sweep", hint=hint) from error
         return plan
 
+    def scope(self) -> str:
+        """The id of the sweep, or single run, in the folder; it gets one when there is none yet.
+
+        It is random, so that neither another host's name nor another place of the folder changes it.
+        """
+        known = self.known_scope()
+        if known is None:
+            known = secrets.token_hex(8)
+            self.append("scope", scope=known)
+        return known
+
+    def known_scope(self) -> str | None:
+        """The id that the journal holds; None if it holds none. What was told of a cluster names it, too."""
+        try:
+            with (self.folder / JOURNAL).open(encoding="utf-8", errors="replace") as lines:
+                return next((found for found in map(_scope_in, lines) if found), None)
+        except FileNotFoundError:
+            return None
+
     def append(self, event: str, **content: Any) -> None:
         """Add an event; it is on disk when this returns."""
         line = json.dumps({"event": event, "at": round(time.time(), 3), **content}, separators=(",", ":")) + "\n"
@@ -155,7 +178,10 @@ class Journal:
         state = State()
         for event in self._events():
             kind = event["event"]
-            if kind == "submitted":
+            if kind == "submitting":
+                state.intended[event["folder"]] = event
+            elif kind == "submitted":
+                state.intended.pop(event["folder"], None)
                 state.jobs.append(event)
             elif kind == "cluster":
                 state._cluster(event)
@@ -195,4 +221,15 @@ class Journal:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            self.scope()
             yield
+
+
+def _scope_in(line: str) -> str | None:
+    """The scope that a line of a journal names, if it does."""
+    try:
+        event = json.loads(line)
+        found = event.get("scope") or event.get("handle", {}).get("scope")
+    except (ValueError, AttributeError):  # damaged
+        return None
+    return found if isinstance(found, str) else None

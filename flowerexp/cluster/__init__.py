@@ -116,12 +116,32 @@ class Backend(Protocol):
         """
         ...
 
+    def handle(self, folder: Path, scope: str) -> dict[str, Any]:
+        """What will find the job of a folder, as JSON can hold it: written down before the job is submitted."""
+        ...
+
     def submit(self, files: JobFiles) -> Submission:
-        """Start a job; returns while it runs."""
+        """Start a job; returns while it runs. A second one of the same scope and folder is the first one."""
+        ...
+
+    def running(self, scope: str) -> list[str]:
+        """The ids, as in their handles, of the scope's jobs that run on this cluster, whoever submitted them.
+
+        Raises:
+            ClusterError: the cloud does not say.
+        """
+        ...
+
+    def arrived(self, handle: Mapping[str, Any]) -> bool:
+        """Does the cluster know the job of this handle? One that it does not may still be on its way.
+
+        Raises:
+            ClusterError: the cloud does not say.
+        """
         ...
 
     def find(self, folder: Path, handle: dict[str, Any]) -> Submission | None:
-        """A job that another process submitted, by its folder and handle; None if it runs no longer."""
+        """A job that another process submitted, by its folder and either handle; None if it runs no longer."""
         ...
 
     def close(self, scope: str, life: Life) -> None:
@@ -134,7 +154,10 @@ class Backend(Protocol):
 
 
 class Standing:
-    """A cluster that is there already, and sees the folders of this machine: nothing to open, close or fetch."""
+    """A cluster that is there already, and sees the folders of this machine: nothing to open, close or fetch.
+
+    Its jobs are children of the launcher, so that none is ever on its way.
+    """
 
     def output(self, run_folder: Path, scope: str) -> str:
         """See `Backend.output`: the run's own folder."""
@@ -142,6 +165,18 @@ class Standing:
 
     def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
         """See `Backend.open`."""
+
+    def handle(self, folder: Path, scope: str) -> dict[str, Any]:
+        """See `Backend.handle`."""
+        return {"token": f"{scope}/{folder.name}"}
+
+    def running(self, scope: str) -> list[str]:
+        """See `Backend.running`: those of the journal are all that there are."""
+        return []
+
+    def arrived(self, handle: Mapping[str, Any]) -> bool:
+        """See `Backend.arrived`."""
+        return True
 
     def close(self, scope: str, life: Life) -> None:
         """See `Backend.close`."""

@@ -21,6 +21,8 @@ from flowerexp.errors import MachineError, from_os_error
 from flowerexp.workload import slots
 
 _STOP_SECONDS = 5.0
+TOKEN = "FLOWEREXP_JOB"
+"""The variable by which a job's process is found whose launcher was killed before it could note the process."""
 
 # The JVM schedules tasks that Python works on, for seconds or minutes: compiling it hard, or collecting its garbage on
 # all cores, costs more than it gains, and would take place beside the measurements.
@@ -157,7 +159,7 @@ class SparkSubmit(Standing):
         """See `Backend.submit`."""
         plain = submitted.with_plain_names(files)
         (plain.folder / "events").mkdir(parents=True, exist_ok=True)
-        variables = self.environment(plain)
+        variables = self.environment(plain) | {TOKEN: self.handle(files.folder, files.scope)["token"]}
         submitted.write_properties(plain.folder, self.properties(plain))
         command = [str(Path(variables["SPARK_HOME"]) / "bin" / "spark-submit"), *self.options]
         command += ["--properties-file", str(plain.folder / submitted.PROPERTIES), "--py-files", str(plain.bundle)]
@@ -181,6 +183,9 @@ class SparkSubmit(Standing):
 
     def find(self, folder: Path, handle: dict[str, Any]) -> LocalSubmission | None:
         """See `Backend.find`: a process of that number counts only if it started when the job did."""
+        if "token" in handle:
+            pid = _leader_with(handle["token"])
+            return LocalSubmission(pid, folder / "driver.log") if pid else None
         submission = LocalSubmission(handle["pid"], folder / "driver.log")
         return submission if _start_time(handle["pid"]) == handle["start_time"] else None
 
@@ -210,6 +215,17 @@ def _start_time(pid: int) -> int | None:
     """When a process started, in clock ticks since boot (proc(5), field 22); None if there is none, or a zombie."""
     fields = _stat(pid)
     return int(fields[19]) if fields else None
+
+
+def _leader_with(token: str) -> int | None:
+    """The process that leads a session and has a job's token in its environment; None if there is none."""
+    wanted = f"{TOKEN}={token}".encode()
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal() and _stat(path.name)[3:4] == [path.name]:
+            with contextlib.suppress(OSError):  # another user's, or it has just ended
+                if wanted in (path / "environ").read_bytes().split(b"\0"):
+                    return int(path.name)
+    return None
 
 
 def _session(leader: int) -> list[int]:

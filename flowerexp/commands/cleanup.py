@@ -1,4 +1,8 @@
-"""`flowerexp cleanup [overrides]`: delete what is left of ours in the cloud."""
+"""`flowerexp cleanup [overrides]`: delete what is left of ours in the cloud.
+
+Ours is what belongs to a sweep or run whose folder is below our home, on whichever machine that was started, and
+wherever the folder lay then; and, where no such folder is here, what this user created on this machine.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ class _Cleanup:
     Args:
         config: it says where.
         dry_run: only say what would be deleted.
-        everyone: not only what this user created on this machine.
+        everyone: not only what is ours.
     """
 
     def __init__(self, config: Mapping[str, Any], dry_run: bool, everyone: bool) -> None:
@@ -47,6 +51,7 @@ class _Cleanup:
         self._everyone = everyone
         self._there: Leftovers = leftovers(config)
         self._bucket = f"gs://{config['gcp']['bucket']}"
+        self._folders = sweeps(Path(config["home"]))
 
     def run(self, bucket: bool) -> int:
         """Delete clusters and batches first, then what was staged for them, then the bucket."""
@@ -74,14 +79,16 @@ class _Cleanup:
     def _own(self, one: Resource) -> bool:
         from flowerexp.cluster.dataproc.names import owner
 
-        return self._everyone or one.owner == owner()
+        return self._everyone or one.scope in self._folders or one.owner == owner()
 
     def _to_go(self, one: Resource) -> bool:
         return self._own(one) and one.scope not in _running(Path(self._config["home"]))
 
     def _why(self, one: Resource) -> str:
         if not self._own(one):
-            return f"created by {one.owner or 'somebody else'}; --everyone deletes it, too"
+            home = self._config["home"]
+            nowhere = f"created by {one.owner or 'somebody else'}, and the folder of its sweep is not below {home}"
+            return f"{nowhere}; name the home that it is in (home=FOLDER), or delete it all the same with --everyone"
         return "its sweep runs: stop that first" if not self._to_go(one) else "it could not be deleted"
 
     def _delete(self, one: Resource) -> bool:

@@ -54,7 +54,7 @@ def table(resources: Iterable[Resource], config: Mapping[str, Any]) -> str:
     rows = [["name", "kind", "state", "sweep or run", "owner", "age", "$/hour", "folder"]]
     for one in resources:
         age = datetime.timedelta(seconds=int(time.time() - one.created_at))
-        folder = str(folders.get(one.scope, ""))
+        folder = str(folders.get(one.scope, "not here"))
         rows.append([one.name, one.kind, one.state, one.scope, one.owner, str(age), _price(one, config), folder])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
@@ -74,7 +74,8 @@ def _price(resource: Resource, config: Mapping[str, Any]) -> str:
 
 
 def sweeps(home: Path) -> dict[str, Path]:
-    """The folders of sweeps and runs below a home, by their scope."""
-    from flowerexp.orchestrate.events import scope
+    """The folders of sweeps and runs below a home, by the scope that their journal holds."""
+    from flowerexp.journal import Journal
 
-    return {scope(folder): folder for folder in home.glob("outputs/*/*") if folder.is_dir()}
+    known = ((Journal(folder).known_scope(), folder) for folder in home.glob("outputs/*/*") if folder.is_dir())
+    return {scope: folder for scope, folder in known if scope}

@@ -14,7 +14,7 @@ from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import Journal
 from flowerexp.orchestrate.batch import Batch
-from flowerexp.orchestrate.events import Found, scope
+from flowerexp.orchestrate.events import Found
 from flowerexp.orchestrate.home import RECORD, Result
 from flowerexp.orchestrate.ledger import Bill, Ledger
 from flowerexp.orchestrate.limit import TimeLimit
@@ -22,7 +22,7 @@ from flowerexp.orchestrate.preflight import preflight
 from flowerexp.orchestrate.settle import settle
 from flowerexp.plan import plan
 
-__all__ = ["RECORD", "Batch", "Bill", "Found", "Ledger", "Result", "TimeLimit", "preflight", "run", "scope", "settle"]
+__all__ = ["RECORD", "Batch", "Bill", "Found", "Ledger", "Result", "TimeLimit", "preflight", "run", "settle"]
 
 
 def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[str, Any] | None = None) -> Result:

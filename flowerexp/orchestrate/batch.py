@@ -11,7 +11,7 @@ from typing import Any
 
 from flowerexp.cluster import backend
 from flowerexp.console import Listener, Screen
-from flowerexp.errors import BudgetError
+from flowerexp.errors import BudgetError, FlowerexpError, JobError
 from flowerexp.orchestrate.drive import Drive, drives
 from flowerexp.orchestrate.events import Event, Found, Recorder
 from flowerexp.orchestrate.home import Result, bring_home, record
@@ -203,10 +203,10 @@ class Batch:
         if self._recorder and event.message == "stopped" and not aborted:
             self._recorder.lost(run, self._ended_by or "stopped")
             return
-        tail = [event.message] if event.message else event.tail
-        if self._limit and aborted:
-            tail = [str(self._limit)]
-        result = bring_home(run, self._started_at, event.exit_code, tail)
+        refusal = event.message if isinstance(event.message, FlowerexpError) else None
+        if event.message == "stopped":
+            refusal = JobError(str(self._limit) if aborted else "it was stopped before it had results")
+        result = bring_home(run, self._started_at, event.exit_code, event.tail, refusal)
         if self._recorder:
             self._recorder.lost(run, str(result.error))
         self._tell(result, listener, deliver)

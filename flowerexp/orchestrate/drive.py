@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.cluster import Submission, backend
-from flowerexp.errors import FlowerexpError, StoppedError, from_os_error
+from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_error
 from flowerexp.job.follow import follow
 from flowerexp.job.ship import ship
-from flowerexp.orchestrate.events import Event, Found, Keeper, scope
+from flowerexp.journal import Journal
+from flowerexp.orchestrate.events import Event, Found, Keeper
 from flowerexp.orchestrate.watch import Watch, keep_log
 from flowerexp.plan import Plan, PlannedJob, PlannedRun
 
@@ -28,7 +29,7 @@ class Drive(threading.Thread):
         scope: the name of the sweep or run that the cluster belongs to.
         jobs: what to run.
         folder: where each job gets a folder of its own, named by `names`.
-        names: the folders' names.
+        names: the folders' names, below `folder`.
         events: where what happens is told.
         found: jobs of this cluster that are already running.
         keeper: who writes down what becomes of the cluster; None for nobody.
@@ -86,7 +87,7 @@ class Drive(threading.Thread):
         try:
             self._run()
         except Exception as error:  # a mistake of ours must not end the thread unseen: its runs would be waited for
-            self._events.put(Event("refused", self._waiting(), f"{type(error).__name__}: {error}"))
+            self._events.put(Event("refused", self._waiting(), JobError(f"{type(error).__name__}: {error}")))
             self._events.put(Event("warning", (), "".join(traceback.format_exception(error))))
         finally:
             self._close()
@@ -101,13 +102,15 @@ class Drive(threading.Thread):
             self._events.put(Event("lost", self.runs, "stopped"))
             return
         except FlowerexpError as error:
-            self._events.put(Event("refused", self.runs, str(error)))
+            self._events.put(Event("refused", self.runs, error))
             return
         for number, found in enumerate(self._found):
-            rest = self._follow(found.submission, list(found.runs))
+            rest, name = list(found.runs), found.name
+            if found.submission:
+                rest = self._follow(found.submission, rest)
+                name = _unused(self._folder, f"rest{number}")
             if rest:  # which that job did not come to
-                job = PlannedJob(self.cluster, rest[0].config["entrypoint"]["script"], rest)
-                self._run_job(job, f"jobs/{int(time.time())}-rest{number}")
+                self._run_job(PlannedJob(self.cluster, rest[0].config["entrypoint"]["script"], rest), name)
         for job, name in self._jobs:
             self._run_job(job, name)
 
@@ -131,15 +134,18 @@ class Drive(threading.Thread):
         attempt = 0
         while remaining and not self._stopping.is_set():
             attempt += 1
-            folder = self._folder / (name if attempt == 1 else f"{name}-{attempt}")
+            place = name if attempt == 1 else f"{name}-{attempt}"
+            folder = self._folder / place
             try:
                 files = ship(job, remaining, folder, self._scope, self._backend)
+                if self._keeper:  # if we die in the call that follows, the journal knows
+                    self._keeper.submitting(remaining, place, self._backend.handle(folder, self._scope))
                 submission = self._backend.submit(files)
             except (FlowerexpError, OSError) as error:
-                text = str(from_os_error(error, "submitting:")) if isinstance(error, OSError) else str(error)
-                self._events.put(Event("refused", remaining, text))
+                refusal = from_os_error(error, "submitting:") if isinstance(error, OSError) else error
+                self._events.put(Event("refused", remaining, refusal))
                 return
-            self._events.put(Event("submitted", remaining, {"folder": str(folder), "handle": submission.handle}))
+            self._events.put(Event("submitted", remaining, {"folder": place, "handle": submission.handle}))
             before = len(remaining)
             remaining = self._follow(submission, remaining)
             if len(remaining) == before:
@@ -174,6 +180,14 @@ class Drive(threading.Thread):
         return [run for run in remaining if run not in lost]
 
 
+def _unused(folder: Path, name: str) -> str:
+    """A folder for a job below a sweep's that no job had before, wherever the clock stands."""
+    now = int(time.time())
+    while (folder / "jobs" / f"{now}-{name}").exists():
+        now += 1
+    return f"jobs/{now}-{name}"
+
+
 def drives(
     plan: Plan,
     folder: Path,
@@ -203,10 +217,11 @@ def drives(
         of(one.cluster)[2].append(one)
     for place, job in enumerate(plan.jobs):
         of(job.cluster)[1].append(place)
+    scope = Journal(folder).scope()
     made = []
     for cluster, places, running in clusters.values():
         # A job's name is its identity in a cloud: one that is submitted when a sweep is resumed has another.
-        names = [f"jobs/{int(time.time())}-{place}" if keeper else "job" for place in places]
+        names = [_unused(folder, str(place)) if keeper else "job" for place in places]
         own = [plan.jobs[place] for place in places]
-        made.append(Drive(cluster, scope(folder), own, folder, names, events, running, keeper))
+        made.append(Drive(cluster, scope, own, folder, names, events, running, keeper))
     return made

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from flowerexp.cluster import Submission
@@ -24,8 +20,8 @@ class Event:
             (the job ended without them), `refused` (the job could not be submitted), `warning`, or `closed` (the last
             event of a drive).
         runs: the runs that it is about.
-        message: the progress message, the submission's handle, the cluster's state, the error's text, or the drive
-            that closed.
+        message: the progress message, the submission's handle, the cluster's state, the error that it was refused with,
+            or the drive that closed.
         exit_code: of the job that ended.
         tail: the last lines that the job printed.
     """
@@ -39,10 +35,18 @@ class Event:
 
 @dataclass(frozen=True)
 class Found:
-    """A job that outlived its launcher: it is followed, not started again."""
+    """A job of an earlier launcher.
 
-    submission: Submission
+    Attributes:
+        submission: of the job, which is followed, not started again; None for one whose submission nobody knows to have
+            arrived: it is submitted again, in the same folder, so that it is the same job should it still arrive.
+        runs: those of its runs that have not ended.
+        name: its folder's.
+    """
+
+    submission: Submission | None
     runs: Sequence[PlannedRun]
+    name: str
 
     @property
     def cluster(self) -> Mapping[str, Any]:
@@ -52,10 +56,14 @@ class Found:
 
 
 class Keeper(Protocol):
-    """Who writes down, at once, what becomes of a cluster."""
+    """Who writes down, at once, what becomes of a cluster, and what is about to be submitted to it."""
 
     def cluster(self, state: str, config: Mapping[str, Any], handle: Mapping[str, Any]) -> None:
         """A cluster is `creating`, `running`, `deleting` or `deleted`; called from the threads of the drives."""
+        ...
+
+    def submitting(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
+        """A job is about to be submitted; called from the threads of the drives, before the call that submits it."""
         ...
 
 
@@ -77,15 +85,3 @@ class Recorder(Keeper, Protocol):
     def lost(self, run: PlannedRun, reason: str) -> None:
         """A run's job ended without its results."""
         ...
-
-
-def scope(folder: Path) -> str:
-    """The name under which a sweep, or a single run, keeps its things apart in a cloud.
-
-    Args:
-        folder: of the sweep or the run; two folders of one name, also on two machines, give two scopes.
-    """
-    folder = folder.absolute()
-    digest = hashlib.sha256(f"{socket.gethostname()}:{folder}".encode()).hexdigest()[:8]
-    name = re.sub(r"[^a-z0-9]+", "-", f"{folder.parent.name}-{folder.name}".lower()).strip("-")
-    return f"{name[-32:].strip('-')}-{digest}"

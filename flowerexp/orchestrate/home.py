@@ -35,7 +35,9 @@ class Result:
     error: FlowerexpError | None
 
 
-def bring_home(run: PlannedRun, submitted_at: float, exit_code: int, tail: Sequence[str]) -> Result:
+def bring_home(
+    run: PlannedRun, submitted_at: float, exit_code: int, tail: Sequence[str], refusal: FlowerexpError | None = None
+) -> Result:
     """Read, analyse, record and log one run that has ended.
 
     Args:
@@ -43,14 +45,19 @@ def bring_home(run: PlannedRun, submitted_at: float, exit_code: int, tail: Seque
         submitted_at: epoch seconds; when a run has no start time of its own, it counts from here.
         exit_code: its job's, for results that are missing.
         tail: the last lines that the job printed, likewise.
+        refusal: why there was no job, or why it was stopped; its results are not looked for then.
 
     Returns:
         The result. Whatever goes wrong here is in its `error`; what was measured stays in the run's folder.
     """
-    outcome = read_outcome(run.folder / "results", exit_code, tail)
-    error: FlowerexpError | None = None
-    if outcome.error:
-        hint = outcome.hint if outcome.where or outcome.hint else f"see {run.folder / 'job' / 'driver.log'}"
+    error = refusal
+    if refusal:
+        outcome = Outcome("failed", refusal.problem, refusal.where, refusal.hint)
+    else:
+        outcome = read_outcome(run.folder / "results", exit_code, tail)
+    if outcome.error and not error:
+        log = run.folder / "job" / "driver.log"
+        hint = f"see {log}" if log.exists() and not (outcome.where or outcome.hint) else outcome.hint
         error = JobError(outcome.error, where=outcome.where, hint=hint)
     found = None
     try:

@@ -11,11 +11,16 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupt:
-    """While it is entered, the first SIGINT or SIGTERM is remembered; a second one acts as it always does."""
+    """While it is entered, the first SIGINT, SIGTERM or SIGHUP is remembered; a second one acts as it always does.
+
+    A terminal that is closed sends SIGHUP more than once, by its kernel and its shell: once it came, further ones are
+    ignored to the end of the process, which has clusters to delete. One that is ignored from the start, as under nohup,
+    stays so.
+    """
 
     def __init__(self) -> None:
         self._came = False
@@ -23,7 +28,8 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._remember) for number in _SIGNALS}
+            heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._remember) for number in heard}
         return self
 
     def __exit__(
@@ -40,9 +46,12 @@ class Interrupt:
         if self._came:
             raise KeyboardInterrupt
 
-    def _remember(self, _number: int, _frame: FrameType | None) -> None:
+    def _remember(self, number: int, _frame: FrameType | None) -> None:
         self._came = True
+        hung_up = number == signal.SIGHUP
         self._restore()
+        if hung_up:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

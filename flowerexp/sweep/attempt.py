@@ -50,7 +50,8 @@ class Attempts:
     def stop_found(self) -> None:
         """Stop those whose turn did not come: of code that has changed since, and now would not ask for them."""
         for one in self._found:
-            one.submission.stop()
+            if one.submission:
+                one.submission.stop()
 
     def known(self, run: PlannedRun) -> tuple[index.Finished, float] | None:
         """A finished run of an earlier time, of the same config, code and data, with its seconds; None without one."""
@@ -87,7 +88,8 @@ class Attempts:
                 self._afford(run, deliver)
             self._sweep.batch(deliver, [] if own else [run], own, limit)
         self._found = [one for one in self._found if one not in own]
-        before = sum(run.folder.name in job["runs"] for job in state.jobs) - len(own)
+        before = sum(run.folder.name in job["runs"] for job in state.jobs)
+        before -= sum(one.submission is not None for one in own)
         return self._ended(run, limit, before)
 
     def _ended(self, run: PlannedRun, limit: TimeLimit | None, before: int) -> Ended:

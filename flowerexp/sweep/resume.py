@@ -11,12 +11,13 @@ from typing import Any
 
 from flowerexp import storage, tracking
 from flowerexp.cluster import backend
+from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.results import fetch
 from flowerexp.journal import DONE, Journal, State
-from flowerexp.orchestrate import Found, preflight, scope
+from flowerexp.orchestrate import Found, preflight
 from flowerexp.orchestrate.home import bring_home
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.run import Sweep, SweepRecorder, planned_runs
@@ -56,7 +57,8 @@ def resume(folder: Path, screen: Screen, changed_code: bool = False, budget: flo
         aside = _smoke_runs(runs, search)
         _bring_home_unseen(journal, [*runs, *aside], state)
         state = journal.read()
-        found = _running(state, [*runs, *aside])
+        _refuse_unknown(journal, state, [*runs, *aside])
+        found = _running(journal.folder, state, [*runs, *aside])
         followed = {run.folder.name for one in found for run in one.runs}
         missing, open_aside = (
             [run for run in some if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed]
@@ -114,24 +116,47 @@ def _same_code(runs: list[PlannedRun]) -> None:
             )
 
 
-def _running(state: State, runs: list[PlannedRun]) -> list[Found]:
-    """Jobs of the sweep that outlived their launcher, each with those of its runs that have not ended."""
-    by_name = {run.folder.name: run for run in runs}
+def _running(folder: Path, state: State, runs: list[PlannedRun]) -> list[Found]:
+    """Jobs of the sweep that outlived their launcher, each with those of its runs that have not ended.
+
+    The launcher may have died while it submitted one: that one may have arrived, or may arrive yet.
+    """
+    waiting = {run.folder.name: run for run in runs if state.runs.get(run.folder.name) not in (*DONE, "lost")}
     found = []
-    for job in state.jobs:
-        waiting = [by_name[name] for name in job["runs"] if state.runs.get(name) not in (*DONE, "lost")]
-        if not waiting:
+    for job in reversed([*state.jobs, *state.intended.values()]):  # a run belongs to the last job that carried it
+        carried = [waiting.pop(name) for name in job["runs"] if name in waiting]
+        if not carried:
             continue
-        submission = backend(waiting[0].config["cluster"]).find(Path(job["folder"]), job["handle"])
-        if submission:
-            found.append(Found(submission, waiting))
-    return found
+        cluster = backend(carried[0].config["cluster"])
+        submission = cluster.find(folder / job["folder"], job["handle"])
+        if submission or (job["folder"] in state.intended and not cluster.arrived(job["handle"])):
+            found.append(Found(submission, carried, job["folder"]))
+    return found[::-1]
+
+
+def _refuse_unknown(journal: Journal, state: State, runs: list[PlannedRun]) -> None:
+    """Start nothing beside a job of the sweep that its journal does not know.
+
+    Raises:
+        DataError: there is one: another copy of the folder is at work, or lines of the journal are lost.
+    """
+    known = {one for job in (*state.jobs, *state.intended.values()) for one in map(str, job["handle"].values())}
+    alive = [event["cluster"] for event in state.clusters.values() if event["state"] != "deleted"]
+    clusters = {str(run.config["cluster"]): dict(run.config["cluster"]) for run in runs} if alive else {}
+    for cluster in clusters.values():
+        if redacted(cluster) not in alive:
+            continue
+        for name in backend(cluster).running(journal.scope()):
+            if name not in known:
+                problem = f"a job of this sweep runs that its journal does not know: {name}"
+                hint = "is another copy of the folder at work? Wait for the job, or cancel it, then resume"
+                raise DataError(f"{problem}, in project {cluster['project']}", where=str(journal.folder), hint=hint)
 
 
 def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State) -> None:
     """Runs that ended while no launcher looked: their results are there, and need not be measured again."""
     recorder = SweepRecorder(journal)
-    submitted = {name for job in state.jobs for name in job["runs"]}
+    submitted = {name for job in (*state.jobs, *state.intended.values()) for name in job["runs"]}
     for run in runs:
         if state.runs.get(run.folder.name) in DONE or run.folder.name not in submitted:
             continue
@@ -143,7 +168,7 @@ def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State) -
 
 def _output(run: PlannedRun, folder: Path) -> str:
     """Where a run's job wrote its results."""
-    return backend(run.config["cluster"]).output(run.folder, scope(folder))
+    return backend(run.config["cluster"]).output(run.folder, Journal(folder).scope())
 
 
 def _clear(run: PlannedRun, folder: Path) -> None:

@@ -212,6 +212,11 @@ class SweepRecorder:
         names = [run.folder.name for run in runs]
         self._journal.append("submitted", folder=folder, handle=handle, runs=names)
 
+    def submitting(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
+        """See `Keeper.submitting`."""
+        names = [run.folder.name for run in runs]
+        self._journal.append("submitting", folder=folder, handle=handle, runs=names)
+
     def cluster(self, state: str, config: Mapping[str, Any], handle: Mapping[str, Any]) -> None:
         """See `Recorder.cluster`."""
         self._journal.append("cluster", state=state, handle=handle, cluster=redacted(dict(config)))

@@ -82,9 +82,28 @@ class Servers:
             client_options={"api_endpoint": self.storage_host},
         )
 
-    def bucket(self, name: str) -> Any:
-        """A new bucket."""
-        return self.storage().create_bucket(name)
+    def bucket(self, name: str, project: str | None = None) -> Any:
+        """A new bucket, of our project or another one."""
+        return self.storage().create_bucket(name, project=project)
+
+    def fail_storage(self, method: str, path: str, status: int, message: str = "by order", *, times: int = 1) -> None:
+        """Let the next requests to Cloud Storage fail.
+
+        Args:
+            method: such as `POST`, or `*` for any.
+            path: a regular expression for what the URL holds behind the host.
+            status: of HTTP, such as 503.
+            message: what it says.
+            times: how many requests; -1 for all from now on.
+        """
+        fault = {"method": method, "path": path, "status": status, "message": message, "times": times}
+        self._storage("faults", "POST", json.dumps(fault).encode())
+
+    def _storage(self, path: str, method: str = "GET", content: bytes | None = None) -> None:
+        request = urllib.request.Request(f"{self.storage_host}/{path}", content, method=method)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request):
+            pass
 
     def tell(self, verb: str, **arguments: Any) -> Any:
         """Ask the control service.
@@ -103,8 +122,8 @@ class Servers:
     def reset(self) -> None:
         """Forget everything, as if newly started; whatever runs is killed."""
         self.tell("reset")
-        with urllib.request.urlopen(f"{self.storage_host}/wipe"):
-            pass
+        self._storage("faults", "DELETE")
+        self._storage("wipe")
 
     def restart_dataproc(self) -> None:
         """Kill the service by SIGKILL and start it on the same ports; running jobs go on meanwhile."""

@@ -6,6 +6,7 @@ Beside the standard library it needs `packaging`, found by FAKE_SITE: it is star
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import json
 import os
 import re
@@ -103,7 +104,7 @@ def pip(arguments: list[str]) -> None:
     """`pip install`: what would be installed, or why not, in pip's words."""
     if arguments[:1] != ["install"]:
         return  # pip list, pip --version and the like
-    options, requirements = _parsed(arguments[1:])
+    options, requirements, hashes = _parsed(arguments[1:])
     offline = "--no-index" in options or os.environ.get("PIP_NO_INDEX")
     if not offline and not os.environ["FAKE_NETWORK"]:
         sys.stderr.write(
@@ -113,6 +114,7 @@ def pip(arguments: list[str]) -> None:
     for requirement in requirements:
         wheel = _wheel(requirement, options)
         if wheel is not None:
+            _check_hash(requirement, wheel, options, hashes)
             _installed(_modules([info.filename for info in zipfile.ZipFile(wheel).infolist()]))
         elif offline or not os.environ["FAKE_NETWORK"]:
             fail(
@@ -123,9 +125,22 @@ def pip(arguments: list[str]) -> None:
             _installed(_modules_of_this_machine(requirement))
 
 
-def _parsed(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+def _check_hash(requirement: str, wheel: Path, options: dict[str, list[str]], hashes: dict[str, str]) -> None:
+    """Refuse a wheel of another hash, or without one where all need theirs, in pip's words."""
+    expected, got = hashes.get(requirement, ""), hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if not expected and "--require-hashes" in options:
+        fail(f"ERROR: Hashes are required in --require-hashes mode, but they are missing: {requirement}")
+    if expected and expected != got:
+        fail(
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
+            f"    {requirement}:\n        Expected sha256 {expected}\n             Got        {got}"
+        )
+
+
+def _parsed(arguments: list[str]) -> tuple[dict[str, list[str]], list[str], dict[str, str]]:
     options: dict[str, list[str]] = {}
     requirements: list[str] = []
+    hashes: dict[str, str] = {}
     waiting = list(arguments)
     while waiting:
         word = waiting.pop(0)
@@ -139,8 +154,11 @@ def _parsed(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     for name in ("-r", "--requirement"):
         for file in options.get(name, []):
             lines = [line.partition("#")[0].strip() for line in Path(file).read_text().splitlines()]
-            requirements += [line.partition(" --hash")[0].rstrip(" \\") for line in lines if line]
-    return options, [each for each in requirements if not each.startswith("--hash")]
+            for line in filter(None, lines):
+                requirement, _, given = line.partition(" --hash=sha256:")
+                requirements.append(requirement)
+                hashes[requirement] = given
+    return options, requirements, hashes
 
 
 def _wheel(requirement: str, options: dict[str, list[str]]) -> Path | None:

@@ -8,6 +8,8 @@ What is patched, and why:
   runs under a lock, with the request's body read before; a slow client holds up nobody.
 - In memory it writes an index of all objects into itself at every change, which takes time in proportion to the number
   of objects: left out, nothing reads it.
+- It knows no projects: a bucket has the number of the one that it was created in, and that number can be asked for.
+- It never fails: POST /faults lets requests fail, as a test says.
 - It forgets what a bucket was created with: uniform access, public access prevention, lifecycle rules, location.
 - A PATCH of a bucket replaces a whole section such as `iamConfiguration`; Google merges, and null deletes.
 - It takes any name for a bucket; Google does not.
@@ -20,8 +22,10 @@ What is patched, and why:
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import threading
+import zlib
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -36,6 +40,8 @@ from gcp_storage_emulator.storage import Storage
 from tests.fakes.process import announce, end_with_parent
 
 _LOCK = threading.RLock()
+_FAULTS: list[dict[str, Any]] = []
+_API = "/storage/v1"
 _KEPT = (*buckets._WRITABLE_BUCKET_FIELDS, "autoclass", "hierarchicalNamespace", "rpo")
 # https://cloud.google.com/storage/docs/buckets#naming
 _BUCKET_NAME = re.compile(r"(?!goog)(?!.*google)[a-z0-9][-_a-z0-9.]{1,220}[a-z0-9]")
@@ -72,6 +78,40 @@ def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def project_number(project: str) -> int:
+    """The number of a project, which Google gives and never changes."""
+    return zlib.crc32(project.encode())
+
+
+def _service_account(request: Any, response: Any, storage: Any) -> None:
+    # https://cloud.google.com/storage/docs/json_api/v1/projects/serviceAccount/get
+    number = project_number(request.params["project"])
+    email = f"service-{number}@gs-project-accounts.iam.gserviceaccount.com"
+    response.json({"kind": "storage#serviceAccount", "email_address": email})
+
+
+def _arm(request: Any, response: Any, storage: Any) -> None:
+    """What a test told to go wrong: `{"method": ..., "path": a regular expression, "status": ..., "times": ...}`."""
+    _FAULTS.append(json.loads(request.data) if isinstance(request.data, bytes) else request.data)
+
+
+def _forget_faults(request: Any, response: Any, storage: Any) -> None:
+    _FAULTS.clear()
+
+
+def _failed(request: Any, response: Any) -> bool:
+    """Let a request fail if a test said so."""
+    for fault in _FAULTS:
+        if fault["method"] in (request.method, "*") and re.search(fault["path"], request._path):
+            fault["times"] -= 1
+            if not fault["times"]:
+                _FAULTS.remove(fault)
+            response.status = HTTPStatus(fault["status"])
+            response.json({"error": {"code": fault["status"], "message": fault["message"]}})
+            return True
+    return False
+
+
 def _insert_bucket(request: Any, response: Any, storage: Any) -> None:
     name = (request.data or {}).get("name", "")
     if not _BUCKET_NAME.fullmatch(name):
@@ -82,6 +122,7 @@ def _insert_bucket(request: Any, response: Any, storage: Any) -> None:
     buckets.insert(request, response, storage)
     if response.status == HTTPStatus.OK:
         bucket = merge(storage.get_bucket(name), _kept(request.data))
+        bucket["projectNumber"] = str(project_number(request.query["project"][0]))
         storage.create_bucket(name, bucket)
         response.json(bucket)
 
@@ -152,6 +193,8 @@ def _locked(handler: Callable[..., None]) -> Callable[..., None]:
     def answer(request: Any, response: Any, storage: Any) -> None:
         _ = request.data  # read from the connection before the lock is taken
         with _LOCK:
+            if handler is not _arm and handler is not _forget_faults and _failed(request, response):
+                return
             _REPLACED.get(handler, handler)(request, response, storage)
 
     return answer
@@ -160,7 +203,11 @@ def _locked(handler: Callable[..., None]) -> Callable[..., None]:
 def patched_handlers() -> tuple[tuple[str, dict[str, Callable[..., None]]], ...]:
     """The emulator's table of routes, with our handlers, each under the lock."""
     added = {objects.upload_partial: {"DELETE": _cancel_upload}}
-    routes = [(route, methods | added.get(methods.get("PUT"), {})) for route, methods in server.HANDLERS]
+    ours = [
+        (r"^/faults$", {"POST": _arm, "DELETE": _forget_faults}),
+        (rf"^{_API}/projects/(?P<project>[^/]+)/serviceAccount$", {"GET": _service_account}),
+    ]
+    routes = ours + [(route, methods | added.get(methods.get("PUT"), {})) for route, methods in server.HANDLERS]
     return tuple(
         (route, {method: _locked(handler) for method, handler in methods.items()}) for route, methods in routes
     )

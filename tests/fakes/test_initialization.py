@@ -40,7 +40,7 @@ def clients(cloud: Cloud) -> Clients:
         "from-pypi.sh": "#!/bin/bash\npip install gcsfs==2026.10.1\n",
         "on-master-only.sh": _ACTION.replace("echo", '[[ "${role}" == Master ]] || exit 0\necho', 1),
         "imports.py": _IMPORTS,
-        "wheels/requirements.txt": "google-cloud-storage==3.17.1 --hash=sha256:0\n# and\nnumpy-like>=1\n",
+        "wheels/requirements.txt": "google-cloud-storage==3.17.1\n# and\nnumpy-like>=1\n",
         "wheels/google_cloud_storage-3.17.1-py3-none-any.whl": _wheel("google/cloud/storage/__init__.py"),
         "wheels/numpy_like-1.2-cp311-cp311-manylinux_2_27_x86_64.whl": _wheel("numpy_like/core.so"),
         "later/requirements.txt": "numpy-like\n",

@@ -11,7 +11,8 @@ from flowerexp.cluster import Standing, cost
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive
+from flowerexp.journal import Journal
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive, home
 from flowerexp.orchestrate.home import Result
 from flowerexp.plan import plan
 
@@ -106,6 +107,10 @@ class Notes:
     def submitted(self, runs, folder, handle):
         self.states.append(("job", "submitted"))
 
+    def submitting(self, runs, folder, handle):
+        self.states.append(("job", "submitting"))
+        self.intended = {"folder": folder, "handle": handle}
+
     def started(self, run):
         pass
 
@@ -123,9 +128,9 @@ def world(monkeypatch):
     monkeypatch.setattr(batch, "backend", lambda cluster: Cluster(made, cluster))
     monkeypatch.setattr(batch, "Preparation", lambda *_: type("Nothing", (), {"finish": lambda self: None})())
 
-    def at_home(run, submitted_at, exit_code, tail):
+    def at_home(run, submitted_at, exit_code, tail, refusal=None):
         outcome = read_outcome(run.folder / "results", exit_code, tail)
-        return Result(run, outcome, None, "id", JobError(outcome.error) if outcome.error else None)
+        return Result(run, outcome, None, "id", refusal or (JobError(outcome.error) if outcome.error else None))
 
     monkeypatch.setattr(batch, "bring_home", at_home)
     return made
@@ -166,6 +171,36 @@ def test_a_cluster_that_cannot_be_had_loses_its_runs_with_its_reason_and_not_tho
     assert set(notes.lost_runs) == {"0", "1"}
     assert all("16 vCPUs" in reason for reason in notes.lost_runs.values())
     assert world.events == ["open single_node", "close single_node", "open four_nodes", "close four_nodes"]
+
+
+def test_a_job_is_written_down_before_it_is_submitted(sweep, world, tmp_path):
+    world.bug = ClusterError("the answer was lost")
+    notes = sweep(["cluster=single_node"])
+    assert [state for state in notes.states if state[0] == "job"] == [("job", "submitting")]
+    folder = notes.intended["folder"]
+    assert folder.startswith("jobs/"), "below the sweep's folder, wherever that lies"
+    assert notes.intended["handle"] == {"token": f"{Journal(tmp_path).scope()}/{Path(folder).name}"}
+
+
+def test_a_job_that_may_have_been_submitted_is_submitted_again_as_the_same(sweep, world, config, tmp_path):
+    made = config(*PLACE, "cluster=single_node", "grid=notebook")
+    planned = plan([made], [tmp_path / "old"], "code")
+    notes = sweep(["cluster=four_nodes"], found=[Found(None, planned.runs, "jobs/1-0")])
+    assert sorted(notes.done) == ["0", "old"]
+    assert (tmp_path / "jobs" / "1-0" / "job.json").exists()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_refusal_comes_home_as_it_is(sweep, world, config, tmp_path, monkeypatch, recorded):
+    monkeypatch.setattr(batch, "bring_home", home.bring_home)
+    monkeypatch.setattr("flowerexp.tracking.log_run", lambda *_: "id")
+    world.refusal = QuotaError("no addresses left", where="quota", hint="take fewer workers")
+    planned = plan([config(*PLACE, "cluster=single_node")], [tmp_path / "0"], "code")
+    results: list[Result] = []
+    recorder: Any = Notes() if recorded else None
+    Batch(planned, tmp_path, Screen(), recorder).run(results.append)
+    assert results[0].error is world.refusal
+    assert json.loads((tmp_path / "0" / "run.json").read_bytes())["error"] == str(world.refusal)
 
 
 def test_a_mistake_of_ours_closes_the_cluster_and_ends_the_wait(sweep, world):
@@ -261,7 +296,7 @@ def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, wor
     results.mkdir(parents=True)
     (tmp_path / "job.json").write_text(json.dumps({"runs": [{"output": str(results)}]}))
     files = type("Files", (), {"job": tmp_path / "job.json", "folder": tmp_path})()
-    found = [Found(Job(world, files), planned.runs)]
+    found = [Found(Job(world, files), planned.runs, "jobs/1-0")]
     notes = sweep(["cluster=single_node"], found=found)
     assert sorted(notes.done) == ["0", "old"]
     assert [event for event in world.events if event.startswith("open")] == ["open single_node"]

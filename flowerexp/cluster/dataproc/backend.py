@@ -27,15 +27,15 @@ _IMAGE_PYTHON = "3.11"  # of images 2.2, 2.3 and 3.0
 
 
 @functools.cache
-def _check(project: str, region: str) -> None:
-    """Ask Dataproc something harmless, once: are there credentials, permission, and the service itself?
+def _check(project: str, region: str, bucket: str) -> None:
+    """Ask Google something harmless, once: are there credentials, permission, the service, and a bucket of ours?
 
     Raises:
         ClusterError: not so.
     """
     from flowerexp.cluster.dataproc.clients import Clients
     from flowerexp.cluster.dataproc.refusals import explained
-    from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
+    from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 
     try:
         clients = Clients(project, region)
@@ -45,6 +45,7 @@ def _check(project: str, region: str) -> None:
         raise explained(
             error, f"asking Dataproc in project {project}", {"project": project, "region": region}
         ) from error
+    Bucket(clients, bucket).check()
 
 
 class _Cloud:
@@ -59,7 +60,7 @@ class _Cloud:
 
     def check(self) -> None:
         """See `Backend.check`."""
-        _check(self.cluster["project"], self.cluster["region"])
+        _check(self.cluster["project"], self.cluster["region"], self.cluster["bucket"])
 
     def output(self, run_folder: Path, scope: str) -> str:
         """See `Backend.output`."""
@@ -117,6 +118,24 @@ class Dataproc(_Cloud):
 
         return jobs.submit(self._clients, self._bucket, self.cluster, cluster_name(files.scope, self.cluster), files)
 
+    def handle(self, folder: Path, scope: str) -> dict[str, Any]:
+        """See `Backend.handle`."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.handle(self._bucket, scope, folder, cluster_name(scope, self.cluster))
+
+    def running(self, scope: str) -> list[str]:
+        """See `Backend.running`."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.running(self._clients, scope, cluster_name(scope, self.cluster))
+
+    def arrived(self, handle: Mapping[str, Any]) -> bool:
+        """See `Backend.arrived`."""
+        from flowerexp.cluster.dataproc import jobs
+
+        return jobs.arrived(self._clients, handle)
+
     def find(self, folder: Path, handle: dict[str, Any]) -> Job | None:
         """See `Backend.find`; a job that has ended well is found, too, since its results can be brought home."""
         from flowerexp.cluster.dataproc import jobs
@@ -145,13 +164,31 @@ class Serverless(_Cloud):
         if self.cluster["container"] is None and self.cluster["packages"] == "stage":
             self._staged = self._packages(requires, python_of(self.cluster["runtime_version"]), archive=True)
         self._opened = True
-        life.tell("running", {"name": cluster_name(scope, self.cluster)})
+        life.tell("running", {"name": cluster_name(scope, self.cluster), "scope": scope})
 
     def submit(self, files: JobFiles) -> Batch:
         """See `Backend.submit`."""
         from flowerexp.cluster.dataproc import batches
 
         return batches.submit(self._clients, self._bucket, self.cluster, self._staged, files)
+
+    def handle(self, folder: Path, scope: str) -> dict[str, Any]:
+        """See `Backend.handle`."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.handle(self._bucket, scope, folder)
+
+    def running(self, scope: str) -> list[str]:
+        """See `Backend.running`."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.running(self._clients, scope, cluster_name(scope, self.cluster))
+
+    def arrived(self, handle: Mapping[str, Any]) -> bool:
+        """See `Backend.arrived`."""
+        from flowerexp.cluster.dataproc import batches
+
+        return batches.arrived(self._clients, handle)
 
     def find(self, folder: Path, handle: dict[str, Any]) -> Batch | None:
         """See `Backend.find`; a batch that has ended well is found, too, since its results can be brought home."""
@@ -160,6 +197,9 @@ class Serverless(_Cloud):
         return batches.find(self._clients, self._bucket, folder, handle)
 
     def close(self, scope: str, life: Life) -> None:
-        """See `Backend.close`: a batch that has ended costs nothing."""
+        """See `Backend.close`: a batch that has ended costs nothing, and one that has not is ended."""
         if self._opened is not False:
-            life.tell("deleted", {"name": cluster_name(scope, self.cluster)})
+            from flowerexp.cluster.dataproc import batches
+
+            batches.end(self._clients, self._bucket, scope, cluster_name(scope, self.cluster))
+            life.tell("deleted", {"name": cluster_name(scope, self.cluster), "scope": scope})

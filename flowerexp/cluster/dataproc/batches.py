@@ -11,7 +11,7 @@ from google.cloud import dataproc_v1
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import CALL_SECONDS, Clients
-from flowerexp.cluster.dataproc.names import job_id, labels, request_id
+from flowerexp.cluster.dataproc.names import CLUSTER, SCOPE, cluster_name, job_id, labels, request_id, slug
 from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.requests import duration, spark_properties
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
@@ -20,6 +20,7 @@ from flowerexp.cluster.dataproc.wheels import Packages
 from flowerexp.errors import ConfigError
 
 _State = dataproc_v1.Batch.State
+ACTIVE = ("PENDING", "RUNNING", "CANCELLING")
 _ENDED = (_State.SUCCEEDED, _State.FAILED, _State.CANCELLED)
 _FOLDER = "packages"  # in the working directory of the driver and of each executor
 # https://cloud.google.com/dataproc-serverless/docs/concepts/versions/spark-runtime-versions
@@ -58,6 +59,12 @@ class Batch(CloudSubmission):
         good = batch.state == _State.SUCCEEDED
         return Seen(batch.state.name, batch.state in _ENDED, good, batch.state_message, batch.runtime_info.output_uri)
 
+    @property
+    def command(self) -> str:
+        """See `CloudSubmission.command`."""
+        place = f"--region={self._clients.region} --project={self._clients.project}"
+        return f"gcloud dataproc batches cancel {self._name} {place}"
+
     def _cancel(self) -> None:
         cancel(self._clients, self._get(self._clients.once))
 
@@ -68,6 +75,42 @@ def cancel(clients: Clients, batch: Any) -> None:
         clients.batches.transport.operations_client.cancel_operation(batch.operation, timeout=CALL_SECONDS)
 
 
+def handle(bucket: Bucket, scope: str, folder: Path) -> dict[str, Any]:
+    """What finds the batch of a folder, before it is submitted as well as after."""
+    return {"batch_id": job_id(scope, folder.name), "staged": bucket.uri("jobs", scope, folder.name)}
+
+
+def running(clients: Clients, scope: str, cluster: str) -> list[str]:
+    """The ids of a scope's batches that have not ended, of one cluster config, by its name.
+
+    Raises:
+        ClusterError: Google does not say.
+    """
+    found = []
+    for state in ACTIVE:
+        wanted = f"state = {state} AND labels.{SCOPE} = {slug(scope)} AND labels.{CLUSTER} = {cluster}"
+        request = dataproc_v1.ListBatchesRequest(parent=clients.parent, filter=wanted)
+        try:
+            found += [batch.name for batch in clients.batches.list_batches(request=request, **clients.call)]
+        except GOOGLE_ERRORS as error:
+            raise explained(error, "listing batches", _place(clients)) from error
+    return [name.rpartition("/")[2] for name in found]
+
+
+def end(clients: Clients, bucket: Bucket, scope: str, cluster: str) -> None:
+    """End all of them.
+
+    Raises:
+        ClusterError: one may still run, and cost money.
+    """
+    for name in running(clients, scope, cluster):
+        Batch(clients, bucket, name, Path(), "").make_way()
+
+
+def _place(clients: Clients) -> dict[str, str]:
+    return {"project": clients.project, "region": clients.region}
+
+
 def submit(
     clients: Clients, bucket: Bucket, config: Mapping[str, Any], packages: Packages | None, files: JobFiles
 ) -> Batch:
@@ -76,11 +119,14 @@ def submit(
     Raises:
         ClusterError: the bucket or Google refuses.
     """
-    name = job_id(files.scope, files.folder.name)
-    staged = bucket.uri("jobs", files.scope, files.folder.name)
+    found, cluster = handle(bucket, files.scope, files.folder), cluster_name(files.scope, config)
+    name, staged = found["batch_id"], found["staged"]
+    for other in running(clients, files.scope, cluster):
+        if other != name:
+            Batch(clients, bucket, other, files.folder, staged).make_way()
     script, code, job_file = stage_job(bucket, files, staged)
     message = {
-        "labels": labels(files.scope, config["labels"]),
+        "labels": labels(files.scope, config["labels"], **{CLUSTER: cluster}),
         "pyspark_batch": {
             "main_python_file_uri": script,
             "args": ["--job", job_file],
@@ -126,6 +172,21 @@ def _execution(config: Mapping[str, Any]) -> dict[str, Any]:
     return execution
 
 
+def arrived(clients: Clients, handle: Mapping[str, Any]) -> bool:
+    """Does Google know the batch of a handle?
+
+    Raises:
+        ClusterError: Google does not say.
+    """
+    try:
+        clients.batches.get_batch(name=f"{clients.parent}/batches/{handle['batch_id']}", **clients.call)
+    except exceptions.NotFound:
+        return False
+    except GOOGLE_ERRORS as error:
+        raise explained(error, f"looking for batch {handle['batch_id']}", _place(clients)) from error
+    return True
+
+
 def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Batch | None:
     """A batch by its handle, if it runs or has ended well: then its results can be brought home.
 
@@ -138,6 +199,5 @@ def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, An
     except exceptions.NotFound:
         return None
     except GOOGLE_ERRORS as error:
-        place = {"project": clients.project, "region": clients.region}
-        raise explained(error, f"looking for batch {handle['batch_id']}", place) from error
+        raise explained(error, f"looking for batch {handle['batch_id']}", _place(clients)) from error
     return None if seen.ended and not seen.good else batch

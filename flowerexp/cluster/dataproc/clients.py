@@ -12,6 +12,7 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.auth import exceptions as auth_exceptions
 from google.cloud import dataproc_v1, storage
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from requests import exceptions as requests_exceptions
 
 from flowerexp.cluster.dataproc.refusals import is_quota, is_stock_out
@@ -25,15 +26,22 @@ _TRANSIENT = (
     exceptions.BadGateway,
     exceptions.InternalServerError,
     exceptions.Aborted,
+    exceptions.Unknown,  # such as "Stream removed", of a connection that was lost: grpc issue 34076
+    exceptions.Cancelled,  # the same: nothing of ours cancels a call
     exceptions.TooManyRequests,  # and ResourceExhausted: too many calls a minute; quotas are told apart by their words
     auth_exceptions.TransportError,
     requests_exceptions.ConnectionError,
+    requests_exceptions.ChunkedEncodingError,
     requests_exceptions.Timeout,
+    DataCorruption,
 )
+_TRANSIENT_STATUS = (408, 429, 500, 502, 503, 504)
 
 
 def is_transient(error: BaseException) -> bool:
     """May the same call do better in a moment?"""
+    if isinstance(error, InvalidResponse):  # what Cloud Storage answers to an upload
+        return error.response.status_code in _TRANSIENT_STATUS
     return isinstance(error, _TRANSIENT) and not is_stock_out(error) and not is_quota(error)
 
 
@@ -45,12 +53,14 @@ class Pace:
         look: between two looks at a cluster or job.
         retry: before a call that failed is made again for the first time; twice as long each further time.
         patience: how long a call is tried again, and how long a job is followed unseen.
+        lag: how long Google may deny what it has made, or keep back what a driver has printed.
         stop: how long a cancelled job is waited for.
     """
 
     look: float = 2.0
     retry: float = 1.0
     patience: float = 300.0
+    lag: float = 30.0
     stop: float = 30.0
 
     def retrying(self, patience: float | None = None) -> Retry:
@@ -64,7 +74,7 @@ class Pace:
         )
 
 
-EMULATED = Pace(look=0.1, retry=0.05, patience=60.0, stop=20.0)
+EMULATED = Pace(look=0.1, retry=0.05, patience=60.0, lag=2.0, stop=20.0)
 
 
 class Clients:

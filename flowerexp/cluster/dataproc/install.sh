@@ -1,10 +1,12 @@
 #!/bin/bash
 # Runs on every node of a new cluster: installs the packages that flowerexp staged in the bucket, from there alone, since
-# a cluster with internal addresses only reaches Google's storage but no package index.
+# a cluster with internal addresses only reaches Google's storage but no package index. The node's metadata holds the
+# hash of the list of packages, and the list holds theirs: nothing else is installed, whatever the bucket holds by now.
 set -euo pipefail
 
 python=/opt/conda/default/bin/python
 wheels="$(/usr/share/google/get_metadata_value attributes/flowerexp-wheels)"
+sha256="$(/usr/share/google/get_metadata_value attributes/flowerexp-wheels-sha256)"
 folder="$(mktemp -d)"
 trap 'rm -rf "${folder}"' EXIT
 
@@ -12,4 +14,8 @@ for attempt in 1 2 3 4 5; do
   gcloud storage cp "${wheels}/*" "${folder}/" && break
   [[ "${attempt}" -lt 5 ]] && sleep $((attempt * 5))
 done
-"${python}" -m pip install --no-index --find-links "${folder}" --requirement "${folder}/requirements.txt"
+if ! echo "${sha256}  ${folder}/requirements.txt" | sha256sum --check --status; then
+  echo "ERROR: ${wheels}/requirements.txt is not what flowerexp staged"
+  exit 1
+fi
+"${python}" -m pip install --no-index --find-links "${folder}" --require-hashes --requirement "${folder}/requirements.txt"

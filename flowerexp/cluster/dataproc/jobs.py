@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from google.cloud import dataproc_v1
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import Clients
-from flowerexp.cluster.dataproc.names import job_id, labels, request_id
+from flowerexp.cluster.dataproc.names import SCOPE, job_id, labels, request_id, slug
 from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.requests import spark_properties
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
@@ -41,6 +42,7 @@ class Job(CloudSubmission):
         super().__init__(clients, bucket, name, folder, staged)
         self._cluster = cluster
         self._looks = 0
+        self._gone_since: float | None = None
 
     @property
     def handle(self) -> dict[str, Any]:
@@ -61,28 +63,65 @@ class Job(CloudSubmission):
         return Seen(state.name, ended, state == _State.DONE, detail, job.driver_output_resource_uri)
 
     def _cluster_gone(self, call: dict[str, Any]) -> bool:
-        """Now and then: is the cluster of a job that is said to run still there?"""
+        """Now and then: is the cluster of a job that is said to run still there? One denial alone is no answer."""
         self._looks += 1
-        if self._looks % _GONE_AFTER:
+        if self._looks % _GONE_AFTER and self._gone_since is None:
             return False
         try:
             self._clients.clusters.get_cluster(request={**self._clients.place, "cluster_name": self._cluster}, **call)
         except exceptions.NotFound:
-            return True
+            self._gone_since = self._gone_since or time.monotonic()
+            return time.monotonic() - self._gone_since >= self._clients.pace.lag
+        self._gone_since = None
         return False
+
+    @property
+    def command(self) -> str:
+        """See `CloudSubmission.command`."""
+        place = f"--region={self._clients.region} --project={self._clients.project}"
+        return f"gcloud dataproc jobs kill {self._name} {place}"
 
     def _cancel(self) -> None:
         self._clients.jobs.cancel_job(request={**self._clients.place, "job_id": self._name}, **self._clients.once)
 
 
+def handle(bucket: Bucket, scope: str, folder: Path, cluster: str) -> dict[str, Any]:
+    """What finds the job of a folder, before it is submitted as well as after."""
+    staged = bucket.uri("jobs", scope, folder.name)
+    return {"job_id": job_id(scope, folder.name), "cluster": cluster, "staged": staged}
+
+
+def running(clients: Clients, scope: str, cluster: str) -> list[str]:
+    """The ids of a scope's jobs that have not ended on a cluster.
+
+    Raises:
+        ClusterError: Google does not say.
+    """
+    wanted = f"status.state = ACTIVE AND labels.{SCOPE} = {slug(scope)}"
+    request = {**clients.place, "cluster_name": cluster, "filter": wanted}
+    try:
+        return [job.reference.job_id for job in clients.jobs.list_jobs(request=request, **clients.call)]
+    except GOOGLE_ERRORS as error:
+        raise explained(error, f"listing the jobs of cluster {cluster}", _place(clients)) from error
+
+
+def _place(clients: Clients) -> dict[str, str]:
+    return {"project": clients.project, "region": clients.region}
+
+
 def submit(clients: Clients, bucket: Bucket, config: Mapping[str, Any], cluster: str, files: JobFiles) -> Job:
     """Submit a job; one of the same scope and folder that is there already is that job, and does not run again.
+
+    Another job of the scope that could no longer be followed is ended first: two would disturb each other.
 
     Raises:
         ClusterError: the bucket, the cluster or Google refuses.
     """
-    name = job_id(files.scope, files.folder.name)
-    staged = bucket.uri("jobs", files.scope, files.folder.name)
+    found = handle(bucket, files.scope, files.folder, cluster)
+    name, staged = found["job_id"], found["staged"]
+    for other in running(clients, files.scope, cluster):
+        if other != name:
+            Job(clients, bucket, other, files.folder, staged, cluster).make_way()
     script, code, job_file = stage_job(bucket, files, staged)
     message = {
         "reference": {"project_id": clients.project, "job_id": name},
@@ -107,6 +146,21 @@ def submit(clients: Clients, bucket: Bucket, config: Mapping[str, Any], cluster:
     return Job(clients, bucket, name, files.folder, staged, cluster)
 
 
+def arrived(clients: Clients, handle: Mapping[str, Any]) -> bool:
+    """Does Google know the job of a handle?
+
+    Raises:
+        ClusterError: Google does not say.
+    """
+    try:
+        clients.jobs.get_job(request={**clients.place, "job_id": handle["job_id"]}, **clients.call)
+    except exceptions.NotFound:
+        return False
+    except GOOGLE_ERRORS as error:
+        raise explained(error, f"looking for job {handle['job_id']}", _place(clients)) from error
+    return True
+
+
 def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Job | None:
     """A job by its handle, if it runs or has ended well: then its results can be brought home.
 
@@ -119,6 +173,5 @@ def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, An
     except exceptions.NotFound:
         return None
     except GOOGLE_ERRORS as error:
-        place = {"project": clients.project, "region": clients.region}
-        raise explained(error, f"looking for job {handle['job_id']}", place) from error
+        raise explained(error, f"looking for job {handle['job_id']}", _place(clients)) from error
     return None if seen.ended and not seen.good else job

@@ -18,8 +18,6 @@ from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, ROOT, Bucket
 from flowerexp.errors import ClusterError
 
-_ACTIVE = ("PENDING", "RUNNING", "CANCELLING")
-
 
 @dataclass(frozen=True)
 class Resource:
@@ -92,7 +90,7 @@ class Leftovers:
         deadline = time.monotonic() + self._clients.pace.patience
         try:
             batches.cancel(self._clients, self._clients.batches.get_batch(name=name, **self._clients.call))
-            while self._clients.batches.get_batch(name=name, **self._clients.call).state.name in _ACTIVE:
+            while self._clients.batches.get_batch(name=name, **self._clients.call).state.name in batches.ACTIVE:
                 if time.monotonic() > deadline:
                     place = f"--region={self._clients.region} --project={self._clients.project}"
                     hint = f"make sure of it: gcloud dataproc batches cancel {resource.name} {place}"
@@ -151,7 +149,7 @@ class Leftovers:
             )
 
     def _batches(self) -> Iterator[Resource]:
-        for state in _ACTIVE:
+        for state in batches.ACTIVE:
             request = dataproc_v1.ListBatchesRequest(parent=self._clients.parent, filter=f"state = {state}")
             for batch in self._clients.batches.list_batches(request=request, **self._clients.call):
                 if SCOPE not in batch.labels:

@@ -12,9 +12,9 @@ from google.api_core import exceptions
 from google.cloud import dataproc_v1
 
 from flowerexp.cluster import Life
-from flowerexp.cluster.dataproc.clients import Clients
+from flowerexp.cluster.dataproc.clients import Clients, is_transient
 from flowerexp.cluster.dataproc.names import SCOPE, slug
-from flowerexp.cluster.dataproc.refusals import StockOutError, explained, scrubbed
+from flowerexp.cluster.dataproc.refusals import StockOutError, explained, last_attempt, scrubbed
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket, split
 from flowerexp.errors import ClusterError, FlowerexpError, StoppedError
 
@@ -45,6 +45,10 @@ class Lifecycle:
         self._scope = scope
         self._life = life
         self._told = ""
+        self._known = False
+        """Was it there, and ours? Then it is deleted although Google may deny that it is there."""
+        self._doubtful = True
+        """May it be there although it is not seen: asked for, by us or an earlier launcher, without an answer?"""
 
     @property
     def _request(self) -> dict[str, str]:
@@ -53,7 +57,7 @@ class Lifecycle:
     def _tell(self, state: str, message: str = "", **further: str) -> None:
         self._told = state
         place = {"project": self._clients.project, "region": self._clients.region}
-        self._life.tell(state, {"name": self._name, **place, **further}, message)
+        self._life.tell(state, {"name": self._name, "scope": self._scope, **place, **further}, message)
 
     def _explained(self, error: BaseException, doing: str) -> ClusterError:
         place = {"project": self._clients.project, "region": self._clients.region}
@@ -86,6 +90,7 @@ class Lifecycle:
             StoppedError: we were stopped; nothing of it is left.
         """
         why = ""
+        denied_since: float | None = None
         waiting: list[str | None] = [*zones] or [None]
         while waiting:
             if self._found_again():
@@ -94,13 +99,20 @@ class Lifecycle:
             try:
                 self._create(message(zone), why)
                 return
-            except exceptions.AlreadyExists:
-                continue  # by another launcher, just now: that one is found again, or deleted
+            except exceptions.AlreadyExists as error:
+                # By another launcher, just now: that one is found again, or deleted; but Google may deny it for a while.
+                denied_since = denied_since or time.monotonic()
+                if time.monotonic() - denied_since > self._clients.pace.patience:
+                    raise self._explained(error, "looking for") from error
+                self._pause()
             except StockOutError:
                 waiting.pop(0)
                 if not waiting:
                     raise
                 why = f"{zone} has no machines left, trying {waiting[0]}"
+
+    def _pause(self) -> None:
+        time.sleep(self._clients.pace.look)
 
     def _found_again(self) -> bool:
         """Is there a running cluster of ours? One that is broken or about to go is seen off first."""
@@ -110,6 +122,7 @@ class Lifecycle:
         if not self._ours(cluster):
             hint = f"delete it, or give another name: cluster.name=...; it is in {self._clients.region}"
             raise ClusterError(f"there is a cluster {self._name} already that flowerexp did not create", hint=hint)
+        self._known = True
         if cluster.status.state == _State.RUNNING:
             self._running(cluster)
             return True
@@ -137,16 +150,18 @@ class Lifecycle:
                 raise self._stopped()
             if time.monotonic() > deadline:
                 raise ClusterError(f"cluster {self._name} has been {state.name} for too long", hint=self._by_hand)
-            time.sleep(self._clients.pace.look)
+            self._pause()
         return None
 
     def _create(self, message: dataproc_v1.Cluster, why: str) -> None:
         """Create it in one zone; whatever goes wrong, nothing is left of it."""
         self._tell("creating", why)  # before the call: if we die in it, the journal knows
+        self._known = self._doubtful = False
         try:
             operation = self._asked(message)
+            self._known = True
             self._wait(operation)
-            cluster = self.get()
+            cluster = self._appeared()
             if cluster is None or cluster.status.state != _State.RUNNING:
                 detail = scrubbed(cluster.status.detail) if cluster else "it is gone"
                 raise ClusterError(f"cluster {self._name} does not run: {detail}")
@@ -166,7 +181,15 @@ class Lifecycle:
         except exceptions.AlreadyExists:
             raise
         except GOOGLE_ERRORS as error:
+            self._doubtful = is_transient(last_attempt(error))
             raise self._explained(error, "creating") from error
+
+    def _appeared(self) -> Any:
+        """The cluster that was asked for; Google may deny it for a while. None if there is none."""
+        deadline = time.monotonic() + self._clients.pace.lag
+        while (cluster := self.get()) is None and time.monotonic() < deadline:
+            self._pause()
+        return cluster
 
     def _wait(self, operation: Any) -> None:
         """Wait for the operation that creates it.
@@ -184,7 +207,7 @@ class Lifecycle:
                     raise ClusterError(
                         f"creating cluster {self._name} took more than {CREATE_SECONDS / 60:.0f} minutes"
                     )
-                time.sleep(self._clients.pace.look)
+                self._pause()
             error = operation.exception()
         except GOOGLE_ERRORS as unanswered:
             raise self._explained(unanswered, "creating") from unanswered
@@ -244,7 +267,7 @@ class Lifecycle:
                         f"cluster {self._name} is still there {DELETE_SECONDS / 60:.0f} minutes after it was deleted"
                     )
                     raise ClusterError(problem, hint=self._by_hand)
-                time.sleep(self._clients.pace.look)
+                self._pause()
         except GOOGLE_ERRORS as error:
             reason = self._explained(error, "deleting")
             raise ClusterError(
@@ -263,11 +286,11 @@ class Lifecycle:
 
     def _ask_to_delete(self) -> bool:
         """Ask for it; False if there is none. Errors are Google's own."""
-        if self._told != "deleting":
-            cluster = self.get()
-            if cluster is None or not self._ours(cluster):
+        if not self._known:
+            cluster = self._appeared() if self._doubtful else self.get()
+            self._known = cluster is not None and self._ours(cluster)
+            if not self._known:
                 return False
-            self._tell("deleting")
         request: Mapping[str, str] = {**self._request, "request_id": str(uuid.uuid4())}
         try:
             self._clients.clusters.delete_cluster(request=request, **self._clients.call)
@@ -275,4 +298,6 @@ class Lifecycle:
             return False
         except exceptions.FailedPrecondition:
             pass  # another operation on it is under way: it is asked again
+        if self._told != "deleting":
+            self._tell("deleting")
         return True

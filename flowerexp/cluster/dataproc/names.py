@@ -12,6 +12,7 @@ from typing import Any
 
 SCOPE = "flowerexp-scope"
 OWNER = "flowerexp-owner"
+CLUSTER = "flowerexp-cluster"
 BUCKET_LABEL = "flowerexp"
 _MOST_LABELS = 32  # of a cluster, job or batch
 
@@ -47,7 +48,7 @@ def request_id(name: str) -> str:
 
 
 def owner() -> str:
-    """Whose clusters they are: the user and machine, as a label can say it."""
+    """Who created them, on which machine, as a label can say it; what belongs to a sweep is known by its scope."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, in a container
@@ -55,13 +56,13 @@ def owner() -> str:
     return slug(f"{user}-{socket.gethostname()}") or "nobody"
 
 
-def labels(scope: str, further: Mapping[str, Any]) -> dict[str, str]:
-    """Our labels and the user's, as Google takes them: keys begin with a letter; at most 63 of `[-_a-z0-9]`."""
+def labels(scope: str, further: Mapping[str, Any], **more: str) -> dict[str, str]:
+    """Our labels, and the user's, as Google takes them: keys begin with a letter; at most 63 of `[-_a-z0-9]`."""
     given = {}
     for key, value in further.items():
         name = re.sub(r"[^-_a-z0-9]", "-", str(key).lower()).lstrip("-_0123456789")[:63]
         if name:
             given[name] = re.sub(r"[^-_a-z0-9]", "-", str(value).lower())[:63]
-    ours = {SCOPE: slug(scope), OWNER: owner()}
+    ours = {SCOPE: slug(scope), OWNER: owner(), **more}
     given = {key: value for key, value in given.items() if key not in ours}
     return {**dict(list(given.items())[: _MOST_LABELS - len(ours)]), **ours}

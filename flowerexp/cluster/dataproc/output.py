@@ -25,6 +25,8 @@ class DriverOutput:
         self._prefix = ""
         self._read: dict[str, int] = {}
         self._rest = b""
+        self.came = False
+        """Is any of it there?"""
 
     def lines(self, prefix: str, *, ended: bool) -> list[str]:
         """The whole lines that came since the last call.
@@ -56,13 +58,15 @@ class DriverOutput:
             Exception: any of `staging.GOOGLE_ERRORS`.
         """
         self._prefix = prefix
-        content = b"".join(self._bucket.read(uri) for uri in sorted(self._sizes()))
+        content = b"".join(self._bucket.read(uri) for uri in sorted(self._sizes(retry=True)))
         return "".join(f"{clean(line)}\n" for line in content.decode(errors="replace").splitlines())
 
-    def _sizes(self) -> dict[str, int]:
+    def _sizes(self, *, retry: bool = False) -> dict[str, int]:
         if not self._prefix:
             return {}
         try:
-            return self._bucket.sizes(f"{self._prefix}.", retry=False)
+            found = self._bucket.sizes(f"{self._prefix}.", retry=retry)
         except exceptions.NotFound:
             return {}
+        self.came = self.came or bool(found)
+        return found

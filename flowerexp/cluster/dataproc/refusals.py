@@ -8,6 +8,7 @@ from typing import Any
 
 from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
+from google.cloud.storage.exceptions import InvalidResponse
 
 from flowerexp.config.redact import HIDDEN
 from flowerexp.errors import ClusterError, QuotaError
@@ -28,6 +29,30 @@ _INSUFFICIENT = re.compile(
 _EXCEEDED = re.compile(r"Quota '(?P<name>\w+)' exceeded\.?\s+Limit: (?P<left>\d+(\.\d+)?)")
 _NO_PROJECT = re.compile(r"(?i)unknown project|project \S*\s*(was |is )?(not found|does not exist|invalid)")
 _CALLED = re.compile(r"^(GET|POST|PUT|PATCH|DELETE) https?://\S+: ")  # Cloud Storage begins with what it was asked
+_TRIED_FOR = re.compile(r"Timeout of ([\d.]+)s exceeded")  # in the words of google.api_core.retry
+# The key that a refused request has its value from, by what Google calls it; `{node}` is the master or the workers.
+_KEYS = [
+    (re.compile(rf"(?i){words}"), key)
+    for words, key in (
+        ("service.?account", "gcp.service_account"),
+        ("subnet", "gcp.subnetwork"),
+        ("image version", "cluster.image_version"),
+        ("runtime version", "cluster.runtime_version"),
+        ("container", "cluster.container"),
+        ("machine type", "cluster.{node}.machine_type"),
+        ("disk type", "cluster.{node}.disk_type"),
+        ("disk", "cluster.{node}.disk_gb"),
+        (r"\blabels?\b", "cluster.labels"),
+        ("idle.?delete", "cluster.idle_delete_minutes"),
+        ("auto.?delete", "cluster.auto_delete_minutes"),
+        (r"\bttl\b", "cluster.ttl_minutes"),
+        ("property", "cluster.spark"),
+        (r"\bzones?\b", "gcp.zones"),
+        (r"\bbucket", "gcp.bucket"),
+        (r"\bregion|\blocation", "gcp.region"),
+        (r"\bproject\b", "gcp.project"),
+    )
+]
 _QUOTA_HINTS = {
     "CPUS": "take fewer workers (cluster.workers.count) or smaller machines (cluster.workers.machine_type)",
     "IN_USE_ADDRESSES": "set cluster.internal_ip_only=true, or take fewer workers (cluster.workers.count)",
@@ -45,6 +70,7 @@ def scrubbed(text: str) -> str:
 
 def message_of(error: BaseException) -> str:
     """What an error of Google's libraries says, in one line."""
+    error = last_attempt(error)
     text = error.message if isinstance(error, exceptions.GoogleAPICallError) else str(error)
     return scrubbed(_CALLED.sub("", " ".join(str(text).split())))
 
@@ -64,6 +90,22 @@ class StockOutError(ClusterError):
     """A zone has no machines left; another one may have."""
 
 
+def last_attempt(error: BaseException) -> BaseException:
+    """What went wrong at the last attempt of a call that was tried again, as google.api_core has it."""
+    if isinstance(error, exceptions.RetryError) and error.cause is not None:
+        return last_attempt(error.cause)
+    if isinstance(error, InvalidResponse):
+        found: BaseException = exceptions.from_http_response(error.response)
+        return found
+    return error
+
+
+def _tried(error: BaseException) -> str:
+    """How long a call was tried again, if it was."""
+    found = _TRIED_FOR.search(error.message) if isinstance(error, exceptions.RetryError) else None
+    return f" (tried again for {float(found[1]):g} s)" if found else ""
+
+
 def explained(error: BaseException, doing: str, place: Mapping[str, Any]) -> ClusterError:
     """Turn an error of Google's libraries into one of ours.
 
@@ -72,13 +114,14 @@ def explained(error: BaseException, doing: str, place: Mapping[str, Any]) -> Clu
         doing: what was being done, such as ``creating cluster x``.
         place: `project` and `region`.
     """
+    doing, error = f"{doing}{_tried(error)}", last_attempt(error)
     if is_quota(error):
         return _quota(error, doing)
     if is_stock_out(error):
         hint = "name other zones (gcp.zones=[...]), another region or machine type, or try again later"
         return StockOutError(f"{doing}: no machines left: {message_of(error)}", hint=hint)
     text = message_of(error)
-    return ClusterError(f"{doing}: {_problem(error, text)}", hint=_hint(error, text, place))
+    return ClusterError(f"{doing}: {_problem(error, text)}", where=_key(error, text), hint=_hint(error, text, place))
 
 
 def _quota(error: BaseException, doing: str) -> QuotaError:
@@ -102,6 +145,14 @@ def _problem(error: BaseException, text: str) -> str:
     return text
 
 
+def _key(error: BaseException, text: str) -> str | None:
+    """The key whose value Google does not take; None where it says something else, or nothing that we know."""
+    if not isinstance(error, exceptions.BadRequest):
+        return None
+    found = next((key for words, key in _KEYS if words.search(text)), None)
+    return found.format(node="master" if "master" in text else "workers") if found else None
+
+
 def _hint(error: BaseException, text: str, place: Mapping[str, Any]) -> str | None:
     project = place["project"]
     if isinstance(error, auth_exceptions.DefaultCredentialsError | auth_exceptions.RefreshError):
@@ -117,6 +168,6 @@ def _hint(error: BaseException, text: str, place: Mapping[str, Any]) -> str | No
         return f"run: {enable} --enable-private-ip-google-access, or set cluster.internal_ip_only=false"
     if _NO_PROJECT.search(text):
         return f"check gcp.project={project}"
-    if isinstance(error, exceptions.ServiceUnavailable | exceptions.RetryError | auth_exceptions.TransportError):
+    if isinstance(error, exceptions.ServiceUnavailable | auth_exceptions.TransportError):
         return "is the network there? try again later"
     return None

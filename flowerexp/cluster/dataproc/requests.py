@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2
 
 from flowerexp.cluster.dataproc.executors import executors
 from flowerexp.cluster.dataproc.names import labels
-from flowerexp.cluster.dataproc.wheels import METADATA, Packages
+from flowerexp.cluster.dataproc.wheels import METADATA, METADATA_SHA256, Packages
 from flowerexp.cluster.spark_submit import MEASURING
 
 _INSTALL_SECONDS = 1200
@@ -80,7 +80,7 @@ def _machines(config: Mapping[str, Any], zone: str | None, packages: Packages | 
     if config["service_account"]:
         machines["service_account"] = config["service_account"]
     if packages:
-        machines["metadata"] = {METADATA: packages.folder}
+        machines["metadata"] = {METADATA: packages.folder, METADATA_SHA256: packages.sha256}
     return machines
 
 

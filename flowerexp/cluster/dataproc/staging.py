@@ -12,12 +12,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from requests import exceptions as requests_exceptions
 
 from flowerexp.cluster.dataproc.clients import CALL_SECONDS, Clients
@@ -32,10 +36,12 @@ STAGED = tuple(f"{ROOT}/{part}/" for part in ("wheels", "code", "jobs", "runs"))
 _BY_DATAPROC = "google-cloud-dataproc-metainfo/"
 UPLOAD_SECONDS = 600.0
 
-GOOGLE_ERRORS = (
+GOOGLE_ERRORS: tuple[type[Exception], ...] = (
     exceptions.GoogleAPIError,
     auth_exceptions.GoogleAuthError,
     requests_exceptions.RequestException,
+    DataCorruption,
+    InvalidResponse,
 )
 """What Google's libraries raise."""
 
@@ -44,6 +50,11 @@ def split(uri: str) -> tuple[str, str]:
     """gs://bucket/name -> (bucket, name)."""
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     return bucket, name
+
+
+def md5_of(content: bytes) -> str:
+    """The hash by which Cloud Storage knows an object's content."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
 class Bucket:
@@ -67,48 +78,72 @@ class Bucket:
     def _place(self) -> Mapping[str, str]:
         return {"project": self._clients.project, "region": self._clients.region}
 
+    def check(self) -> bool:
+        """Is there such a bucket? One of another project is refused: our clusters run what lies in it.
+
+        Raises:
+            ClusterError: it is another project's, or Google does not say.
+        """
+        try:
+            found = self._clients.storage.lookup_bucket(self.name, **self._call)
+            if found is None or found.project_number == self._project_number():
+                return found is not None
+        except (*GOOGLE_ERRORS, ValueError) as error:
+            raise self._explained(error, "using") from error
+        problem = f"the bucket gs://{self.name} belongs to another project than {self._clients.project}"
+        raise ClusterError(problem, where="gcp.bucket", hint="name another one, which is made when it is missing")
+
+    def _project_number(self) -> int | None:
+        """The number of our project, which is a part of the name of its service account; errors are Google's own."""
+        email = self._clients.storage.get_service_account_email(self._clients.project, **self._call)
+        found = re.search(r"\d+", email)
+        return int(found[0]) if found else None
+
     def ensure(self) -> None:
         """Have the bucket: made with uniform access, without public access, and with an end for what is staged.
 
         Raises:
             ClusterError: it cannot be made, or is not ours to use.
         """
+        if self.check():
+            return
         from google.cloud.storage.constants import PUBLIC_ACCESS_PREVENTION_ENFORCED
 
         client = self._clients.storage
         try:
-            if client.lookup_bucket(self.name, **self._call):
-                return
             bucket = client.bucket(self.name)
             bucket.iam_configuration.uniform_bucket_level_access_enabled = True
             bucket.iam_configuration.public_access_prevention = PUBLIC_ACCESS_PREVENTION_ENFORCED
             bucket.labels = {BUCKET_LABEL: "staging"}
             bucket.add_lifecycle_delete_rule(age=STAGING_DAYS, matches_prefix=[*STAGED, _BY_DATAPROC])
             client.create_bucket(bucket, location=self._clients.region, **self._call)
-        except exceptions.Conflict as error:
-            if not client.lookup_bucket(self.name, **self._call):  # another launcher made it just now
-                raise explained(error, f"creating the bucket gs://{self.name}", self._place) from error
+        except exceptions.Conflict as error:  # somebody made it just now: another launcher of ours?
+            if not self.check():
+                raise self._explained(error, "creating") from error
         except GOOGLE_ERRORS as error:
             raise self._explained(error, "using") from error
 
     def _explained(self, error: BaseException, doing: str) -> ClusterError:
         found = explained(error, f"{doing} the bucket gs://{self.name}", self._place)
-        if found.hint is None:
-            found = ClusterError(
-                found.problem, hint=f"is gcp.bucket={self.name} right? The name must be free, or yours"
-            )
-        return found
+        hint = found.hint or f"is gcp.bucket={self.name} right? The name must be free, or yours"
+        return ClusterError(found.problem, where="gcp.bucket", hint=hint)
 
-    def has(self, uri: str) -> bool:
-        """Is there such an object?
+    def holds(self, uri: str, md5: str) -> bool:
+        """Is there such an object, and is it what it should be?
+
+        Args:
+            uri: the object's.
+            md5: of its content, as `md5_of` gives it.
 
         Raises:
             ClusterError: it cannot be found out.
         """
+        bucket, name = split(uri)
         try:
-            return bool(self._blob(uri).exists(**self._call))
+            blob = self._clients.storage.bucket(bucket).get_blob(name, **self._call)
         except GOOGLE_ERRORS as error:
             raise self._explained(error, "reading") from error
+        return blob is not None and blob.md5_hash == md5
 
     def put(self, uri: str, content: bytes | Path) -> str:
         """Upload a file or content whole; returns its URI.
@@ -127,12 +162,12 @@ class Bucket:
         return uri
 
     def put_once(self, uri: str, path: Path) -> str:
-        """Upload a file whose name says its content, unless it is there already; returns its URI.
+        """Upload a file, unless just that is there already; returns its URI.
 
         Raises:
             ClusterError: it cannot be written.
         """
-        return uri if self.has(uri) else self.put(uri, path)
+        return uri if self.holds(uri, md5_of(path.read_bytes())) else self.put(uri, path)
 
     def read(self, uri: str, start: int = 0, *, retry: bool = True) -> bytes:
         """An object's bytes from `start` on; errors are Google's own."""

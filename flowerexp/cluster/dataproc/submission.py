@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from abc import ABC, abstractmethod
@@ -66,6 +67,9 @@ class CloudSubmission(ABC):
         self._prefix = ""
         self._next_look = 0.0
         self._unseen_since: float | None = None
+        self._ended_at: float | None = None
+        self._behind = False
+        self._stopped = False
         self._code: int | None = None
 
     @property
@@ -89,26 +93,46 @@ class CloudSubmission(ABC):
         self._next_look = now + self._clients.pace.look
         try:
             seen = self.look(self._clients.once)
-            self._prefix = seen.output or self._prefix
-            lines = self._output.lines(self._prefix, ended=seen.ended)
         except GOOGLE_ERRORS as error:
             return self._unseen(error, now)
         self._unseen_since = None
-        if seen.ended:
-            self._code = 0 if seen.good else 1
-            lines += [] if seen.good else [self._epitaph(seen)]
+        lines = self._printed(seen)
+        if not seen.ended or self._is_late(seen, now):
+            return lines, None
+        self._code = 0 if seen.good else 1
+        lines += [] if seen.good else [self._epitaph(seen)]
         return lines, self._code
 
+    def _printed(self, seen: Seen) -> list[str]:
+        """What the driver printed since the last look; what cannot be read now is read by a later one."""
+        self._prefix = seen.output or self._prefix
+        try:
+            lines = self._output.lines(self._prefix, ended=seen.ended)
+        except GOOGLE_ERRORS:
+            self._behind = True
+            return []
+        self._behind = not self._output.came
+        return lines
+
+    def _is_late(self, seen: Seen, now: float) -> bool:
+        """It has ended: may what it printed still come?"""
+        self._ended_at = self._ended_at or now
+        never = self._stopped or seen.state in ("CANCELLED", "LOST") or not self._prefix
+        return self._behind and not never and now - self._ended_at < self._clients.pace.lag
+
     def _unseen(self, error: BaseException, now: float) -> tuple[list[str], int | None]:
-        """Google did not answer, or no longer knows it."""
-        if isinstance(error, exceptions.NotFound):
-            self._code = 1
-            return [f"error: the {self.noun} is gone, deleted by somebody: {message_of(error)}"], self._code
+        """Google did not answer, or does not know it: for a while, that may be a mistake; then it is given up."""
         self._unseen_since = self._unseen_since or now
-        if is_transient(error) and now - self._unseen_since < self._clients.pace.patience:
+        pace, gone = self._clients.pace, isinstance(error, exceptions.NotFound)
+        patience = pace.lag if gone else pace.patience if is_transient(error) else 0.0
+        if now - self._unseen_since < patience:
             return [], None
         self._code = 1
-        return [f"error: the {self.noun} can no longer be followed: {message_of(error)}"], self._code
+        after = f" for {patience:g} s" if patience else ""
+        if gone:
+            return [f"error: the {self.noun} is gone{after}, deleted by somebody: {message_of(error)}"], self._code
+        self.stop()  # unseen, it would go on beside whatever comes next
+        return [f"error: the {self.noun} can no longer be followed{after}: {message_of(error)}"], self._code
 
     def _epitaph(self, seen: Seen) -> str:
         detail = scrubbed(" ".join(seen.detail.split()))
@@ -118,13 +142,38 @@ class CloudSubmission(ABC):
 
     def stop(self) -> None:
         """See `Submission.stop`: cancelled, and waited for a moment."""
+        self._stopped = True
+        self._end()
+
+    def _end(self) -> bool:
+        """Cancel it; has it ended after a moment? If nobody says so, the cluster is deleted, or ends by its timers."""
         deadline = time.monotonic() + self._clients.pace.stop
-        try:
-            self._cancel()
-            while time.monotonic() < deadline and not self.look(self._clients.once).ended:
-                time.sleep(self._clients.pace.look / 2)
-        except GOOGLE_ERRORS:
-            return  # it has ended, or nobody answers: then the cluster is deleted, or ends by its timers
+        with contextlib.suppress(GOOGLE_ERRORS):  # it has ended, or nobody answers
+            self._clients.pace.retrying(self._clients.pace.stop)(self._cancel)()
+        while True:
+            try:
+                if self.look(self._clients.once).ended:
+                    return True
+            except GOOGLE_ERRORS as error:
+                if not is_transient(error):
+                    return isinstance(error, exceptions.NotFound)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(self._clients.pace.look / 2)
+
+    def make_way(self) -> None:
+        """End it, since another one is to run in its place.
+
+        Raises:
+            ClusterError: it may still run.
+        """
+        if not self._end():
+            raise ClusterError(f"the {self.noun} {self._name} still runs", hint=f"end it: {self.command}")
+
+    @property
+    @abstractmethod
+    def command(self) -> str:
+        """How to end it by hand."""
 
     def collect(self) -> None:
         """See `Submission.collect`."""
@@ -143,6 +192,9 @@ class CloudSubmission(ABC):
         except OSError as error:
             problem = from_os_error(error, "writing the driver's log")
             raise ClusterError(problem.problem, hint=problem.hint) from error
+        if self._prefix and not self._output.came and not self._stopped:
+            missing = f"nothing that the driver of {self.noun} {self._name} printed has come to {self._prefix}.*"
+            raise ClusterError(f"{missing}, so its log is empty", hint="look there again later")
 
 
 def stage_job(bucket: Bucket, files: JobFiles, staged: str) -> tuple[str, str, str]:

@@ -3,10 +3,14 @@
 A cluster with internal addresses only cannot reach a package index. So the wheels are downloaded here, once, for the
 Python of the cluster's image, and lie in the bucket under a hash of what they are: for a cluster, as files that an
 initialization action installs; for serverless batches, as one archive of the installed packages.
+
+What the bucket holds is not trusted: this machine remembers the hashes of what it staged, and stages it anew where the
+bucket holds something else. Nodes install only wheels of those hashes, which their metadata names.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -19,15 +23,20 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from flowerexp import storage
+from flowerexp.cluster import java
 from flowerexp.cluster.dataproc.refusals import scrubbed
-from flowerexp.cluster.dataproc.staging import Bucket
+from flowerexp.cluster.dataproc.staging import Bucket, md5_of
 from flowerexp.errors import MachineError
 
 METADATA = "flowerexp-wheels"
 """The key of a node's metadata that says where its wheels are."""
+METADATA_SHA256 = "flowerexp-wheels-sha256"
+"""The key of a node's metadata that holds the hash of the list of its wheels, which holds theirs."""
 WHEELHOUSE = "FLOWEREXP_WHEELHOUSE"
 """The variable that names a folder of wheels to take instead of a package index."""
 ARCHIVE = "packages.tar.gz"
+_LIST = "requirements.txt"
 _TOOLS = ("pip", "setuptools", "wheel")  # each image has its own, that fit its Python
 _ACTION = Path(__file__).with_name("install.sh")
 # Images 2.2 and later are Debian 12, Ubuntu 22 or Rocky 9, with glibc 2.34 or later; wheels for older ones run there.
@@ -37,9 +46,10 @@ _PLATFORMS += [f"manylinux_2_{minor}_x86_64" for minor in range(5, 35)]
 
 @dataclass(frozen=True)
 class Packages:
-    """Staged packages: their folder's URI, and what there is in it."""
+    """Staged packages: their folder's URI, the hash of the list of wheels, if they are wheels, and what there is."""
 
     folder: str
+    sha256: str = ""
 
     @property
     def action(self) -> str:
@@ -125,20 +135,63 @@ def stage(bucket: Bucket, requires: Mapping[str, str], python: str, *, archive: 
     if not requires:
         return None
     pins = pinned(requires, python)
-    content = "\n".join([f"python {python}", *pins, _ACTION.read_text(encoding="utf-8")])
-    packages = Packages(bucket.uri("wheels", hashlib.sha256(content.encode()).hexdigest()[:16]))
-    last = packages.archive if archive else packages.action
-    if bucket.has(last):
-        return packages
-    with _downloaded(pins, python) as folder:
-        if archive:
-            bucket.put(packages.archive, _archived(folder, python))
-            return packages
-        for wheel in sorted(folder.glob("*.whl")):
-            bucket.put(f"{packages.folder}/{wheel.name}", wheel)
-        bucket.put(f"{packages.folder}/requirements.txt", _listed(folder))
-        bucket.put(packages.action, _ACTION)  # last, since it says that the others are there
+    return _stage_archive(bucket, pins, python) if archive else _stage_wheels(bucket, pins, python)
+
+
+def _stage_wheels(bucket: Bucket, pins: list[str], python: str) -> Packages:
+    """Wheels, the list of them, and the initialization action that installs them."""
+    note = _Note("wheels", python, *pins)
+    listed = note.read()
+    folder = bucket.uri("wheels", _sha256(listed)[:16]) if listed else ""
+    if not listed or not bucket.holds(f"{folder}/{_LIST}", md5_of(listed)):
+        with _downloaded(pins, python) as wheels:
+            listed = _listed(wheels)
+            folder = bucket.uri("wheels", _sha256(listed)[:16])
+            for wheel in sorted(wheels.glob("*.whl")):
+                bucket.put_once(f"{folder}/{wheel.name}", wheel)
+            bucket.put(f"{folder}/{_LIST}", listed)  # last, since it says that the others are there
+        note.write(listed)
+    packages = Packages(folder, _sha256(listed))
+    bucket.put(packages.action, _ACTION)  # each time: Dataproc runs it without a look at what it is
     return packages
+
+
+def _stage_archive(bucket: Bucket, pins: list[str], python: str) -> Packages:
+    """One archive of what the wheels install."""
+    note = _Note("archive", python, *pins)
+    folder, _, md5 = (note.read() or b"").decode().partition(" ")
+    packages = Packages(bucket.uri("wheels", folder))
+    if not md5 or not bucket.holds(packages.archive, md5):
+        with _downloaded(pins, python) as wheels:
+            content = _archived(wheels, python).read_bytes()
+        folder = _sha256(content)[:16]
+        packages = Packages(bucket.uri("wheels", folder))
+        bucket.put(packages.archive, content)
+        note.write(f"{folder} {md5_of(content)}".encode())
+    return packages
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class _Note:
+    """What this machine remembers of packages that it staged; it can do without, and then stages them again."""
+
+    def __init__(self, kind: str, *parts: str) -> None:
+        self._name = f"staged-{kind}-{_sha256(chr(10).join(parts).encode())[:16]}"
+
+    def read(self) -> bytes | None:
+        for folder in java.own_folders():
+            with contextlib.suppress(OSError):
+                return (folder / self._name).read_bytes()
+        return None
+
+    def write(self, content: bytes) -> None:
+        for folder in java.own_folders():
+            with contextlib.suppress(OSError):
+                storage.write_bytes(str(folder / self._name), content)
+                return
 
 
 @contextmanager
@@ -161,11 +214,14 @@ def _downloaded(pins: list[str], python: str) -> Iterator[Path]:
 
 
 def _listed(folder: Path) -> bytes:
-    """The requirements that are met by the wheels in a folder, all of them."""
+    """The requirements that are met by the wheels in a folder, all of them, with their hashes, as pip wants them."""
     from packaging.utils import parse_wheel_filename
 
-    found = [parse_wheel_filename(path.name)[:2] for path in sorted(folder.glob("*.whl"))]
-    return "".join(f"{name}=={version}\n" for name, version in found).encode()
+    lines = []
+    for path in sorted(folder.glob("*.whl")):
+        name, version, *_ = parse_wheel_filename(path.name)
+        lines.append(f"{name}=={version} --hash=sha256:{_sha256(path.read_bytes())}\n")
+    return "".join(lines).encode()
 
 
 def _target_options(python: str) -> list[str]:

@@ -8,7 +8,6 @@ from flowerexp.cluster.dataproc import names
 from flowerexp.commands import cleanup, clusters
 from flowerexp.errors import ConfigError
 from flowerexp.journal import Journal
-from flowerexp.orchestrate.events import scope
 from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
 from tests.fakes.cloud import Cloud
 
@@ -62,7 +61,8 @@ def test_clusters_lists_ours_with_their_price(left, call):
     (cluster,) = [row for row in rows if row.split()[1] == "cluster"]
     assert "RUNNING" in cluster
     assert SCOPE in cluster
-    assert float(cluster.split()[-1]) > 0
+    assert float(cluster.split()[-3]) > 0
+    assert cluster.endswith("not here")
 
 
 def test_clusters_of_nobody(google, call):
@@ -72,8 +72,29 @@ def test_clusters_of_nobody(google, call):
 def test_clusters_names_the_folder_of_a_sweep(google, call, dataproc, tmp_path):
     folder = tmp_path / "outputs" / "2026-11-23" / "12-00-00-ab12"
     folder.mkdir(parents=True)
-    dataproc().open(scope(folder), {}, Told())
+    dataproc().open(Journal(folder).scope(), {}, Told())
     assert str(folder) in call(clusters)[1]
+    moved = folder.rename(folder.parent / "moved")
+    assert str(moved) in call(clusters)[1]
+
+
+def test_the_cluster_of_a_sweep_is_ours_wherever_it_was_started_and_whatever_its_folder_was_called(
+    google, call, dataproc, tmp_path, monkeypatch
+):
+    folder = tmp_path / "outputs" / "2026-11-23" / "12-00-00-ab12"
+    folder.mkdir(parents=True)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(names, "owner", lambda: "somebody-elsewhere")
+        dataproc().open(Journal(folder).scope(), {}, Told())
+    kept = folder.rename(tmp_path / "kept")  # no sweep of this home
+    code, out = call(cleanup, "--dry-run")
+    assert code == 0
+    assert "kept: cluster" in out
+    assert f"created by somebody-elsewhere, and the folder of its sweep is not below {tmp_path}" in out
+    assert len(google.clusters()) == 1
+    kept.rename(folder.parent / "moved")
+    assert call(cleanup)[0] == 0
+    assert google.clusters() == {}
 
 
 def test_without_a_project_they_say_what_to_do(google, monkeypatch, tmp_path):
@@ -129,7 +150,7 @@ def test_what_cannot_be_deleted_is_told_and_the_rest_goes(left, call):
 def test_a_running_sweep_is_left_alone(google, dataproc, call, tmp_path):
     folder = tmp_path / "outputs" / "2026-11-23" / "12-00-00-ab12"
     folder.mkdir(parents=True)
-    dataproc().open(scope(folder), {}, Told())
+    dataproc().open(Journal(folder).scope(), {}, Told())
     with Journal(folder).held():
         code, out = call(cleanup)
         assert code == 1

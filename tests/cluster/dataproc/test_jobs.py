@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from google.api_core import exceptions
 
+from flowerexp.cluster.dataproc import jobs
 from flowerexp.errors import ClusterError
 from flowerexp.job.follow import follow
 from flowerexp.job.results import explain
@@ -67,6 +69,41 @@ class TestSubmit:
             opened.submit(files(name=f"1795449300-{number}"))
         assert google.counts().jobs == 3
 
+    def test_one_that_nobody_follows_any_more_is_ended_before_the_next_one_begins(self, opened, files, google):
+        google.hold("job")
+        first = opened.submit(files())
+        google.release("job")
+        google.hold("job")
+        second = opened.submit(files(name="job-2"))
+        states = google.jobs()
+        assert states[first.handle["job_id"]] == "CANCELLED"
+        assert opened.running(SCOPE) == [second.handle["job_id"]]
+
+    def test_what_finds_it_is_known_before(self, opened, files, google):
+        one = files()
+        handle = opened.handle(one.folder, SCOPE)
+        assert not opened.arrived(handle)
+        assert opened.find(one.folder, handle) is None
+        assert opened.submit(one).handle == handle
+        assert opened.arrived(handle)
+
+    def test_an_upload_is_tried_again(self, opened, files, google):
+        google.fail_job(state="DONE", output="hello")
+        google.fail_storage("POST", "flowerexp", 503, times=3)
+        assert follow(opened.submit(files()), lambda _: None) == (0, ["hello"])
+
+    def test_an_upload_that_fails_for_good_says_how_long_it_was_tried(self, opened, files, google):
+        opened._clients.pace = replace(opened._clients.pace, patience=0.5)
+        opened.__dict__.pop("_bucket", None)
+        google.fail_storage("POST", "flowerexp", 503, "the bucket sleeps", times=-1)
+        with pytest.raises(ClusterError, match=r"gcp\.bucket: writing to .* \(tried again for 0\.5 s\): .*sleeps"):
+            opened.submit(files())
+
+    def test_a_refusal_names_the_key(self, opened, files, google):
+        google.fail_next("SubmitJob", "INVALID_ARGUMENT", "Unrecognized property 'spark:x'")
+        with pytest.raises(ClusterError, match=r"^cluster\.spark: submitting a job .*Unrecognized property 'spark:x'$"):
+            opened.submit(files())
+
     def test_the_bundle_is_uploaded_once(self, opened, files, google):
         opened.submit(files())
         blob = google.storage().bucket(BUCKET).get_blob("flowerexp/code/flowerexp-0123.zip")
@@ -117,10 +154,32 @@ class TestEnds:
         assert "cluster.idle_delete_minutes" in explain(tail)
 
     def test_the_job_itself_is_unknown(self, opened, files, google):
-        google.fail_next("GetJob", "NOT_FOUND", "Not found: Job x")
-        code, tail = follow(opened.submit(files()), lambda _: None)
+        google.hold("job")
+        submission = opened.submit(files())
+        google.fail_next("GetJob", "NOT_FOUND", "Not found: Job x", times=-1)
+        submission._clients.pace = replace(submission._clients.pace, lag=0.5)
+        code, tail = follow(submission, lambda _: None)
         assert code == 1
-        assert "is gone" in explain(tail)
+        assert "is gone for 0.5 s, deleted by somebody" in explain(tail)
+
+    @pytest.mark.parametrize("code", ["UNKNOWN", "CANCELLED", "NOT_FOUND", "INTERNAL", "DEADLINE_EXCEEDED"])
+    def test_one_error_of_a_look_does_not_abandon_a_job_that_runs(self, opened, files, google, code):
+        google.fail_job(state="DONE", output="hello")
+        submission = opened.submit(files())
+        google.fail_next("GetJob", code, "Stream removed", times=2)
+        assert follow(submission, lambda _: None) == (0, ["hello"])
+
+    def test_one_denial_of_its_cluster_is_no_answer(self, opened, files, google, monkeypatch):
+        monkeypatch.setattr(jobs, "_GONE_AFTER", 1)
+        google.fail_job(state="DONE", output="hello")
+        google.hold("job")
+        submission = opened.submit(files())
+        google.fail_next("GetCluster", "NOT_FOUND", "Not found: Cluster x", times=2)
+        for _ in range(4):
+            submission._next_look = 0.0
+            assert submission.poll() == ([], None)
+        google.release("job")
+        assert follow(submission, lambda _: None) == (0, ["hello"])
 
     def test_a_server_that_is_away_for_a_while_costs_nothing(self, opened, files, google):
         google.hold("job")
@@ -151,6 +210,7 @@ class TestEnds:
         (line,), code = submission.poll()
         assert code == 1
         assert "you may not" in line
+        assert list(google.jobs().values()) == ["CANCELLED"]  # it must not run on beside the next one
 
     def test_google_is_not_asked_at_each_poll(self, opened, files, google):
         google.hold("job")
@@ -176,6 +236,7 @@ class TestStop:
     def test_without_a_server_it_returns(self, opened, files, google):
         google.hold("job")
         submission = opened.submit(files())
+        submission._clients.pace = replace(submission._clients.pace, stop=0.2)
         google.fail_next("CancelJob", "UNAVAILABLE", times=-1)
         submission.stop()
 
@@ -191,6 +252,32 @@ class TestCollect:
         submission.collect()
         assert (one.folder / "driver.log").read_text() == "*** has no access\n***\né\n"
         assert (one.folder / "events" / "app-1").read_bytes() == b"{}\n"
+
+    def test_a_log_that_comes_late_is_waited_for(self, opened, files, google, monkeypatch):
+        google.fail_job("an error that says nothing", output="the cause: OutOfMemoryError\n")
+        one = files()
+        submission = opened.submit(one)
+        google.wait_job(submission.handle["job_id"], ["ERROR"])
+        sizes = submission._bucket.sizes
+        late: list[dict[str, int]] = [{}, {}, {}]
+        monkeypatch.setattr(
+            submission._bucket, "sizes", lambda *given, **how: late.pop() if late else sizes(*given, **how)
+        )
+        code, tail = follow(submission, lambda _: None)
+        assert code == 1
+        assert tail[0] == "the cause: OutOfMemoryError"
+        submission.collect()
+        assert (one.folder / "driver.log").read_text() == "the cause: OutOfMemoryError\n"
+
+    def test_a_log_that_never_comes_is_said_to(self, opened, files, google, monkeypatch):
+        google.fail_job("no")
+        one = files()
+        submission = opened.submit(one)
+        submission._clients.pace = replace(submission._clients.pace, lag=0.2)
+        monkeypatch.setattr(submission._bucket, "sizes", lambda *given, **how: {})
+        assert follow(submission, lambda _: None)[0] == 1
+        with pytest.raises(ClusterError, match=r"nothing that the driver of job .* so its log is empty"):
+            submission.collect()
 
     def test_what_cannot_be_fetched_is_an_error(self, opened, files, google, monkeypatch):
         google.fail_job(state="DONE")
@@ -264,6 +351,19 @@ class TestServerless:
         one = files()
         assert serverless.submit(one).handle == serverless.submit(one).handle
         assert google.counts().batches == 1
+
+    def test_a_batch_that_nobody_follows_is_ended_before_the_next_and_at_the_close(self, serverless, files, google):
+        google.hold("batch")
+        first = serverless.submit(files())
+        assert serverless.running(SCOPE) == [first.handle["batch_id"]]
+        assert serverless.arrived(first.handle)
+        second = files(name="job-2")
+        assert serverless.submit(second).handle == serverless.handle(second.folder, SCOPE)
+        assert google.counts().batches_active == 1
+        told = Told()
+        serverless.close(SCOPE, told)
+        assert google.counts().batches_active == 0
+        assert told.states == ["deleted"]
 
     def test_a_failure_is_explained(self, serverless, files, google):
         google.fail_job("the container could not be started", kind="batch")

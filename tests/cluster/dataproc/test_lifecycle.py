@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from flowerexp.cluster.dataproc import backend as module
 from flowerexp.cluster.dataproc import lifecycle
 from flowerexp.cluster.dataproc.names import cluster_name
 from flowerexp.errors import ClusterError, QuotaError, StoppedError
+from tests.cloud.marked import until
 from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
 from tests.fakes.cloud import FREE_TIER
 
@@ -93,6 +95,37 @@ class TestOpen:
         dataproc().open(SCOPE, NONE, life)
         assert list(google.storage().get_bucket(BUCKET).lifecycle_rules) == []
 
+    def test_a_bucket_of_another_project_is_refused_before_anything_is_written(self, google, dataproc, cluster, life):
+        google.bucket(BUCKET, project="somebody-elses")
+        made = dataproc()
+        line = (
+            f"gcp.bucket: the bucket gs://{BUCKET} belongs to another project than {google.project}; name another one"
+        )
+        for look in (lambda: made.open(SCOPE, NONE, life), made.check):
+            module._check.cache_clear()
+            with pytest.raises(ClusterError) as caught:
+                look()
+            assert str(caught.value).startswith(line)
+        assert list(google.storage().list_blobs(BUCKET)) == []
+        assert google.requests("CreateCluster") == []
+
+    @pytest.mark.parametrize(
+        ("refusal", "key"),
+        [
+            ("Invalid zone 'projects/p/zones/us-x'", "gcp.zones"),
+            ("Selected software image version '9.9' is invalid", "cluster.image_version"),
+            ("Machine type 'z9' of the master is not supported", "cluster.master.machine_type"),
+            ("Requested worker disk size 10 GB is smaller than the image size", "cluster.workers.disk_gb"),
+            ("Google Cloud Storage bucket does not exist 'b'", "gcp.bucket"),
+        ],
+    )
+    def test_a_refusal_is_shown_as_it_is_with_its_key(self, google, dataproc, life, refusal, key):
+        google.fail_next("CreateCluster", "INVALID_ARGUMENT", refusal)
+        with pytest.raises(ClusterError) as caught:
+            dataproc().open(SCOPE, NONE, life)
+        assert str(caught.value).startswith(f"{key}: creating cluster ")
+        assert refusal in str(caught.value)
+
     def test_a_bucket_that_cannot_be_made_is_an_error_before_anything_costs_money(self, google, cluster, life):
         made = backend({**cluster(), "bucket": "google-is-not-allowed"})
         with pytest.raises(ClusterError, match="google-is-not-allowed") as caught:
@@ -152,6 +185,38 @@ class TestWhatIsInTheWay:
             patch.undo()
         assert google.clusters() == {taken: "RUNNING"}
         assert "deleting" not in life.states
+
+    def test_one_that_is_there_and_denied_is_asked_for_with_pauses_and_not_for_ever(self, google, dataproc, life):
+        made = dataproc()
+        made._clients.pace = replace(made._clients.pace, look=0.1, patience=0.5, lag=0.1)
+        google.fail_next("CreateCluster", "ALREADY_EXISTS", "Already exists: Failed to create cluster", times=-1)
+        with pytest.raises(ClusterError, match="Already exists"):
+            made.open(SCOPE, NONE, life)
+        assert 2 <= len(google.requests("CreateCluster")) <= 7
+
+    def test_one_that_is_denied_for_a_while_after_its_creation_is_used(self, google, dataproc, life):
+        google.fail_next("GetCluster", "NOT_FOUND", "Not found: Cluster x", times=3)  # the first is before
+        dataproc().open(SCOPE, NONE, life)
+        assert life.states == ["creating", "running"]
+
+    def test_one_that_is_denied_for_ever_is_deleted_all_the_same(self, google, dataproc, life):
+        made = dataproc()
+        made._clients.pace = replace(made._clients.pace, lag=0.3)
+        google.fail_next("GetCluster", "NOT_FOUND", "Not found: Cluster x", times=-1)
+        with pytest.raises(ClusterError, match="does not run: it is gone"):
+            made.open(SCOPE, NONE, life)
+        assert life.states == ["creating", "deleting", "deleted"]
+        until(lambda: not google.clusters(), 20)
+
+    def test_what_an_earlier_launcher_asked_for_is_deleted_although_google_denies_it_at_first(
+        self, google, dataproc, life
+    ):
+        dataproc().open(SCOPE, NONE, life)
+        google.fail_next("GetCluster", "NOT_FOUND", "Not found: Cluster x", times=3)
+        later = Told()
+        dataproc().close(SCOPE, later)
+        assert later.states == ["deleting", "deleted"]
+        assert google.clusters() == {}
 
     def test_an_answer_that_was_lost_creates_no_second_one(self, google, dataproc, life):
         google.drop_next("CreateCluster", after=True)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flowerexp.cluster import java
 from flowerexp.cluster.dataproc import wheels
 from flowerexp.config.places import entry_folder
 from flowerexp.errors import ClusterError, ConfigError, MachineError
+from tests.cloud.marked import until
 from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,8 +103,9 @@ class TestEntrypoints:
 
 class TestStage:
     @pytest.fixture(autouse=True)
-    def from_the_house(self, house, monkeypatch):
+    def from_the_house(self, house, monkeypatch, tmp_path):
         monkeypatch.setenv(wheels.WHEELHOUSE, str(house))
+        monkeypatch.setattr(java, "own_folders", lambda: [house / "petals-1.0-py3-none-any.whl", tmp_path])
 
     def test_nodes_install_what_was_staged(self, google, dataproc, life):
         google.lacking("petals", "stems")
@@ -137,6 +141,59 @@ class TestStage:
         with pytest.raises(ClusterError, match=r"No matching distribution found for stems==2\.5"):
             dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, OWN, life)
         assert life.states == ["creating", "deleting", "deleted"]
+
+    def test_a_wheel_that_was_exchanged_is_not_installed(self, google, dataproc, life, tmp_path):
+        dataproc("four_nodes", "cluster.packages=stage").open("another-scope-89abcdef", OWN, Told())
+        wheel(tmp_path, "stems", "2.5", ["planted"])
+        self.exchange(google, "stems-2.5-py3-none-any.whl", (tmp_path / "stems-2.5-py3-none-any.whl").read_bytes())
+        with pytest.raises(ClusterError, match="DO NOT MATCH THE HASHES"):
+            dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, OWN, life)
+        assert life.states == ["creating", "deleting", "deleted"]
+
+    def test_a_list_that_was_exchanged_before_is_staged_anew_and_so_is_the_action(self, google, dataproc, life):
+        dataproc("four_nodes", "cluster.packages=stage").open("another-scope-89abcdef", OWN, Told())
+        google.lacking("petals", "stems")
+        self.exchange(google, "requirements.txt", b"planted==6.6\n")
+        self.exchange(google, "install.sh", b"#!/bin/bash\necho ERROR: planted; exit 1\n")
+        dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, OWN, life)
+        assert google.installed() == ["petals", "stems"]
+
+    def test_a_list_that_is_exchanged_while_the_nodes_start_is_refused_by_them(self, google, dataproc, life):
+        made, caught = dataproc("four_nodes", "cluster.packages=stage"), []
+
+        def run():
+            try:
+                made.open(SCOPE, OWN, life)
+            except ClusterError as error:
+                caught.append(str(error))
+
+        with google.hold("create"):
+            thread = threading.Thread(target=run)
+            thread.start()
+            until(lambda: "CREATING" in google.clusters().values() or not thread.is_alive(), 60)
+            self.exchange(google, "requirements.txt", b"planted==6.6\n")
+        thread.join(timeout=60)
+        assert "requirements.txt is not what flowerexp staged" in caught[0]
+        assert google.clusters() == {}
+
+    @staticmethod
+    def exchange(google, name, content):
+        for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/"):
+            if blob.name.endswith(f"/{name}"):
+                blob.upload_from_string(content)
+
+    def test_an_archive_that_was_exchanged_is_staged_anew(self, google, dataproc, life, tmp_path):
+        made = dataproc("serverless", "cluster.packages=stage")
+        made.open(SCOPE, OWN, life)
+        self.exchange(google, "packages.tar.gz", b"planted")
+        dataproc("serverless", "cluster.packages=stage").open(SCOPE, OWN, life)
+        contents = [
+            blob.download_as_bytes() for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/")
+        ]
+        assert contents
+        before = [blob.generation for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/")]
+        dataproc("serverless", "cluster.packages=stage").open(SCOPE, OWN, life)
+        assert before == [blob.generation for blob in google.storage().list_blobs(BUCKET, prefix="flowerexp/wheels/")]
 
     def test_nothing_is_staged_for_an_image_that_has_them(self, google, dataproc, life):
         dataproc("four_nodes", "cluster.packages=image").open(SCOPE, OWN, life)
