@@ -22,6 +22,7 @@ _JAVA = re.compile(r"\n(?:\tat |\s*SQLSTATE: |\s*Driver stacktrace:|Caused by: )
 _FRAME = re.compile(r'^ +File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$', re.M)
 _LIBRARY = re.compile(r"/pyspark(\.zip)?/|/site-packages/|/dist-packages/|/lib/python3|^<")
 _OURS = re.compile(r"/flowerexp/workload/")
+_NODE = re.compile(r"\{\{.*?\}\}")  # what TensorFlow says of its graph
 _OS_ERROR = re.compile(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?$")
 
 _DOING = {
@@ -78,7 +79,7 @@ def explained(error: BaseException, phase: str = "") -> FlowerexpError:
     if isinstance(error, FlowerexpError):
         return error
     if isinstance(error, OSError):
-        return _of_the_system(error, "using")
+        return of_the_system(error, "using")
     if type(error).__module__.partition(".")[0] not in ("py4j", "pyspark"):
         return _of_python("".join(traceback.format_exception(error)), phase)
     text = str(error)
@@ -99,7 +100,13 @@ def gone(error: FlowerexpError) -> MachineError:
     return MachineError(f"Spark was shut down ({_shortened(error.problem)})", hint=_AGAIN)
 
 
-def _of_the_system(error: OSError, doing: str) -> FlowerexpError:
+def of_the_system(error: OSError, doing: str) -> FlowerexpError:
+    """What to tell of an operating system's error; a `MachineError` only if it says nothing about what was asked for.
+
+    Args:
+        error: what the operating system said.
+        doing: what was being done, as of `from_os_error`.
+    """
     told = from_os_error(error, doing)
     if error.errno in _MACHINE or isinstance(error, ConnectionError | TimeoutError):
         return told
@@ -118,7 +125,7 @@ def _of_python(text: str, phase: str) -> FlowerexpError:
         return MachineError(f"a Python process ran out of memory{_while(phase)} ({name}{place})", hint=_MEMORY)
     if match := _OS_ERROR.search(_shortened(message)):
         number, reason, path = match.groups()
-        return _of_the_system(OSError(int(number), reason, path), f"using{place}")
+        return of_the_system(OSError(int(number), reason, path), f"using{place}")
     return JobError(f"{name}: {_shortened(message)}{place}" if message.strip() else f"{name}{place}")
 
 
@@ -150,4 +157,4 @@ def _while(phase: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST]
+    return " ".join(_NODE.sub("", text).split())[:_LONGEST]

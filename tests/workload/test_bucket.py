@@ -7,8 +7,9 @@ import pytest
 from flowerexp import index, storage
 from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, listing, read_speed, readers, tfrecords
+from flowerexp.workload.prepared import MANIFEST
 from flowerexp.workload.readers import Source
-from flowerexp.workload.write_tfrecords import MANIFEST, prepare
+from flowerexp.workload.write_tfrecords import prepare
 
 SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=3")
 TWELVE = "dataset.images=12"

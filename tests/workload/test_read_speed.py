@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from flowerexp.errors import DataError
-from flowerexp.workload import read_speed
+from flowerexp.workload import failures, read_speed
 from flowerexp.workload.listing import list_photographs
+from flowerexp.workload.prepared import MANIFEST
 from flowerexp.workload.read_speed import numbered, plan_tasks
 from flowerexp.workload.readers import READERS
-from flowerexp.workload.write_tfrecords import MANIFEST, prepare
+from flowerexp.workload.write_tfrecords import prepare
 
 PLENTY = {"image_files": 1000, "tfrecords": 1000}
 # Small images and few files, so that most of the time goes to Spark and TensorFlow.
@@ -190,6 +191,19 @@ class TestRun:
         assert not (tmp_path / "data" / "prepared").exists()
         assert told.facts["images_skipped"] == 0
 
+    @pytest.mark.parametrize("reader", ["tfrecords", "tfrecords_native"])
+    def test_prepared_data_that_has_rotted_is_mended_and_the_run_goes_on(self, measured, tmp_path, told, reader):
+        whole = ("grid.batch_size=40", "grid.batch_number=1", f"reader={reader}")
+        measured(*whole)
+        path = sorted(tmp_path.glob("data/prepared/*/*.tfrec"))[1]
+        before = path.read_bytes()
+        path.write_bytes(before[:-20] + bytes([before[-20] ^ 4]) + before[-19:])
+        rows = measured(*whole, "grid.repetitions=2")
+        assert [one["images"] for one in rows if one["execution"] == 1] == [40, 40]
+        assert path.read_bytes() == before
+        assert any(f"the first is {path.name}: record " in note for note in told.notes)
+        assert told.facts["prepared_files_mended"] == 1
+
     def test_what_is_prepared_once_is_reused(self, measured, told):
         measured("reader=tfrecords")
         assert told.facts["prepared_reused"] is False
@@ -225,6 +239,20 @@ class TestExisting:
         file.write_bytes(file.read_bytes()[:-1])
         with pytest.raises(DataError, match=r"damaged TFRecord file .*b\.tfrecord"):
             read_speed.run(None, config(f"dataset.tfrecords={existing}", "reader=tfrecords", *SMALL))
+
+    @pytest.mark.parametrize("reader", ["tfrecords", "tfrecords_native"])
+    def test_damage_that_is_met_while_measuring_is_named_as_well(self, spark, config, existing, reader):
+        file = existing / "b.tfrecord"
+        content = file.read_bytes()
+        file.write_bytes(content[:-20] + bytes([content[-20] ^ 4]) + content[-19:])
+        whole = ("grid.batch_size=[40]", "grid.batch_number=[1]")
+        with pytest.raises(Exception, match="damaged") as caught:
+            list(read_speed.run(spark, config(f"dataset.tfrecords={existing}", f"reader={reader}", *SMALL, *whole)))
+        error = failures.explained(caught.value)
+        assert type(error) is DataError
+        assert f"damaged TFRecord file {file}: record " in error.problem
+        assert error.where == "dataset.tfrecords"
+        assert "flowerexp did not write it" in str(error)
 
     def test_an_example_without_an_image_is_no_traceback(self, config, existing):
         from flowerexp.workload import tfrecords
