@@ -59,7 +59,7 @@ def source_of(found: Found, config: dict[str, Any]) -> Source:
         DataError: there are no records; or a file is damaged, or its records are not what a reader wants.
     """
     root, dataset = config["dataset"]["tfrecords"], config["dataset"]
-    features, anonymous = Features(**dataset["features"]), bool(dataset.get("anonymous"))
+    features, anonymous = Features(**dataset.get("features", {})), bool(dataset.get("anonymous"))
     with report.phase("list"):
         looks = [_look(entry.uri, features, anonymous) for entry in found.files]
     _tell(root, found, looks)

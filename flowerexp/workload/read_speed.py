@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
@@ -43,19 +43,24 @@ class _Rows(AccumulatorParam):  # type: ignore[misc]
 def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
     """The entrypoint: one row a measurement and execution, as `measure.measure` returns them.
 
-    With caching off, each action on the measurement RDD measures again; all executions come home, numbered.
+    With caching off, each action on the measurement RDD measures again; all executions come home, numbered. Where a
+    measurement fails, those before it come home, and then what was raised.
 
     Raises:
         DataError: there is nothing to read, or not enough for the grid; or a file is damaged.
     """
     sources, mend = _sources(spark, config)
     tasks = plan_tasks(config, {name: source.images for name, source in sources.items()})
+    context = spark.sparkContext
+    executed = context.accumulator([], _Rows())
     try:
-        rows = _measured(spark.sparkContext, tasks, sources, config)
+        _measure(context, tasks, sources, config, executed)
     except Exception as error:
         if failures.is_machines(failures.explained(error)) or not mend():
-            raise
-        rows = _measured(spark.sparkContext, tasks, sources, config)
+            return _before(error, numbered(executed.value))
+        executed = context.accumulator([], _Rows())
+        _measure(context, tasks, sources, config, executed)
+    rows = numbered(executed.value)
     report.fact("measurements", len(tasks))
     report.fact("executions", len(rows))
     empty = [row for row in rows if not row["images"]]
@@ -64,14 +69,29 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
     return rows
 
 
-def _measured(context: Any, tasks: Sequence[Task], sources: Mapping[str, Source], config: dict[str, Any]) -> list[Row]:
-    """Warm the workers up, and make all measurements."""
+def _before(error: Exception, rows: Iterable[Row]) -> Iterator[Row]:
+    yield from rows
+    raise error
+
+
+def _measure(
+    context: Any, tasks: Sequence[Task], sources: Mapping[str, Source], config: dict[str, Any], executed: Any
+) -> None:
+    """Warm the workers up, and make all measurements.
+
+    Args:
+        context: the SparkContext.
+        tasks: the measurements.
+        sources: what each reader reads.
+        config: the run's.
+        executed: an accumulator of `_Rows`, for the row of each execution.
+    """
     shared = context.broadcast(sources)
     profile = executors.alone(context) if config["grid"]["concurrency"] == 1 else None
     with report.phase("warm_up"):
         _warm_up_workers(context, shared, profile)
     with report.phase("measure"):
-        return _measure(context, tasks, shared, config, profile)
+        _act(context, tasks, shared, config, profile, executed)
 
 
 def _sources(spark: Any, config: dict[str, Any]) -> tuple[dict[str, Source], Callable[[], bool]]:
@@ -233,12 +253,11 @@ def _warm_up_workers(context: Any, shared: Any, profile: Any | None) -> None:
     _warmed.update(settings)
 
 
-def _measure(
-    context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any], profile: Any | None
-) -> list[Row]:
-    """Run the notebook's actions on one measurement RDD, and bring every execution of every task home."""
+def _act(
+    context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any], profile: Any | None, executed: Any
+) -> None:
+    """Run the notebook's actions on one measurement RDD; every execution of every task comes to the accumulator."""
     concurrency, cache = config["grid"]["concurrency"], config["grid"]["page_cache"]
-    executed = context.accumulator([], _Rows())
 
     def one(task: Task) -> Row:
         row = measure.measure(task, shared.value[task.reader], concurrency, cache)
@@ -260,7 +279,6 @@ def _measure(
             _average(rows, key)
     if config["caching"]:
         rdd.unpersist()
-    return numbered(executed.value)
 
 
 _AVERAGES = {

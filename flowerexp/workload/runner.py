@@ -143,7 +143,7 @@ def _run_one(
             lines.append(_line(row))
         if not lines:
             raise FlowerexpError("the entrypoint returned no rows", hint="nothing was measured")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         status.update(state="failed", **_explained(error, told, spark.sparkContext), traceback=traceback.format_exc())
         sys.stderr.write(status["traceback"])
     status.update(ended_at=time.time(), facts=told.facts, notes=told.notes, attached=[*told.attached])

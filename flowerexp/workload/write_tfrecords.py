@@ -128,7 +128,8 @@ def _write_again(
     folder, files = prepared.folder, prepared.manifest["files"]
     with report.phase("prepare"):
         partitions = {file["partition"] for file in files if file["file"] in damaged}
-        fresh = {file["file"]: file for file in _written(spark, config, listing, folder, partitions)}
+        results = _written(spark, config, listing, folder, partitions)
+        fresh = {result["file"]: result for result in results if result["records"]}
         for file in fresh.values():
             file.pop("skipped")
         if fresh.keys() != damaged.keys():  # what can be decoded has changed since, with the libraries that decode

@@ -153,6 +153,12 @@ def existing(spark, config, photos, tmp_path):
     return folder
 
 
+def damaged(path):
+    """Flip a bit of a file; it keeps its size."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-20] + bytes([content[-20] ^ 4]) + content[-19:])
+
+
 @pytest.mark.spark
 class TestRun:
     def test_counts_what_was_read_and_measures_once_with_caching(self, measured, told):
@@ -197,7 +203,7 @@ class TestRun:
         measured(*whole)
         path = sorted(tmp_path.glob("data/prepared/*/*.tfrec"))[1]
         before = path.read_bytes()
-        path.write_bytes(before[:-20] + bytes([before[-20] ^ 4]) + before[-19:])
+        damaged(path)
         rows = measured(*whole, "grid.repetitions=2")
         assert [one["images"] for one in rows if one["execution"] == 1] == [40, 40]
         assert path.read_bytes() == before
@@ -243,8 +249,7 @@ class TestExisting:
     @pytest.mark.parametrize("reader", ["tfrecords", "tfrecords_native"])
     def test_damage_that_is_met_while_measuring_is_named_as_well(self, spark, config, existing, reader):
         file = existing / "b.tfrecord"
-        content = file.read_bytes()
-        file.write_bytes(content[:-20] + bytes([content[-20] ^ 4]) + content[-19:])
+        damaged(file)
         whole = ("grid.batch_size=[40]", "grid.batch_number=[1]")
         with pytest.raises(Exception, match="damaged") as caught:
             list(read_speed.run(spark, config(f"dataset.tfrecords={existing}", f"reader={reader}", *SMALL, *whole)))
@@ -253,6 +258,17 @@ class TestExisting:
         assert f"damaged TFRecord file {file}: record " in error.problem
         assert error.where == "dataset.tfrecords"
         assert "flowerexp did not write it" in str(error)
+
+    def test_what_was_measured_before_a_failure_comes_home(self, spark, config, existing):
+        damaged(existing / "b.tfrecord")
+        many = ("grid.batch_size=[13]", "grid.batch_number=[1]", "grid.repetitions=30")
+        rows = read_speed.run(spark, config(f"dataset.tfrecords={existing}", "reader=tfrecords_native", *SMALL, *many))
+        home = []
+        with pytest.raises(Exception, match="damaged"):  # noqa: PT012
+            for one in rows:
+                home.append(one)
+        assert 0 < len(home) < 30
+        assert {one["images"] for one in home} == {13}
 
     def test_an_example_without_an_image_is_no_traceback(self, config, existing):
         from flowerexp.workload import tfrecords
@@ -307,8 +323,7 @@ class TestBadFiles:
 
 @pytest.mark.spark
 def test_measurements_that_read_no_image_have_failed(measured, monkeypatch):
-    rows = [{"images": 4}, {"images": 0}, {"images": 0}]
-    monkeypatch.setattr(read_speed, "_measure", lambda *_: rows)
-    monkeypatch.setattr(read_speed, "_warm_up_workers", lambda *_: None)
+    rows = [{**row(number, number, 1), "images": images} for number, images in enumerate((4, 0, 0))]
+    monkeypatch.setattr(read_speed, "_measure", lambda *arguments: arguments[-1].add(rows))
     with pytest.raises(DataError, match="2 of 3 measurements read no image at all"):
         measured("reader=image_files")

@@ -152,6 +152,10 @@ def test_an_error_of_the_operating_system_is_explained(job):
     assert "room" in status["hint"]
 
 
+def gives_up():
+    raise SystemExit(3)
+
+
 def lacks_a_file():
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "typo.txt")
 
@@ -163,6 +167,7 @@ def lacks_a_file():
         (refuses, "DataError", "run", False),
         (fails_midway, "JobError", "run", False),
         (lacks_a_file, "JobError", "run", False),
+        (gives_up, "JobError", "run", False),
         (finds_no_room, "MachineError", "machine", True),
     ],
 )

@@ -1,11 +1,13 @@
 """A file that a reader fails on is named, with the place of the damage, whichever reader it is."""
 
 import io
+import uuid
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
+from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload import measure, readers, tfrecords, unreadable
 from flowerexp.workload.measure import Task
@@ -47,14 +49,15 @@ BAD = {
 }
 
 
-@pytest.fixture
-def of_records(tmp_path):
+@pytest.fixture(params=["local", "bucket"])
+def of_records(request, tmp_path):
     """A source of two files of four records, of which the third one of the second file is as given."""
+    root = str(tmp_path) if request.param == "local" else f"memory://{uuid.uuid4().hex}"
 
     def of_records(bad):
-        (tmp_path / "a.tfrec").write_bytes(FINE * 4)
-        (tmp_path / "b.tfrec").write_bytes(FINE * 2 + bad + FINE)
-        files = [str(tmp_path / name) for name in ("a.tfrec", "b.tfrec")]
+        files = [f"{root}/{name}" for name in ("a.tfrec", "b.tfrec")]
+        storage.write_bytes(files[0], FINE * 4)
+        storage.write_bytes(files[1], FINE * 2 + bad + FINE)
         return Source("tfrecords", files, [4, 4], SIZE, origin="dataset.tfrecords")
 
     return of_records
