@@ -30,6 +30,7 @@ commands:
   clusters          what of ours runs in the cloud, and what it costs an hour
   cleanup           delete what is left of ours in the cloud (--dry-run only says what; --bucket takes all data, too)
   ui [--port N]     open the MLflow pages of what was run
+  verify [FOLDER]   are the files of prepared data whole? names those that are damaged
   log FOLDER        log a run's folder to MLflow (again), when the server failed at the time
 
 config groups (GROUP=OPTION chooses; the first run of all takes what is marked *):
@@ -50,7 +51,7 @@ where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (photographs and
 """
 
 
-COMMANDS = ("plan", "resume", "rerun", "compare", "report", "clusters", "cleanup", "ui", "log")
+COMMANDS = ("plan", "resume", "rerun", "compare", "report", "clusters", "cleanup", "ui", "verify", "log")
 """The named commands: each is a module in `flowerexp.commands`."""
 
 

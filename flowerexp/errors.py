@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import difflib
 import errno
+import json
 from collections.abc import Iterable
+
+_NOTE = "flowerexp error: "
 
 
 class FlowerexpError(Exception):
@@ -37,6 +40,8 @@ class FlowerexpError(Exception):
         self.where = where
         self.hint = hint
         super().__init__(problem, where, hint)
+        # A Spark task's exception comes to the driver as the text of its traceback, which ends with the notes.
+        self.add_note(_NOTE + json.dumps([type(self).__name__, problem, where, hint]))
 
     def __str__(self) -> str:
         """The error as one line: ``where: problem; hint``."""
@@ -79,6 +84,29 @@ class JobError(FlowerexpError):
 
 class TrackingError(FlowerexpError):
     """The MLflow store cannot be reached, or refuses what is logged."""
+
+
+def from_traceback(text: str) -> FlowerexpError | None:
+    """The error that a traceback's text ends with, of the class and with the parts that it was raised with.
+
+    Args:
+        text: a traceback, without anything behind it but its notes.
+
+    Returns:
+        The error; None if it is none of ours. One of a class that is not known here is a plain `FlowerexpError`.
+    """
+    notes = [line.removeprefix(_NOTE) for line in text.splitlines() if line.startswith(_NOTE)]
+    if not notes:
+        return None
+    name, problem, where, hint = json.loads(notes[-1])
+    return _classes(FlowerexpError).get(name, FlowerexpError)(problem, where=where, hint=hint)
+
+
+def _classes(base: type[FlowerexpError]) -> dict[str, type[FlowerexpError]]:
+    found = {base.__name__: base}
+    for below in base.__subclasses__():
+        found |= _classes(below)
+    return found
 
 
 def from_os_error(error: OSError, doing: str) -> MachineError:

@@ -23,6 +23,7 @@ from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.plan import PlannedRun
 from flowerexp.workload import listing
+from flowerexp.workload.existing import find
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
 
 _RECENT = 50  # runs that an estimate looks at
@@ -215,7 +216,7 @@ def _fingerprint(config: dict[str, Any]) -> str | None:
     try:
         own = _photographs(config) if not existing or IMAGE_FILES in map(data_of, config["reader"]) else None
         anonymous = bool(config["dataset"].get("anonymous"))
-        return listing.data_fingerprint(own, listing.tfrecord_files(existing, anonymous) if existing else ())
+        return listing.data_fingerprint(own, find(existing, anonymous).files if existing else ())
     except (DataError, OSError):
         return None
 

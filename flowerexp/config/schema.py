@@ -182,12 +182,21 @@ class Budget:
 
 
 @dataclass
+class Features:
+    """The names of the features that hold image and class in existing TFRecord files; a label of null: no class."""
+
+    image: str = "image"
+    label: str | None = "class"
+
+
+@dataclass
 class Dataset:
     """What every data set has. `tfrecords` names existing TFRecord files to measure as they are."""
 
     kind: str = MISSING
     classes: list[str] | None = field(default=None, metadata={"nonempty": True, "unique": True})
     tfrecords: str | None = None
+    features: Features = field(default_factory=dict)  # type: ignore[assignment]
     on_error: str = field(default="fail", metadata={"choices": ("fail", "skip")})
 
 

@@ -60,6 +60,7 @@ def _first(files: Sequence[str]) -> Iterator[tuple[bytes, int]]:
     heads: list[list[Any]] = []
     for uri in files[:wanted]:
         with storage.open_read(uri) as file:
-            heads.append([tfrecords.decode_example(record) for record in islice(tfrecords.read_records(file), each)])
+            records = islice(tfrecords.read_records(file, uri), each)
+            heads.append([tfrecords.decode_example(record) for record in records])
     for turn in range(each):
         yield from (head[turn] for head in heads if turn < len(head))

@@ -28,6 +28,14 @@ def in_driver(context: Any) -> bool:
     return bool(context.master == "local" or context.master.startswith("local["))
 
 
+def is_gone(context: Any) -> bool:
+    """Has Spark ended, so that nothing of this application can be done any more?"""
+    try:
+        return context._jsc is None or bool(context._jsc.sc().isStopped())
+    except Exception:  # py4j raises several, where its Java process is gone
+        return True
+
+
 def cores(context: Any) -> list[int]:
     """The cores of each executor that has registered."""
     listed = context._jsc.sc().statusStore().executorList(True)

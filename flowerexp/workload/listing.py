@@ -309,22 +309,6 @@ def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
     return folder
 
 
-def tfrecord_files(root: str, anonymous: bool) -> list[storage.Entry]:
-    """The TFRecord files in a folder that somebody else wrote.
-
-    Raises:
-        DataError: there is no such folder.
-    """
-    options = {"token": "anon"} if anonymous else {}
-    try:
-        entries = list(storage.list_files(root, **options))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataError(f"{root} is no folder", where="dataset.tfrecords", hint="check the path") from error
-    except PermissionError as error:
-        raise _forbidden(root, "dataset.tfrecords", error) from error
-    return [entry for entry in entries if entry.relative.endswith((".tfrec", ".tfrecord"))]
-
-
 def data_fingerprint(own: str | None, records: Sequence[storage.Entry]) -> str | None:
     """The fingerprint of all that a run reads: its photographs' and, where it measures existing TFRecord files, theirs.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.workload import host, page_cache, readers, slots
+from flowerexp.workload import host, page_cache, readers, slots, unreadable
 
 FEWEST_READS, MOST_READS, MOST_SECONDS = 4, 20, 2.0
 """Reads of a warm-up: so many at least, and after so many, or so long, it is given up."""
@@ -87,15 +87,18 @@ _warm: set[tuple[Any, ...]] = set()
 
 def settings(source: readers.Source) -> tuple[Any, ...]:
     """What of a source decides whether a worker that has read another one is warm for it."""
-    return source.reader, source.target_size, source.anonymous, all(map(storage.is_local, source.files[:1]))
+    local = all(map(storage.is_local, source.files[:1]))
+    kinds = {source.compressions.get(uri, "") for uri in source.files[:1]}
+    return source.reader, source.target_size, source.anonymous, local, source.features, *kinds
 
 
 def warm_up(source: readers.Source) -> None:
     """Load TensorFlow and trace a reader's functions in this process, once: neither is reading speed."""
     if settings(source) in _warm:
         return
-    for _ in readers.dataset(source, source.files[:1]).batch(1).take(1):
-        pass
+    with unreadable.named(source, source.files[:1]):
+        for _ in readers.dataset(source, source.files[:1]).batch(1).take(1):
+            pass
     _warm.add(settings(source))
     _tidy()
 
@@ -124,9 +127,10 @@ def settle(source: readers.Source) -> Settling:
         return _settled[settings(source)]
     files, seconds = [source.files[0]] * (PROBE if source.records[0] == 1 else 1), list[float]()
     steady = False
-    while not steady and len(seconds) < MOST_READS and sum(seconds) < MOST_SECONDS:
-        seconds.append(time_batches(readers.dataset(source, files).batch(PROBE).take(1)).seconds)
-        steady = is_steady(seconds)
+    with unreadable.named(source, files):
+        while not steady and len(seconds) < MOST_READS and sum(seconds) < MOST_SECONDS:
+            seconds.append(time_batches(readers.dataset(source, files).batch(PROBE).take(1)).seconds)
+            steady = is_steady(seconds)
     _tidy()
     return _settled.setdefault(settings(source), Settling(len(seconds), steady))
 
@@ -159,6 +163,9 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
 
     Returns:
         A row of results; seconds of the read loop alone, times of day in seconds since the epoch.
+
+    Raises:
+        DataError: a file cannot be read; says which, and where it is damaged.
     """
     with slots.slot(concurrency) as waited:
         warm_up(source)
@@ -168,10 +175,11 @@ def measure(task: Task, source: readers.Source, concurrency: int, cache: str) ->
         files = source.prefix(order, task.batch_size * task.batch_number)
         page_cache.bring_to(cache, files)
         cached, fraction = page_cache.look_up(files)
-        batches = readers.dataset(source, files).batch(task.batch_size).take(task.batch_number)
-        before, started_at = host.look(), time.time()
-        timing = time_batches(batches)
-        after = host.look()
+        with unreadable.named(source, files):
+            batches = readers.dataset(source, files).batch(task.batch_size).take(task.batch_number)
+            before, started_at = host.look(), time.time()
+            timing = time_batches(batches)
+            after = host.look()
         del batches
         _tidy()
     return {

@@ -2,7 +2,8 @@
 
 Both let go of Python's global lock while they work, so that a thread for each core keeps all cores decoding. What
 comes out are batches as tf.data gives them, in the order of the files: (images, labels), uint8 of shape
-(n, height, width, 3), and the folders' names (bytes) or the classes' numbers (int64). The last batch may be short.
+(n, height, width, 3), and the folders' names (bytes) or the classes' numbers (int64; in TFRecord files of others, texts
+too). The last batch may be short.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _opened(source: Source, files: Sequence[str]) -> tuple[Iterator[Any], _Work]
     """What is to be worked on, one item an image, and the work on each that the threads do."""
     if data_of(source.reader) == IMAGE_FILES:
         return _photographs(source, files), partial(_photograph, source.target_size)
-    return _records(source, files), partial(_record, source.target_size)
+    return _records(source, files), partial(picture_of, source)
 
 
 def _photographs(source: Source, files: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
@@ -123,17 +124,22 @@ def _records(source: Source, files: Sequence[str]) -> Iterator[bytes]:
     for uri in files:
         if not storage.is_local(uri):
             with storage.open_read(uri, **options_of(source)) as stream:
-                yield from tfrecords.read_records(stream)
+                yield from tfrecords.read_records(stream, uri)
         elif size := Path(uri).stat().st_size:  # an empty file cannot be mapped
             with Path(uri).open("rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped:
-                yield from tfrecords.read_records(cast("BinaryIO", mapped))
+                yield from tfrecords.read_records(cast("BinaryIO", mapped), uri)
 
 
-def _record(target: tuple[int, int], record: bytes) -> tuple[NDArray[np.uint8], int]:
-    content, label = tfrecords.decode_example(record)
+def picture_of(source: Source, record: bytes) -> tuple[NDArray[np.uint8], bytes | int]:
+    """The picture of a record of a TFRecord file, and its class.
+
+    Raises:
+        DataError: it lacks a feature, or its picture cannot be decoded or is of another size.
+    """
+    content, label = tfrecords.decode_example(record, source.features.image, source.features.label)
     image = images.decode(content)
-    if image.shape[:2] != target:
-        found, wanted = ("{} x {}".format(*size) for size in (image.shape, target))
+    if image.shape[:2] != source.target_size:
+        found, wanted = ("{} x {}".format(*size) for size in (image.shape, source.target_size))
         raise DataError(f"a record's image is {found} pixels, not {wanted}", where="preprocess.target_size")
     return image, label
 

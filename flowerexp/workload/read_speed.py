@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -14,12 +15,13 @@ from pyspark.accumulators import AccumulatorParam
 
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.workload import executors, images, measure, report, tfrecords
-from flowerexp.workload.listing import data_fingerprint, list_photographs, tfrecord_files
+from flowerexp.workload import executors, failures, images, measure, report, write_tfrecords
+from flowerexp.workload.existing import find, source_of
+from flowerexp.workload.listing import Listing, data_fingerprint, list_photographs
 from flowerexp.workload.measure import Task
 from flowerexp.workload.photographs import Photograph, Photographs
+from flowerexp.workload.prepared import Prepared
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, Source, data_of
-from flowerexp.workload.write_tfrecords import prepare
 
 Row = dict[str, Any]
 
@@ -41,20 +43,24 @@ class _Rows(AccumulatorParam):  # type: ignore[misc]
 def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
     """The entrypoint: one row a measurement and execution, as `measure.measure` returns them.
 
-    With caching off, each action on the measurement RDD measures again; all executions come home, numbered.
+    With caching off, each action on the measurement RDD measures again; all executions come home, numbered. Where a
+    measurement fails, those before it come home, and then what was raised.
 
     Raises:
-        DataError: there is nothing to read, or not enough for the grid.
+        DataError: there is nothing to read, or not enough for the grid; or a file is damaged.
     """
-    sources = _sources(spark, config)
+    sources, mend = _sources(spark, config)
     tasks = plan_tasks(config, {name: source.images for name, source in sources.items()})
     context = spark.sparkContext
-    shared = context.broadcast(sources)
-    profile = executors.alone(context) if config["grid"]["concurrency"] == 1 else None
-    with report.phase("warm_up"):
-        _warm_up_workers(context, shared, profile)
-    with report.phase("measure"):
-        rows = _measure(context, tasks, shared, config, profile)
+    executed = context.accumulator([], _Rows())
+    try:
+        _measure(context, tasks, sources, config, executed)
+    except Exception as error:
+        if failures.is_machines(failures.explained(error)) or not mend():
+            return _before(error, numbered(executed.value))
+        executed = context.accumulator([], _Rows())
+        _measure(context, tasks, sources, config, executed)
+    rows = numbered(executed.value)
     report.fact("measurements", len(tasks))
     report.fact("executions", len(rows))
     empty = [row for row in rows if not row["images"]]
@@ -63,8 +69,39 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
     return rows
 
 
-def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
-    """What each reader of the run reads; TFRecord files are prepared first where they are missing."""
+def _before(error: Exception, rows: Iterable[Row]) -> Iterator[Row]:
+    yield from rows
+    raise error
+
+
+def _measure(
+    context: Any, tasks: Sequence[Task], sources: Mapping[str, Source], config: dict[str, Any], executed: Any
+) -> None:
+    """Warm the workers up, and make all measurements.
+
+    Args:
+        context: the SparkContext.
+        tasks: the measurements.
+        sources: what each reader reads.
+        config: the run's.
+        executed: an accumulator of `_Rows`, for the row of each execution.
+    """
+    shared = context.broadcast(sources)
+    profile = executors.alone(context) if config["grid"]["concurrency"] == 1 else None
+    with report.phase("warm_up"):
+        _warm_up_workers(context, shared, profile)
+    with report.phase("measure"):
+        _act(context, tasks, shared, config, profile, executed)
+
+
+def _sources(spark: Any, config: dict[str, Any]) -> tuple[dict[str, Source], Callable[[], bool]]:
+    """What each reader of the run reads; TFRecord files are prepared first where they are missing.
+
+    Returns:
+        The sources, and what to do where reading fails: it writes damaged files of prepared data again, and says
+        whether there were any.
+    """
+    mend: Callable[[], bool] = bool  # nothing is prepared: there is nothing to mend
     existing = config["dataset"]["tfrecords"]
     of_photographs, of_records = (
         [reader for reader in config["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
@@ -73,14 +110,17 @@ def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
     sources: dict[str, Source] = {}
     skipped: set[str] | None = None  # not known yet
     if of_records and existing:
-        entries = tfrecord_files(existing, bool(config["dataset"].get("anonymous")))
-        sources |= _for_each(of_records, _existing_tfrecords(existing, entries, config))
-        report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, entries))
+        theirs = find(existing, bool(config["dataset"].get("anonymous")))
+        sources |= _for_each(of_records, source_of(theirs, config))
+        report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, theirs.files))
     elif of_records and listing:
-        prepared = prepare(spark, config, listing)
+        prepared = write_tfrecords.prepare(spark, config, listing)
         skipped = {one["relative"] for one in prepared.manifest["skipped"]}
         counts = [file["records"] for file in prepared.manifest["files"]]
-        sources |= _for_each(of_records, Source(TFRECORDS, prepared.files, counts, _target(config)))
+        made = Source(TFRECORDS, prepared.files, counts, _target(config), origin="storage.prepared")
+        sources |= _for_each(of_records, made)
+        mend = partial(_mend, spark, config, listing, prepared)
+
     if of_photographs and listing:
         photographs = listing.photographs.some(_enough(config), config["grid"]["seed"])
         if skipped is None:
@@ -89,7 +129,11 @@ def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
     for name, source in sources.items():
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
-    return sources
+    return sources, mend
+
+
+def _mend(spark: Any, config: dict[str, Any], listing: Listing, prepared: Prepared) -> bool:
+    return bool(write_tfrecords.mend(spark, config, listing, prepared).written)
 
 
 def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:
@@ -143,37 +187,6 @@ def _check_photographs(spark: Any, photographs: Photographs, config: dict[str, A
     if found:
         report.note(f"{len(found)} files skipped; the first is {found[0][0]}: {found[0][1]}")
     return {relative for relative, _ in found}
-
-
-def _existing_tfrecords(root: str, entries: Sequence[storage.Entry], config: dict[str, Any]) -> Source:
-    """TFRecord files that somebody else wrote: their records are counted, and the first one is looked at."""
-    anonymous = bool(config["dataset"].get("anonymous"))
-    options = {"token": "anon"} if anonymous else {}
-    files = [entry.uri for entry in entries]
-    counts = []
-    with report.phase("list"):
-        for uri in files:
-            with storage.open_read(uri, **options) as file:
-                counts.append(tfrecords.count_records(file))
-    if not sum(counts):
-        raise DataError(f"no TFRecord files with records in {root}", where="dataset.tfrecords", hint="check the path")
-    _look_at(files[next(i for i, count in enumerate(counts) if count)], config, options)
-    report.fact("prepared_images", sum(counts))
-    report.fact("prepared_files", len(files))
-    return Source(TFRECORDS, files, counts, _target(config), anonymous)
-
-
-def _look_at(uri: str, config: dict[str, Any], options: dict[str, Any]) -> None:
-    """Are the records what the reader expects? A message here is clearer than TensorFlow's later."""
-    with storage.open_read(uri, **options) as file:
-        image, _ = tfrecords.decode_example(next(iter(tfrecords.read_records(file))))
-    shape = images.decode(image).shape[:2]
-    if shape != _target(config):
-        raise DataError(
-            f"the images in {uri} are {shape[0]} x {shape[1]} pixels, and preprocess.target_size says otherwise",
-            where="preprocess.target_size",
-            hint=f"set preprocess.target_size=[{shape[0]},{shape[1]}]",
-        )
 
 
 def plan_tasks(config: dict[str, Any], available: Mapping[str, int]) -> list[Task]:
@@ -240,12 +253,11 @@ def _warm_up_workers(context: Any, shared: Any, profile: Any | None) -> None:
     _warmed.update(settings)
 
 
-def _measure(
-    context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any], profile: Any | None
-) -> list[Row]:
-    """Run the notebook's actions on one measurement RDD, and bring every execution of every task home."""
+def _act(
+    context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any], profile: Any | None, executed: Any
+) -> None:
+    """Run the notebook's actions on one measurement RDD; every execution of every task comes to the accumulator."""
     concurrency, cache = config["grid"]["concurrency"], config["grid"]["page_cache"]
-    executed = context.accumulator([], _Rows())
 
     def one(task: Task) -> Row:
         row = measure.measure(task, shared.value[task.reader], concurrency, cache)
@@ -267,7 +279,6 @@ def _measure(
             _average(rows, key)
     if config["caching"]:
         rdd.unpersist()
-    return numbered(executed.value)
 
 
 _AVERAGES = {

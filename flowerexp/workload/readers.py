@@ -12,9 +12,9 @@ for each 5 MiB (`storage.open_read`), and a generator hands its records over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, reduce
 from itertools import islice
 from typing import Any
 
@@ -41,6 +41,21 @@ def keeps_decoded(reader: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Features:
+    """The features of an Example that hold a picture and its class.
+
+    Attributes:
+        image: the name of the one with the picture.
+        label: the name of the one with the class; None where there is none.
+        text: is the class a text, and not a number?
+    """
+
+    image: str = "image"
+    label: str | None = "class"
+    text: bool = False
+
+
+@dataclass(frozen=True)
 class Source:
     """What a reader reads.
 
@@ -50,6 +65,9 @@ class Source:
         records: how many images each file holds.
         target_size: (height, width) in pixels that images have, or are brought to.
         anonymous: read a bucket without credentials.
+        origin: the config key that says where the files are.
+        features: of the records of TFRecord files.
+        compressions: `GZIP` or `ZLIB`, of each TFRecord file that is compressed.
     """
 
     reader: str
@@ -57,6 +75,9 @@ class Source:
     records: Sequence[int]
     target_size: tuple[int, int]
     anonymous: bool = False
+    origin: str = "dataset"
+    features: Features = Features()
+    compressions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -149,40 +170,49 @@ def _photograph_pipeline(target_size: tuple[int, int], anonymous: bool, local: b
 
 
 def _tfrecords(source: Source, files: Sequence[str]) -> Any:
-    """TFRecord files of tf.train.Example with `image` (JPEG) and `class`: read, parse, decode."""
+    """TFRecord files of tf.train.Example with an image and a class: read, parse, decode."""
     import tensorflow as tf
 
     if all(map(storage.is_local, files)):
-        return _record_pipeline(source.target_size)(files)
+        kinds = {uri: source.compressions.get(uri, "") for uri in files}
+        made = [
+            _record_pipeline(source.target_size, source.features, kind)([uri for uri in files if kinds[uri] == kind])
+            for kind in sorted(set(kinds.values()))
+        ]
+        return reduce(lambda some, more: some.concatenate(more), made)
     records = tf.data.Dataset.from_generator(
         lambda: _remote_records(files, options_of(source)), output_signature=tf.TensorSpec([None], tf.string)
     )
-    return records.unbatch().map(_parser(source.target_size))
+    return records.unbatch().map(_parser(source.target_size, source.features))
 
 
 @cache
-def _record_pipeline(target_size: tuple[int, int]) -> Pipeline:
+def _record_pipeline(target_size: tuple[int, int], features: Features, compression: str) -> Pipeline:
     import tensorflow as tf
 
     def read(uris: Any) -> Any:
         options = tf.data.Options()
         options.deterministic = False
-        return tf.data.TFRecordDataset(uris).with_options(options).map(_parser(target_size))
+        records = tf.data.TFRecordDataset(uris, compression_type=compression)
+        return records.with_options(options).map(_parser(target_size, features))
 
     return _traced(read)
 
 
-def _parser(target_size: tuple[int, int]) -> Callable[[Any], Any]:
+def _parser(target_size: tuple[int, int], features: Features) -> Callable[[Any], Any]:
     """The function that parses a record and decodes its image."""
     import tensorflow as tf
 
-    features = {"image": tf.io.FixedLenFeature([], tf.string), "class": tf.io.FixedLenFeature([], tf.int64)}
+    wanted = {features.image: tf.io.FixedLenFeature([], tf.string)}
+    if features.label is not None:
+        wanted[features.label] = tf.io.FixedLenFeature([], tf.string if features.text else tf.int64)
     height, width = target_size
 
     def parse(record: Any) -> Any:
-        example = tf.io.parse_single_example(record, features)
-        image = tf.image.decode_jpeg(example["image"], channels=3)
-        return tf.reshape(image, [height, width, 3]), example["class"]
+        example = tf.io.parse_single_example(record, wanted)
+        image = tf.image.decode_jpeg(example[features.image], channels=3)
+        label = tf.constant(-1, tf.int64) if features.label is None else example[features.label]
+        return tf.reshape(image, [height, width, 3]), label
 
     return parse
 
@@ -216,6 +246,6 @@ def _remote_records(files: Sequence[str], options: dict[str, Any]) -> Iterator[l
 
     for uri in files:
         with storage.open_read(uri, **options) as file:
-            records = tfrecords.read_records(file)
+            records = tfrecords.read_records(file, uri)
             while some := list(islice(records, _HANDED_OVER)):
                 yield some

@@ -21,7 +21,10 @@ Scalar = str | int | float | bool | None
 
 @dataclass
 class Report:
-    """What was reported of one run so far: seconds of each phase, facts, messages for the user, and files by name."""
+    """What was reported of one run so far: seconds of each phase, facts, messages for the user, and files by name.
+
+    `failed_phase` is the outermost phase that the last exception went through.
+    """
 
     run_key: str = ""
     phases: dict[str, float] = field(default_factory=dict)
@@ -29,6 +32,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     attached: dict[str, bytes] = field(default_factory=dict)
     phase: str = ""
+    failed_phase: str = ""
 
 
 _current = Report()
@@ -44,11 +48,14 @@ def begin(run_key: str) -> Report:
 @contextmanager
 def phase(name: str) -> Iterator[None]:
     """Time a phase of the run; entered twice under one name, its seconds add up."""
-    outer, _current.phase = _current.phase, name
+    outer, _current.phase, _current.failed_phase = _current.phase, name, ""
     progress(0, 0)
     start = time.perf_counter_ns()
     try:
         yield
+    except BaseException:
+        _current.failed_phase = name
+        raise
     finally:
         seconds = (time.perf_counter_ns() - start) / 1e9
         _current.phases[name] = _current.phases.get(name, 0.0) + seconds

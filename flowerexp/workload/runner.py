@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.errors import FlowerexpError, from_os_error
-from flowerexp.workload import executors, report
+from flowerexp.errors import FlowerexpError
+from flowerexp.workload import executors, failures, report
 
 Run = Callable[[Any, dict[str, Any]], Iterable[dict[str, Any]]]
 
@@ -136,15 +136,15 @@ def _run_one(
     told.phases["start"] = start_seconds
     told.facts.update(facts)
     status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None}
-    status.update(where=None, hint=None, started_at=time.time())
+    status.update(where=None, hint=None, blame=None, retry=False, started_at=time.time())
     lines: list[str] = []
     try:
         for row in run(spark, one["config"]):
             lines.append(_line(row))
         if not lines:
             raise FlowerexpError("the entrypoint returned no rows", hint="nothing was measured")
-    except Exception as error:
-        status.update(state="failed", **_explained(error), traceback=traceback.format_exc())
+    except (Exception, SystemExit) as error:
+        status.update(state="failed", **_explained(error, told, spark.sparkContext), traceback=traceback.format_exc())
         sys.stderr.write(status["traceback"])
     status.update(ended_at=time.time(), facts=told.facts, notes=told.notes, attached=[*told.attached])
     output = one["output"]
@@ -160,14 +160,23 @@ def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":")) + "\n"
 
 
-def _explained(error: Exception) -> dict[str, str | None]:
-    """What went wrong, the config key that is to blame, and what to do; the latter two where they are known."""
-    if isinstance(error, OSError):
-        error = from_os_error(error, "using")
-    if isinstance(error, FlowerexpError):
-        return {"error": error.problem, "where": error.where, "hint": error.hint}
-    text = " ".join(str(error).split())
-    return {"error": f"{type(error).__name__}: {text[:500]}", "where": None, "hint": None}
+def _explained(error: BaseException, told: report.Report, context: Any) -> dict[str, Any]:
+    """What went wrong, the config key that is to blame, and what to do; the latter two where they are known.
+
+    `blame` is `machine` if the run was lost to the machine, and may be made again as it is (`retry`), else `run`.
+    """
+    known = failures.explained(error, told.failed_phase)
+    if not failures.is_machines(known) and executors.is_gone(context):
+        known = failures.gone(known)
+    lost = failures.is_machines(known)
+    return {
+        "error": known.problem,
+        "where": known.where,
+        "hint": known.hint,
+        "class": type(known).__name__,
+        "blame": "machine" if lost else "run",
+        "retry": lost,
+    }
 
 
 def environment(spark: Any) -> dict[str, report.Scalar]:

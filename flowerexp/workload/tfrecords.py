@@ -3,7 +3,7 @@
 The file format (tensorflow/core/lib/io/record_writer.h): each record is its length (8 bytes, little-endian), the masked
 CRC of those 8 bytes (4), the payload, the masked CRC of the payload (4). The payload is a ``tf.train.Example``
 (tensorflow/core/example/example.proto and feature.proto) with two features: ``image``, the JPEG, and ``class``, the
-number of its class.
+number of its class. Other people's files may have other names for these, and may be compressed as a whole.
 """
 
 from __future__ import annotations
@@ -11,28 +11,32 @@ from __future__ import annotations
 import functools
 import os
 import struct
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 import google_crc32c
 
 from flowerexp.errors import DataError
-
-__all__ = ["Written", "count_records", "decode_example", "encode_example", "frame", "read_records", "write_file"]
+from flowerexp.workload import compressed
 
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _HEADER_SIZE = _LENGTH.size + _CRC.size
+
+_BLOCK = 1 << 20
 
 # Protocol buffers' wire format (protobuf.dev/programming-guides/encoding): a field starts with number * 8 + wire type.
 _VARINT, _BYTES = 0, 2
 
 
 class Written(NamedTuple):
-    """What came to lie in a file: the number of records, and of bytes, framing included."""
+    """What came to lie in a file: the number of records, and of bytes, framing included, and the CRC32C of these."""
 
     records: int
     bytes: int
+    crc32c: str
 
 
 def frame(record: bytes) -> bytes:
@@ -56,43 +60,86 @@ def write_file(file: BinaryIO, records: Iterable[bytes]) -> Written:
         records: the payloads; taken one at a time.
 
     Returns:
-        How many records and bytes were written.
+        How many records and bytes were written, and their checksum.
     """
-    count = size = 0
+    count = size = crc = 0
     for record in records:
         framed = frame(record)
         file.write(framed)
         count += 1
         size += len(framed)
-    return Written(count, size)
+        crc = google_crc32c.extend(crc, framed)
+    return Written(count, size, _shown(crc))
 
 
-def read_records(file: BinaryIO) -> Iterator[bytes]:
-    """Read the payloads of a TFRecord file, verifying all lengths and checksums.
+def checksum(file: BinaryIO) -> str:
+    """The CRC32C of all that follows in a file, in the same 8 hexadecimal digits as `Written.crc32c`."""
+    crc = 0
+    while block := file.read(_BLOCK):
+        crc = google_crc32c.extend(crc, block)
+    return _shown(crc)
+
+
+def _shown(crc: int) -> str:
+    return f"{crc:08x}"
+
+
+def compression(head: bytes) -> str:
+    """How a file is compressed, by its first 12 bytes: `GZIP`, `ZLIB`, or nothing: names say little about it."""
+    return "" if head[_LENGTH.size :] == _masked_crc(head[: _LENGTH.size]) else compressed.kind(head)
+
+
+def compression_of(file: BinaryIO) -> str:
+    """As `compression`, of a seekable file, which is then at its start."""
+    file.seek(0)
+    found = compression(file.read(_HEADER_SIZE))
+    file.seek(0)
+    return found
+
+
+def read_records(file: BinaryIO, name: str | None = None) -> Iterator[bytes]:
+    """Read the payloads of a TFRecord file, verifying all lengths and checksums; a compressed one is decompressed.
 
     Args:
-        file: open for reading in binary mode, at the start of a record.
+        file: open for reading in binary mode, at its start.
+        name: what to call it in an error; by default the name that it has itself.
 
     Yields:
         The payloads, in the file's order.
 
     Raises:
-        DataError: the file is damaged or ends inside a record; says where.
+        DataError: the file is damaged or ends inside a record; says which and where.
     """
-    position = 0
-    while (length := _read_length(file, position)) is not None:
-        record = file.read(length)
-        if len(record) < length or file.read(_CRC.size) != _masked_crc(record):
-            raise _damaged(file, position)
-        yield record
-        position += _HEADER_SIZE + length + _CRC.size
+    name = name or str(getattr(file, "name", "in memory"))
+    place = _Place(name)
+    try:
+        header = file.read(_HEADER_SIZE)
+        if compression(header):
+            place = _Place(name, " of what it decompresses to")
+            file = compressed.opened(header, file)
+            header = file.read(_HEADER_SIZE)
+        while header:
+            length = _length(header, place)
+            record = file.read(length)
+            crc = file.read(_CRC.size)
+            if len(crc) < _CRC.size:
+                raise place.damaged("is cut off by the file's end")
+            if crc != _masked_crc(record):
+                raise place.damaged("has a wrong checksum")
+            yield record
+            place.record += 1
+            place.byte += _HEADER_SIZE + length + _CRC.size
+            header = file.read(_HEADER_SIZE)
+    except (zlib.error, EOFError) as error:
+        raise place.damaged("cannot be decompressed") from error
 
 
-def count_records(file: BinaryIO) -> int:
-    """Count the records of a TFRecord file without reading the payloads.
+def count_records(file: BinaryIO, name: str | None = None) -> int:
+    """Count the records of a TFRecord file without reading the payloads; a compressed one has to be read.
 
     Args:
         file: seekable, open for reading in binary mode; counted from its start.
+        name: as of `read_records`.
 
     Returns:
         The number of records.
@@ -100,32 +147,43 @@ def count_records(file: BinaryIO) -> int:
     Raises:
         DataError: a length is damaged, or the file ends inside a record; says where. Damage to a payload is not seen.
     """
+    if compression_of(file):
+        return sum(1 for _ in read_records(file, name))
+    place = _Place(name or str(getattr(file, "name", "in memory")))
     end = file.seek(0, os.SEEK_END)
-    position = file.seek(0)
-    count = 0
-    while (length := _read_length(file, position)) is not None:
-        following = position + _HEADER_SIZE + length + _CRC.size
+    file.seek(0)
+    while header := file.read(_HEADER_SIZE):
+        following = place.byte + _HEADER_SIZE + _length(header, place) + _CRC.size
         if following > end:
-            raise _damaged(file, position)
-        position = file.seek(following)
-        count += 1
-    return count
+            raise place.damaged("is cut off by the file's end")
+        place.record += 1
+        place.byte = file.seek(following)
+    return place.record - 1
 
 
-def _read_length(file: BinaryIO, position: int) -> int | None:
-    """The length of the record that starts here, or None at the end of the file."""
-    header = file.read(_HEADER_SIZE)
-    if not header:
-        return None
+@dataclass
+class _Place:
+    """Where reading a file has got to: the record's number, from 1, and the byte that it begins with, from 0."""
+
+    name: str
+    of: str = ""
+    record: int = 1
+    byte: int = 0
+
+    def damaged(self, how: str) -> DataError:
+        where = f"record {self.record} at byte {self.byte}{self.of}"
+        return DataError(f"damaged TFRecord file {self.name}: {where} {how}")
+
+
+def _length(header: bytes, place: _Place) -> int:
+    """The length of the record that begins with this."""
     length = header[: _LENGTH.size]
-    if len(header) < _HEADER_SIZE or header[_LENGTH.size :] != _masked_crc(length):
-        raise _damaged(file, position)
+    if len(header) < _HEADER_SIZE:
+        raise place.damaged("is cut off by the file's end")
+    if header[_LENGTH.size :] != _masked_crc(length):
+        doubt = "" if place.byte else ", or this is not a TFRecord file"
+        raise place.damaged(f"has a wrong checksum{doubt}")
     return int(_LENGTH.unpack(length)[0])
-
-
-def _damaged(file: BinaryIO, position: int) -> DataError:
-    name = getattr(file, "name", "in memory")
-    return DataError(f"damaged TFRecord file {name} at byte {position}", hint="delete it and write it again")
 
 
 def encode_example(image: bytes, label: int) -> bytes:
@@ -173,29 +231,79 @@ def _varint(value: int) -> bytes:
     return bytes(groups)
 
 
-def decode_example(record: bytes) -> tuple[bytes, int]:
+def decode_example(record: bytes, image: str = "image", label: str | None = "class") -> tuple[bytes, int | bytes]:
     """Take one labelled picture out of a serialised ``tf.train.Example``, whoever wrote it.
 
     Args:
         record: a payload of a TFRecord file.
+        image: the name of the feature that holds the picture's file content.
+        label: the name of the feature that holds its class, a number or a text; None where there is none.
 
     Returns:
-        The picture's file content, and the number of its class.
+        The picture's file content, and its class; -1 where there is none.
 
     Raises:
-        DataError: it is no such Example, or it lacks one of the features ``image`` and ``class``.
+        DataError: it is no such Example, or it lacks one of the features; says which there are.
     """
-    features: dict[bytes, bytes] = {}
+    features: Mapping[str, tuple[str, bytes]] = {}
     try:
-        for entry in _sub(_sub(record, 1)[0], 1):
-            features[_sub(entry, 1)[0]] = _sub(entry, 2)[0]
-        image = _sub(_sub(features[b"image"], 1)[0], 1)[0]
-        # Int64List.value: packed (bytes), or each number in a field of its own
-        number = _values(_sub(features[b"class"], 3)[0], 1)[0]
-        label = _read_varint(number, 0)[0] if isinstance(number, bytes) else number
+        features = _features(record)
+        content = _first(*features[image])
+        number = _first(*features[label]) if label is not None else -1
+        if isinstance(content, bytes):
+            return content, number
+    except (LookupError, ValueError):
+        pass
+    wanted = f"the features {image} and {label}" if label is not None else f"the feature {image}"
+    there = f"; it has {described(features)}" if features else ""
+    raise DataError(f"a record is not a tf.train.Example with {wanted}{there}")
+
+
+def features_of(record: bytes) -> dict[str, str]:
+    """The names of an Example's features, with their types: `bytes`, `float`, `int64`, or `empty`.
+
+    Raises:
+        DataError: it is not an Example.
+    """
+    try:
+        return {name: kind for name, (kind, _) in _features(record).items()}
     except (LookupError, ValueError) as error:
-        raise DataError("a record is no tf.train.Example with the features image and class") from error
-    return image, label - (1 << 64) if label >> 63 else label
+        raise DataError("a record is not a tf.train.Example") from error
+
+
+def described(features: Mapping[str, tuple[str, bytes]]) -> str:
+    """The features of an Example, in words."""
+    return ", ".join(f"{name} ({kind})" for name, (kind, _) in sorted(features.items()))
+
+
+_KINDS = {1: "bytes", 2: "float", 3: "int64"}  # Feature.bytes_list, float_list, int64_list
+
+
+def _features(record: bytes) -> dict[str, tuple[str, bytes]]:
+    """Each feature's type, and its serialised list of values."""
+    features: dict[str, tuple[str, bytes]] = {}
+    for entry in _sub(_sub(record, 1)[0], 1):
+        name, feature = _sub(entry, 1)[0].decode(), next(iter(_sub(entry, 2)), b"")
+        lists = [(kind, values[0]) for number, kind in _KINDS.items() if (values := _sub(feature, number))]
+        features[name] = lists[0] if lists else ("empty", b"")
+    return features
+
+
+def _first(kind: str, values: bytes) -> int | bytes:
+    """The first value of a feature, a number or a text.
+
+    Raises:
+        LookupError: there is none.
+        ValueError: it is of another type.
+    """
+    if kind == "bytes":
+        return _sub(values, 1)[0]
+    if kind != "int64":
+        raise ValueError(kind)
+    # Int64List.value: packed (bytes), or each number in a field of its own
+    value = _values(values, 1)[0]
+    number = _read_varint(value, 0)[0] if isinstance(value, bytes) else value
+    return number - (1 << 64) if number >> 63 else number
 
 
 def _sub(message: bytes, number: int) -> list[bytes]:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,30 +24,11 @@ from flowerexp.workload.contact_sheet import contact_sheet
 from flowerexp.workload.deal import deal
 from flowerexp.workload.listing import Listing, Skipped, list_photographs
 from flowerexp.workload.photographs import Photograph, Photographs
+from flowerexp.workload.prepared import MANIFEST, Prepared, damage, misfits, read_manifest
 from flowerexp.workload.scattered import Scattered
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
 FORMAT = 2
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Prepared data: its folder, the TFRecord files' URIs, and its manifest."""
-
-    folder: str
-    manifest: dict[str, Any]
-    reused: bool
-
-    @property
-    def files(self) -> list[str]:
-        """The URIs of the TFRecord files; only what the manifest lists is ever read."""
-        return [storage.join(self.folder, file["file"]) for file in self.manifest["files"]]
-
-    @property
-    def records(self) -> int:
-        """How many images the files hold."""
-        return int(self.manifest["records"])
 
 
 def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -58,31 +39,40 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
     """
     listing = list_photographs(spark, config)
     prepared = prepare(spark, config, listing)
-    _show(prepared)
+    try:
+        _show(prepared)
+    except DataError:
+        prepared = mend(spark, config, listing, prepared)
+        _show(prepared)
     for file in prepared.manifest["files"]:
+        reused = file["file"] not in prepared.written
         yield {
             "file": file["file"],
             "partition": file["partition"],
             "images": file["records"],
             "bytes": file["bytes"],
-            "seconds": None if prepared.reused else file["seconds"],
+            "seconds": None if reused else file["seconds"],
             "host": file["host"],
-            "reused": prepared.reused,
+            "reused": reused,
         }
 
 
 def _show(prepared: Prepared) -> None:
-    """Attach a contact sheet; one that cannot be made is no reason to fail what was written."""
+    """Attach a contact sheet; files that cannot be read now are no reason to fail what was written.
+
+    Raises:
+        DataError: a file is damaged.
+    """
     try:
         with report.phase("contact_sheet"):
             sheet = contact_sheet(prepared.files, prepared.manifest["classes"])
         report.attach("contact_sheet.jpg", sheet)
-    except (DataError, OSError) as error:
+    except OSError as error:
         report.note(f"no contact sheet: {error}")
 
 
 def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
-    """Write a listing's photographs as TFRecord files, unless that was done before.
+    """Write a listing's photographs as TFRecord files, as far as that was not done before.
 
     Raises:
         DataError: a photograph cannot be decoded and `dataset.on_error` is `fail`, or none can.
@@ -90,15 +80,72 @@ def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
     """
     fingerprint = fingerprint_of(config, listing)
     folder = storage.join(config["storage"]["prepared"], fingerprint)
-    prepared = _existing(folder)
-    if prepared is None:
+    try:
+        manifest = read_manifest(folder)
+    except DataError as error:
+        report.note(f"{error.problem}: the data is prepared again")
+        manifest = None
+    if manifest is None:
         with report.phase("prepare"):
             prepared = _write(spark, config, listing, folder, fingerprint)
         report.note(f"prepared {prepared.records} images as {len(prepared.files)} TFRecord files in {folder}")
     else:
+        known = Prepared(folder, manifest)
+        prepared = _write_again(spark, config, listing, known, misfits(folder, manifest))
+    if prepared.reused:
         report.note(f"prepared data reused: {prepared.records} images in {folder}")
     _tell(prepared)
     return prepared
+
+
+def mend(spark: Any, config: dict[str, Any], listing: Listing, prepared: Prepared) -> Prepared:
+    """Read all of some prepared data, and write again what is damaged.
+
+    Returns:
+        The data; `written` are the files that were written again.
+
+    Raises:
+        DataError: as of `prepare`.
+        MachineError: likewise.
+    """
+    folder, files = prepared.folder, prepared.manifest["files"]
+
+    def look(file: dict[str, Any]) -> tuple[str, str | None]:
+        return file["file"], damage(folder, file)
+
+    with report.phase("verify"):
+        looked_at = spark.sparkContext.parallelize(files, len(files)).map(look).collect()
+    damaged = {name: why for name, why in looked_at if why}
+    return _write_again(spark, config, listing, Prepared(folder, prepared.manifest), damaged)
+
+
+def _write_again(
+    spark: Any, config: dict[str, Any], listing: Listing, prepared: Prepared, damaged: Mapping[str, str]
+) -> Prepared:
+    """Write some files of prepared data again: the same bytes, since names and contents follow from the inputs."""
+    if not damaged:
+        return prepared
+    folder, files = prepared.folder, prepared.manifest["files"]
+    with report.phase("prepare"):
+        partitions = {file["partition"] for file in files if file["file"] in damaged}
+        results = _written(spark, config, listing, folder, partitions)
+        fresh = {result["file"]: result for result in results if result["records"]}
+        for file in fresh.values():
+            file.pop("skipped")
+        if fresh.keys() != damaged.keys():  # what can be decoded has changed since, with the libraries that decode
+            again = _write(spark, config, listing, folder, prepared.manifest["fingerprint"])
+        else:
+            files = [fresh.get(file["file"], file) for file in files]
+            manifest = {**prepared.manifest, "files": files, "bytes": sum(file["bytes"] for file in files)}
+            _write_manifest(folder, manifest)
+            again = Prepared(folder, manifest, frozenset(fresh))
+    name, why = next(iter(damaged.items()))
+    report.note(
+        f"{len(damaged)} of {len(files)} TFRecord files in {folder} were damaged, and were written again from their "
+        f"photographs; the first is {name}: {why}"
+    )
+    report.fact("prepared_files_mended", len(damaged))
+    return again
 
 
 def _tell(prepared: Prepared) -> None:
@@ -129,18 +176,27 @@ def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _existing(folder: str) -> Prepared | None:
-    """Prepared data that is complete: its manifest is there, and every file with the size it was written with."""
-    try:
-        manifest = json.loads(storage.read_bytes(storage.join(folder, MANIFEST)))
-    except (FileNotFoundError, NotADirectoryError):  # the latter is better said of what cannot be written there
-        return None
-    sizes = {entry.relative: entry.size for entry in storage.list_files(folder)}
-    whole = all(sizes.get(file["file"]) == file["bytes"] for file in manifest["files"])
-    return Prepared(folder, manifest, reused=True) if whole else None
-
-
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
+    results = _written(spark, config, listing, folder)
+    skipped = [asdict(one) for one in listing.skipped] + [one for result in results for one in result.pop("skipped")]
+    files = [result for result in results if result["records"]]
+    if not files:
+        raise DataError(f"none of {len(listing.photographs)} photographs can be decoded", where="dataset")
+    manifest = _manifest(config, listing, fingerprint, files, skipped)
+    names = {file["file"] for file in files}
+    _remove_strangers(folder, names)
+    _write_manifest(folder, manifest)
+    return Prepared(folder, manifest, frozenset(names))
+
+
+def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
+    storage.write_bytes(storage.join(folder, MANIFEST), json.dumps(manifest, indent=1).encode())
+
+
+def _written(
+    spark: Any, config: dict[str, Any], listing: Listing, folder: str, partitions: Container[int] | None = None
+) -> list[dict[str, Any]]:
+    """Write the TFRecord files of all partitions, or of some; what `_Task.write` says of each."""
     task = _Task(
         folder=folder,
         preprocess=config["preprocess"],
@@ -150,21 +206,14 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
     )
 
     def write(index: int, partition: Iterator[Photographs]) -> Iterator[dict[str, Any]]:
-        return (task.write(index, hand) for hand in partition)
+        return (task.write(index, hand) for hand in partition if partitions is None or index in partitions)
 
     context = spark.sparkContext
     hands = _hands(context, listing.photographs, config)
     with report.spark_progress(context, hands.getNumPartitions()):
-        results = hands.mapPartitionsWithIndex(write).collect()
+        results: list[dict[str, Any]] = hands.mapPartitionsWithIndex(write).collect()
     _raise_problem(results, task.on_error)
-    skipped = [asdict(one) for one in listing.skipped] + [one for result in results for one in result.pop("skipped")]
-    files = [result for result in results if result["records"]]
-    if not files:
-        raise DataError(f"none of {len(listing.photographs)} photographs can be decoded", where="dataset")
-    manifest = _manifest(config, listing, fingerprint, files, skipped)
-    _remove_strangers(folder, {file["file"] for file in files})
-    storage.write_bytes(storage.join(folder, MANIFEST), json.dumps(manifest, indent=1).encode())
-    return Prepared(folder, manifest, reused=False)
+    return results
 
 
 def _hands(context: Any, photographs: Photographs | Scattered, config: dict[str, Any]) -> Any:
@@ -242,8 +291,8 @@ class _Task:
         result.update(skipped=skipped, class_records=counts)
         try:
             with storage.NewFile(self.folder) as file:
-                records, size = tfrecords.write_file(file.stream, self._records(hand, skipped, counts))
-                result.update(records=records, bytes=size)
+                records, size, crc32c = tfrecords.write_file(file.stream, self._records(hand, skipped, counts))
+                result.update(records=records, bytes=size, crc32c=crc32c)
                 if records and not (skipped and self.on_error == "fail"):
                     result["file"] = f"part-{index:05d}-{records:05d}.tfrec"
                     file.keep(result["file"])

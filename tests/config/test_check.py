@@ -172,6 +172,7 @@ class TestWhatIsRight:
                 "anonymous": True,
                 "classes": ["roses", "daisy"],
                 "tfrecords": None,
+                "features": {"image": "image/encoded", "label": None},
                 "on_error": "skip",
             },
             "sampling": {"fraction": 0.5, "seed": 42},

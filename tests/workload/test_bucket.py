@@ -7,8 +7,9 @@ import pytest
 from flowerexp import index, storage
 from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, listing, read_speed, readers, tfrecords
+from flowerexp.workload.prepared import MANIFEST
 from flowerexp.workload.readers import Source
-from flowerexp.workload.write_tfrecords import MANIFEST, prepare
+from flowerexp.workload.write_tfrecords import mend, prepare
 
 SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=3")
 TWELVE = "dataset.images=12"
@@ -125,6 +126,20 @@ class TestListing:
             storage.write_bytes(f"{bucket}/some/daisy/{number}.jpg", b"")
         with pytest.raises(DataError, match="has 2 photographs, and 3 were generated there; remove that folder"):
             listing.listing_of(f"{bucket}/some", made)
+
+
+@pytest.mark.spark
+def test_what_has_rotted_in_a_bucket_is_written_again(cluster, remote_config):
+    made = remote_config(TWELVE)
+    found = listing.list_photographs(cluster, made)
+    first = prepare(cluster, made, found)
+    before = [storage.read_bytes(file) for file in first.files]
+    storage.write_bytes(first.files[1], before[1][:-20] + bytes([before[1][-20] ^ 4]) + before[1][-19:])
+    assert len(mend(cluster, made, found, first).written) == 1
+    assert [storage.read_bytes(file) for file in first.files] == before
+    storage.write_bytes(f"{first.folder}/{MANIFEST}", b"{")
+    assert len(prepare(cluster, made, found).written) == 3
+    assert prepare(cluster, made, found).reused
 
 
 class TestReaders:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from flowerexp.errors import DataError
-from flowerexp.workload import read_speed
+from flowerexp.workload import failures, read_speed
 from flowerexp.workload.listing import list_photographs
+from flowerexp.workload.prepared import MANIFEST
 from flowerexp.workload.read_speed import numbered, plan_tasks
 from flowerexp.workload.readers import READERS
-from flowerexp.workload.write_tfrecords import MANIFEST, prepare
+from flowerexp.workload.write_tfrecords import prepare
 
 PLENTY = {"image_files": 1000, "tfrecords": 1000}
 # Small images and few files, so that most of the time goes to Spark and TensorFlow.
@@ -152,6 +153,12 @@ def existing(spark, config, photos, tmp_path):
     return folder
 
 
+def damaged(path):
+    """Flip a bit of a file; it keeps its size."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-20] + bytes([content[-20] ^ 4]) + content[-19:])
+
+
 @pytest.mark.spark
 class TestRun:
     def test_counts_what_was_read_and_measures_once_with_caching(self, measured, told):
@@ -190,6 +197,19 @@ class TestRun:
         assert not (tmp_path / "data" / "prepared").exists()
         assert told.facts["images_skipped"] == 0
 
+    @pytest.mark.parametrize("reader", ["tfrecords", "tfrecords_native"])
+    def test_prepared_data_that_has_rotted_is_mended_and_the_run_goes_on(self, measured, tmp_path, told, reader):
+        whole = ("grid.batch_size=40", "grid.batch_number=1", f"reader={reader}")
+        measured(*whole)
+        path = sorted(tmp_path.glob("data/prepared/*/*.tfrec"))[1]
+        before = path.read_bytes()
+        damaged(path)
+        rows = measured(*whole, "grid.repetitions=2")
+        assert [one["images"] for one in rows if one["execution"] == 1] == [40, 40]
+        assert path.read_bytes() == before
+        assert any(f"the first is {path.name}: record " in note for note in told.notes)
+        assert told.facts["prepared_files_mended"] == 1
+
     def test_what_is_prepared_once_is_reused(self, measured, told):
         measured("reader=tfrecords")
         assert told.facts["prepared_reused"] is False
@@ -225,6 +245,30 @@ class TestExisting:
         file.write_bytes(file.read_bytes()[:-1])
         with pytest.raises(DataError, match=r"damaged TFRecord file .*b\.tfrecord"):
             read_speed.run(None, config(f"dataset.tfrecords={existing}", "reader=tfrecords", *SMALL))
+
+    @pytest.mark.parametrize("reader", ["tfrecords", "tfrecords_native"])
+    def test_damage_that_is_met_while_measuring_is_named_as_well(self, spark, config, existing, reader):
+        file = existing / "b.tfrecord"
+        damaged(file)
+        whole = ("grid.batch_size=[40]", "grid.batch_number=[1]")
+        with pytest.raises(Exception, match="damaged") as caught:
+            list(read_speed.run(spark, config(f"dataset.tfrecords={existing}", f"reader={reader}", *SMALL, *whole)))
+        error = failures.explained(caught.value)
+        assert type(error) is DataError
+        assert f"damaged TFRecord file {file}: record " in error.problem
+        assert error.where == "dataset.tfrecords"
+        assert "flowerexp did not write it" in str(error)
+
+    def test_what_was_measured_before_a_failure_comes_home(self, spark, config, existing):
+        damaged(existing / "b.tfrecord")
+        many = ("grid.batch_size=[13]", "grid.batch_number=[1]", "grid.repetitions=30")
+        rows = read_speed.run(spark, config(f"dataset.tfrecords={existing}", "reader=tfrecords_native", *SMALL, *many))
+        home = []
+        with pytest.raises(Exception, match="damaged"):  # noqa: PT012
+            for one in rows:
+                home.append(one)
+        assert 0 < len(home) < 30
+        assert {one["images"] for one in home} == {13}
 
     def test_an_example_without_an_image_is_no_traceback(self, config, existing):
         from flowerexp.workload import tfrecords
@@ -279,8 +323,7 @@ class TestBadFiles:
 
 @pytest.mark.spark
 def test_measurements_that_read_no_image_have_failed(measured, monkeypatch):
-    rows = [{"images": 4}, {"images": 0}, {"images": 0}]
-    monkeypatch.setattr(read_speed, "_measure", lambda *_: rows)
-    monkeypatch.setattr(read_speed, "_warm_up_workers", lambda *_: None)
+    rows = [{**row(number, number, 1), "images": images} for number, images in enumerate((4, 0, 0))]
+    monkeypatch.setattr(read_speed, "_measure", lambda *arguments: arguments[-1].add(rows))
     with pytest.raises(DataError, match="2 of 3 measurements read no image at all"):
         measured("reader=image_files")

@@ -38,6 +38,7 @@ def job(tmp_path, monkeypatch):
 
     monkeypatch.setattr(runner, "LazySession", Session)
     monkeypatch.setattr(runner, "environment", lambda spark: {"cores": 2})
+    monkeypatch.setattr(executors, "is_gone", lambda context: (tmp_path / "gone").exists())
 
     def job(*entrypoints, requires=None):
         runs = [
@@ -121,7 +122,8 @@ def test_only_plain_names_can_be_attached(name):
 def test_a_run_that_fails_is_recorded_and_the_next_one_runs(job, capsys):
     failed, finished = job(fails_midway, fine)
     assert failed.status["state"] == "failed"
-    assert failed.status["error"] == "ZeroDivisionError: by zero"
+    line = fails_midway.__code__.co_firstlineno + 2
+    assert failed.status["error"] == f"ZeroDivisionError: by zero (test_runner.py, line {line}, in fails_midway)"
     assert "fails_midway" in failed.status["traceback"]
     assert failed.rows == ROWS[:1]  # what was measured before is not lost
     assert "ZeroDivisionError" in capsys.readouterr().err
@@ -148,6 +150,37 @@ def test_an_error_of_the_operating_system_is_explained(job):
     assert "/data/part" in status["error"]
     assert "No space left" in status["error"]
     assert "room" in status["hint"]
+
+
+def gives_up():
+    raise SystemExit(3)
+
+
+def lacks_a_file():
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "typo.txt")
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "kind", "blame", "retry"),
+    [
+        (fine, None, None, False),
+        (refuses, "DataError", "run", False),
+        (fails_midway, "JobError", "run", False),
+        (lacks_a_file, "JobError", "run", False),
+        (gives_up, "JobError", "run", False),
+        (finds_no_room, "MachineError", "machine", True),
+    ],
+)
+def test_the_status_says_whether_the_machine_is_to_blame(job, entrypoint, kind, blame, retry):
+    status = job(entrypoint)[0].status
+    assert (status.get("class"), status["blame"], status["retry"]) == (kind, blame, retry)
+
+
+def test_whatever_fails_after_spark_was_shut_down_is_made_again(job, tmp_path):
+    (tmp_path / "gone").touch()
+    for one in job(fails_midway, refuses):
+        assert (one.status["class"], one.status["retry"]) == ("MachineError", True)
+        assert one.status["error"].startswith("Spark was shut down (")
 
 
 @pytest.mark.parametrize("entrypoint", [list, lambda: iter(())], ids=["list", "iterator"])

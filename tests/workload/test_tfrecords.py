@@ -25,7 +25,9 @@ class TestFile:
     def test_round_trip(self, records):
         file = io.BytesIO()
         written = tfrecords.write_file(file, iter(records))
-        assert written == (len(records), len(file.getvalue()))
+        assert written[:2] == (len(records), len(file.getvalue()))
+        file.seek(0)
+        assert tfrecords.checksum(file) == written.crc32c
         file.seek(0)
         assert list(tfrecords.read_records(file)) == records
         assert tfrecords.count_records(file) == len(records)
@@ -46,7 +48,7 @@ class TestFile:
             damaged = bytearray(data)
             damaged[place] ^= 1 << place % 8
             start = 0 if place < second else second
-            with pytest.raises(DataError, match=f"damaged TFRecord file in memory at byte {start};"):
+            with pytest.raises(DataError, match=f"in memory: record {2 if start else 1} at byte {start} has a wrong"):
                 list(tfrecords.read_records(io.BytesIO(damaged)))
 
     def test_any_truncation_is_found(self):
@@ -54,7 +56,8 @@ class TestFile:
         second = len(tfrecords.frame(b"first"))
         for length in set(range(1, len(data))) - {second}:
             for read in (tfrecords.count_records, lambda file: list(tfrecords.read_records(file))):
-                with pytest.raises(DataError, match=f"at byte {0 if length < second else second};"):
+                place = "record 1 at byte 0" if length < second else f"record 2 at byte {second}"
+                with pytest.raises(DataError, match=f"{place} is cut off by the file's end"):
                     read(io.BytesIO(data[:length]))
 
     def test_counting_finds_damaged_lengths_and_reads_no_payload(self):
@@ -62,7 +65,7 @@ class TestFile:
         for place in range(12):
             damaged = bytearray(record * 2)
             damaged[len(record) + place] ^= 16
-            with pytest.raises(DataError, match=f"at byte {len(record)};"):
+            with pytest.raises(DataError, match=f"record 2 at byte {len(record)} has a wrong checksum"):
                 tfrecords.count_records(io.BytesIO(damaged))
 
         class Counting(io.BytesIO):
@@ -75,12 +78,12 @@ class TestFile:
 
         file = Counting(record * 5)
         assert tfrecords.count_records(file) == 5
-        assert file.taken == 5 * 12
+        assert file.taken == 6 * 12  # the first header twice: it says whether the file is compressed
 
     def test_the_error_names_the_file(self, tmp_path):
         path = tmp_path / "part-00003.tfrec"
         path.write_bytes(b"no TFRecord file at all")
-        with path.open("rb") as file, pytest.raises(DataError, match=r"part-00003\.tfrec at byte 0"):
+        with path.open("rb") as file, pytest.raises(DataError, match=r"part-00003\.tfrec: record 1 at byte 0"):
             tfrecords.count_records(file)
 
     def test_records_before_the_damage_are_given(self):

@@ -16,7 +16,8 @@ from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, tfrecords, write_tfrecords
 from flowerexp.workload.listing import list_photographs
 from flowerexp.workload.photographs import Photograph
-from flowerexp.workload.write_tfrecords import MANIFEST, fingerprint_of, prepare
+from flowerexp.workload.prepared import MANIFEST
+from flowerexp.workload.write_tfrecords import fingerprint_of, prepare
 from tests.conftest import CLASSES, PHOTOGRAPHS_EACH
 
 SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=4")
@@ -145,6 +146,64 @@ def damage(file):
     Path(file).write_bytes(Path(file).read_bytes()[:-1])
 
 
+def rot(file, place=-20):
+    """Flip a bit: the file keeps its size."""
+    changed = bytearray(Path(file).read_bytes())
+    changed[place] ^= 4
+    Path(file).write_bytes(changed)
+
+
+@pytest.mark.spark
+class TestMend:
+    @pytest.fixture
+    def mended(self, spark, config, photos):
+        """Mend prepared data."""
+
+        def mended(prepared, *overrides):
+            made = config("dataset=folder", f"dataset.path={photos}", *SMALL, *overrides)
+            return write_tfrecords.mend(spark, made, list_photographs(spark, made), prepared)
+
+        return mended
+
+    @pytest.mark.parametrize("is_old", [False, True], ids=["checksums", "none"])
+    def test_what_has_rotted_is_written_again_from_its_photographs(self, prepared, photos, mended, is_old, told):
+        first = prepared(photos)
+        before = content(first)
+        if is_old:  # a manifest of the time before there were checksums in it
+            for file in first.manifest["files"]:
+                del file["crc32c"]
+        rot(first.files[0])
+        rot(first.files[2], 0)
+        again = mended(first)
+        assert again.written == {Path(first.files[number]).name for number in (0, 2)}
+        assert content(again) == before
+        assert "2 of 4 TFRecord files" in told.notes[-1]
+        assert "written again from their photographs" in told.notes[-1]
+        manifest = json.loads((Path(first.folder) / MANIFEST).read_text())
+        for number in (0, 2):
+            with Path(first.files[number]).open("rb") as file:
+                assert manifest["files"][number]["crc32c"] == tfrecords.checksum(file)
+        assert prepared(photos).reused
+
+    def test_what_is_whole_stays(self, prepared, photos, mended):
+        first = prepared(photos)
+        assert mended(first).written == frozenset()
+
+    def test_where_other_photographs_can_be_decoded_than_before_all_is_written_again(
+        self, prepared, photos, mended, monkeypatch
+    ):
+        first = prepared(photos)
+        before = content(first)
+        stale = Path(first.folder) / "part-00000-00011.tfrec"  # as if one more had been decoded then
+        Path(first.files[0]).rename(stale)
+        first.manifest["files"][0]["file"] = stale.name
+        rot(stale)
+        again = mended(first)
+        assert content(again) == before
+        assert again.written == before.keys()
+        assert not stale.exists()
+
+
 @pytest.mark.spark
 class TestReuse:
     def test_what_is_there_is_not_prepared_again(self, prepared, photos, config, told):
@@ -159,21 +218,40 @@ class TestReuse:
         assert "prepared data reused" in told.notes[-1]
 
     @pytest.mark.parametrize(
-        "harm",
-        [
-            lambda made: damage(made.files[1]),
-            lambda made: Path(made.files[-1]).unlink(),
-            lambda made: (Path(made.folder) / MANIFEST).unlink(),
-        ],
-        ids=["damaged", "missing", "no manifest"],
+        "harm", [Path.unlink, lambda path: path.write_bytes(b"{"), lambda path: path.write_bytes(b"[]")]
     )
-    def test_what_is_not_whole_is_prepared_again(self, prepared, photos, harm):
+    def test_without_its_manifest_it_is_prepared_again(self, prepared, photos, harm, told):
+        first = prepared(photos)
+        before, path = content(first), Path(first.folder) / MANIFEST
+        harm(path)
+        told.notes.clear()
+        was_damaged = path.exists()
+        again = prepared(photos)
+        assert again.written == before.keys()
+        assert content(again) == before
+        assert any(note.startswith(f"{path} is damaged: ") for note in told.notes) == was_damaged
+        assert prepared(photos).reused
+
+    @pytest.mark.parametrize(
+        ("harm", "said"),
+        [
+            (damage, "it has {} bytes, and {} were written"),
+            (lambda path: Path(path).unlink(), "it is missing"),
+        ],
+        ids=["cut", "missing"],
+    )
+    def test_files_that_are_not_whole_are_written_again_alone(self, prepared, photos, harm, said, told):
         first = prepared(photos)
         before = content(first)
-        harm(first)
+        times = {file: Path(file).stat().st_mtime_ns for file in first.files}
+        harm(first.files[1])
         again = prepared(photos)
-        assert not again.reused
+        name = Path(first.files[1]).name
+        assert again.written == {name}
         assert content(again) == before
+        assert {file for file in first.files if Path(file).stat().st_mtime_ns != times[file]} == {first.files[1]}
+        assert f"; the first is {name}: {said.format(len(before[name]) - 1, len(before[name]))}" in told.notes[-1]
+        assert told.facts["prepared_files_mended"] == 1
         assert prepared(photos).reused
 
     def test_files_of_an_earlier_attempt_are_removed_and_never_read(self, prepared, photos):
@@ -272,15 +350,18 @@ class TestRun:
         json.dumps(rows)
         assert told.attached["contact_sheet.jpg"].startswith(b"\xff\xd8")
 
-    def test_data_that_was_damaged_since_costs_the_contact_sheet_only(self, spark, config, photos, told):
+    def test_data_that_was_damaged_since_is_written_again(self, spark, config, photos, told):
         made = config("dataset=folder", f"dataset.path={photos}", *SMALL)
         list(write_tfrecords.run(spark, made))
-        for path in Path(made["storage"]["prepared"]).rglob("*.tfrec"):
-            path.write_bytes(bytes(path.stat().st_size))
+        paths = sorted(Path(made["storage"]["prepared"]).rglob("*.tfrec"))
+        before = [path.read_bytes() for path in paths]
+        paths[1].write_bytes(bytes(len(before[1])))
         told.attached.clear()
-        assert len(list(write_tfrecords.run(spark, made))) == 4
-        assert not told.attached
-        assert any(note.startswith("no contact sheet: ") for note in told.notes)
+        rows = list(write_tfrecords.run(spark, made))
+        assert [row["reused"] for row in rows] == [True, False, True, True]
+        assert [row["seconds"] is None for row in rows] == [True, False, True, True]
+        assert [path.read_bytes() for path in paths] == before
+        assert told.attached.keys() == {"contact_sheet.jpg"}
 
     def test_a_place_that_cannot_be_written_is_named(self, spark, config, photos, tmp_path):
         (tmp_path / "file").write_text("")

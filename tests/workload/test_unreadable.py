@@ -1,0 +1,110 @@
+"""A file that a reader fails on is named, with the place of the damage, whichever reader it is."""
+
+import io
+import uuid
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from flowerexp import storage
+from flowerexp.errors import DataError
+from flowerexp.workload import measure, readers, tfrecords, unreadable
+from flowerexp.workload.measure import Task
+from flowerexp.workload.readers import Features, Source
+
+SIZE = (16, 24)
+OF_RECORDS = [reader for reader in readers.READERS if readers.data_of(reader) == readers.TFRECORDS]
+OF_PHOTOGRAPHS = [reader for reader in readers.READERS if readers.data_of(reader) == readers.IMAGE_FILES]
+
+
+def picture(size=SIZE):
+    file = io.BytesIO()
+    Image.new("RGB", (size[1], size[0]), (90, 90, 90)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+FINE = tfrecords.frame(tfrecords.encode_example(picture(), 1))
+BAD = {
+    "a flipped byte": (flipped(FINE, 300), f"b.tfrec: record 3 at byte {2 * len(FINE)} has a wrong checksum"),
+    "a hole": (FINE[:50] + FINE[60:], f"b.tfrec: record 3 at byte {2 * len(FINE)} has a wrong checksum"),
+    "an empty record": (
+        tfrecords.frame(b""),
+        "b.tfrec: record 3: a record is not a tf.train.Example with the features",
+    ),
+    "other features": (
+        tfrecords.frame(tfrecords.encode_example(picture(), 1).replace(b"class", b"label")),
+        "b.tfrec: record 3: a record is not a tf.train.Example with the features image and class; it has "
+        "image (bytes), label (int64)",
+    ),
+    "another size": (
+        tfrecords.frame(tfrecords.encode_example(picture((20, 20)), 1)),
+        "b.tfrec: record 3: a record's image is 20 x 20 pixels, not 16 x 24",
+    ),
+    "no picture": (tfrecords.frame(tfrecords.encode_example(b"text", 1)), "b.tfrec: record 3: not an image"),
+}
+
+
+@pytest.fixture(params=["local", "bucket"])
+def of_records(request, tmp_path):
+    """A source of two files of four records, of which the third one of the second file is as given."""
+    root = str(tmp_path) if request.param == "local" else f"memory://{uuid.uuid4().hex}"
+
+    def of_records(bad):
+        files = [f"{root}/{name}" for name in ("a.tfrec", "b.tfrec")]
+        storage.write_bytes(files[0], FINE * 4)
+        storage.write_bytes(files[1], FINE * 2 + bad + FINE)
+        return Source("tfrecords", files, [4, 4], SIZE, origin="dataset.tfrecords")
+
+    return of_records
+
+
+@pytest.mark.parametrize("reader", OF_RECORDS)
+@pytest.mark.parametrize("kind", BAD)
+def test_a_measurement_names_file_and_record(of_records, reader, kind):
+    bad, said = BAD[kind]
+    source = replace(of_records(bad), reader=reader)
+    with pytest.raises(DataError) as caught:
+        measure.measure(Task(reader, 4, 2, 1, 0, seed=0), source, 1, "as_found")
+    assert said in str(caught.value)
+    assert caught.value.where == "dataset.tfrecords"
+    assert "flowerexp did not write it" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reader", OF_RECORDS)
+def test_so_do_warming_up_and_settling(of_records, reader):
+    source = replace(of_records(b""), reader=reader, features=Features("other"))
+    for read in (measure.warm_up, measure.settle):
+        with pytest.raises(
+            DataError, match=r"a\.tfrec: record 1: a record is not .* with the features other and class"
+        ):
+            read(source)
+
+
+@pytest.mark.parametrize("reader", OF_PHOTOGRAPHS)
+@pytest.mark.parametrize(("content", "said"), [(b"text", "2.jpg"), (None, "2.jpg")], ids=["no picture", "gone"])
+def test_photographs_are_named_too(tmp_path, reader, content, said):
+    (tmp_path / "daisy").mkdir()
+    files = [str(tmp_path / "daisy" / f"{number}.jpg") for number in range(4)]
+    for file in files:
+        (tmp_path / file).write_bytes(picture())
+    if content is None:
+        (tmp_path / "daisy" / "2.jpg").unlink()
+    else:
+        (tmp_path / "daisy" / "2.jpg").write_bytes(content)
+    source = Source(reader, files, [1] * 4, SIZE)
+    with pytest.raises(Exception, match=said) as caught:
+        measure.measure(Task(reader, 2, 2, 1, 0, seed=0), source, 1, "as_found")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_that_is_not_of_the_files_stays_as_it_is(of_records):
+    source = of_records(b"")
+    for error in (ZeroDivisionError(), MemoryError()):
+        with pytest.raises(type(error)), unreadable.named(source, source.files[:1]):
+            raise error
