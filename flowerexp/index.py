@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.plan import PlannedRun
-from flowerexp.workload import listing
+from flowerexp.workload import generated, listing
 from flowerexp.workload.existing import find
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
 
@@ -229,6 +229,6 @@ def _photographs(config: dict[str, Any]) -> str | None:
         OSError: they cannot be listed.
     """
     if config["dataset"]["kind"] == "synthetic":
-        return listing.synthetic_fingerprint(config)
+        return generated.synthetic_fingerprint(config)
     path = config["dataset"].get("path")
     return listing.listing_of(path, config).fingerprint if path else None

@@ -15,9 +15,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from flowerexp.storage.listed import Entry, is_local, list_files, list_folder
+from flowerexp.storage.listed import FOLDER, HIDDEN, LOOP, SPECIAL, UNNAMED, Entry, is_local, list_files, list_folder
 
 __all__ = [
+    "FOLDER",
+    "HIDDEN",
+    "LOOP",
+    "SPECIAL",
+    "UNNAMED",
     "Entry",
     "NewFile",
     "exists",

@@ -119,7 +119,7 @@ def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[
 
 
 def folders(uri: str, options: dict[str, Any]) -> list[str]:
-    """The names of the folders in a folder, those that begin with a dot left out.
+    """The names of the folders in a folder, in no order; an empty name, too, if objects are called so (`a//b`).
 
     Raises:
         OSError: it cannot be listed.
@@ -131,8 +131,7 @@ def folders(uri: str, options: dict[str, Any]) -> list[str]:
     else:
         paths = [path.lstrip("/") for path, _ in objects(uri, options)]
     names = (path[len(base) :].removeprefix("/").partition("/") for path in paths)
-    kept = {name for name, slash, _ in names if slash and name and not name.startswith(".")}
-    return sorted(kept, key=lambda name: name + "/")
+    return list({name for name, slash, _ in names if slash})
 
 
 def _pages(uri: str, options: dict[str, Any], delimiter: str) -> Iterator[dict[str, Any]]:

@@ -37,7 +37,7 @@ def find(root: str, anonymous: bool) -> Found:
     Raises:
         DataError: there is no such folder, or it cannot be read.
     """
-    options = {"token": "anon"} if anonymous else {}
+    options: dict[str, Any] = {"token": "anon"} if anonymous else {}
     try:
         entries = list(storage.list_files(root, **options))
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -48,8 +48,9 @@ def find(root: str, anonymous: bool) -> Found:
         else:
             hint = "ask for the role Storage Object Viewer on the bucket, or set dataset.anonymous=true if it is public"
         raise DataError(f"{root} cannot be read: {error.strerror}", where=ORIGIN, hint=hint) from error
-    files = [entry for entry in entries if _NAME.search(entry.relative)]
-    return Found(files, [entry.relative for entry in entries if entry not in files])
+    named = [(entry, bool(_NAME.search(entry.relative))) for entry in entries]
+    files = [entry for entry, fits in named if fits]
+    return Found(files, [entry.relative for entry, fits in named if not fits])
 
 
 def source_of(found: Found, config: dict[str, Any]) -> Source:

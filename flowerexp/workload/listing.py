@@ -1,38 +1,29 @@
-"""Find the photographs of a data set, and choose the sample: CLASS/*.jpg, labels from the folders' names."""
+"""Find the photographs of a data set, and choose the sample: pictures in class folders, labels from their names."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 from flowerexp import storage
 from flowerexp.errors import DataError, did_you_mean
 from flowerexp.workload import report
+from flowerexp.workload.found import Found, Skipped, class_of, options
+from flowerexp.workload.generated import synthetic_fingerprint, synthetic_folder
+from flowerexp.workload.left_out import DEEPER, LOOSE, LeftOut, named, shown
 from flowerexp.workload.photographs import Photograph, Photographs
 from flowerexp.workload.scattered import Folder, Folders, Scattered
 
-SUFFIXES = (".jpg", ".jpeg")
-_COMPLETE = "complete.json"
-
-#: From so many files on, executors list, and the list stays with them: below, Spark's jobs would take longer than the
-#: driver does. Which files a partition gets does not depend on it.
+#: From so many photographs on, executors list, and the list stays with them: below, Spark's jobs would take longer than
+#: the driver does. Which files a partition gets does not depend on it.
 LARGE = 100_000
 
-#: Of what `synthetic.photograph` makes: to be raised with every change there that changes a byte. It is here because
-#: a plan asks for it, and OpenCV comes with that module.
-SYNTHETIC_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that was left out, and why."""
-
-    relative: str
-    reason: str
+_LAYOUT = "expected CLASS/*.jpg below it, or other pictures"
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,9 @@ class Listing:
         photographs: the sample; of a large data set it lies with the executors.
         classes: the names of the classes; a label is an index into it.
         found: how many photographs there are before sampling.
-        skipped: files that are left out because their class is not known.
+        skipped: photographs that are left out because their class is not known.
+        left_out: all else that is there, and no photograph of a class.
+        empty: the classes that have no photographs, before sampling.
         fingerprint: a hash of the sampled files' names, sizes and versions, and of the classes; of synthetic data, see
             `synthetic_fingerprint`.
     """
@@ -52,11 +45,15 @@ class Listing:
     classes: Sequence[str]
     found: int
     skipped: Sequence[Skipped]
+    left_out: LeftOut
+    empty: Sequence[str]
     fingerprint: str
 
 
 def list_photographs(spark: Any, config: dict[str, Any]) -> Listing:
     """List and sample a run's data set; a synthetic one is generated first where it is missing.
+
+    What is left out is reported.
 
     Args:
         spark: the Spark session, for generating, and for a large data set.
@@ -73,7 +70,24 @@ def list_photographs(spark: Any, config: dict[str, Any]) -> Listing:
     report.fact("images", len(listing.photographs))
     report.fact("bytes", listing.photographs.bytes)
     report.fact("data_fingerprint", listing.fingerprint)
+    report.fact("files_left_out", listing.left_out.total)
+    if listing.left_out.total:
+        report.note(f"left out: {listing.left_out}")
+    if dataset["kind"] != "synthetic":
+        _tell_of_classes(listing)
     return listing
+
+
+def _tell_of_classes(listing: Listing) -> None:
+    report.fact("classes_empty", len(listing.empty))
+    if listing.empty:
+        report.note(named(listing.empty))
+    same: dict[str, list[str]] = defaultdict(list)
+    for name in listing.classes:
+        same[normalize("NFC", name)].append(ascii(name))
+    for names in same.values():
+        if len(names) > 1:
+            report.note(f"classes of one name, written in different Unicode characters: {', '.join(names)}")
 
 
 def listing_of(root: str, config: dict[str, Any], context: Any = None) -> Listing:
@@ -87,103 +101,51 @@ def listing_of(root: str, config: dict[str, Any], context: Any = None) -> Listin
     Raises:
         DataError: as `list_photographs`.
     """
+    found = Found(config)
     with _explained(root):
-        found = _found(root, config, LARGE if context else None)
-        if found is None:
+        if not found.look(root, most=LARGE if context else None):
             return _scattered(context, root, config)
-    _check_places(found, root, config["dataset"])
-    classes = _classes(found.classes, found.skipped, root, config["dataset"])
+    classes = _classes(root, config, found.by_class, found.skipped, found.left_out)
     _check_sample(len(found.sample), found.inside, config)
     numbers = {name: number for number, name in enumerate(classes)}
     found.sample.relabel([numbers.get(name, 0) for name in found.classes])  # none of an unknown class is in it
-    return Listing(
-        found.sample, classes, found.inside, found.skipped, _fingerprint(_lines(found.sample), classes, config)
-    )
+    empty = [name for name in classes if not found.by_class.get(name)]
+    fingerprint = _fingerprint(_lines(found.sample), classes, config)
+    return Listing(found.sample, classes, found.inside, found.skipped, found.left_out, empty, fingerprint)
 
 
 def _scattered(context: Any, root: str, config: dict[str, Any]) -> Listing:
     """List and sample a large data set with executors, a class folder at a time each: to the same result."""
-    dataset = config["dataset"]
-    names, _ = storage.list_folder(root, **_options(config))
-
-    def look(name: str) -> Folder:
-        try:
-            return _look(root, name, config)
-        except OSError as error:
-            return Folder(name, 0, Photographs(), (), error)
-
-    folders = Folders(context, names, look)
-    met = [one for one in folders.summaries if one.found]
-    inside = sum(one.found for one in met)
-    _check_count(inside, root, dataset)
-    skipped = [_unknown(relative) for one in met for relative in one.skipped]
-    classes = _classes([one.name for one in met], skipped, root, dataset)
+    loose = Found(config)
+    names, files = storage.list_folder(root, passed=loose.passed, **options(config["dataset"]))
+    for entry in files:
+        loose.take(entry)
+    folders = Folders(context, names, lambda name: _look(root, name, config))
+    left_out = loose.left_out
+    for summary in folders.summaries:
+        left_out.extend(summary.left_out)
+    counts = {summary.name: summary.found for summary in folders.summaries}
+    skipped = [skipped for summary in folders.summaries for skipped in summary.skipped]
+    classes = _classes(root, config, counts, skipped, left_out)
     photographs = folders.photographs({name: number for number, name in enumerate(classes)})
+    inside = sum(counts.values())
     _check_sample(len(photographs), inside, config)
     lines = photographs.each_slice(lambda some: b"".join(_lines(some)))
-    return Listing(photographs, classes, inside, skipped, _fingerprint(lines, classes, config))
+    empty = [name for name in classes if not counts.get(name)]
+    return Listing(photographs, classes, inside, skipped, left_out, empty, _fingerprint(lines, classes, config))
 
 
 def _look(root: str, name: str, config: dict[str, Any]) -> Folder:
-    """List and sample one class folder; nothing below its folders counts, as in a walk."""
-    known, sample, skipped, inside = config["dataset"]["classes"], Photographs(), list[str](), 0
-    for entry in storage.list_folder(storage.join(root, name), **_options(config))[1]:
-        if not entry.relative.lower().endswith(SUFFIXES):
-            continue
-        inside += 1
-        relative = f"{name}/{entry.relative}"
-        if known and name not in known:
-            skipped.append(relative)
-        elif is_sampled(relative, config["sampling"]):
-            sample.root = entry.uri.removesuffix(relative)
-            sample.add(relative, 0, entry.size, entry.version)
-    return Folder(name, inside, sample, skipped)
-
-
-@dataclass
-class _Found:
-    """What stands below a folder: how many photographs anywhere and in class folders, and which of them are sampled.
-
-    `classes` holds the class folders' names in the order in which they were met; the sample's labels are places in it,
-    as long as nothing else is known.
-    """
-
-    anywhere: int
-    inside: int
-    classes: dict[str, int]
-    sample: Photographs
-    skipped: list[Skipped]
-
-
-def _found(root: str, config: dict[str, Any], most: int | None) -> _Found | None:
-    """List a folder; one file at a time is held as an object. None as soon as there are more files than `most`."""
-    known = config["dataset"]["classes"]
-    found = _Found(0, 0, {}, Photographs(), [])
-    for entry in storage.list_files(root, **_options(config)):
-        if not entry.relative.lower().endswith(SUFFIXES):
-            continue
-        found.anywhere += 1
-        if entry.relative.count("/") != 1:
-            continue
-        found.inside += 1
-        if most is not None and found.inside > most:
-            return None
-        name = _class_of(entry.relative)
-        label = found.classes.setdefault(name, len(found.classes))
-        if known and name not in known:
-            found.skipped.append(_unknown(entry.relative))
-        elif is_sampled(entry.relative, config["sampling"]):
-            found.sample.root = entry.uri.removesuffix(entry.relative)
-            found.sample.add(entry.relative, label, entry.size, entry.version)
-    return found
-
-
-def _options(config: dict[str, Any]) -> dict[str, str]:
-    return {"token": "anon"} if config["dataset"].get("anonymous") else {}
-
-
-def _unknown(relative: str) -> Skipped:
-    return Skipped(relative, f"class '{_class_of(relative)}' is not in dataset.classes")
+    """List and sample one class folder."""
+    found, problem = Found(config), None
+    try:
+        found.look(root, below=name)
+    except OSError as error:
+        if storage.is_local(root):
+            found.passed(f"{name}/", error.strerror or str(error))
+        else:
+            problem = error
+    return Folder(name, found.inside, found.sample, found.skipped, problem, found.left_out)
 
 
 @contextmanager
@@ -198,16 +160,55 @@ def _explained(root: str) -> Iterator[None]:
         raise _forbidden(root, "dataset.path", error) from error
 
 
-def _check_places(found: _Found, root: str, dataset: dict[str, Any]) -> None:
-    if not found.anywhere:
-        raise DataError(f"no photographs in {root}", where="dataset.path", hint="expected CLASS/*.jpg below it")
-    if not found.inside:
+def _classes(
+    root: str, config: dict[str, Any], counts: Mapping[str, int], skipped: Sequence[Skipped], left_out: LeftOut
+) -> Sequence[str]:
+    """The classes, in the order of their numbers.
+
+    Args:
+        root: the data set's folder.
+        config: the run's config.
+        counts: how many photographs each class folder has.
+        skipped: photographs in class folders that `dataset.classes` does not name.
+        left_out: what else is there.
+
+    Raises:
+        DataError: what was found is not what a run can use.
+    """
+    dataset = config["dataset"]
+    if left_out.unreadable and dataset["on_error"] == "fail":
+        relative, problem = next(iter(left_out.unreadable.items()))
         raise DataError(
-            f"{root} has {found.anywhere} photographs but no class folders with photographs in them",
+            f"{shown(storage.join(root, relative))} cannot be read: {problem}",
             where="dataset.path",
-            hint="expected CLASS/*.jpg below it: put each class's photographs in a folder of its name",
+            hint="give yourself the permission, or set dataset.on_error=skip to leave it out",
         )
-    _check_count(found.inside, root, dataset)
+    if not any(counts.values()):
+        raise _misplaced(root, left_out)
+    _check_count(sum(counts.values()), root, dataset)
+    classes: Sequence[str] = dataset["classes"] or sorted(counts)
+    if skipped and dataset["on_error"] == "fail":
+        unknown = class_of(skipped[0].relative)
+        raise DataError(
+            f"{root} has a class folder '{shown(unknown)}' that is not among {', '.join(classes)}",
+            where="dataset.classes",
+            hint=f"{did_you_mean(unknown, classes) or 'add it'}, or set dataset.on_error=skip to leave it out",
+        )
+    return classes
+
+
+def _misplaced(root: str, left_out: LeftOut) -> DataError:
+    """No photographs in class folders."""
+    elsewhere = left_out.counts.get(DEEPER, 0) + left_out.counts.get(LOOSE, 0)
+    if not elsewhere:
+        there = f" (there are {left_out})" if left_out.total else ""
+        return DataError(f"no photographs in {root}{there}", where="dataset.path", hint=_LAYOUT)
+    hint = f"{_LAYOUT}: put each class's photographs in a folder of its name"
+    if DEEPER in left_out.counts:
+        deeper = shown(storage.join(root, left_out.first[DEEPER].rsplit("/", 2)[0]))
+        hint = f"{_LAYOUT}: name the folder in which the class folders stand, such as dataset.path='{deeper}'"
+    problem = f"{root} has {elsewhere} photographs but no class folders with photographs in them"
+    return DataError(problem, where="dataset.path", hint=hint)
 
 
 def _check_count(inside: int, root: str, dataset: dict[str, Any]) -> None:
@@ -227,18 +228,6 @@ def _forbidden(root: str, where: str, error: PermissionError) -> DataError:
     return DataError(f"{root} cannot be read: {error.strerror}", where=where, hint=hint)
 
 
-def _classes(met: Iterable[str], skipped: Sequence[Skipped], root: str, dataset: dict[str, Any]) -> Sequence[str]:
-    classes: Sequence[str] = dataset["classes"] or sorted(met)
-    if skipped and dataset["on_error"] == "fail":
-        unknown = _class_of(skipped[0].relative)
-        raise DataError(
-            f"{root} has a class folder '{unknown}' that is not among {', '.join(classes)}",
-            where="dataset.classes",
-            hint=f"{did_you_mean(unknown, classes) or 'add it'}, or set dataset.on_error=skip to leave it out",
-        )
-    return classes
-
-
 def _check_sample(sampled: int, inside: int, config: dict[str, Any]) -> None:
     if not sampled:
         fraction = config["sampling"]["fraction"]
@@ -249,64 +238,17 @@ def _check_sample(sampled: int, inside: int, config: dict[str, Any]) -> None:
         )
 
 
-def _class_of(relative: str) -> str:
-    return relative.partition("/")[0]
-
-
-def is_sampled(relative: str, sampling: dict[str, Any]) -> bool:
-    """Does a file belong to the sample?
-
-    A seeded hash of its name decides, so the same fraction picks the same files, and a larger one contains a smaller.
-    """
-    digest = hashlib.blake2b(f"{sampling['seed']}:{relative}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < float(sampling["fraction"]) * 2**64
-
-
 def _fingerprint(lines: Iterable[bytes], classes: Sequence[str], config: dict[str, Any]) -> str:
     if config["dataset"]["kind"] == "synthetic":
         return synthetic_fingerprint(config)
-    digest = hashlib.sha256(repr(list(classes)).encode())
+    digest = hashlib.sha256(repr(list(classes)).encode(errors="surrogateescape"))
     for some in lines:
         digest.update(some)
     return digest.hexdigest()[:16]
 
 
 def _lines(photographs: Iterable[Photograph]) -> Iterator[bytes]:
-    return (f"{one.relative}\0{one.size}\0{one.version}\n".encode() for one in photographs)
-
-
-def synthetic_fingerprint(config: dict[str, Any]) -> str:
-    """The fingerprint of a sample of synthetic photographs: they follow from the config, so that none need be there."""
-    sampling = [config["sampling"][key] for key in ("fraction", "seed")]
-    known = [_synthetic_name(config), config["dataset"]["classes"], *sampling]
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
-
-
-def _synthetic_name(config: dict[str, Any]) -> str:
-    return f"synthetic-v{SYNTHETIC_VERSION}-{config['dataset']['images']}-seed{config['dataset']['seed']}"
-
-
-def synthetic_folder(spark: Any, config: dict[str, Any]) -> str:
-    """The folder of a synthetic data set; generated in parallel where it is not complete, reused where it is."""
-    folder = storage.join(config["storage"]["generated"], _synthetic_name(config))
-    if storage.exists(storage.join(folder, _COMPLETE)):
-        return folder
-    count, seed = config["dataset"]["images"], config["dataset"]["seed"]
-
-    def generate(indices: Iterable[int]) -> Iterator[int]:
-        from flowerexp.workload import synthetic  # OpenCV comes with it: 50 MB that other data sets need not pay
-
-        photographs = (synthetic.photograph(index, seed) for index in indices)
-        return storage.write_each((storage.join(folder, name), content) for name, content in photographs)
-
-    with report.phase("generate"):
-        context = spark.sparkContext
-        slices = min(count, max(context.defaultParallelism * 4, count // 2000))
-        with report.spark_progress(context, slices):
-            written = context.parallelize(range(count), slices).mapPartitions(generate).sum()
-        storage.write_bytes(storage.join(folder, _COMPLETE), f'{{"images": {count}, "bytes": {written}}}\n'.encode())
-    report.note(f"generated {count} photographs ({written / 1e6:.0f} MB) in {folder}")
-    return folder
+    return (f"{one.relative}\0{one.size}\0{one.version}\n".encode(errors="surrogateescape") for one in photographs)
 
 
 def data_fingerprint(own: str | None, records: Sequence[storage.Entry]) -> str | None:
@@ -320,5 +262,5 @@ def data_fingerprint(own: str | None, records: Sequence[storage.Entry]) -> str |
         return own
     digest = hashlib.sha256((own or "").encode())
     for entry in records:
-        digest.update(f"{entry.relative}\0{entry.size}\0{entry.version}\n".encode())
+        digest.update(f"{entry.relative}\0{entry.size}\0{entry.version}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]

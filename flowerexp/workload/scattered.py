@@ -10,11 +10,13 @@ from __future__ import annotations
 import random
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
 from flowerexp.workload.deal import deal
+from flowerexp.workload.found import Skipped
+from flowerexp.workload.left_out import LeftOut
 from flowerexp.workload.photographs import Photographs
 
 _LARGEST = 2**32 - 1  # bytes; a photograph of more weighs no more
@@ -22,13 +24,14 @@ _LARGEST = 2**32 - 1  # bytes; a photograph of more weighs no more
 
 @dataclass(frozen=True)
 class Folder:
-    """What one class folder holds: how many photographs, the sample of them, and the relative names left out."""
+    """What one class folder holds: how many photographs, the sample of them, those skipped, and what is left out."""
 
     name: str
     found: int
     sample: Photographs
-    skipped: Sequence[str]
+    skipped: Sequence[Skipped]
     problem: OSError | None = None  # of listing it: raised by an executor, Spark would bury it in its own words
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ class Summary:
     found: int
     sampled: int
     bytes: int
-    skipped: Sequence[str]
+    skipped: Sequence[Skipped]
     problem: OSError | None
+    left_out: LeftOut
 
 
 class Folders:
@@ -92,7 +96,8 @@ class Folders:
 
 def _summed(folders: Iterable[Folder]) -> list[Summary]:
     return [
-        Summary(one.name, one.found, len(one.sample), one.sample.bytes, one.skipped, one.problem) for one in folders
+        Summary(one.name, one.found, len(one.sample), one.sample.bytes, one.skipped, one.problem, one.left_out)
+        for one in folders
     ]
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from flowerexp.workload.listing import SYNTHETIC_VERSION
+from flowerexp.workload.generated import SYNTHETIC_VERSION
 
 __all__ = ["photograph"]
 
@@ -71,7 +71,7 @@ def photograph(index: int, seed: int) -> tuple[str, bytes]:
 
     Returns:
         Its relative name, the class's folder first, as in ``daisy/00012.jpg``; and the file's content, a baseline JPEG
-        with full chroma, like the real ones. Both depend on the arguments and ``listing.SYNTHETIC_VERSION`` alone.
+        with full chroma, like the real ones. Both depend on the arguments and ``generated.SYNTHETIC_VERSION`` alone.
     """
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((SYNTHETIC_VERSION, seed, index))))
     name = _class_of(index)

@@ -22,7 +22,8 @@ from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
 from flowerexp.workload.contact_sheet import contact_sheet
 from flowerexp.workload.deal import deal
-from flowerexp.workload.listing import Listing, Skipped, list_photographs
+from flowerexp.workload.found import Skipped
+from flowerexp.workload.listing import Listing, list_photographs
 from flowerexp.workload.photographs import Photograph, Photographs
 from flowerexp.workload.prepared import MANIFEST, Prepared, damage, misfits, read_manifest
 from flowerexp.workload.scattered import Scattered
@@ -245,6 +246,7 @@ def _manifest(
         "dataset": config["dataset"],
         "data_fingerprint": listing.fingerprint,
         "skipped": skipped,
+        "left_out": listing.left_out.rows,
         "files": files,
     }
 

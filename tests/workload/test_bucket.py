@@ -7,6 +7,7 @@ import pytest
 from flowerexp import index, storage
 from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, listing, read_speed, readers, tfrecords
+from flowerexp.workload.left_out import DEEPER, LOOSE
 from flowerexp.workload.prepared import MANIFEST
 from flowerexp.workload.readers import Source
 from flowerexp.workload.write_tfrecords import mend, prepare
@@ -105,7 +106,8 @@ class TestListing:
     def test_only_photographs_in_class_folders_are_taken(self, flowers):
         found = listing.list_photographs(None, flowers())
         assert [one.relative for one in found.photographs.some(3, 0)] == ["daisy/1.jpg", "roses/2.jpg", "roses/3.JPG"]
-        assert found.classes == ["daisy", "roses"]
+        assert found.classes == ["daisy", "dandelion", "roses", "sunflowers", "tulips"]  # by the data set's config
+        assert found.left_out.counts == {".txt files": 2, ".tfrec files": 1, DEEPER: 1, LOOSE: 1}
 
     def test_a_public_bucket_needs_no_credentials(self, flowers, monkeypatch):
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/file")

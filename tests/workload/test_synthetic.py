@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flowerexp.workload import images, listing, synthetic
+from flowerexp.workload import generated, images, synthetic
 
 #: The Flowers data set's classes, and how many of its 3,670 photographs each has.
 CLASSES = {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799}
@@ -63,7 +63,7 @@ def test_a_change_of_the_pixels_needs_a_new_version():
         name, data = synthetic.photograph(index, 0)
         pixels = images.decode(data)
         seen.append((name, pixels.shape[:2], *np.round(pixels.mean(axis=(0, 1))).astype(int).tolist()))
-    assert (listing.SYNTHETIC_VERSION, seen) == (1, KNOWN)
+    assert (generated.SYNTHETIC_VERSION, seen) == (1, KNOWN)
 
 
 def test_names(photographs):

@@ -122,7 +122,7 @@ class TestManifest:
         assert manifest["bytes"] == sum(Path(file).stat().st_size for file in made.files)
         assert manifest["preprocess"]["target_size"] == [16, 24]
         assert manifest["fingerprint"] == Path(made.folder).name
-        assert manifest["skipped"] == []
+        assert manifest["skipped"] == manifest["left_out"] == []
         assert told.facts["prepared_images"] == 40
         assert told.facts["prepared_reused"] is False
         assert "prepare" in told.phases
@@ -374,6 +374,15 @@ class TestRun:
         made = prepared(plain, "dataset.classes=[amber,blue]", "dataset.on_error=skip")
         assert {one["relative"] for one in made.manifest["skipped"]} == {f"crimson/{number}.jpg" for number in range(4)}
         assert made.records == 8
+
+    def test_what_is_left_out_is_in_the_manifest_too(self, prepared, plain):
+        (plain / "amber" / "deeper").mkdir()
+        (plain / "amber" / "deeper" / "1.jpg").write_text("")
+        made = prepared(plain)
+        assert made.manifest["left_out"] == [
+            {"reason": "photographs deeper than CLASS/", "count": 1, "first": "amber/deeper/1.jpg"}
+        ]
+        assert made.records == 12
 
 
 def test_a_full_disk_is_a_problem_of_the_machine(tmp_path, monkeypatch):
