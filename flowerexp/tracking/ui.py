@@ -80,11 +80,13 @@ def _free_port(host: str, port: int) -> int:
 def _start(store: Store, host: str, port: int) -> subprocess.Popen[bytes]:
     """MLflow in a process group of its own: Ctrl-C reaches only us, and we end all of it."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", store.uri, "--registry-store-uri", store.uri, "--no-serve-artifacts"]
+    command += ["--no-serve-artifacts"]
     command += ["--default-artifact-root", store.artifact_uri] if store.artifact_uri else []
     command += ["--uvicorn-opts", "--log-level warning"]
     # Its job runner would be four more processes, for things that flowerexp does not use.
     environment = {"MLFLOW_DISABLE_TELEMETRY": "true", **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # Every user of the machine can read a command line, and the address of a database may hold a password.
+    environment.update(MLFLOW_BACKEND_STORE_URI=store.uri, MLFLOW_REGISTRY_STORE_URI=store.uri)
     return subprocess.Popen(command, env=environment, start_new_session=True)
 
 

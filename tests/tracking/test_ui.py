@@ -17,7 +17,7 @@ import pytest
 
 from flowerexp.errors import MachineError, TrackingError
 from flowerexp.tracking import Store, default_store, log_run, serve
-from flowerexp.tracking.ui import _signals_raised, _Stopped
+from flowerexp.tracking.ui import _signals_raised, _start, _Stopped
 from tests.tracking import is_up, wait_for, write_run
 
 pytest_plugins = ["tests.tracking"]
@@ -65,6 +65,15 @@ def get(port: int, path: str) -> tuple[int, bytes]:
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+def test_a_database_s_password_is_in_no_list_of_processes(monkeypatch):
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, env, **_: started.append((command, env)))
+    _start(Store("postgresql://me:hunter2@db/mlflow"), "127.0.0.1", 5000)
+    ((command, environment),) = started
+    assert "hunter2" not in " ".join(command)
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == "postgresql://me:hunter2@db/mlflow"
 
 
 def test_real_pages_until_ctrl_c(tmp_path, local_store, free_port):
