@@ -100,7 +100,7 @@ class Lifecycle:
                 self._create(message(zone), why)
                 return
             except exceptions.AlreadyExists as error:
-                # By another launcher, just now: that one is found again, or deleted; but Google may deny it for a while.
+                # By another launcher, just now: that one is found again, or deleted; Google may deny it for a while.
                 denied_since = denied_since or time.monotonic()
                 if time.monotonic() - denied_since > self._clients.pace.patience:
                     raise self._explained(error, "looking for") from error

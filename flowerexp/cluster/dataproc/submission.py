@@ -148,7 +148,7 @@ class CloudSubmission(ABC):
     def _end(self) -> bool:
         """Cancel it; has it ended after a moment? If nobody says so, the cluster is deleted, or ends by its timers."""
         deadline = time.monotonic() + self._clients.pace.stop
-        with contextlib.suppress(GOOGLE_ERRORS):  # it has ended, or nobody answers
+        with contextlib.suppress(*GOOGLE_ERRORS):  # it has ended, or nobody answers
             self._clients.pace.retrying(self._clients.pace.stop)(self._cancel)()
         while True:
             try:
