@@ -9,6 +9,6 @@
 - `lifecycle`: create, find again, delete
 - `staging`: the bucket
 - `wheels`: the packages that the jobs import
-- `output`, `submission`, `jobs`, `batches`: submit and follow
+- `output`, `submission`, `jobs`, `batches`: submit and follow; `verify` is what a job begins with
 - `leftovers`: find and delete what is ours
 """
