@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 
 import pytest
 
-from tests.cloud.marked import HELD, RUNS, Marked
+from tests.cloud.marked import HELD, RUNS, Marked, until
 from tests.fakes.cloud import FREE_TIER, Cloud
 
 pytestmark = pytest.mark.spark
@@ -108,6 +110,104 @@ def test_the_launcher_is_killed_and_its_job_goes_on(marked, cloud):
     assert resumed(marked)
     assert sorted(marked.marks) == ["0", "1", "2"]
     assert (cloud.counts().created, cloud.counts().jobs) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "after", "seconds"),
+    [
+        ("SubmitJob", False, 4.0),  # on its way when resume begins
+        ("SubmitJob", True, 4.0),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (
+                ("SubmitJob", False, 20.0),  # on its way until resume is about to end
+                ("CreateCluster", False, 4.0),
+                ("CreateCluster", True, 4.0),
+                ("GetOperation", False, 4.0),
+                ("GetCluster", False, 4.0),
+                ("ListJobs", False, 4.0),
+                ("GetJob", False, 4.0),
+                ("DeleteCluster", False, 4.0),
+                ("DeleteCluster", True, 4.0),
+            )
+        ),
+    ],
+)
+def test_the_launcher_is_killed_in_a_call(marked, cloud, method, after, seconds):
+    cloud.slow(method, seconds, after=after)
+    launcher = marked.launch()
+    marked.release()
+    until(lambda: len(cloud.requests(method)) > 0 or launcher.poll() is not None)
+    if after:
+        until(lambda: took_effect(cloud, method))
+    launcher.kill()
+    launcher.wait()
+    cloud.slow(method, 0.0, after=after)
+    assert resumed(marked)
+    assert (cloud.counts().created, cloud.counts().jobs) == (1, 1)
+    assert sorted(marked.marks) == ["0", "1", "2"]
+
+
+def took_effect(cloud, method):
+    states = cloud.jobs() if method == "SubmitJob" else cloud.clusters()
+    return "DELETING" in states.values() or not states if method == "DeleteCluster" else bool(states)
+
+
+@pytest.mark.long
+def test_a_batch_whose_launcher_is_killed_while_it_is_submitted_runs_once(marked, cloud):
+    place = ("cluster=serverless", "quota=none")
+    cloud.slow("CreateBatch", 4.0, after=True)
+    launcher = marked.launch(*place)
+    until(lambda: cloud.counts().batches == 1)
+    launcher.kill()
+    launcher.wait()
+    cloud.slow("CreateBatch", 0.0, after=True)
+    assert resumed(marked)
+    assert cloud.counts().batches == 1
+    assert sorted(marked.marks) == ["0", "1", "2"]
+
+
+def test_the_folder_is_moved_after_the_launcher_was_killed(marked, cloud):
+    launcher = marked.start()
+    launcher.kill()
+    launcher.wait()
+    sweep = marked.sweep
+    sweep.rename(sweep.parent / "moved")
+    assert marked.sweep.name == "moved"
+    assert resumed(marked)
+    assert sorted(marked.marks) == ["0", "1", "2"]
+    assert (cloud.counts().created, cloud.counts().jobs) == (1, 1)
+    assert not sweep.exists()
+
+
+def test_a_copy_of_the_folder_starts_nothing_beside_the_sweep(marked, cloud):
+    launcher = marked.start()
+    copied = shutil.copytree(marked.sweep, marked.path / "copied")
+    lines = (copied / "journal.jsonl").read_text().splitlines(keepends=True)
+    (copied / "journal.jsonl").write_text(
+        "".join(one for one in lines if json.loads(one)["event"] in ("scope", "cluster"))
+    )
+    answer = marked("resume", copied)
+    assert answer.code == 1
+    assert "a job of this sweep runs that its journal does not know" in answer.err
+    assert list(cloud.clusters().values()) == ["RUNNING"]
+    marked.release()
+    _, err = launcher.communicate(timeout=240)
+    assert launcher.returncode == 0, err
+    assert cloud.counts().jobs == 1
+
+
+def test_the_terminal_is_closed(marked, cloud):
+    launcher = marked.start()
+    for stream in (launcher.stdout, launcher.stderr):
+        stream.close()
+    for _ in range(3):
+        launcher.send_signal(signal.SIGHUP)
+    launcher.wait(timeout=240)
+    launcher.stdout = launcher.stderr = None
+    assert nothing_left(cloud)
+    assert resumed(marked)
+    assert marked.marks.count("0") == 1
 
 
 def test_ctrl_c(marked, cloud):

@@ -72,6 +72,8 @@ def test_a_job(made, files, tmp_path):
 
     second = made()  # another process: the first one may have died
     second.open(SCOPE, {}, life)
+    assert second.find(files.folder, json.loads(json.dumps(first.handle(files.folder, SCOPE)))) is not None
+    assert second.arrived(first.handle(files.folder, SCOPE))
     found = second.find(files.folder, handle)
     (tmp_path / "go").touch()
     messages: list[dict[str, Any]] = []

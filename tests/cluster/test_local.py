@@ -363,9 +363,13 @@ class TestFind:
         assert found.handle == orphan
         assert lines_until(found, "ready") == ["ready"]
         assert alive(orphan["pid"])
+        intended = cluster().handle(files.folder, files.scope)  # all that a launcher wrote down that died too early
+        assert cluster().find(files.folder, intended).handle == orphan
+        assert cluster().find(files.folder, cluster().handle(files.folder, "another")) is None
         (tmp_path / "pipe").write_text("it\n")
         assert ended(found) == (["read it"], 0)  # nobody tells a stranger the exit code: the results say how it went
         assert cluster().find(files.folder, orphan) is None
+        assert cluster().find(files.folder, intended) is None
 
     def test_it_can_be_stopped(self, orphan, files, monkeypatch):
         monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 0.3)

@@ -64,9 +64,9 @@ class Cloud(Servers):
         """Lose the connection in the next calls, before or after they take effect."""
         self.fail_next(method, "UNAVAILABLE", "recvmsg:Connection reset by peer", times=times, after=after)
 
-    def slow(self, method: str, seconds: float) -> None:
-        """Make each call of a method take that much longer; 0 ends it."""
-        self.tell("delay", method=method, seconds=seconds)
+    def slow(self, method: str, seconds: float, *, after: bool = False) -> None:
+        """Make each call of a method take that much longer, before or after it takes effect; 0 ends it."""
+        self.tell("delay", method=f"{method}.after" if after else method, seconds=seconds)
 
     def fail_operation(self, kind: Literal["CREATE", "DELETE"], code: str, message: str, *, times: int = 1) -> None:
         """Let the next operations fail at their end: `CREATE` (the cluster is left in ERROR) or `DELETE`."""

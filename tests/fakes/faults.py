@@ -41,8 +41,7 @@ class Faults:
         Raises:
             RefusalError: the error.
         """
-        if not after:
-            time.sleep(self._state.notes["delays"].get(method, 0.0))
+        time.sleep(self._state.notes["delays"].get(f"{method}.after" if after else method, 0.0))
         fault = self._take("call_faults", method, after=after)
         if fault:
             raise RefusalError(code(fault["code"]), fault["message"])

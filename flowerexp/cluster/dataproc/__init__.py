@@ -6,9 +6,9 @@
 - `refusals`: what Google says, as one line that a user can act on, without secrets
 - `executors`: how Spark shares the machines out
 - `requests`: a cluster's config as the message that creates it
-- `lifecycle`: create, find again, delete
+- `presence`: find a cluster, delete it; `lifecycle`: have one, created or found again
 - `staging`: the bucket
 - `wheels`: the packages that the jobs import
-- `output`, `submission`, `jobs`, `batches`: submit and follow
+- `output`, `submission`, `jobs`, `batches`: submit and follow; `verify` is what a job begins with
 - `leftovers`: find and delete what is ours
 """

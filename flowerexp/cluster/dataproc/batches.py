@@ -124,13 +124,11 @@ def submit(
     for other in running(clients, files.scope, cluster):
         if other != name:
             Batch(clients, bucket, other, files.folder, staged).make_way()
-    script, code, job_file = stage_job(bucket, files, staged)
+    program = stage_job(bucket, files, staged)
     message = {
         "labels": labels(files.scope, config["labels"], **{CLUSTER: cluster}),
         "pyspark_batch": {
-            "main_python_file_uri": script,
-            "args": ["--job", job_file],
-            "python_file_uris": [code],
+            **program,
             "archive_uris": [f"{packages.archive}#{_FOLDER}"] if packages else [],
         },
         "runtime_config": _runtime(config, packages, staged),

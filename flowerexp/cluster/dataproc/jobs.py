@@ -122,17 +122,12 @@ def submit(clients: Clients, bucket: Bucket, config: Mapping[str, Any], cluster:
     for other in running(clients, files.scope, cluster):
         if other != name:
             Job(clients, bucket, other, files.folder, staged, cluster).make_way()
-    script, code, job_file = stage_job(bucket, files, staged)
+    program = stage_job(bucket, files, staged)
     message = {
         "reference": {"project_id": clients.project, "job_id": name},
         "placement": {"cluster_name": cluster},
         "labels": labels(files.scope, config["labels"]),
-        "pyspark_job": {
-            "main_python_file_uri": script,
-            "args": ["--job", job_file],
-            "python_file_uris": [code],
-            "properties": {**spark_properties(config), **event_log(staged)},
-        },
+        "pyspark_job": {**program, "properties": {**spark_properties(config), **event_log(staged)}},
     }
     request = {**clients.place, "job": message, "request_id": request_id(name)}
     try:

@@ -12,8 +12,8 @@ from google.cloud import dataproc_v1
 from flowerexp.cluster import Life
 from flowerexp.cluster.dataproc import batches
 from flowerexp.cluster.dataproc.clients import Clients
-from flowerexp.cluster.dataproc.lifecycle import Lifecycle
 from flowerexp.cluster.dataproc.names import OWNER, SCOPE
+from flowerexp.cluster.dataproc.presence import Presence
 from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, ROOT, Bucket
 from flowerexp.errors import ClusterError
@@ -84,7 +84,7 @@ class Leftovers:
             ClusterError: it may still be there.
         """
         if resource.kind == "cluster":
-            Lifecycle(self._clients, resource.name, resource.scope, life).delete()
+            Presence(self._clients, resource.name, resource.scope, life).delete()
             return
         name = f"{self._clients.parent}/batches/{resource.name}"
         deadline = time.monotonic() + self._clients.pace.patience

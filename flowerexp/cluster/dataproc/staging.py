@@ -36,7 +36,7 @@ STAGED = tuple(f"{ROOT}/{part}/" for part in ("wheels", "code", "jobs", "runs"))
 _BY_DATAPROC = "google-cloud-dataproc-metainfo/"
 UPLOAD_SECONDS = 600.0
 
-GOOGLE_ERRORS: tuple[type[Exception], ...] = (
+GOOGLE_ERRORS = (
     exceptions.GoogleAPIError,
     auth_exceptions.GoogleAuthError,
     requests_exceptions.RequestException,

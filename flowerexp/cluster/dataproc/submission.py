@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import time
 from abc import ABC, abstractmethod
@@ -21,6 +22,7 @@ from flowerexp.cluster.dataproc.refusals import explained, message_of, scrubbed
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.errors import ClusterError, from_os_error
 
+_VERIFY = Path(__file__).with_name("verify.py")
 # Details that say no more than that the driver failed: what it printed tells why.
 _SAYS_NOTHING = re.compile(r"(?i)agent reports job failure|job failed with exit code|^\s*$")
 
@@ -148,7 +150,7 @@ class CloudSubmission(ABC):
     def _end(self) -> bool:
         """Cancel it; has it ended after a moment? If nobody says so, the cluster is deleted, or ends by its timers."""
         deadline = time.monotonic() + self._clients.pace.stop
-        with contextlib.suppress(GOOGLE_ERRORS):  # it has ended, or nobody answers
+        with contextlib.suppress(*GOOGLE_ERRORS):  # it has ended, or nobody answers
             self._clients.pace.retrying(self._clients.pace.stop)(self._cancel)()
         while True:
             try:
@@ -197,8 +199,8 @@ class CloudSubmission(ABC):
             raise ClusterError(f"{missing}, so its log is empty", hint="look there again later")
 
 
-def stage_job(bucket: Bucket, files: JobFiles, staged: str) -> tuple[str, str, str]:
-    """Upload what a job consists of; the bundle, which is named by its content, only once.
+def stage_job(bucket: Bucket, files: JobFiles, staged: str) -> dict[str, Any]:
+    """Upload what a job consists of; the bundle only if it is not there already.
 
     Args:
         bucket: where to.
@@ -206,7 +208,8 @@ def stage_job(bucket: Bucket, files: JobFiles, staged: str) -> tuple[str, str, s
         staged: the URI of the job's folder in the bucket.
 
     Returns:
-        The URIs of the script, the bundle and the job file.
+        The part of a job that says what to run: `verify.py`, which makes sure of the script and the bundle before it
+        runs the one with the other.
 
     Raises:
         ClusterError: the bucket refuses.
@@ -214,7 +217,17 @@ def stage_job(bucket: Bucket, files: JobFiles, staged: str) -> tuple[str, str, s
     code = bucket.put_once(bucket.uri("code", files.bundle.name), files.bundle)
     bucket.put(f"{staged}/events/", b"")  # Spark wants its event log's folder to be there
     script = bucket.put(f"{staged}/{files.script.name}", files.script)
-    return script, code, bucket.put(f"{staged}/job.json", files.job)
+    job = bucket.put(f"{staged}/job.json", files.job)
+    hashes = [word for path in (files.bundle, files.script) for word in (_sha256(path), path.name)]
+    return {
+        "main_python_file_uri": bucket.put(f"{staged}/{_VERIFY.name}", _VERIFY),
+        "args": [*hashes, "--job", job],
+        "python_file_uris": [code, script],
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def event_log(staged: str) -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import time
+import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -42,9 +45,13 @@ class TestSubmit:
         (request,) = google.requests("SubmitJob")
         job = request["job"]
         staged = f"gs://{BUCKET}/flowerexp/jobs/{SCOPE}/job"
-        assert job["pyspark_job"]["args"] == ["--job", f"{staged}/job.json"]
-        assert job["pyspark_job"]["main_python_file_uri"] == f"{staged}/entry.py"
-        assert job["pyspark_job"]["python_file_uris"] == [f"gs://{BUCKET}/flowerexp/code/flowerexp-0123.zip"]
+        *hashes, option, uri = job["pyspark_job"]["args"]
+        assert (option, uri) == ("--job", f"{staged}/job.json")
+        assert hashes[1::2] == ["flowerexp-0123.zip", "entry.py"]
+        assert hashes[2] == hashlib.sha256(b"print('hello')").hexdigest()
+        assert job["pyspark_job"]["main_python_file_uri"] == f"{staged}/verify.py"
+        code = f"gs://{BUCKET}/flowerexp/code/flowerexp-0123.zip"
+        assert job["pyspark_job"]["python_file_uris"] == [code, f"{staged}/entry.py"]
         assert job["pyspark_job"]["properties"]["spark.eventLog.dir"] == f"{staged}/events"
         assert job["pyspark_job"]["properties"]["spark.dynamicAllocation.enabled"] == "false"
         assert job["labels"]["flowerexp-scope"] == SCOPE
@@ -121,6 +128,47 @@ class TestSubmit:
 
     def test_where_runs_write_to(self, opened, tmp_path):
         assert opened.output(tmp_path / "7-ab12", SCOPE) == f"gs://{BUCKET}/flowerexp/runs/{SCOPE}/7-ab12/results"
+
+
+class TestVerified:
+    """What was submitted is what runs, whatever the bucket holds when the job starts."""
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("code/flowerexp-0123.zip", "flowerexp-0123.zip in the bucket is not what was submitted"),
+            (f"jobs/{SCOPE}/job/entry.py", "entry.py in the bucket is not what was submitted"),
+        ],
+    )
+    @pytest.mark.spark
+    def test_what_was_exchanged_is_not_run(self, opened, files, google, name, message):
+        google.hold("job")
+        submission = opened.submit(files())
+        blob = google.storage().bucket(BUCKET).blob(f"flowerexp/{name}")
+        planted = io.BytesIO()
+        with zipfile.ZipFile(planted, "w") as archive:
+            archive.writestr("hashlib.py", "print('planted')")
+        blob.upload_from_string(planted.getvalue() if name.endswith("zip") else "print('planted')")
+        google.release("job")
+        code, tail = follow(submission, lambda _: None)
+        assert code == 1
+        assert explain(tail) == f"flowerexp: error: {message}"
+        assert "planted" not in "".join(tail)
+
+    def test_a_bundle_that_was_exchanged_before_is_uploaded_again(self, opened, files, google):
+        google.storage().bucket(BUCKET).blob("flowerexp/code/flowerexp-0123.zip").upload_from_string(b"planted")
+        google.fail_job(state="DONE")
+        one = files()
+        opened.submit(one)
+        blob = google.storage().bucket(BUCKET).blob("flowerexp/code/flowerexp-0123.zip")
+        assert blob.download_as_bytes() == one.bundle.read_bytes()
+
+    @pytest.mark.spark
+    def test_the_script_is_the_main_program_with_its_arguments(self, opened, files, google):
+        program = "import sys\nif __name__ == '__main__':\n    print(sys.argv[1:], __file__.rpartition('/')[2])"
+        code, tail = follow(opened.submit(files(program)), lambda _: None)
+        assert code == 0
+        assert tail[-1] == f"['--job', 'gs://{BUCKET}/flowerexp/jobs/{SCOPE}/job/job.json'] entry.py"
 
 
 class TestEnds:

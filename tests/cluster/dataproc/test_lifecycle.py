@@ -9,7 +9,7 @@ import pytest
 
 from flowerexp.cluster import backend
 from flowerexp.cluster.dataproc import backend as module
-from flowerexp.cluster.dataproc import lifecycle
+from flowerexp.cluster.dataproc import presence
 from flowerexp.cluster.dataproc.names import cluster_name
 from flowerexp.errors import ClusterError, QuotaError, StoppedError
 from tests.cloud.marked import until
@@ -148,7 +148,7 @@ class TestWhatIsInTheWay:
     @staticmethod
     def impatient(dataproc, life):
         patch = pytest.MonkeyPatch()
-        patch.setattr(lifecycle, "DELETE_SECONDS", 0.0)
+        patch.setattr(presence, "DELETE_SECONDS", 0.0)
         try:
             dataproc().open(SCOPE, NONE, life)
         finally:
@@ -192,6 +192,8 @@ class TestWhatIsInTheWay:
         google.fail_next("CreateCluster", "ALREADY_EXISTS", "Already exists: Failed to create cluster", times=-1)
         with pytest.raises(ClusterError, match="Already exists"):
             made.open(SCOPE, NONE, life)
+        made.close(SCOPE, life)
+        assert len(google.requests("DeleteCluster")) == 1  # whatever is there
         assert 2 <= len(google.requests("CreateCluster")) <= 7
 
     def test_one_that_is_denied_for_a_while_after_its_creation_is_used(self, google, dataproc, life):

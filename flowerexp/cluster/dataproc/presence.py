@@ -1,0 +1,145 @@
+"""A cluster as it is there: looked for by its name, told of, and deleted."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import dataproc_v1
+
+from flowerexp.cluster import Life
+from flowerexp.cluster.dataproc.clients import Clients
+from flowerexp.cluster.dataproc.names import SCOPE, slug
+from flowerexp.cluster.dataproc.refusals import explained
+from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
+from flowerexp.errors import ClusterError
+
+_State = dataproc_v1.ClusterStatus.State
+DELETE_SECONDS = 900.0
+
+
+class Presence:
+    """One cluster, by its name.
+
+    Args:
+        clients: how to reach Dataproc.
+        name: the cluster's.
+        scope: the sweep or run that it belongs to.
+        life: who is told.
+    """
+
+    def __init__(self, clients: Clients, name: str, scope: str, life: Life) -> None:
+        self._clients = clients
+        self._name = name
+        self._scope = scope
+        self._life = life
+        self._told = ""
+        self._known = False
+        """Was it there, and ours? Then it is deleted although Google may deny that it is there."""
+        self._doubtful = True
+        """May it be there although it is not seen: asked for, by us or an earlier launcher, without an answer?"""
+
+    @property
+    def _request(self) -> dict[str, str]:
+        return {**self._clients.place, "cluster_name": self._name}
+
+    def _tell(self, state: str, message: str = "", **further: str) -> None:
+        self._told = state
+        place = {"project": self._clients.project, "region": self._clients.region}
+        self._life.tell(state, {"name": self._name, "scope": self._scope, **place, **further}, message)
+
+    def _explained(self, error: BaseException, doing: str) -> ClusterError:
+        place = {"project": self._clients.project, "region": self._clients.region}
+        return explained(error, f"{doing} cluster {self._name}", place)
+
+    def get(self) -> Any:
+        """The cluster as it is; None if there is none.
+
+        Raises:
+            ClusterError: Google does not say.
+        """
+        try:
+            return self._clients.clusters.get_cluster(request=self._request, **self._clients.call)
+        except exceptions.NotFound:
+            return None
+        except GOOGLE_ERRORS as error:
+            raise self._explained(error, "looking for") from error
+
+    def _appeared(self) -> Any:
+        """The cluster that was asked for; Google may deny it for a while. None if there is none."""
+        deadline = time.monotonic() + self._clients.pace.lag
+        while (cluster := self.get()) is None and time.monotonic() < deadline:
+            self._pause()
+        return cluster
+
+    def _pause(self) -> None:
+        time.sleep(self._clients.pace.look)
+
+    def _ours(self, cluster: Any) -> bool:
+        return bool(cluster.labels.get(SCOPE) == slug(self._scope))
+
+    @property
+    def command(self) -> str:
+        """How to delete it by hand."""
+        place = f"--region={self._clients.region} --project={self._clients.project}"
+        return f"gcloud dataproc clusters delete {self._name} {place} --quiet"
+
+    @property
+    def _by_hand(self) -> str:
+        return f"make sure of it: {self.command}"
+
+    def delete(self, *, made: bool = True) -> None:
+        """Delete it, and wait until it is gone; harmless when there is none.
+
+        Args:
+            made: may somebody have made it? Else nothing is told of one that is not there.
+
+        Raises:
+            ClusterError: it may still be there.
+        """
+        deadline = time.monotonic() + DELETE_SECONDS
+        try:
+            there = self._ask_to_delete()
+            while there and self._remains():
+                if time.monotonic() > deadline:
+                    problem = (
+                        f"cluster {self._name} is still there {DELETE_SECONDS / 60:.0f} minutes after it was deleted"
+                    )
+                    raise ClusterError(problem, hint=self._by_hand)
+                self._pause()
+        except GOOGLE_ERRORS as error:
+            reason = self._explained(error, "deleting")
+            raise ClusterError(
+                f"{reason.problem}; it may still be there, and cost money", hint=self._by_hand
+            ) from error
+        if there or (made and self._told != "deleted"):
+            self._tell("deleted")
+
+    def _remains(self) -> bool:
+        """Is it still there? One that could not be deleted, or whose other operations came first, is asked again."""
+        try:
+            cluster = self._clients.clusters.get_cluster(request=self._request, **self._clients.call)
+        except exceptions.NotFound:
+            return False
+        return cluster.status.state == _State.DELETING or self._ask_to_delete()
+
+    def _ask_to_delete(self) -> bool:
+        """Ask for it; False if there is none. Errors are Google's own."""
+        if not self._known:
+            cluster = self._appeared() if self._doubtful else self.get()
+            self._known = cluster is not None and self._ours(cluster)
+            if not self._known:
+                return False
+        request: Mapping[str, str] = {**self._request, "request_id": str(uuid.uuid4())}
+        try:
+            self._clients.clusters.delete_cluster(request=request, **self._clients.call)
+        except exceptions.NotFound:
+            return False
+        except exceptions.FailedPrecondition:
+            pass  # another operation on it is under way: it is asked again
+        if self._told != "deleting":
+            self._tell("deleting")
+        return True
