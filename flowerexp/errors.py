@@ -96,9 +96,10 @@ def from_traceback(text: str) -> FlowerexpError | None:
         The error; None if it is none of ours. One of a class that is not known here is a plain `FlowerexpError`.
     """
     notes = [line.removeprefix(_NOTE) for line in text.splitlines() if line.startswith(_NOTE)]
-    if not notes:
+    try:
+        name, problem, where, hint = json.loads(notes[-1])
+    except (LookupError, ValueError):
         return None
-    name, problem, where, hint = json.loads(notes[-1])
     return _classes(FlowerexpError).get(name, FlowerexpError)(problem, where=where, hint=hint)
 
 

@@ -75,3 +75,71 @@ def most_at_once(rows: Sequence[Mapping[str, Any]]) -> int:
     for row in rows:
         marks += [(row["started_ns"] - row["waited_seconds"] * 1e9, 1), (row["ended_ns"], -1)]
     return max(itertools.accumulate(change for _, change in sorted(marks)))
+
+
+FAILING = '''
+"""Tasks that fail, one way a run."""
+import os
+import signal
+
+from flowerexp.errors import DataError
+from flowerexp.workload import report
+from flowerexp.workload.runner import main
+
+
+def work(how):
+    if how == "refuse":
+        raise DataError("not one", where="dataset.path", hint="mend it")
+    if how == "divide":
+        return 1 // 0
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return how
+
+
+def run(spark, config):
+    """Measures nothing."""
+    with report.phase("measure"):
+        yield {"how": spark.sparkContext.parallelize([config["how"]], 1).map(work).collect()[0]}
+
+
+main(run)
+'''
+"""The script of an entrypoint whose tasks fail as `how` says."""
+
+FAILURES = {
+    "refuse": ("DataError", "not one", "dataset.path", "mend it", "run", False),
+    "divide": (
+        "JobError",
+        "ZeroDivisionError: integer division or modulo by zero (failing.py, line 15, in work)",
+        None,
+        None,
+        "run",
+        False,
+    ),
+    "kill": (
+        "MachineError",
+        "a Python worker was killed while measuring (out of memory?)",
+        None,
+        "give it more memory, or run less beside it; flowerexp resume makes a sweep's run again",
+        "machine",
+        True,
+    ),
+}
+"""What the status of each says: class, error, where, hint, blame and retry."""
+
+
+def run_failing(backend: Any, folder: Path) -> Ended:
+    """Run a job of `FAILING`, a run for each way to fail, and one that is fine."""
+    script = folder / "failing.py"
+    script.write_text(FAILING)
+    return run_job(backend, job_files(folder / "job", script, [{"how": how} for how in (*FAILURES, "fine")]))
+
+
+def check_failing(ended: Ended) -> None:
+    """Each run of such a job failed as it should have, and the last one finished."""
+    for number, expected in enumerate(FAILURES.values()):
+        status = ended.status(number)
+        keys = ("class", "error", "where", "hint", "blame", "retry")
+        assert tuple(status[key] for key in keys) == expected
+    assert ended.status(len(FAILURES))["state"] == "finished"

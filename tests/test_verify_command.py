@@ -75,6 +75,11 @@ def test_folders_that_are_named(verify, root):
     assert [len(lines) for _, lines in (verify(other, other), verify(root))] == [2, 3]
 
 
+def test_a_folder_may_have_an_equals_sign_in_its_name(verify, tmp_path):
+    folder = prepare(str(tmp_path), "data=2")
+    assert verify(folder) == (0, [f"whole    {folder}: 2 files, 4 images"])
+
+
 def test_a_manifest_without_checksums_is_said_to_have_none(verify, root):
     folder = prepare(root, "old")
     manifest = json.loads(storage.read_bytes(f"{folder}/{MANIFEST}"))

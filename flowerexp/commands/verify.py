@@ -21,15 +21,20 @@ def main(arguments: Sequence[str]) -> int:
         description="Read prepared data whole, and say which TFRecord files are damaged. Nothing is changed: the next "
         "run that reads a damaged file writes it again.",
     )
-    parser.add_argument("words", nargs="*", metavar="FOLDER", help="default: all data in storage.prepared")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as storage.prepared=gs://BUCKET/FOLDER")
-    words = parser.parse_intermixed_args(list(arguments)).words
-    given = [word for word in words if "=" not in word]
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="FOLDER or KEY=VALUE",
+        help="folders of prepared data; without any, all that is in storage.prepared",
+    )
+    words = parser.parse_args(arguments).words
+    overrides = [word for word in words if "=" in word and not Path(word).exists()]
+    given = [word for word in words if word not in overrides]
     roots = [word if "://" in word else str(Path(word).expanduser().absolute()) for word in given]
     if not roots:
         from flowerexp.app import composed
 
-        roots = [composed([word for word in words if "=" in word])["storage"]["prepared"]]
+        roots = [composed(overrides)["storage"]["prepared"]]
     folders = [folder for root in roots for folder in _folders(root, is_named=bool(given))]
     if not folders:
         print(f"no prepared data in {', '.join(roots)}")

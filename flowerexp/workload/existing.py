@@ -126,9 +126,9 @@ def _suggestion(record: bytes, features: Features) -> str | None:
     labels = [name for name in kinds if re.search("label|class", name) and kinds[name] in ("int64", "bytes")]
     labels.sort(key=lambda name: (kinds[name] == "bytes", len(name), name))
     label = features.label if features.label in labels else next(iter(labels), "null")
-    return f"name the features: dataset.features.image={images[0]} dataset.features.label={label}" + (
-        " (null: there is no class)" if label == "null" else ""
-    )
+    named = {"image": images[0], "label": label}
+    wanted = " ".join(f"dataset.features.{key}={name}" for key, name in named.items() if name != vars(features)[key])
+    return f"name the features: {wanted}" + (" (null: there is no class)" if label == "null" else "")
 
 
 def _of_kind(kinds: Mapping[str, str], kind: str) -> list[str]:

@@ -255,7 +255,7 @@ def decode_example(record: bytes, image: str = "image", label: str | None = "cla
     except (LookupError, ValueError):
         pass
     wanted = f"the features {image} and {label}" if label is not None else f"the feature {image}"
-    there = f"; it has {described(features)}" if features else ""
+    there = f"; it has {_described(features)}" if features else ""
     raise DataError(f"a record is not a tf.train.Example with {wanted}{there}")
 
 
@@ -271,7 +271,7 @@ def features_of(record: bytes) -> dict[str, str]:
         raise DataError("a record is not a tf.train.Example") from error
 
 
-def described(features: Mapping[str, tuple[str, bytes]]) -> str:
+def _described(features: Mapping[str, tuple[str, bytes]]) -> str:
     """The features of an Example, in words."""
     return ", ".join(f"{name} ({kind})" for name, (kind, _) in sorted(features.items()))
 

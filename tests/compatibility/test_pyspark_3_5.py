@@ -16,7 +16,7 @@ from filelock import FileLock
 from flowerexp.cluster import spark_submit
 from flowerexp.cluster.local import Local
 from flowerexp.cluster.local_nodes import LocalNodes
-from tests.jobs import SMALL, job_files, most_at_once, run_job
+from tests.jobs import SMALL, check_failing, job_files, most_at_once, run_failing, run_job
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
 
@@ -94,3 +94,8 @@ def test_read_speed(old_spark, made, tmp_path):
     assert all(row["images"] == row["batch_size"] * row["batch_number"] for row in ended.rows())
     assert most_at_once(ended.rows()) == 1
     assert len(ended.events("ResourceProfileAdded")) == 2  # Spark's own, and ours
+
+
+def test_failing_tasks(old_spark, tmp_path):
+    """What a task raised comes to the user the same way, and a killed worker is told apart."""
+    check_failing(run_failing(Local({"kind": "local", "cores": 1, "memory": "512m", "spark": {}}), tmp_path))

@@ -115,13 +115,14 @@ def test_only_measurements_that_shall_be_alone_ask_for_it(monkeypatch, config, c
         asked.append(arguments[-1])
         raise EnoughError
 
-    monkeypatch.setattr(read_speed, "_sources", lambda *_: {})
+    monkeypatch.setattr(read_speed, "_sources", lambda *_: ({}, bool))
     monkeypatch.setattr(read_speed, "plan_tasks", lambda *_: [])
     monkeypatch.setattr(executors, "alone", lambda _: "alone")
     monkeypatch.setattr(read_speed, "_warm_up_workers", stop)
-    spark = SimpleNamespace(sparkContext=SimpleNamespace(broadcast=lambda sources: sources))
+    rows = SimpleNamespace(value=[])
+    context = SimpleNamespace(broadcast=lambda sources: sources, accumulator=lambda *_: rows)
     with pytest.raises(EnoughError):
-        read_speed.run(spark, config(f"grid.concurrency={concurrency}"))
+        list(read_speed.run(SimpleNamespace(sparkContext=context), config(f"grid.concurrency={concurrency}")))
     assert asked == ["alone" if concurrency == 1 else None]
 
 

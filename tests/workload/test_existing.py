@@ -137,12 +137,13 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("features", "there", "hint"),
         [
-            ({"image": picture(1), "label": 3}, "image (bytes), label (int64)", "dataset.features.image=image "
+            ({"image": picture(1), "label": 3}, "image (bytes), label (int64)", "name the features: "
              "dataset.features.label=label"),
             ({"image__encoded": picture(1), "image__class__label": 3, "image__class__text": b"x", "height": 9},
              "height (int64), image/class/label (int64), image/class/text (bytes), image/encoded (bytes)",
              "dataset.features.image=image/encoded dataset.features.label=image/class/label"),
-            ({"image": picture(1)}, "image (bytes)", "dataset.features.label=null (null: there is no class)"),
+            ({"image": picture(1)}, "image (bytes)",
+             "name the features: dataset.features.label=null (null: there is no class)"),
             ({"image": picture(1), "class": 0.5}, "class (float), image (bytes)", "dataset.features.label=null"),
             ({"values": 4}, "values (int64)", "dataset.features.image=NAME"),
         ],

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from flowerexp.cluster.local import Local
 from flowerexp.errors import DataError, JobError, MachineError
 from flowerexp.workload import executors, failures, report
+from tests.jobs import check_failing, run_failing
 
 
 def refuses(_):
@@ -124,6 +126,11 @@ class TestTasks:
         assert type(error) is JobError
         assert str(error).startswith("AnalysisException: [TABLE_OR_VIEW_NOT_FOUND]")
         assert "(test_failures.py, line " in str(error)
+
+
+@pytest.mark.spark
+def test_the_runs_of_a_job_fail_by_themselves(tmp_path):
+    check_failing(run_failing(Local({"kind": "local", "cores": 1, "memory": "512m", "spark": {}}), tmp_path))
 
 
 JAVA = "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.\n: "

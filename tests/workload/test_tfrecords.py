@@ -1,6 +1,8 @@
 """TFRecord files: round trips, damage, and TensorFlow's opinion of them."""
 
+import gzip
 import io
+import zlib
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,46 @@ class TestFile:
         file.seek(0)
         assert list(tfrecords.read_records(file)) == records
         assert tfrecords.count_records(file) == len(records)
+
+    @given(payloads, st.sampled_from(["GZIP", "ZLIB"]))
+    def test_compressed_files_are_read_like_others(self, records, kind):
+        plain = file_of(records).getvalue()
+        packed = gzip.compress(plain) if kind == "GZIP" else zlib.compress(plain)
+        assert tfrecords.compression_of(io.BytesIO(packed)) == kind
+        assert tfrecords.compression_of(io.BytesIO(plain)) == ""
+        assert list(tfrecords.read_records(io.BytesIO(packed))) == records
+        assert tfrecords.count_records(io.BytesIO(packed)) == len(records)
+
+    def test_gzip_files_may_be_put_one_behind_the_other(self):
+        packed = b"".join(gzip.compress(file_of([record]).getvalue()) for record in (b"one", b"two"))
+        assert list(tfrecords.read_records(io.BytesIO(packed))) == [b"one", b"two"]
+
+    @pytest.mark.parametrize("pack", [lambda data: gzip.compress(data), lambda data: zlib.compress(data)])
+    def test_a_damaged_compressed_file_never_gives_other_records(self, pack):
+        records = [bytes(range(256)) * 20, b"second"]
+        packed = pack(file_of(records).getvalue())
+        for length in range(12, len(packed)):
+            with pytest.raises(DataError, match="of what it decompresses to cannot be decompressed"):
+                list(tfrecords.read_records(io.BytesIO(packed[:length])))
+        found = 0
+        for place in range(2, len(packed)):
+            damaged = bytearray(packed)
+            damaged[place] ^= 1 << place % 8
+            try:
+                assert list(tfrecords.read_records(io.BytesIO(damaged))) == records  # of a time, say, or unused bits
+            except DataError:
+                found += 1
+        assert found > len(packed) // 2
+
+    def test_tensorflow_reads_compressed_files_and_writes_them(self, tmp_path):
+        import tensorflow as tf
+
+        for kind in ("GZIP", "ZLIB"):
+            with tf.io.TFRecordWriter(str(tmp_path / kind), options=kind) as writer:
+                writer.write(b"one")
+            with (tmp_path / kind).open("rb") as file:
+                assert tfrecords.compression_of(file) == kind
+                assert list(tfrecords.read_records(file)) == [b"one"]
 
     def test_tensorflow_writes_the_same_file(self, tmp_path):
         import tensorflow as tf
