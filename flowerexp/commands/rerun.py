@@ -115,16 +115,16 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     Raises:
         ConfigError: one of them cannot be read, is a sweep, or chooses a config group.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
+
+    from flowerexp.config.overrides import Parser, unreadable
 
     parsed = []
     for text in overrides:
         try:
-            (override,) = OverridesParser.create().parse_overrides([text])
+            (override,) = Parser.create().parse_overrides([text])
         except OverrideParseException as error:
-            hint = "quote values that hold spaces, commas, brackets or quotes: 'key=\"a b\"'"
-            raise ConfigError(f"'{text}' cannot be read as KEY=VALUE", where="command line", hint=hint) from error
+            raise unreadable(text) from error
         key = override.key_or_group
         if override.is_sweep_override():
             hint = f"choose one, or write a list: {key}=[...]"

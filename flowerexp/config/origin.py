@@ -17,11 +17,21 @@ class Origin:
         overrides: the command line's overrides, in order.
         choices: the option chosen in each config group, such as ``{"grid": "quick"}``.
         folders: the config folders, the one that wins first.
+        links: keys whose value is that of another key, such as ``{"cluster.region": "gcp.region"}``.
     """
 
     overrides: Sequence[str] = ()
     choices: Mapping[str, str | None] = field(default_factory=dict)
     folders: Sequence[Path] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, key: str) -> str:
+        """The key that a key's value comes from: the one to change when the value is wrong."""
+        seen = set()
+        while key in self.links and key not in seen:
+            seen.add(key)
+            key = self.links[key]
+        return key
 
     def of(self, key: str) -> str:
         """Name the place where a key was set.
