@@ -101,12 +101,11 @@ def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[
         ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split()), where="command line") from error
-    checked = check(config, origin)
-    for key in _hidden(checked):
+    for key in _hidden(OmegaConf.to_container(config)):
         if key.partition(".")[0] not in HERE:
             problem = f"{key} was a secret, which MLflow does not keep"
             raise ConfigError(problem, where=origin.of(key), hint=f"give it again: {key}=VALUE")
-    return checked
+    return check(config, origin)
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:

@@ -36,7 +36,8 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         override = str(error.override)
         return unreadable(override if override in overrides else override.removeprefix("++"))
     if isinstance(error, ValueError) and not isinstance(error, OmegaConfBaseException):
-        wrong = [override for override in overrides if override.partition("=")[0] in groups()]
+        of_group = "Config group override" in text
+        wrong = [override for override in overrides if of_group and override.partition("=")[0].lstrip("+~") in groups()]
         if not wrong:
             return ConfigError(text, hint="put names in the defaults list into quotes" if "defaults" in text else None)
         return ConfigError(f"{wrong[-1]} chooses no option", where="command line", hint="name one of the group's")

@@ -70,5 +70,3 @@ PATH = _limits(
     "a bucket's name is of small letters, digits, hyphens, dots and underscores",
 )  # fmt: skip
 LOCAL_PATH = _limits(r"(?s)(?!.*://)(?!gc?s:).+", "a folder of this machine", "buckets are for dataset and storage")
-LABEL_KEY = r"[a-z][-_a-z0-9]{0,62}"
-LABEL_VALUE = r"[-_a-z0-9]{0,63}"

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
-from flowerexp.config.text import as_typed
+from flowerexp.config.text import as_typed, holds_text
 from flowerexp.errors import ConfigError
 
 _OF_NUMBERS = frozenset({"range", "interval", "int", "float", "bool"})
@@ -73,10 +73,14 @@ class _Visitor(HydraOverrideVisitor):
         return super().visitElement(ctx)
 
     def _createPrimitive(self, ctx: ParserRuleContext) -> Any:  # noqa: N802
-        value = super()._createPrimitive(ctx)
-        if isinstance(value, bool | int | float):
-            return as_typed(self._key, value, ctx.getText().strip())
-        return value
+        text = ctx.getText().strip()
+        try:
+            value = super()._createPrimitive(ctx)
+        except ValueError as error:  # Python reads no number of thousands of digits
+            if holds_text(self._key):
+                return text
+            raise HydraException(f"{self._key}: {error}") from error
+        return as_typed(self._key, value, text) if isinstance(value, bool | int | float) else value
 
 
 def _wants_a_number(ctx: OverrideParser.ElementContext) -> bool:

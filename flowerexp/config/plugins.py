@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.check import check_node
 from flowerexp.config.origin import Origin
+from flowerexp.errors import ConfigError
 
 
 @dataclass
@@ -51,7 +53,10 @@ def check_plugins(hydra: DictConfig) -> None:
     typed: Any = OmegaConf.to_container(hydra.overrides.hydra, resolve=False)
     origin = Origin(overrides=typed)
     for name in ("launcher", "sweeper"):
-        settings: Any = OmegaConf.to_container(hydra[name], resolve=True)
+        try:
+            settings: Any = OmegaConf.to_container(hydra[name], resolve=True)
+        except OmegaConfBaseException as error:
+            raise ConfigError(str(error.msg or error).splitlines()[0], where=error.full_key) from error
         schema = PLUGINS.get(str(settings.pop("_target_", "")).rpartition(".")[2])
         if schema:
             check_node(settings, schema, f"hydra.{name}.", origin)

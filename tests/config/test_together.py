@@ -67,8 +67,8 @@ class TestZones:
 
 
 class TestLabels:
-    @pytest.mark.parametrize("label", ["Team=a", "team=A", "team='a b'", "_x=a", "flowerexp-owner=me"])
-    def test_are_google_s(self, label):
+    @pytest.mark.parametrize("label", ["_1=a", "flowerexp-owner=me"])
+    def test_are_not_left_out(self, label):
         assert refusal(*CLOUD, f"+cluster.labels.{label}").startswith("command line: cluster.labels.")
 
     def test_are_few(self):
@@ -76,4 +76,5 @@ class TestLabels:
         assert "31 labels; 30 are allowed" in refusal(*CLOUD, f"+cluster.labels={{{labels}}}")
 
     def test_hold_text(self):
-        assert composed([*CLOUD, "+cluster.labels.run=2024_10"])["cluster"]["labels"] == {"run": "2024_10"}
+        labels = composed([*CLOUD, "+cluster.labels={run:2024_10,team:'Vision Lab'}"])["cluster"]["labels"]
+        assert labels == {"run": "2024_10", "team": "Vision Lab"}
