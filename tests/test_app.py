@@ -71,6 +71,8 @@ MISTAKES = [
         "'home=a=b' cannot be read as KEY=VALUE; quote values that hold spaces, commas, brackets, quotes, or "
         "one of = # & ~ : ! ;: 'home=\"a=b\"'",
     ),
+    (["+storage=local"], "command line: storage is chosen already; leave the + out: storage=OPTION"),
+    (["grid=${no_resolver:1}"], "command line: grid=${no_resolver:1} chooses no option"),
     (["home='~nobody-here/x'"], "command line: home=~nobody-here/x: there is no home folder for ~nobody-here"),
     (["hydra.launcher.max_clusters=0"], "command line: hydra.launcher.max_clusters=0 must be 1 or more"),
     (["-m", "hydra.launcher.max_failures=0", "caching=true"], "hydra.launcher.max_failures=0 must be 1 or more"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,11 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     if text.startswith("Error merging override "):
         problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
         return ConfigError(problem, where="command line")
+    return _of_an_override(text, overrides, loader) or _of_a_key(text)
+
+
+def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -> ConfigError | None:
+    """What is wrong with an override, where that is what is wrong."""
     nameless = next((override for override in overrides if override.startswith("=")), None)
     if nameless is not None:
         return unreadable(nameless)
@@ -54,7 +60,18 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         return ConfigError(f"there is no {chosen}", where="command line", hint=hint)
     if key:
         return ConfigError(f"unknown key {key}", where="command line", hint=_near(key, loader))
-    problem, _, rest = text.partition(" full_key: ")  # as OmegaConf says where something is
+    if twice := re.match(r"(?:Multiple values for )?(\S+?)(?:\. To override| appears more than once in)", text):
+        hint = f"leave the + out: {twice[1]}=OPTION"
+        return ConfigError(f"{twice[1]} is chosen already", where="command line", hint=hint)
+    asking = [one for one in overrides if "${" in one and one.partition("=")[0].lstrip("+") in groups()]
+    if asking and "nterpolation" in text:
+        return ConfigError(f"{asking[0]} chooses no option", where="command line", hint="name one of the group's")
+    return None
+
+
+def _of_a_key(text: str) -> ConfigError:
+    """What OmegaConf says of a key, which it names on a line of its own."""
+    problem, _, rest = text.partition(" full_key: ")
     return ConfigError(problem, where=rest.partition(" ")[0] or None)
 
 

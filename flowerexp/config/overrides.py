@@ -10,12 +10,12 @@ from typing import Any
 from antlr4 import CommonTokenStream, InputStream, ParserRuleContext
 from hydra.core.override_parser.overrides_parser import KEY_RULES, OverridesParser
 from hydra.core.override_parser.overrides_visitor import HydraErrorListener, HydraOverrideVisitor
-from hydra.core.override_parser.types import Key, Override, Quote, QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Key, Override, Quote, QuotedString, Sweep
 from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
-from flowerexp.config.text import as_typed, holds_text
+from flowerexp.config.text import as_typed, chooses_option, holds_text
 from flowerexp.errors import ConfigError
 
 _OF_NUMBERS = frozenset({"range", "interval", "int", "float", "bool"})
@@ -39,6 +39,7 @@ class Parser(OverridesParser):
         if isinstance(found, Override):
             found.input_line = s
             found.validate()
+            _refuse_misfits(found)
         return found
 
 
@@ -81,6 +82,29 @@ class _Visitor(HydraOverrideVisitor):
                 return text
             raise HydraException(f"{self._key}: {error}") from error
         return as_typed(self._key, value, text) if isinstance(value, bool | int | float) else value
+
+
+def _refuse_misfits(override: Override) -> None:
+    """Refuse what the grammar allows and nothing takes.
+
+    Raises:
+        ConfigError: a sweep within a value, or a list of options of a group in which one is no name.
+    """
+    value, line = override.value(), override.input_line
+    choices = value.list if isinstance(value, ChoiceSweep) else [value]
+    parts = _within(choices if isinstance(value, ChoiceSweep) else value)
+    if any(isinstance(part, Sweep | Glob) for part in parts):
+        hint = f"write the values one by one, or sweep over {override.key_or_group} alone"
+        raise ConfigError(f"{line} has a sweep within a value", where="command line", hint=hint)
+    lists = [choice for choice in choices if isinstance(choice, list)]
+    if chooses_option(override.key_or_group) and not all(isinstance(name, str) for names in lists for name in names):
+        raise ConfigError(f"{line} chooses no option", where="command line", hint="name one of the group's")
+
+
+def _within(value: Any) -> list[Any]:
+    """All that a list or mapping holds, on every level."""
+    items = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [part for item in items for part in (item, *_within(item))]
 
 
 def _wants_a_number(ctx: OverrideParser.ElementContext) -> bool:

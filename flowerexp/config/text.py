@@ -27,7 +27,7 @@ def as_typed(key: str, value: float, text: str) -> str | float:
     """
     if not holds_text(key):
         return value
-    return text if isinstance(value, bool) or str(value) != text or _chooses_option(key) else value
+    return text if isinstance(value, bool) or str(value) != text or chooses_option(key) else value
 
 
 def written(value: float) -> str:
@@ -35,7 +35,7 @@ def written(value: float) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _chooses_option(key: str) -> bool:
+def chooses_option(key: str) -> bool:
     """Does a key choose an option of a config group?"""
     key = _swept(key)
     return "/" in key or key == "experiment" or key in _groups()
@@ -48,7 +48,7 @@ def holds_text(key: str) -> bool:
     Args:
         key: with dots, such as ``dataset.path``; a config group; or one of Hydra's own keys, or an axis of a sweep.
     """
-    if _chooses_option(key):
+    if chooses_option(key):
         return True
     kinds: list[Any] = [Config]
     first, *rest = _swept(key).split(".")

@@ -100,7 +100,10 @@ def refuse_sweep_within(own: DictConfig, sweep: DictConfig) -> None:
         )
 
 
-def _plain(sweep: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(sweep: Any) -> dict[str, Any]:
+    if not isinstance(sweep, Mapping | DictConfig):
+        shown = "null" if sweep is None else sweep
+        raise ConfigError(f"sweep={shown} must be a group of keys", where="sweep", hint="write sweep.KEY=VALUE")
     if not isinstance(sweep, DictConfig):
         return dict(sweep)
     root = sweep._get_root()

@@ -48,7 +48,7 @@ class FlowerexpSweeper(Sweeper):
 
         assert self.config is not None
         assert self.hydra_context is not None
-        batch = expand(arguments, self.config.get("sweep") or {}, self.hydra_context.config_loader)
+        batch = expand(arguments, self.config.get("sweep", {}), self.hydra_context.config_loader)
         if not self.ours:  # our own runs are checked first, and leave nothing where something is wrong
             folder = Path(str(self.config.hydra.sweep.dir))
             folder.mkdir(parents=True, exist_ok=True)

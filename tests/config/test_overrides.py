@@ -20,6 +20,20 @@ def test_the_hint_is_the_override_as_it_can_be_typed(value):
     assert path.endswith(value)
 
 
+@pytest.mark.parametrize("typed", ["grid.batch_size=[range(1,3)]", "dataset.path=glob(*),a", "grid=[sort(2,1)]",
+                                   "+entrypoint.settings={a:{b:[interval(0,1)]}}"])  # fmt: skip
+def test_a_sweep_within_a_value_is_refused(typed):
+    with pytest.raises(ConfigError) as caught:
+        composed([typed])
+    assert str(caught.value).startswith(f"command line: {typed} has a sweep within a value")
+
+
+@pytest.mark.parametrize("typed", ["quota=[a,null]", "grid=[[quick]]", "grid=[{a:1}]", "+grid=[null]"])
+def test_options_are_names(typed):
+    with pytest.raises(ConfigError, match="chooses no option; name one of the group's"):
+        composed([typed])
+
+
 @pytest.mark.parametrize("typed", ["grid.batch_size=[1", "a b=c", "=", "dataset={path:1", "dataset.path='a", "é=1"])
 def test_what_no_quotes_mend_gets_an_example(typed):
     with pytest.raises(ConfigError) as caught:

@@ -27,15 +27,18 @@ PLACES = (
     ("cluster=spark_master", "cluster.master=yarn"),
     ("experiment=caching",),
 )
-ODD = ["", "null", "NULL", "~", "true", "False", "yes", "2024_10", "1e3", "007", "0x10", "inf", "nan", "-0", "1e400", "-1", "0",
-       "1.5", "1" * 25, "9" * 5000, "[]", "{}", "[1,2]", "[[1],2]", "{a:1}", "{a:{b:[1,null]}}", "[a,'b c',null]", "a,b", "1,2",
-       "range(1,4)", "choice(a,b)", "glob(*)", "interval(0,1)", "sort(2,1)", "int(3.5)", "str(1_0)", "${home}", "${nope}",
-       "${hydra:runtime.cwd}", "${hydra:runtime.output_dir}", "${hydra:}", "${oc.env:NO_SUCH}", "${oc.env:HOME}", "${",
-       "${}", "${a", "${home", "${now:%Y}", "${unique:}", "${no_resolver:1}", "${.path}", "${..grid}", "${grid}", "${grid.batch_size}",
-       "???", "a=b", "a#b", "a&b", "~/a", "'~nobody-here'", "a b", "'a b'", '"a"', "'", '"', "\\", "\\\\", "a\\,b", "a:b", "(", ")", "[",
-       "]", "}", "{", "<x>", "é", "日本", "\u202e", "\n", "'\n'", "\t", "'\t'", "a\u0301", "gs://b", "gs://", "gs:/b", "s3://b/c",
-       "file:///x", "://", "http://u:p@h/x", "sqlite:///x.db", "x" * 300, "'" + "x/" * 3000 + "'", "..", "/", ".", "''", "'***'",
-       "'%s%n'", "'$(id)'", "quick", "local"]  # fmt: skip
+ODD = [
+    "", "null", "NULL", "~", "true", "False", "yes", "2024_10", "1e3", "007", "0x10", "inf", "nan", "-0",
+    "1e400", "-1", "0", "1.5", "1" * 25, "9" * 5000, "[]", "{}", "[1,2]", "[[1],2]", "{a:1}", "{a:{b:[1,null]}}",
+    "[a,'b c',null]", "a,b", "1,2", "range(1,4)", "choice(a,b)", "glob(*)", "interval(0,1)", "sort(2,1)",
+    "int(3.5)", "str(1_0)", "${home}", "${nope}", "${hydra:runtime.cwd}", "${hydra:runtime.output_dir}",
+    "${hydra:}", "${oc.env:NO_SUCH}", "${oc.env:HOME}", "${", "${}", "${a", "${home", "${now:%Y}", "${unique:}",
+    "${no_resolver:1}", "${.path}", "${..grid}", "${grid}", "${grid.batch_size}", "???", "a=b", "a#b", "a&b",
+    "~/a", "'~nobody-here'", "a b", "'a b'", "\"a\"", "'", "\"", "\\", "\\\\", "a\\,b", "a:b", "(", ")", "[",
+    "]", "}", "{", "<x>", "é", "日本", "\u202e", "\n", "'\n'", "\t", "'\t'", "a\u0301", "gs://b", "gs://", "gs:/b",
+    "s3://b/c", "file:///x", "://", "http://u:p@h/x", "sqlite:///x.db", "x" * 300, "'" + "x/" * 3000 + "'", "..",
+    "/", ".", "''", "'***'", "'%s%n'", "'$(id)'", "quick", "local",
+]  # fmt: skip
 KEYED = st.sampled_from(["", "+", "++", "~"])
 TEXTS = st.sampled_from(ODD) | st.text(max_size=12) | st.text(string.printable, max_size=12) | st.integers().map(str)
 TEXTS |= st.floats().map(str)
@@ -58,7 +61,8 @@ def keys(application):
     """Every key of every kind of cluster and data set, some of Hydra's, and some that there are not."""
     found = {"nope", "grid.nope", "cluster.spark.x.y", "cluster.labels.x", "entrypoint.settings.x.y", "sweep.axes.home",
              "hydra.run.dir", "hydra.job.name", "hydra.job.chdir", "hydra.launcher.max_clusters", "hydra.nope",
-             "hydra.launcher.max_failures", "hydra.output_subdir", "hydra.verbose", "hydra.mode", "experiment"}  # fmt: skip
+             "hydra.launcher.max_failures", "hydra.output_subdir", "hydra.verbose", "hydra.mode", "experiment",
+             "cluster", "dataset", "grid"}  # fmt: skip
     for place in PLACES:
         config = application.compose_config("config", list(place), RunMode.RUN)
         found.update(leaves(OmegaConf.to_container(app.without_hydra(config))))

@@ -150,6 +150,12 @@ class TestAxes:
             expand([], OmegaConf.create({"axes": {"a": "${nope}"}}), loader)
 
 
+@pytest.mark.parametrize("sweep", [None, 3, "a", [1]])
+def test_a_sweep_that_is_no_group_of_keys_is_refused(loader, sweep):
+    with pytest.raises(ConfigError, match=r"sweep=.* must be a group of keys"):
+        expand(["a=1"], sweep, loader)
+
+
 class TestZip:
     def test_keys_move_together(self, runs):
         found = runs(zip=[{"a": [1, 2], "grid": ["quick", "wide"], "c": "range(5,7)"}, {"d": [8, 9]}])
