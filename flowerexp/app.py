@@ -18,16 +18,19 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, run_job
-from hydra.errors import CompactHydraException, MissingConfigException, OverrideParseException
+from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from flowerexp.config import Origin, check
+from flowerexp.config import Origin, check, check_plugins
+from flowerexp.config.answers import answer
+from flowerexp.config.explain import explain
+from flowerexp.config.loader import Loader
+from flowerexp.config.overrides import Parser
 from flowerexp.config.places import config_folder, groups
-from flowerexp.errors import ConfigError, JobError, did_you_mean
+from flowerexp.errors import ConfigError, JobError
 
 Task = Callable[[DictConfig], Any]
 Before = Callable[[dict[str, Any], Origin], None]
@@ -48,6 +51,7 @@ class App(Hydra):
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         """Compose as Hydra does; what is wrong becomes a ConfigError."""
+        typed = overrides
         # The mapping of axes is empty in the config, and Hydra would want a + before a new key in it.
         overrides = [f"++{one}" if one.startswith("sweep.axes") else one for one in overrides]
         try:
@@ -61,12 +65,16 @@ class App(Hydra):
                 from_shell,
                 validate_sweep_overrides,
             )
-            typed = {chosen: one for one, chosen in first.items()}
+            whole = {chosen: one for one, chosen in first.items()}
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-            config.hydra.overrides.task = [typed.get(one, one) for one in task]
+            config.hydra.overrides.task = [whole.get(one, one) for one in task]
             return config
         except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
-            raise self.explained(error, overrides) from error
+            raise self.explained(error, typed) from error
+
+    def explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
+        """Say in one line what Hydra says in several; see `explain`."""
+        return explain(error, overrides, self.config_loader)
 
     def _first_choices(self, overrides: Sequence[str]) -> dict[str, str]:
         """Sweeps over a config group, each with the override that chooses its first option.
@@ -75,7 +83,7 @@ class App(Hydra):
         where the default cluster knows no such key.
         """
         first = {}
-        for override in OverridesParser.create().parse_overrides(list(overrides)):
+        for override in Parser.create().parse_overrides(list(overrides)):
             group = override.key_or_group
             # An experiment may bring sweep axes, which are those of its own runs.
             if override.is_choice_sweep() and group != "experiment" and self.config_loader.get_group_options(group):
@@ -89,78 +97,26 @@ class App(Hydra):
         Raises:
             FlowerexpError: the config is wrong, or `before` found something; nothing was written.
         """
+        answer(config)
         before(check(without_hydra(config), origin_of(config)), origin_of(config))
         config.hydra.mode = RunMode.RUN
+        config.hydra.job.chdir = False  # paths are meant from the folder in which they were typed
         callbacks = Callbacks(config)
         callbacks.on_run_start(config=config, config_name=config_name)
-        result = run_job(
-            hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
-            task_function=task,
-            config=config,
-            job_dir_key="hydra.run.dir",
-            job_subdir_key=None,
-        )
+        try:
+            result = run_job(
+                hydra_context=HydraContext(config_loader=self.config_loader, callbacks=callbacks),
+                task_function=task,
+                config=config,
+                job_dir_key="hydra.run.dir",
+                job_subdir_key=None,
+            )
+        except (CompactHydraException, OmegaConfBaseException) as error:
+            raise self.explained(error, []) from error
         callbacks.on_run_end(config=config, config_name=config_name, job_return=result)
         if result.status is JobStatus.FAILED:
             raise result._return_value  # `return_value` would print a line of its own first
         return result
-
-    def explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
-        """Say in one line what Hydra says in several.
-
-        Raises:
-            ValueError: the error is one that Hydra does not raise on purpose.
-        """
-        text = " ".join(str(error).split())
-        if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-            group, _, option = str(error.missing_cfg_file).rpartition("/")
-            return ConfigError(
-                f"there is no {group}={option}" if group else f"there is no config {option}",
-                where="command line" if group else None,
-                hint=did_you_mean(option, error.options or []),
-            )
-        if isinstance(error, OverrideParseException):
-            return ConfigError(
-                f"'{error.override}' cannot be read as KEY=VALUE",
-                where="command line",
-                hint="quote values that hold spaces, commas, brackets or quotes: 'key=\"a b\"'",
-            )
-        if isinstance(error, ValueError):
-            wrong = [one for one in overrides if one.partition("=")[0] in groups()]
-            if not wrong:
-                raise error
-            return ConfigError(f"{wrong[-1]} chooses no option", where="command line", hint="name one of the group's")
-        if text.startswith("Error merging override "):
-            problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
-            return ConfigError(problem, where="command line")
-        key = self._unknown_key(text, overrides)
-        if key == "experiment":
-            chosen = next(override for override in overrides if override.startswith("experiment="))
-            hint = "put experiment/NAME.yaml into a folder of yours and name that with --config-dir"
-            return ConfigError(f"there is no {chosen}", where="command line", hint=hint)
-        if key:
-            return ConfigError(f"unknown key {key}", where="command line", hint=self._near(key))
-        return ConfigError(text)
-
-    def _unknown_key(self, text: str, overrides: Sequence[str]) -> str | None:
-        if "Could not override" not in text and "does not exist" not in text and "No match in the defaults" not in text:
-            return None
-        keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-        return next((key for key in keys if f"'{key}'" in text or key in text.split()), None)
-
-    def _near(self, key: str) -> str | None:
-        """The known key that is nearest to a mistyped one, looked for level by level."""
-        config: Any = self.config_loader.load_configuration("config", [], RunMode.RUN)
-        done = ""
-        for part in key.split("."):
-            known = {str(name) for name in config} - {"hydra"} if isinstance(config, DictConfig) else set()
-            if not done:
-                known |= {*groups(), "experiment"}
-            if part not in known:
-                hint = did_you_mean(part, known)
-                return hint.replace("'", f"'{done}", 1) if hint and hint.startswith("did you mean") else hint
-            config, done = config.get(part), f"{done}{part}."
-        return None
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
@@ -194,8 +150,8 @@ def create(config_dir: str | None = None) -> App:
             raise ConfigError(f"{config_dir} is no folder", where="command line: --config-dir")
         search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="main", path=None))
     GlobalHydra.instance().clear()
-    app = App.create_main_hydra2(task_name="flowerexp", config_search_path=search_path)
-    assert isinstance(app, App)
+    app = App(task_name="flowerexp", config_loader=Loader(config_search_path=search_path))
+    GlobalHydra.instance().initialize(app)
     return app
 
 
@@ -227,6 +183,7 @@ def composed(overrides: Sequence[str]) -> dict[str, Any]:
     app = create()
     try:
         config = app.compose_config("config", list(overrides), RunMode.RUN)
+        answer(config)
         return check(without_hydra(config), origin_of(config))
     finally:
         GlobalHydra.instance().clear()
@@ -285,6 +242,7 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
         with_log_configuration=True,
         validate_sweep_overrides=False,
     )
+    check_plugins(config.hydra)
     if args.multirun or (not args.run and config.hydra.mode == RunMode.MULTIRUN):
         try:
             batches = app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
@@ -292,7 +250,7 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
             raise app.explained(error, overrides) from error
         _raise_failures(batches)
         return
-    for override in OverridesParser.create().parse_overrides(overrides):
+    for override in Parser.create().parse_overrides(overrides):
         if override.is_sweep_override():
             group = override.key_or_group in groups()
             raise ConfigError(

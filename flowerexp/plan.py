@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -72,8 +71,8 @@ class PlannedRun:
         grid = self.config["grid"]
         if self.entrypoint != "read_speed":
             return 0
-        cells = list(itertools.product(self.config["reader"], grid["batch_size"], grid["batch_number"]))
-        return len(cells) * int(grid["repetitions"])
+        cells = len(self.config["reader"]) * len(grid["batch_size"]) * len(grid["batch_number"])
+        return cells * int(grid["repetitions"])
 
 
 @dataclass(frozen=True)

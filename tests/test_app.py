@@ -66,6 +66,20 @@ MISTAKES = [
     (["grid.batch_size=0"], "command line: grid.batch_size=0 must be 1 or more"),
     (["grid.batch_size=[1"], "command line: 'grid.batch_size=[1' cannot be read as KEY=VALUE; quote"),
     (["dataset.path=~/a"], "command line: 'dataset.path=~/a' cannot be read as KEY=VALUE; quote"),
+    (
+        ["home=a=b"],
+        "'home=a=b' cannot be read as KEY=VALUE; quote values that hold spaces, commas, brackets, quotes, or "
+        "one of = # & ~ : ! ;: 'home=\"a=b\"'",
+    ),
+    (["+storage=local"], "command line: storage is chosen already; leave the + out: storage=OPTION"),
+    (["grid=${no_resolver:1}"], "command line: grid=${no_resolver:1} chooses no option"),
+    (["home='~nobody-here/x'"], "command line: home=~nobody-here/x: there is no home folder for ~nobody-here"),
+    (["hydra.launcher.max_clusters=0"], "command line: hydra.launcher.max_clusters=0 must be 1 or more"),
+    (["-m", "hydra.launcher.max_failures=0", "caching=true"], "hydra.launcher.max_failures=0 must be 1 or more"),
+    (["-m", "sweep.repeats=1000000000"], "sweep.repeats: 1,000,000,000 runs are more than 100,000"),
+    (["hydra.run.dir=${nope}"], "hydra.run.dir: Interpolation key 'nope' not found"),
+    (["hydra.run.dir=${hydra:nope.x}"], "hydra.run.dir: "),
+    (["home=${hydra:runtime.output_dir}"], "home: ${hydra:runtime.output_dir} has no value before the run starts"),
     (["grid.batch_size=1,2"], "is a sweep over several values; add -m to run them all, or write a list"),
     (["grid=quick,wide"], "command line: grid=quick,wide is a sweep over several values; add -m"),
     (["caching=choice(true,false)"], "is a sweep over several values; add -m"),
@@ -114,17 +128,24 @@ def test_a_sweep_over_options_is_not_told_to_be_written_as_a_list(call, ran):
         (["cachign=true,false"], "unknown key cachign; did you mean 'caching'?"),
         (["+cachign=true,false"], "unknown key cachign; did you mean 'caching'?"),
         (["grid.batch_size=0,1"], "grid.batch_size=0 must be 1 or more"),
+        (["hydra.sweep.subdir=run", "caching=true,false"], "hydra.sweep.subdir: run 0 and run 1 would share the"),
+        (["hydra.sweep.subdir=${nope}", "caching=true,false"], "hydra.sweep.subdir: Interpolation key 'nope' not"),
+        (["hydra.sweep.dir=${nope}", "caching=true,false"], "hydra.sweep.dir: Interpolation key 'nope' not found"),
+        (["sweep.axes.caching=${nope}"], "nope"),
+        (["sweep.axes.home=['${hydra:runtime.output_dir}']"], "sweep.axes.home[0]: ${hydra:runtime.output_dir} has no"),
+        (["sweep.axes.+home=[a]"], "'sweep.axes.+home=[a]' cannot be read"),
     ],
 )
-def test_a_mistake_in_a_sweep_is_one_clear_line_too(call, monkeypatch, arguments, message):
+def test_a_mistake_in_a_sweep_is_one_clear_line_too(call, monkeypatch, tmp_path, arguments, message):
     def run(*_):
         raise DataError("a run was started")
 
     monkeypatch.setattr("flowerexp.orchestrate.run", run)
     code, _, err = call("-m", *arguments)
     assert code == 1
-    assert message in err.splitlines()[-1]
-    assert "Traceback" not in err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(params=["before its folder is made", "when it runs"])
@@ -166,6 +187,23 @@ def test_a_mistake_of_ours_keeps_its_traceback(call, instead):
 
 
 class TestRun:
+    def test_a_change_of_directory_changes_no_path(self, call, monkeypatch, tmp_path):
+        seen = []
+
+        def run(config, folder, screen):
+            seen.append((config, folder, Path.cwd()))
+            raise DataError("seen")
+
+        monkeypatch.setattr(experiment, "_before", lambda *_: None)
+        monkeypatch.setattr("flowerexp.orchestrate.run", run)
+        assert call("hydra.job.chdir=true", "dataset=folder", "dataset.path=photographs")[0] == 1
+        ((config, folder, where),) = seen
+        assert config["home"] == str(tmp_path)
+        assert config["dataset"]["path"] == str(tmp_path / "photographs")
+        assert config["tracking"]["uri"] == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+        assert folder.is_relative_to(tmp_path / "outputs")
+        assert where == tmp_path
+
     def test_gets_the_composed_config_and_a_folder_of_its_own_below_home(self, call, ran, tmp_path):
         for _ in range(2):
             code, _, err = call("home=there", "grid=notebook", "caching=false")

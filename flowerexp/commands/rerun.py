@@ -102,12 +102,11 @@ def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[
         ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split()), where="command line") from error
-    checked = check(config, origin)
-    for key in _hidden(checked):
+    for key in _hidden(OmegaConf.to_container(config)):
         if key.partition(".")[0] not in HERE:
             problem = f"{key} was a secret, which MLflow does not keep"
             raise ConfigError(problem, where=origin.of(key), hint=f"give it again: {key}=VALUE")
-    return checked
+    return check(config, origin)
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:
@@ -116,16 +115,16 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     Raises:
         ConfigError: one of them cannot be read, is a sweep, or chooses a config group.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
+
+    from flowerexp.config.overrides import Parser, unreadable
 
     parsed = []
     for text in overrides:
         try:
-            (override,) = OverridesParser.create().parse_overrides([text])
+            (override,) = Parser.create().parse_overrides([text])
         except OverrideParseException as error:
-            hint = "quote values that hold spaces, commas, brackets or quotes: 'key=\"a b\"'"
-            raise ConfigError(f"'{text}' cannot be read as KEY=VALUE", where="command line", hint=hint) from error
+            raise unreadable(text) from error
         key = override.key_or_group
         if override.is_sweep_override():
             hint = f"choose one, or write a list: {key}=[...]"

@@ -1,7 +1,8 @@
 """Everything that a user may choose: the schema behind `conf/`, and the checks that run before anything starts."""
 
-from flowerexp.config.check import check, resolved
+from flowerexp.config.check import check
 from flowerexp.config.origin import Origin
+from flowerexp.config.plugins import check_plugins
 from flowerexp.config.schema import Config
 
-__all__ = ["Config", "Origin", "check", "resolved"]
+__all__ = ["Config", "Origin", "check", "check_plugins"]

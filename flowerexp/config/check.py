@@ -7,15 +7,17 @@ import functools
 import re
 import typing
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.origin import Origin
+from flowerexp.config.paths import resolved
 from flowerexp.config.places import groups
 from flowerexp.config.schema import CLUSTERS, DATASETS, Config
+from flowerexp.config.text import written
+from flowerexp.config.together import check_together
 from flowerexp.errors import ConfigError, did_you_mean
 
 
@@ -33,13 +35,24 @@ def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
     Raises:
         ConfigError: on the first thing that is wrong; the message names the key, where it was set, and what to do.
     """
-    origin = origin or Origin()
+    origin = dataclasses.replace(origin or Origin(), links=dict(_links(OmegaConf.to_container(config), "")))
     plain = _plain(config, origin)
-    _check_node(plain, Config, "", origin)
+    check_node(plain, Config, "", origin)
     cluster = plain["cluster"]
     cluster["name"] = cluster["name"] or cluster["kind"]
     cluster["spark"] = _flat(cluster["spark"])
-    return resolved(plain)
+    check_together(plain, origin)
+    return resolved(plain, origin)
+
+
+def _links(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """The keys whose value is another key's, by nothing but `${KEY}`."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _links(value, f"{key}.")
+        elif isinstance(value, str) and (other := re.fullmatch(r"\$\{([a-z_]+(?:\.[a-z_]+)*)\}", value)):
+            yield key, other[1]
 
 
 def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -48,27 +61,6 @@ def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in node.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def resolved(plain: dict[str, Any]) -> dict[str, Any]:
-    """Make the local folders of a checked config absolute, in place.
-
-    A job may run in another working directory than the one that the user typed in.
-    """
-    plain["home"] = _absolute(plain["home"])
-    for node, key in (("storage", "generated"), ("storage", "prepared"), ("dataset", "path"), ("dataset", "tfrecords"),
-                      ("tracking", "artifacts")):  # fmt: skip
-        value = plain[node].get(key)
-        if value is not None:
-            plain[node][key] = _absolute(value)
-    uri = plain["tracking"]["uri"]
-    if uri.startswith("sqlite:///"):
-        plain["tracking"]["uri"] = "sqlite:///" + _absolute(uri.removeprefix("sqlite:///"))
-    return plain
-
-
-def _absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path).expanduser().absolute())
 
 
 def _plain(config: DictConfig, origin: Origin) -> dict[str, Any]:
@@ -113,8 +105,8 @@ def _fields(schema: type) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, 
     return {f.name: f for f in dataclasses.fields(schema)}, typing.get_type_hints(schema)
 
 
-def _check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> None:
-    """Check one node of the config, and fill in what its schema has a default for."""
+def check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> None:
+    """Check one node of the config against its class, and fill in what that has a default for; in place."""
     schema = _schema(node, schema, prefix, origin)
     fields, hints = _fields(schema)
     for key in node:
@@ -128,7 +120,7 @@ def _check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin)
         if dataclasses.is_dataclass(hints[name]):
             if not isinstance(node[name], dict):
                 raise _wrong(prefix + name, node[name], "a group of keys", origin)
-            _check_node(node[name], typing.cast("type", hints[name]), f"{prefix}{name}.", origin)
+            check_node(node[name], typing.cast("type", hints[name]), f"{prefix}{name}.", origin)
         else:
             node[name] = _check_value(node[name], hints[name], spec.metadata, prefix + name, origin)
 
@@ -142,6 +134,7 @@ def _default(spec: dataclasses.Field[Any], key: str) -> Any:
 
 
 def _wrong(key: str, value: Any, wanted: str, origin: Origin, hint: str | None = None) -> ConfigError:
+    key = origin.source(key)
     shown = str(value).lower() if isinstance(value, bool) else "null" if value is None else value
     return ConfigError(f"{key}={shown} must be {wanted}", where=origin.of(key), hint=hint)
 
@@ -181,11 +174,12 @@ def _check_list(items: list[Any], limits: typing.Mapping[str, Any], key: str, or
 def _scalar(value: Any, kind: type, limits: typing.Mapping[str, Any], key: str, origin: Origin) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # a folder named 2024, say
+    if kind is str and isinstance(value, bool | int | float):
+        value = written(value)  # a folder named 2024, say; whatever a number would change is text already
     fits = kind is Any or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool))
     if not fits or value == "":
-        raise _wrong(key, value, _NAMES[kind], origin, limits.get("hint"))
+        quote = f"if you mean the word, quote it: '{key}=\"null\"'" if kind is str and value is None else None
+        raise _wrong(key, value, _NAMES[kind], origin, limits.get("hint") or quote)
     for wanted, hint in _violations(value, limits):
         raise _wrong(key, value, wanted, origin, hint)
     return value
@@ -197,7 +191,8 @@ def _violations(value: Any, limits: typing.Mapping[str, Any]) -> Iterator[tuple[
     if "choices_of_numbers" in limits and value not in limits["choices_of_numbers"]:
         yield f"one of {', '.join(map(str, limits['choices_of_numbers']))}", None
     if "pattern" in limits and not re.fullmatch(limits["pattern"], str(value)):
-        yield limits.get("pattern_wanted", "a size"), limits["pattern_hint"]
+        hint = limits["pattern_hint"]
+        yield limits["pattern_wanted"], hint(str(value)) if callable(hint) else hint
     low, above, high = limits.get("min"), limits.get("above"), limits.get("max")
     if low is not None and not value >= low:
         yield f"{low} or more", None

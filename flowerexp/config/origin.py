@@ -17,11 +17,21 @@ class Origin:
         overrides: the command line's overrides, in order.
         choices: the option chosen in each config group, such as ``{"grid": "quick"}``.
         folders: the config folders, the one that wins first.
+        links: keys whose value is that of another key, such as ``{"cluster.region": "gcp.region"}``.
     """
 
     overrides: Sequence[str] = ()
     choices: Mapping[str, str | None] = field(default_factory=dict)
     folders: Sequence[Path] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, key: str) -> str:
+        """The key that a key's value comes from, by the config files: the one to change when the value is wrong."""
+        seen = set()
+        while key in self.links and key not in seen and not self._typed(key):
+            seen.add(key)
+            key = self.links[key]
+        return key
 
     def of(self, key: str) -> str:
         """Name the place where a key was set.
@@ -33,12 +43,15 @@ class Origin:
             ``command line``, ``conf/grid/quick.yaml: batch_size``, or ``config: KEY`` where it is
             not known.
         """
-        for override in reversed(self.overrides):
+        return "command line" if self._typed(key) else self._in_files(key) or f"config: {key}"
+
+    def _typed(self, key: str) -> bool:
+        for override in self.overrides:
             name = override.partition("=")[0].lstrip("+~").partition("@")[0]
             touches = name == key or key.startswith(f"{name}.") or name.startswith(f"{key}.")
             if touches and "/" not in name and name not in self.choices:
-                return "command line"
-        return self._in_files(key) or f"config: {key}"
+                return True
+        return False
 
     def _in_files(self, key: str) -> str | None:
         experiment = self.choices.get("experiment")

@@ -2,7 +2,8 @@
 
 The YAML files in `conf/` hold the values; these classes hold what values are allowed. `metadata` of a field may hold
 ``min`` and ``max`` (inclusive, for a number or for each item of a list), ``above`` (exclusive), ``choices`` (for a
-string or each item), ``length`` (of a list), and ``nonempty``.
+string or each item), ``pattern`` (likewise, with ``pattern_wanted`` and ``pattern_hint``, a text or a function of the
+value), ``length`` (of a list), ``nonempty``, and ``texts`` (an open mapping whose values are text).
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from flowerexp.config import names
 from flowerexp.workload.readers import READERS
 
 
 def _number(**limits: float) -> Any:
     return field(default=MISSING, metadata=limits)
+
+
+def _text(limits: Any, **others: Any) -> Any:
+    return field(default=MISSING, metadata={**limits, **others})
+
+
+def _optional(limits: Any) -> Any:
+    return field(default=None, metadata=limits)
 
 
 def _one_of(*choices: str) -> Any:
@@ -27,7 +37,8 @@ def _list(**limits: Any) -> Any:
     return field(default=MISSING, metadata={"nonempty": True, **limits})
 
 
-_MEMORY = {"pattern": r"\d+[kmgtKMGT]", "pattern_hint": "write 512m or 2g"}
+_MOST_SEEDS = 2**63 - 1
+_MEMORY = {"pattern": r"[1-9]\d{0,8}[kmgtKMGT]", "pattern_wanted": "a size", "pattern_hint": "write 512m or 2g"}
 _PLACE_HINT = {"hint": "name your Google Cloud project: gcp.project=ID, or the variable GOOGLE_CLOUD_PROJECT"}
 
 
@@ -37,7 +48,7 @@ class Cluster:
 
     name: str | None = None
     kind: str = MISSING
-    spark: dict[str, Any] = field(default_factory=dict)
+    spark: dict[str, Any] = field(default_factory=dict, metadata={"texts": True})
 
 
 @dataclass
@@ -78,7 +89,7 @@ class SparkMaster(Cluster):
 class Node:
     """A virtual machine of Compute Engine, and its boot disk in GB (2^30 bytes, as Compute Engine counts them)."""
 
-    machine_type: str = MISSING
+    machine_type: str = _text(names.MACHINE_TYPE)
     disk_type: str = _one_of("pd-standard", "pd-balanced", "pd-ssd")
     disk_gb: int = _number(min=10, max=65_536)
 
@@ -105,14 +116,14 @@ class Cloud(Cluster):
         labels: further ones.
     """
 
-    project: str = field(default=MISSING, metadata=_PLACE_HINT)
-    bucket: str = field(default=MISSING, metadata=_PLACE_HINT)
-    region: str = MISSING
-    subnetwork: str | None = None
-    service_account: str | None = None
+    project: str = _text(names.PROJECT, **_PLACE_HINT)
+    bucket: str = _text(names.BUCKET, **_PLACE_HINT)
+    region: str = _text(names.REGION)
+    subnetwork: str | None = _optional(names.SUBNETWORK)
+    service_account: str | None = _optional(names.SERVICE_ACCOUNT)
     internal_ip_only: bool = True
     packages: str = field(default="stage", metadata={"choices": ("stage", "image")})
-    labels: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict, metadata={"texts": True})
 
 
 @dataclass
@@ -122,8 +133,8 @@ class Dataproc(Cloud):
     `zones` are tried one after the other when one has no machines left; none lets Dataproc choose.
     """
 
-    zones: list[str] = field(default_factory=list, metadata={"unique": True})
-    image_version: str = MISSING
+    zones: list[str] = field(default_factory=list, metadata={"unique": True, **names.ZONE})
+    image_version: str = _text(names.IMAGE_VERSION)
     master: Node = MISSING
     workers: Workers = MISSING
     idle_delete_minutes: int = _number(min=5, max=20_160)
@@ -134,10 +145,10 @@ class Dataproc(Cloud):
 class Serverless(Cloud):
     """Dataproc batches: no cluster, `executors` of `cores` cores each, and a driver of as many."""
 
-    runtime_version: str = MISSING
+    runtime_version: str = _text(names.RUNTIME_VERSION)
     executors: int = _number(min=2, max=2000)
     cores: int = field(default=4, metadata={"choices_of_numbers": (4, 8, 16)})
-    container: str | None = None
+    container: str | None = _optional(names.CONTAINER)
     ttl_minutes: int = _number(min=10, max=20_160)
 
 
@@ -167,17 +178,17 @@ class Quota:
     """What a region's quotas allow at once: fixed numbers, those that Compute Engine tells (`live`), or `none`."""
 
     source: str = field(default="none", metadata={"choices": ("fixed", "live", "none")})
-    vcpus: int | None = field(default=None, metadata={"min": 0})
-    in_use_addresses: int | None = field(default=None, metadata={"min": 0})
-    ssd_gb: int | None = field(default=None, metadata={"min": 0})
-    standard_disk_gb: int | None = field(default=None, metadata={"min": 0})
+    vcpus: int | None = field(default=None, metadata={"min": 0, "max": 1_000_000_000})
+    in_use_addresses: int | None = field(default=None, metadata={"min": 0, "max": 1_000_000_000})
+    ssd_gb: int | None = field(default=None, metadata={"min": 0, "max": 1_000_000_000})
+    standard_disk_gb: int | None = field(default=None, metadata={"min": 0, "max": 1_000_000_000})
 
 
 @dataclass
 class Budget:
     """What a sweep may cost, in US dollars, and a file of prices that is laid over the shipped one."""
 
-    usd: float | None = field(default=None, metadata={"above": 0})
+    usd: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000_000})
     prices: str | None = None
 
 
@@ -195,7 +206,7 @@ class Dataset:
 
     kind: str = MISSING
     classes: list[str] | None = field(default=None, metadata={"nonempty": True, "unique": True})
-    tfrecords: str | None = None
+    tfrecords: str | None = _optional(names.PATH)
     features: Features = field(default_factory=dict)  # type: ignore[assignment]
     on_error: str = field(default="fail", metadata={"choices": ("fail", "skip")})
 
@@ -205,14 +216,14 @@ class Synthetic(Dataset):
     """Generated photographs: `images` of them, from `seed`."""
 
     images: int = _number(min=1, max=10_000_000)
-    seed: int = _number(min=0)
+    seed: int = _number(min=0, max=_MOST_SEEDS)
 
 
 @dataclass
 class Folder(Dataset):
     """CLASS/*.jpg under `path`, here or in a bucket (`gs://`)."""
 
-    path: str = MISSING
+    path: str = _text(names.PATH)
     anonymous: bool = False
 
 
@@ -224,7 +235,7 @@ class Sampling:
     """Which files are used: those whose seeded hash falls below `fraction`."""
 
     fraction: float = field(default=MISSING, metadata={"above": 0, "max": 1})
-    seed: int = _number(min=0)
+    seed: int = _number(min=0, max=_MOST_SEEDS)
 
 
 @dataclass
@@ -235,7 +246,7 @@ class Grid:
     batch_number: list[int] = _list(min=1, max=1_000_000, unique=True)
     repetitions: int = _number(min=1, max=100_000)
     concurrency: int = field(default=1, metadata={"min": 1, "max": 1024})
-    seed: int = field(default=0, metadata={"min": 0})
+    seed: int = field(default=0, metadata={"min": 0, "max": _MOST_SEEDS})
     on_short: str = field(default="fail", metadata={"choices": ("fail", "drop")})
     page_cache: str = field(default="warm", metadata={"choices": ("warm", "cold", "as_found")})
 
@@ -273,8 +284,8 @@ class Entrypoint:
 class Storage:
     """Where data that flowerexp makes is kept: folders, or gs:// URIs."""
 
-    generated: str = MISSING
-    prepared: str = MISSING
+    generated: str = _text(names.PATH)
+    prepared: str = _text(names.PATH)
 
 
 @dataclass
@@ -317,11 +328,11 @@ class Config:
     tracking: Tracking = MISSING
     reader: list[str] = _list(choices=READERS, unique=True)
     caching: bool = MISSING
-    repeat: int = field(default=1, metadata={"min": 1})
+    repeat: int = field(default=1, metadata={"min": 1, "max": 100_000})
     sweep: Sweep = MISSING
     skip_finished: bool = False
     # Runs that were recorded before these came have none.
     gcp: Gcp = field(default_factory=dict)  # type: ignore[assignment]
     quota: Quota = field(default_factory=dict)  # type: ignore[assignment]
     budget: Budget = field(default_factory=dict)  # type: ignore[assignment]
-    home: str = MISSING
+    home: str = _text(names.LOCAL_PATH)

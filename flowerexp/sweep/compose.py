@@ -6,18 +6,14 @@ values to what it composed from files; it is private, so Hydra is pinned, and a 
 
 from __future__ import annotations
 
-import copy
 import functools
 import pickle
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import IConfigRepository
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -26,9 +22,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.app import App, origin_of, without_hydra
 from flowerexp.config import Origin
-from flowerexp.errors import ConfigError
-
-_NEEDS_HYDRA = re.compile(r"\$\{\s*hydra\s*[:.}]")
+from flowerexp.config.answers import answer, asks_hydra
+from flowerexp.config.overrides import Parser
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ class Composer:
         self._hydra_overrides = _lines(master.hydra.overrides.hydra) if master is not None else []
         self._bases: dict[tuple[str, ...], _Base] = {}
         self._repositories: dict[tuple[str, ...], IConfigRepository] = {}
-        self._parse = functools.lru_cache(maxsize=65536)(OverridesParser.create().parse_override)
+        self._parse = functools.lru_cache(maxsize=65536)(Parser.create().parse_override)
 
     def compose(self, overrides: Sequence[str]) -> Composed:
         """The config of one run, equal to what Hydra would compose.
@@ -111,7 +106,7 @@ class Composer:
         values = [override for override in parsed if str(override.input_line) not in shaping]
         task = [line for line, override in zip(lines, parsed, strict=True) if not override.is_hydra_override()]
         origin = replace(base.origin, overrides=task)
-        if base.needs_hydra or any(_NEEDS_HYDRA.search(line) for line in task):
+        if base.needs_hydra or any(map(asks_hydra, task)):
             return self._compose_whole(lines, origin)
         config = pickle.loads(base.plain)
         try:
@@ -124,7 +119,7 @@ class Composer:
         """What `compose` gives for the overrides of the master, which is a single run's and is composed already."""
         assert self._master is not None
         plain = without_hydra(self._master)
-        if _NEEDS_HYDRA.search(OmegaConf.to_yaml(plain)):
+        if asks_hydra(OmegaConf.to_yaml(plain)):
             return self.compose(overrides)
         self._adopt_cache(plain)
         return Composed(plain, origin_of(self._master), self._master)
@@ -149,7 +144,7 @@ class Composer:
             self._adopt_cache(full)
             plain = without_hydra(full)
             self._adopt_cache(plain)
-            needs_hydra = bool(_NEEDS_HYDRA.search(OmegaConf.to_yaml(plain)))
+            needs_hydra = asks_hydra(OmegaConf.to_yaml(plain))
             self._bases[shaping] = _Base(full, pickle.dumps(plain), origin_of(full), needs_hydra)
         return self._bases[shaping]
 
@@ -161,14 +156,7 @@ class Composer:
         """The long way, for a config that asks Hydra's node for something: composed whole, the answers filled in."""
         full = self._app.compose_config(self._config_name, lines, RunMode.RUN)
         self._adopt_cache(full)
-        before = HydraConfig.instance().cfg
-        HydraConfig.instance().set_config(full)
-        try:
-            _fill_in(full)
-        except OmegaConfBaseException as error:
-            raise ConfigError(" ".join(str(error.msg or error).split())) from error
-        finally:
-            HydraConfig.instance().cfg = before
+        answer(full)
         return Composed(without_hydra(full), origin, full)
 
 
@@ -177,18 +165,3 @@ def _lines(overrides: ListConfig) -> list[str]:
     lines = OmegaConf.to_container(overrides, resolve=False)
     assert isinstance(lines, list)
     return lines
-
-
-def _fill_in(node: DictConfig | ListConfig) -> None:
-    """Replace every interpolation of Hydra's node by its value, but within that node."""
-    keys: Any = range(len(node)) if isinstance(node, ListConfig) else [key for key in node if key != "hydra"]
-    for key in keys:
-        child: Any = node._get_node(key)
-        raw = child._value() if child is not None else None
-        if isinstance(raw, str) and _NEEDS_HYDRA.search(raw):
-            value = node[key]
-            if value is None:
-                raise ConfigError(f"{raw} has no value before the run starts", where=node._get_full_key(key))
-            node[key] = copy.deepcopy(value) if isinstance(value, DictConfig | ListConfig) else value
-        elif isinstance(child, DictConfig | ListConfig) and not child._is_none() and not child._is_missing():
-            _fill_in(child)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from flowerexp import app, index
-from flowerexp.config import check
+from flowerexp.config import check, check_plugins
+from flowerexp.config.overrides import Parser
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
@@ -129,6 +129,7 @@ def forecast(
     try:
         mode = RunMode.MULTIRUN if multirun else RunMode.RUN
         master = application.compose_config(config_name, list(overrides), mode, validate_sweep_overrides=False)
+        check_plugins(master.hydra)
         sweeping = multirun or master.hydra.mode == RunMode.MULTIRUN
         if not sweeping:
             _refuse_sweeps(overrides)
@@ -136,7 +137,7 @@ def forecast(
         runs = expand(task, master.sweep, application.config_loader) if sweeping else [task]
         composer = Composer(application, config_name, master)
         compose = composer.compose if sweeping else composer.itself
-        lanes = master.hydra.launcher.get("max_clusters") or 1
+        lanes = master.hydra.launcher.get("max_clusters", 1)
         search = _search(master.hydra.sweeper) if sweeping else None
         items = _items(compose, runs, master, leave_out_done=search is not None)
         if search is None:
@@ -170,7 +171,7 @@ def _check_search(items: Sequence[Item], search: Mapping[str, Any], composer: Co
 
 
 def _refuse_sweeps(overrides: Sequence[str]) -> None:
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    for override in Parser.create().parse_overrides(list(overrides)):
         if override.is_sweep_override():
             raise ConfigError(
                 f"{override.input_line} is a sweep over several values",

@@ -10,12 +10,15 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from flowerexp.config.answers import answer
+from flowerexp.config.overrides import Parser, unreadable
 from flowerexp.config.redact import redacted
+from flowerexp.config.text import holds_text
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.sweep.values import comparable, text_of
 
@@ -51,13 +54,13 @@ def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: Co
         ConfigError: something in it makes no sense; or no run is left, or very many are.
     """
     node = _plain(sweep)
-    parser = OverridesParser.create(config_loader=config_loader)
+    parser = Parser.create(config_loader=config_loader)
     command = _command_axes(overrides, parser)
     taken = {step[0].key: "command line" for axis in command for step in axis}
     zips = _zips(node.get("zip"), taken, parser)
     axes = [*command, *zips, *_axes(node.get("axes"), taken, parser)]
     blocks = _blocks(node.get("repeats", 1), taken)
-    _refuse_too_many([blocks, *axes])
+    _refuse_too_many([len(axis) for axis in (blocks, *axes)])
     keys = [setting.key for axis in (*axes, blocks) for setting in axis[0]]
     rules = _rules(node.get("exclude"), keys)
     runs = [(*run, *block) for block in blocks for run in map(_joined, itertools.product(*axes))]
@@ -71,7 +74,12 @@ def labels(runs: Sequence[Sequence[str]]) -> list[dict[str, str]]:
     """What tells each run of a sweep from the others, secrets hidden: its overrides but for those that all share."""
     shared = set(runs[0]).intersection(*runs[1:]) if len(runs) > 1 else set()
     split = [[one.partition("=") for one in overrides if one not in shared] for overrides in runs]
-    return [{key.lstrip("+~"): redacted(_IN_YAML.get(value, value), key) for key, _, value in own} for own in split]
+    return [{key.lstrip("+~"): _shown(key.lstrip("+~"), value) for key, _, value in own} for own in split]
+
+
+def _shown(key: str, value: str) -> str:
+    """An override's value as a label has it: true for on, and no secret."""
+    return str(redacted(value if holds_text(key) else _IN_YAML.get(value, value), key))
 
 
 def refuse_sweep_within(own: DictConfig, sweep: DictConfig) -> None:
@@ -94,10 +102,16 @@ def refuse_sweep_within(own: DictConfig, sweep: DictConfig) -> None:
         )
 
 
-def _plain(sweep: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(sweep: Any) -> dict[str, Any]:
+    if not isinstance(sweep, Mapping | DictConfig):
+        shown = "null" if sweep is None else sweep
+        raise ConfigError(f"sweep={shown} must be a group of keys", where="sweep", hint="write sweep.KEY=VALUE")
     if not isinstance(sweep, DictConfig):
         return dict(sweep)
+    root = sweep._get_root()
     try:
+        if isinstance(root, DictConfig) and "hydra" in root:
+            answer(root, sweep)
         return {str(key): value for key, value in OmegaConf.to_container(sweep, resolve=True).items()}  # type: ignore
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error.msg or error).split()), where=error.full_key or "sweep") from error
@@ -108,7 +122,8 @@ def _joined(steps: Iterable[tuple[_Setting, ...]]) -> tuple[_Setting, ...]:
 
 
 def _setting(element: str, value: Any, text: str) -> tuple[_Setting, ...]:
-    return (_Setting(element.lstrip("+~"), f"{element}={text}", comparable(value)),)
+    key = element.lstrip("+~")
+    return (_Setting(key, f"{element}={text}", comparable(value, key)),)
 
 
 def _command_axes(overrides: Sequence[str], parser: OverridesParser) -> list[_Axis]:
@@ -126,9 +141,7 @@ def _parsed(override: str, parser: OverridesParser, where: str) -> Override:
     try:
         return parser.parse_overrides([override])[0]
     except HydraException as error:
-        raise ConfigError(
-            f"'{override}' cannot be read as KEY=VALUE", where=where, hint="quote values that hold spaces or brackets"
-        ) from error
+        raise unreadable(override, where) from error
 
 
 def _steps(override: Override, where: str) -> _Axis:
@@ -142,6 +155,7 @@ def _steps(override: Override, where: str) -> _Axis:
             where=where,
             hint=f"write {override.key_or_group}=range(START,STOP,STEP) or a list of values",
         )
+    _refuse_too_many([_count(override)], str(line), where)
     try:
         steps = [
             _setting(element, value, Override._get_value_element_as_str(value)) for value in override.sweep_iterator()
@@ -151,6 +165,19 @@ def _steps(override: Override, where: str) -> _Axis:
     if not steps:
         raise ConfigError(f"{line} has no values", where=where, hint="give it one at least, or leave it out")
     return steps
+
+
+def _count(override: Override) -> float:
+    """How many values a sweep over a range has; 0 of any other, whose values were written one by one."""
+    numbers = override.value()
+    if not isinstance(numbers, RangeSweep) or not numbers.step:
+        return 0
+    try:
+        start, stop, step = (float(number or 0) for number in (numbers.start, numbers.stop, numbers.step))
+    except OverflowError:
+        return math.inf
+    count = (stop - start) / step
+    return math.inf if math.isnan(count) else count  # a range from or to nan never ends
 
 
 def _axis(key: str, values: Any, parser: OverridesParser, where: str) -> _Axis:
@@ -230,6 +257,7 @@ def _blocks(repeats: Any, taken: Mapping[str, str]) -> _Axis:
         raise ConfigError(f"{repeats} must be a whole number of 1 or more", where="sweep.repeats")
     if repeats == 1:
         return [()]
+    _refuse_too_many([repeats], where="sweep.repeats")
     if "repeat" in taken:
         raise ConfigError(
             "repeat is set twice", where=taken["repeat"], hint="sweep.repeats sets it: leave one of the two out"
@@ -237,10 +265,13 @@ def _blocks(repeats: Any, taken: Mapping[str, str]) -> _Axis:
     return [_setting("repeat", number, str(number)) for number in range(1, repeats + 1)]
 
 
-def _refuse_too_many(axes: Sequence[_Axis]) -> None:
-    count = math.prod(len(axis) for axis in axes)
+def _refuse_too_many(counts: Sequence[float], what: str = "", where: str = "sweep") -> None:
+    """Refuse what would be more runs than a sweep may have, before any of them is made."""
+    count = math.prod(counts)
     if count > MOST_RUNS:
-        raise ConfigError(f"{count:,} runs are more than {MOST_RUNS:,}", where="sweep", hint="sweep over fewer values")
+        shown = "endlessly many" if math.isinf(count) else f"{count:,}" if isinstance(count, int) else f"{count:,.0f}"
+        problem = f"{what + ': ' if what else ''}{shown} runs are more than {MOST_RUNS:,}"
+        raise ConfigError(problem, where=where, hint="sweep over fewer values")
 
 
 def _rules(node: Any, keys: Sequence[str]) -> list[dict[str, str]]:
@@ -248,7 +279,7 @@ def _rules(node: Any, keys: Sequence[str]) -> list[dict[str, str]]:
     where = "sweep.exclude"
     rules = []
     for one in _listed(node, where):
-        rule = {key.lstrip("+~"): comparable(value) for key, value in _mapping(one, where).items()}
+        rule = {key.lstrip("+~"): comparable(value, key.lstrip("+~")) for key, value in _mapping(one, where).items()}
         if not rule:
             raise ConfigError("{} would leave out every run", where=where, hint="write {KEY: VALUE}")
         for key in rule:

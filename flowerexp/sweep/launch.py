@@ -24,7 +24,7 @@ from flowerexp.app import App
 from flowerexp.config import check
 from flowerexp.config.redact import hide_in
 from flowerexp.console import Screen
-from flowerexp.errors import FlowerexpError, MachineError, QuotaError
+from flowerexp.errors import FlowerexpError, JobError, MachineError, QuotaError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import PLAN, Journal
 from flowerexp.orchestrate import Result, preflight
@@ -32,6 +32,7 @@ from flowerexp.plan import PlannedRun, named, run_key
 from flowerexp.sweep import grammar
 from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.compose import Composed, Composer
+from flowerexp.sweep.folders import check_names
 from flowerexp.sweep.run import Sweep
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ def launch(
 
     with journal.held():
         earlier = _open(journal, config, first)
+        check_names([run.folder.name for run in runs], first, [run["run"] for run in earlier])
         hide_in(iter([folder / "multirun.yaml"]), list(checked))
         journal.write_plan({"sweep_id": _sweep_id(folder), **vars(settings)}, runs, job_overrides, earlier)
         if settings.search:
@@ -105,7 +107,20 @@ def launch(
             Searching(sweep, journal, runs, screen, settings.search, settings.max_failures).run(deliver)
             return []
         sweep.run(deliver)
-    return [returns[run.folder.name] for run in runs if run.folder.name in returns]
+        return _in_order(runs, returns, journal)
+
+
+def _in_order(runs: Sequence[PlannedRun], returns: Mapping[str, JobReturn], journal: Journal) -> list[JobReturn]:
+    """What Hydra is told of each run; one that came to nothing has failed, and one that was skipped is left out."""
+    states = journal.read().runs
+    told = []
+    for run in runs:
+        name = run.folder.name
+        if name in returns:
+            told.append(returns[name])
+        elif states.get(name) != "skipped":
+            told.append(JobReturn(status=JobStatus.FAILED, _return_value=JobError(f"run {name} has no results")))
+    return told
 
 
 def _look_before(checked: Sequence[Mapping[str, Any]], runs: Sequence[PlannedRun], settings: Settings) -> None:
@@ -169,18 +184,19 @@ def _runs(
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
     differs = grammar.labels([one.overrides for one in composed])
-    runs = []
+    runs, names = [], []
     for place, one in enumerate(checked):
         script = one["entrypoint"]["script"]
         if script not in hashes:
             hashes[script] = Bundle(find_script(script)).code_hash
         job = around.run(composed[place], place + first, composed[place].overrides)
         HydraConfig.instance().set_config(job)
-        name = str(OmegaConf.select(job, "hydra.sweep.subdir"))
+        names.append(str(OmegaConf.select(job, "hydra.sweep.subdir")))
         key = run_key(one, hashes[script])
         label = " ".join(f"{key}={value}" for key, value in differs[place].items())
         extra = {"sweep_id": _sweep_id(around.folder), "label": label}
-        runs.append(PlannedRun(key, one, around.folder / name, hashes[script], extra))
+        runs.append(PlannedRun(key, one, around.folder / names[-1], hashes[script], extra))
+    check_names(names, first)
     return named(runs, differs)
 
 
@@ -197,7 +213,9 @@ class _Around:
     def __init__(self, config: DictConfig, folder: Path) -> None:
         self.folder = folder
         # As in `compose`: a copy by way of pickle takes a fifth of the time of `deepcopy`. It stays in this process.
-        self._hydra = pickle.dumps(OmegaConf.masked_copy(config, "hydra"))
+        hydra = OmegaConf.masked_copy(config, "hydra")
+        hydra.hydra.job.chdir = False  # what is done around a result needs no folder, and other threads share ours
+        self._hydra = pickle.dumps(hydra)
 
     def run(self, composed: Composed, number: int, overrides: Sequence[str], name: str | None = None) -> DictConfig:
         """The config of one run, which becomes that of `composed`: no copy is made.

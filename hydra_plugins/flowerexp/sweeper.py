@@ -48,10 +48,7 @@ class FlowerexpSweeper(Sweeper):
 
         assert self.config is not None
         assert self.hydra_context is not None
-        node = self.config.get("sweep")
-        sweep = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else {}
-        assert isinstance(sweep, dict)
-        batch = expand(arguments, {str(key): value for key, value in sweep.items()}, self.hydra_context.config_loader)
+        batch = expand(arguments, self.config.get("sweep", {}), self.hydra_context.config_loader)
         if not self.ours:  # our own runs are checked first, and leave nothing where something is wrong
             folder = Path(str(self.config.hydra.sweep.dir))
             folder.mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,6 @@ def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
         ("grid.batch_size=null", "a whole number"),
         ("sampling.fraction=half", "a number"),
         ("sampling.fraction=true", "a number"),
-        ("home=null", "a word or path"),
         ("home=[a]", "a word or path"),
         ("cluster.spark=3", "a group of keys"),
         ("cluster.cores=0", "1 or more"),
@@ -109,6 +108,18 @@ def test_a_wrong_value_is_refused(override, wanted):
     message = refusal(override)
     assert message.startswith(f"command line: {key}=")
     assert message.endswith(f"must be {wanted}")
+
+
+def test_a_word_that_means_nothing_must_be_quoted():
+    message = refusal("home=null")
+    assert (
+        message == """command line: home=null must be a word or path; if you mean the word, quote it: 'home="null"'"""
+    )
+
+
+def test_a_wrong_value_that_is_another_key_s_is_that_key_s():
+    message = refusal("cluster=four_nodes", "gcp.project=p", "gcp.region=us-central1-a")
+    assert message.startswith("command line: gcp.region=us-central1-a must be a region")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +270,7 @@ def test_every_shipped_option_is_right(config, group):
 
 def test_a_cluster_in_the_cloud_wants_a_project_and_keeps_data_in_its_bucket(config, monkeypatch):
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
-    with pytest.raises(ConfigError, match=r"cluster\.project=null.*gcp\.project=ID"):
+    with pytest.raises(ConfigError, match=r"gcp/default\.yaml: project: gcp\.project=null.*gcp\.project=ID"):
         config("cluster=four_nodes")
     made = config("cluster=four_nodes", "gcp.project=mine", "gcp.region=europe-west1")
     assert made["storage"]["prepared"] == "gs://mine-flowerexp/flowerexp/data/prepared"

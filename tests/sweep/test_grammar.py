@@ -1,5 +1,8 @@
 """The sweep's grammar: Hydra's own product, and beside it axes, zips, exclusions and repeats."""
 
+import resource
+import time
+
 import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -147,6 +150,12 @@ class TestAxes:
             expand([], OmegaConf.create({"axes": {"a": "${nope}"}}), loader)
 
 
+@pytest.mark.parametrize("sweep", [None, 3, "a", [1]])
+def test_a_sweep_that_is_no_group_of_keys_is_refused(loader, sweep):
+    with pytest.raises(ConfigError, match=r"sweep=.* must be a group of keys"):
+        expand(["a=1"], sweep, loader)
+
+
 class TestZip:
     def test_keys_move_together(self, runs):
         found = runs(zip=[{"a": [1, 2], "grid": ["quick", "wide"], "c": "range(5,7)"}, {"d": [8, 9]}])
@@ -230,14 +239,33 @@ REFUSED = [
     (["repeat=1"], {"repeats": 2}, "command line: repeat is set twice; sweep.repeats sets it"),
     ([], {"axes": {"repeat": [1]}, "repeats": 2}, "sweep.axes: repeat is set twice"),
     (["a=range(0,1000)", "b=range(0,1000)"], {}, "sweep: 1,000,000 runs are more than 100,000"),
+    (["a=range(0,1000000000)"], {}, "command line: a=range(0,1000000000): 1,000,000,000 runs are more than 100,000"),
+    (["a=range(0,1,1e-12)"], {}, "command line: a=range(0,1,1e-12): 1,000,000,000,000 runs are more"),
+    (["a=shuffle(range(1000000000,0,-1))"], {}, "command line: a=shuffle(range(1000000000,0,-1)): 1,000,000,000 runs"),
+    (["a=range(0,inf)"], {}, "command line: a=range(0,inf): endlessly many runs are more than 100,000"),
+    (["a=range(0,nan)"], {}, "command line: a=range(0,nan): endlessly many runs are more than 100,000"),
+    ([f"a=range(0,1{'0' * 400})"], {}, f"command line: a=range(0,1{'0' * 400}): endlessly many runs"),
+    ([], {"axes": {"a": "range(0,1000000000)"}}, "sweep.axes: a=range(0,1000000000): 1,000,000,000 runs"),
+    ([], {"zip": [{"a": "range(0,1000000000)"}]}, "sweep.zip: a=range(0,1000000000): 1,000,000,000 runs"),
+    ([], {"repeats": 10**9}, "sweep.repeats: 1,000,000,000 runs are more than 100,000"),
+    (["a=range(0,50000)", "b=range(0,50000)", "c=range(0,50000)"], {}, "sweep: 125,000,000,000,000 runs are more"),
     (["a=[1"], {}, "command line: 'a=[1' cannot be read"),
     (["word"], {}, "command line: 'word' cannot be read"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("overrides", "sweep", "message"), REFUSED, ids=[one[2] for one in REFUSED])
+@pytest.mark.parametrize(("overrides", "sweep", "message"), REFUSED, ids=[one[2][:60] for one in REFUSED])
 def test_what_makes_no_sense_is_refused_with_its_place(refused, overrides, sweep, message):
     assert refused(*overrides, **sweep).startswith(message)
+
+
+def test_sweeps_over_too_much_are_counted_not_made(loader):
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    for overrides, sweep in ((["a=range(0,1000000000)"], {}), (["a=1"], {"repeats": 10**9})):
+        with pytest.raises(ConfigError, match="1,000,000,000 runs"):
+            expand(overrides, sweep, loader)
+    assert time.process_time() - start < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
 def test_labels_hold_what_differs(runs):

@@ -1,0 +1,97 @@
+"""What Hydra says of a config that it cannot compose, in one line that says what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from flowerexp.config.overrides import unreadable
+from flowerexp.config.places import groups
+from flowerexp.errors import ConfigError, did_you_mean
+
+
+def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> ConfigError:
+    """Say in one line what Hydra says in several.
+
+    Args:
+        error: what Hydra or OmegaConf raised while it composed.
+        overrides: of the command line.
+        loader: the application's.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return ConfigError(
+            f"there is no {group}={option}" if group else f"there is no config {option}",
+            where="command line" if group else None,
+            hint=did_you_mean(option, error.options or []),
+        )
+    if isinstance(error, OverrideParseException):
+        override = str(error.override)
+        return unreadable(override if override in overrides else override.removeprefix("++"))
+    if isinstance(error, ValueError) and not isinstance(error, OmegaConfBaseException):
+        of_group = "Config group override" in text
+        wrong = [override for override in overrides if of_group and override.partition("=")[0].lstrip("+~") in groups()]
+        if not wrong:
+            return ConfigError(text, hint="put names in the defaults list into quotes" if "defaults" in text else None)
+        return ConfigError(f"{wrong[-1]} chooses no option", where="command line", hint="name one of the group's")
+    if text.startswith("Error merging override "):
+        problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
+        return ConfigError(problem, where="command line")
+    return _of_an_override(text, overrides, loader) or _of_a_key(text)
+
+
+def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -> ConfigError | None:
+    """What is wrong with an override, where that is what is wrong."""
+    nameless = next((override for override in overrides if override.startswith("=")), None)
+    if nameless is not None:
+        return unreadable(nameless)
+    key = _unknown_key(text, overrides)
+    if key == "experiment":
+        chosen = next(override for override in overrides if override.startswith("experiment="))
+        hint = "put experiment/NAME.yaml into a folder of yours and name that with --config-dir"
+        return ConfigError(f"there is no {chosen}", where="command line", hint=hint)
+    if key:
+        return ConfigError(f"unknown key {key}", where="command line", hint=_near(key, loader))
+    if twice := re.match(r"(?:Multiple values for )?(\S+?)(?:\. To override| appears more than once in)", text):
+        hint = f"leave the + out: {twice[1]}=OPTION"
+        return ConfigError(f"{twice[1]} is chosen already", where="command line", hint=hint)
+    asking = [one for one in overrides if "${" in one and one.partition("=")[0].lstrip("+") in groups()]
+    if asking and "nterpolation" in text:
+        return ConfigError(f"{asking[0]} chooses no option", where="command line", hint="name one of the group's")
+    return None
+
+
+def _of_a_key(text: str) -> ConfigError:
+    """What OmegaConf says of a key, which it names on a line of its own."""
+    problem, _, rest = text.partition(" full_key: ")
+    return ConfigError(problem, where=rest.partition(" ")[0] or None)
+
+
+def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:
+    if "Could not override" not in text and "does not exist" not in text and "No match in the defaults" not in text:
+        return None
+    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+    return next((key for key in keys if f"'{key}'" in text or key in text.split()), None)
+
+
+def _near(key: str, loader: ConfigLoader) -> str | None:
+    """The known key that is nearest to a mistyped one, looked for level by level."""
+    config: Any = loader.load_configuration("config", [], RunMode.RUN)
+    done = ""
+    for part in key.split("."):
+        known = {str(name) for name in config} - {"hydra"} if isinstance(config, DictConfig) else set()
+        if not done:
+            known |= {*groups(), "experiment"}
+        if part not in known:
+            hint = did_you_mean(part, known)
+            return hint.replace("'", f"'{done}", 1) if hint and hint.startswith("did you mean") else hint
+        config, done = config.get(part), f"{done}{part}."
+    return None

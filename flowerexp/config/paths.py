@@ -1,0 +1,44 @@
+"""The local folders and files of a config, meant from the folder in which the command was typed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from flowerexp.config.origin import Origin
+from flowerexp.errors import ConfigError
+
+
+def resolved(plain: dict[str, Any], origin: Origin) -> dict[str, Any]:
+    """Make the local folders of a checked config absolute, in place.
+
+    A job may run in another working directory than the one that the user typed in.
+
+    Raises:
+        ConfigError: a folder is said to be in the home folder of a user who has none.
+    """
+    plain["home"] = _absolute(plain["home"], "home", origin)
+    for node, key in (("storage", "generated"), ("storage", "prepared"), ("dataset", "path"), ("dataset", "tfrecords"),
+                      ("tracking", "artifacts"), ("budget", "prices")):  # fmt: skip
+        value = plain[node].get(key)
+        if value is not None:
+            plain[node][key] = _absolute(value, f"{node}.{key}", origin)
+    if plain["entrypoint"]["script"].startswith("~"):  # else it may be one of those that are shipped
+        script = plain["entrypoint"]["script"]
+        plain["entrypoint"]["script"] = _absolute(script, "entrypoint.script", origin)
+    uri = plain["tracking"]["uri"]
+    if uri.startswith("sqlite:///"):
+        plain["tracking"]["uri"] = "sqlite:///" + _absolute(uri.removeprefix("sqlite:///"), "tracking.uri", origin)
+    return plain
+
+
+def _absolute(path: str, key: str, origin: Origin) -> str:
+    if "://" in path:
+        return path
+    expanded = os.path.expanduser(path)  # noqa: PTH111 - a Path would take ./~x for ~x
+    if expanded.startswith("~"):
+        user = path.partition("/")[0]
+        hint = f"write the whole path, or ./{path} for a folder of that name here"
+        raise ConfigError(f"{key}={path}: there is no home folder for {user}", where=origin.of(key), hint=hint)
+    return str(Path(expanded).absolute())

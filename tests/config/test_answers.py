@@ -1,0 +1,49 @@
+"""What a config asks of Hydra's own node."""
+
+from pathlib import Path
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+
+from flowerexp.app import composed
+from flowerexp.config.answers import asks_hydra
+from flowerexp.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "value", ["${hydra:runtime.cwd}", "${hydra.runtime.cwd}", "${oc.select:hydra.runtime.cwd}",
+              "${hydra:runtime.cwd}/x", "${oc.env:NO_SUCH_VARIABLE,${hydra:runtime.cwd}}"]
+)  # fmt: skip
+def test_is_answered(value):
+    before = HydraConfig.instance().cfg
+    path = composed(["dataset=folder", f"dataset.path='{value}'"])["dataset"]["path"]
+    assert path == str(Path.cwd()) + ("/x" if value.endswith("/x") else "")
+    assert HydraConfig.instance().cfg is before
+
+
+def test_in_lists_and_settings():
+    made = composed(["+entrypoint.settings={a:['${hydra:job.name}'],b:'${hydra:runtime.choices.grid}'}"])
+    assert made["entrypoint"]["settings"] == {"a": ["flowerexp"], "b": "quick"}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("${hydra:runtime.output_dir}", "dataset.path: ${hydra:runtime.output_dir} has no value before the run starts"),
+        ("${hydra:no.such}", "dataset.path: ${hydra:no.such} has no value before the run starts"),
+        ("${hydra.no.such}", "dataset.path: ${hydra.no.such} cannot be resolved: "),
+        ("${hydra:}", "dataset.path: ${hydra:} cannot be resolved: "),
+    ],
+)
+def test_what_it_cannot_answer_names_the_key(value, said):
+    with pytest.raises(ConfigError) as caught:
+        composed(["dataset=folder", f"dataset.path='{value}'"])
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+    assert "HydraConfig was not set" not in str(caught.value)
+
+
+def test_what_asks():
+    assert asks_hydra("a ${hydra:job.num} b")
+    assert asks_hydra("${ hydra.job.num }")
+    assert not asks_hydra("${hydras.x} hydra:x ${x}")

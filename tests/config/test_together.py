@@ -1,0 +1,80 @@
+"""Values that are wrong only together; and sizes, which are counted before anything is made of them."""
+
+import resource
+import time
+
+import pytest
+
+from flowerexp.app import composed
+from flowerexp.config.together import MOST_MEASUREMENTS
+from flowerexp.errors import ConfigError
+
+CLOUD = ("cluster=four_nodes", "gcp.project=mine", "quota=none")
+
+
+def refusal(*overrides):
+    with pytest.raises(ConfigError) as caught:
+        composed(overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+class TestGrid:
+    def test_is_counted_and_refused_at_once(self):
+        from omegaconf import OmegaConf
+
+        from flowerexp.config import check
+
+        config = OmegaConf.create(composed([]))
+        config.grid.batch_size = list(range(1, 20_001))
+        config.grid.batch_number = list(range(1, 20_001))
+        config.grid.repetitions = 3
+        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        with pytest.raises(ConfigError, match=r"2 of reader x 20,000 of batch_size x 20,000 of batch_number x 3 rep.* "
+                                              r"2,400,000,000 measurements; a run may have 1,000,000"):  # fmt: skip
+            check(config)
+        assert time.process_time() - start < 20
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB; as a list it takes 100 GB
+
+    def test_the_limit_itself_is_allowed(self):
+        sizes = ["grid.batch_size=[1]", "grid.batch_number=[1]", "reader=tfrecords"]
+        assert "grid.repetitions=100001" in refusal(*sizes, "grid.repetitions=100001")
+        many = [*sizes[1:], f"grid.batch_size=[{','.join(map(str, range(1, 11)))}]", "grid.repetitions=100000"]
+        grid = composed(many)["grid"]
+        assert len(grid["batch_size"]) * grid["repetitions"] == MOST_MEASUREMENTS
+        assert "1,100,000 measurements" in refusal(
+            *many[:1], many[2], "grid.repetitions=100000", "grid.batch_size=[" + ",".join(map(str, range(1, 12))) + "]",
+            "reader=tfrecords",
+        )  # fmt: skip
+
+    def test_a_plan_counts_its_measurements(self):
+        from pathlib import Path
+
+        from flowerexp.plan import PlannedRun
+
+        config = composed([])
+        config["grid"] = {**config["grid"], "batch_size": range(10**9), "batch_number": range(10**9), "repetitions": 2}
+        assert PlannedRun("", config, Path(), "").measurements == 4 * 10**18
+
+
+class TestZones:
+    def test_lie_in_their_region(self):
+        message = refusal(*CLOUD, "gcp.zones=[us-central1-a,us-east1-b]")
+        assert message == ("command line: gcp.zones=us-east1-b does not lie in the region us-central1; "
+                           "set gcp.region and gcp.zones to fit")  # fmt: skip
+        made = composed([*CLOUD, "gcp.zones=[us-east1-b]", "gcp.region=us-east1"])
+        assert made["cluster"]["zones"] == ["us-east1-b"]
+
+
+class TestLabels:
+    @pytest.mark.parametrize("label", ["_1=a", "flowerexp-owner=me"])
+    def test_are_not_left_out(self, label):
+        assert refusal(*CLOUD, f"+cluster.labels.{label}").startswith("command line: cluster.labels.")
+
+    def test_are_few(self):
+        labels = ",".join(f"l{number}:x" for number in range(31))
+        assert "31 labels; 30 are allowed" in refusal(*CLOUD, f"+cluster.labels={{{labels}}}")
+
+    def test_hold_text(self):
+        labels = composed([*CLOUD, "+cluster.labels={run:2024_10,team:'Vision Lab'}"])["cluster"]["labels"]
+        assert labels == {"run": "2024_10", "team": "Vision Lab"}

@@ -1,0 +1,85 @@
+"""The folders of a sweep's runs: one for each, found to be so before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from flowerexp import app
+from flowerexp.errors import ConfigError
+from flowerexp.sweep import launch
+from flowerexp.sweep.compose import Composer
+from flowerexp.sweep.folders import check_names
+from flowerexp.sweep.grammar import expand
+
+
+@pytest.fixture
+def planned():
+    """The planned runs of a command line's sweep."""
+
+    def planned(*overrides, first=0):
+        application = app.create()
+        master = application.compose_config("config", list(overrides), RunMode.MULTIRUN)
+        task: Any = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
+        composer = Composer(application, "config", master)
+        composed = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
+        checked = [launch._check(one, number) for number, one in enumerate(composed)]
+        return launch._runs(checked, composed, launch._Around(master, Path("/sweep")), first)
+
+    yield planned
+    GlobalHydra.instance().clear()
+
+
+def test_each_run_s_folder_is_named_by_its_own_config(planned):
+    runs = planned("hydra.sweep.subdir='cache-${caching}-${preprocess.partitions}-${hydra:job.num}'",
+                   "caching=true,false", "preprocess.partitions=2,4")  # fmt: skip
+    for number, run in enumerate(runs):
+        config = run.config
+        assert run.folder == Path(f"/sweep/cache-{config['caching']}-{config['preprocess']['partitions']}-{number}")
+        assert (
+            run.label
+            == f"caching={str(config['caching']).lower()} preprocess.partitions={config['preprocess']['partitions']}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("subdir", "said"),
+    [
+        ("run", "run 0 and run 1 would share the folder run"),
+        ("2024_10", "run 0 and run 1 would share the folder 2024_10"),
+        ("'cache-${caching}'", "run 0 and run 2 would share the folder cache-True"),
+        ("'${hydra:job.num}/x'", "run 0 would have the folder '0/x', and each run needs a folder of its own"),
+        ("'..'", "run 0 would have the folder '..', and each run needs"),
+        ("/tmp/x", "run 0 would have the folder '/tmp/x', and each run needs"),
+        ("''", "run 0 would have the folder '', which is no name"),
+        ("plan.json", "run 0 would have the folder 'plan.json', which belongs to the sweep itself"),
+        ("jobs", "which belongs to the sweep itself"),
+        ("'.x${hydra:job.num}'", "which belongs to the sweep itself"),
+        (f"'{'x' * 260}'", "which is longer than 255 bytes"),
+    ],
+)
+def test_what_runs_would_share_is_refused(planned, subdir, said):
+    with pytest.raises(ConfigError) as caught:
+        planned(f"hydra.sweep.subdir={subdir}", "caching=true,false", "sweep.repeats=2")
+    message = str(caught.value)
+    assert message.startswith("hydra.sweep.subdir: ")
+    assert said in message
+    assert message.endswith("write one that differs between the runs, such as ${hydra:job.num}")
+    assert "\n" not in message
+
+
+def test_folders_of_earlier_batches_count(planned):
+    check_names(["2", "3"], 2, ["0", "1"])
+    with pytest.raises(ConfigError, match="an earlier run and run 3 would share the folder 1"):
+        check_names(["2", "1"], 2, ["0", "1"])
+
+
+def test_a_change_of_directory_is_left_out(planned):
+    application = app.create()
+    master = application.compose_config("config", ["hydra.job.chdir=true"], RunMode.MULTIRUN)
+    composed = Composer(application, "config", master).compose([])
+    assert launch._Around(master, Path("/sweep")).run(composed, 0, []).hydra.job.chdir is False
+    assert master.hydra.job.chdir is True
