@@ -17,9 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from flowerexp.errors import DataError, TrackingError, from_os_error
+from flowerexp import records
+from flowerexp.errors import DataError, TrackingError
 from flowerexp.measurements import load as load_measurements
-from flowerexp.measurements import write_whole
 from flowerexp.plan import VOLATILE
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
@@ -133,13 +133,10 @@ def log_run(folder: Path, store: Store | None = None) -> str:
         MLflow's run_id: of the run that this folder became when it was first logged there.
 
     Raises:
-        DataError: that is no folder of a run.
+        DataError: that is no folder of a run, or one of its files is damaged.
         TrackingError: the store failed; the hint is the command that tries again.
     """
-    record = _read(folder / "run.json")
-    if record is None:
-        hint = "give the folder of a run, such as one below outputs/"
-        raise DataError(f"{folder} holds no run: run.json is missing", hint=hint)
+    record = records.of_run(folder)
     if store is None:  # run.json never holds a password: MLflow takes it from its own variables, or from ~/.netrc
         store = Store(**{**record["tracking"], "uri": record["tracking"]["uri"].replace("***@", "")})
     with _retriable(folder), explained(store, ""), _alone(folder):
@@ -230,7 +227,8 @@ class _Logger:
         named = tags(self.record)
         if table:  # what log_table does, which would append to a table that is already there
             named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
-        when, numbers = self._at("ended_at"), metrics(self.record, _read(self.folder / "analysis/summary.json") or {})
+        summary = records.find(self.folder / "analysis/summary.json", records.SUMMARY) or {}
+        when, numbers = self._at("ended_at"), metrics(self.record, summary)
         self.client.log_batch(
             run_id,
             metrics=[Metric(key, value, when, 0) for key, value in numbers.items()],
@@ -267,33 +265,24 @@ class _Logger:
         return int(1000 * (self.record.get(key) or self.record["started_at"]))
 
     def _notes(self) -> list[Json]:
-        notes = _read(self.folder / "mlflow.json")
-        return notes["stores"] if notes else []
+        try:
+            found = records.find(self.folder / "mlflow.json", records.NOTE)
+        except DataError as error:
+            hint = "remove that file to log the run anew; look in MLflow whether it is there already"
+            raise DataError(error.problem, hint=hint) from error
+        return list(found["stores"]) if found else []
 
     def _recall(self) -> Json | None:
         return next((note for note in self._notes() if self.place.items() <= note.items()), None)
 
     def _note(self, token: str, run_id: str | None = None) -> None:
         others = [note for note in self._notes() if not self.place.items() <= note.items()]
-        text = json.dumps({"stores": [*others, {**self.place, "token": token, "run_id": run_id}]}, indent=2)
-        write_whole(self.folder / "mlflow.json", lambda aside: aside.write_text(f"{text}\n", encoding="utf-8"))
+        stores = [*others, {**self.place, "token": token, "run_id": run_id}]
+        records.write(self.folder / "mlflow.json", {"stores": stores})
 
 
 def _cell(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN
-
-
-def _read(path: Path) -> Json | None:
-    """A file's JSON object, or None if there is no such file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise from_os_error(error, "reading") from error
-    except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}", hint="it cannot be logged as it is") from error
-    return dict(content)
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowerexp.journal import SEARCH
+from flowerexp import records
+from flowerexp.errors import DataError
+from flowerexp.journal import SEARCH, Journal
 from flowerexp.tracking.log import params
 from flowerexp.tracking.store import Store, connect, ensure, explained
 from flowerexp.tracking.view import query_of, tag_of, view
@@ -36,7 +37,7 @@ def log_sweep(folder: Path, store: Store) -> str:
     """
     from mlflow.entities import Metric, Param, RunTag
 
-    plan = json.loads((folder / "plan.json").read_bytes())
+    plan = Journal(folder).read_plan()
     with (folder / "runs.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     states = Counter(line["state"] for line in lines)
@@ -99,10 +100,10 @@ def _rates(lines: Sequence[Mapping[str, str]]) -> list[str]:
 def _search(folder: Path) -> dict[str, Any]:
     """What a search recommends, by name; nothing for a sweep that is none."""
     try:
-        found: dict[str, Any] = json.loads((folder / SEARCH).read_bytes())["recommendation"]
-    except FileNotFoundError:
+        found = records.find(folder / SEARCH, {"recommendation": {"winner": str | None}})
+    except DataError:  # the report says so
         return {}
-    return found
+    return dict(found["recommendation"]) if found else {}
 
 
 def _is_number(value: Any) -> bool:

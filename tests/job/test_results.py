@@ -9,6 +9,7 @@ from flowerexp.job.results import Outcome, explain, fetch, read_outcome
 
 STATUS = {
     "run_key": "k",
+    "token": "t",
     "state": "finished",
     "error": None,
     "where": None,
@@ -34,13 +35,13 @@ def results(tmp_path):
 
 
 def test_a_run_that_finished(results):
-    outcome = read_outcome(results(STATUS, {"measure": 3.5}), 0, [])
+    outcome = read_outcome(results(STATUS, {"measure": 3.5}), "t", 0, [])
     assert outcome == Outcome("finished", None, None, None, {"images": 7}, {"measure": 3.5}, ["note"], 1.5, 2.5)
 
 
 def test_a_run_that_failed_says_why_where_and_what_to_do(results):
     failed = {**STATUS, "state": "failed", "error": "no image", "where": "dataset.path", "hint": "check"}
-    outcome = read_outcome(results(failed, {}), 0, ["Error: another"])
+    outcome = read_outcome(results(failed, {}), "t", 0, ["Error: another"])
     assert (outcome.state, outcome.error, outcome.where, outcome.hint) == (
         "failed",
         "no image",
@@ -51,13 +52,15 @@ def test_a_run_that_failed_says_why_where_and_what_to_do(results):
 
 @pytest.mark.parametrize("phases", [None, {"list": 1.0}])
 def test_a_job_that_ended_without_results_says_its_exit_code_and_the_likely_cause(results, phases):
-    outcome = read_outcome(results(None, phases), 137, ["WARN all is well", "java.lang.OutOfMemoryError: heap", "bye"])
+    outcome = read_outcome(
+        results(None, phases), "t", 137, ["WARN all is well", "java.lang.OutOfMemoryError: heap", "bye"]
+    )
     assert outcome.state == "failed"
     assert outcome.error == ("the Spark job ended without results (exit code 137): java.lang.OutOfMemoryError: heap")
 
 
 def test_results_of_a_folder_that_is_not_there(tmp_path):
-    assert read_outcome(tmp_path / "nowhere", 1, []).state == "failed"
+    assert read_outcome(tmp_path / "nowhere", "t", 1, []).state == "failed"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_what_an_entrypoint_has_attached_comes_home_and_nothing_goes_elsewhere(t
     files["status.json"] = json.dumps({**STATUS, "attached": ["a.jpg", "../escaped"]}).encode()
     for name, content in files.items():
         storage.write_bytes(storage.join(output, name), content)
-    fetch(output, tmp_path / "results")
+    fetch(output, tmp_path / "results", "t")
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {f"results/{name}" for name in files}
     assert (tmp_path / "results/attached/a.jpg").read_bytes() == b"picture"

@@ -11,7 +11,7 @@ from flowerexp.cluster import Standing, cost
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive, logger
 from flowerexp.orchestrate.home import Result
 from flowerexp.plan import plan
 
@@ -31,6 +31,7 @@ class Job:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "phases.json").write_text("{}")
             status = {"state": "finished", "facts": {}, "notes": [], "started_at": 1, "ended_at": 2}
+            status["token"] = one["token"]
             (folder / "measurements.jsonl").write_text("{}\n")
             if not world.hanging:
                 (folder / "status.json").write_text(json.dumps({**status, "error": None, "where": None, "hint": None}))
@@ -98,7 +99,7 @@ class Notes:
     """A recorder that keeps what it is told."""
 
     def __init__(self):
-        self.states, self.lost_runs, self.done = [], {}, []
+        self.states, self.lost_runs, self.done, self.in_mlflow = [], {}, [], []
 
     def cluster(self, state, config, handle):
         self.states.append((handle["name"], state))
@@ -112,6 +113,9 @@ class Notes:
     def ended(self, result):
         self.done.append(result.run.folder.name)
 
+    def logged(self, result):
+        self.in_mlflow.append(result.run.folder.name)
+
     def lost(self, run, reason):
         self.lost_runs[run.folder.name] = reason
 
@@ -123,11 +127,12 @@ def world(monkeypatch):
     monkeypatch.setattr(batch, "backend", lambda cluster: Cluster(made, cluster))
     monkeypatch.setattr(batch, "Preparation", lambda *_: type("Nothing", (), {"finish": lambda self: None})())
 
-    def at_home(run, submitted_at, exit_code, tail):
-        outcome = read_outcome(run.folder / "results", exit_code, tail)
-        return Result(run, outcome, None, "id", JobError(outcome.error) if outcome.error else None)
+    def at_home(run, submitted_at, token, exit_code, tail):
+        outcome = read_outcome(run.folder / "results", token, exit_code, tail)
+        return Result(run, outcome, None, None, JobError(outcome.error) if outcome.error else None)
 
     monkeypatch.setattr(batch, "bring_home", at_home)
+    monkeypatch.setattr(logger, "log", lambda run: f"id of {run.folder.name}")
     return made
 
 
@@ -259,9 +264,9 @@ def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, wor
     planned = plan([made], [tmp_path / "old"], "code")
     results = tmp_path / "old" / "results"
     results.mkdir(parents=True)
-    (tmp_path / "job.json").write_text(json.dumps({"runs": [{"output": str(results)}]}))
+    (tmp_path / "job.json").write_text(json.dumps({"runs": [{"output": str(results), "token": "t"}]}))
     files = type("Files", (), {"job": tmp_path / "job.json", "folder": tmp_path})()
-    found = [Found(Job(world, files), planned.runs)]
+    found = [Found(Job(world, files), planned.runs, "t")]
     notes = sweep(["cluster=single_node"], found=found)
     assert sorted(notes.done) == ["0", "old"]
     assert [event for event in world.events if event.startswith("open")] == ["open single_node"]
