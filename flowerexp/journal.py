@@ -253,6 +253,7 @@ def refuse_taken(folder: Path, where: str) -> None:
     Raises:
         MachineError: it is taken.
     """
+    folder = folder.resolve()  # `new/../taken` is taken, though there is no `new`
     hint = f"set another {where}, or leave it out: every run gets a new folder"
     if (folder / PLAN).exists():
         hint = f"set another {where}, or go on with that sweep: flowerexp resume {folder}"

@@ -42,6 +42,7 @@ class Sweep:
         changed_data: bool = False,
     ) -> None:
         self._changed_data = changed_data
+        self._stopped = False
         self._journal = journal
         self._runs = runs
         self._screen = screen
@@ -74,6 +75,7 @@ class Sweep:
             self.batch(deliver, missing, found)
             self.log(unlogged)
         except BaseException:
+            self._stopped = True
             self._screen.say(f"stopped; go on with: {self.command}")
             raise
         finally:
@@ -226,7 +228,7 @@ class Sweep:
             spent = settle([*self._runs, *aside], self._bills())
             if spent is not None:
                 self._screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
-            if not self._runs or not finished:
+            if not self._runs or not finished or self._stopped:
                 return
             try:
                 if len({run.config["grid"]["concurrency"] for run in self._runs}) > 1:

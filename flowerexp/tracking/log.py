@@ -11,8 +11,10 @@ import getpass
 import json
 import math
 import shlex
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.jso
 # No choices of the experiment: where things are kept and what may be spent, which differ from machine to machine. Two
 # runs that differ in nothing else would differ in MLflow's pages, which show where the params of runs differ.
 _NOT_PARAMS = {*VOLATILE, "hydra"}
+_AT_ONCE = 8  # uploads to a server
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 # Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
@@ -157,14 +160,16 @@ def add_metrics(folder: Path, store: Store, numbers: Mapping[str, float]) -> Non
     """
     if not (folder / "mlflow.json").exists():
         return
+    from mlflow.entities import Metric
+
     with _retriable(folder), explained(store, ""), _alone(folder):
         experiment, client = ensure(store), connect(store)
         logger = _Logger(folder, {}, store, client, experiment)
         recalled = logger._recall()
         run_id = logger._find(recalled["token"]) if recalled else None
         if run_id:
-            for key, value in numbers.items():
-                client.log_metric(run_id, _name(key), value)
+            when = int(1000 * time.time())
+            client.log_batch(run_id, metrics=[Metric(_name(key), value, when, 0) for key, value in numbers.items()])
 
 
 def withdraw(folder: Path, store: Store) -> None:
@@ -245,9 +250,8 @@ class _Logger:
         self.client.log_text(run_id, config, "config.yaml")
         if table:
             self.client.log_text(run_id, table, TABLE)
-        for path in sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern)):
-            if path.is_file() and not path.name.startswith("."):
-                self.client.log_artifact(run_id, str(path), path.parent.relative_to(self.folder).as_posix())
+        found = sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern))
+        upload(self.client, run_id, [path for path in found if path.is_file() and path.name[0] != "."], self.folder)
 
     def _table(self) -> str | None:
         """The measurements in the format of MLflow's tables, or None without any."""
@@ -279,6 +283,25 @@ class _Logger:
         others = [note for note in self._notes() if not self.place.items() <= note.items()]
         stores = [*others, {**self.place, "token": token, "run_id": run_id}]
         records.write(self.folder / "mlflow.json", {"stores": stores})
+
+
+def upload(client: Any, run_id: str, paths: Sequence[Path], folder: Path) -> None:
+    """Log files as artifacts; to a server several at once, since each is a request that may take long.
+
+    Args:
+        client: MLflow's.
+        run_id: the run's.
+        paths: the files.
+        folder: the one below which they keep their places.
+    """
+
+    def send(path: Path) -> None:
+        place = path.parent.relative_to(folder).as_posix()
+        client.log_artifact(run_id, str(path), None if place == "." else place)
+
+    with ThreadPoolExecutor(_AT_ONCE if client.tracking_uri.startswith("http") else 1) as pool:
+        for _ in pool.map(send, paths):
+            pass
 
 
 def _cell(value: object) -> object:

@@ -35,6 +35,10 @@ _ENVIRONMENT = {
 }
 
 
+_asked: dict[Store, str] = {}
+"""The experiments of servers: each is asked for once in a process, since a request may take long."""
+
+
 @dataclass(frozen=True)
 class Store:
     """Where runs are logged. Paths become absolute, so that a store means the same in every folder.
@@ -163,10 +167,15 @@ def ensure(store: Store) -> str:
     Raises:
         TrackingError: the store cannot be reached or made.
     """
+    if store in _asked:
+        return _asked[store]
     with explained(store, "check tracking.uri and tracking.artifacts"), _alone(store):
         if store.database and not store.database.exists():
             _make(store, store.database)
-        return _experiment(connect(store), store)
+        found = _experiment(connect(store), store)
+    if store.is_server:
+        _asked[store] = found
+    return found
 
 
 def _make(store: Store, database: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from flowerexp import records
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH, Journal
-from flowerexp.tracking.log import params
+from flowerexp.tracking.log import params, upload
 from flowerexp.tracking.store import Store, connect, ensure, explained
 from flowerexp.tracking.view import query_of, tag_of, view
 
@@ -64,12 +64,8 @@ def log_sweep(folder: Path, store: Store) -> str:
                 *(RunTag(f"search.{name}", value) for name, value in search.items() if isinstance(value, str)),
             ],
         )
-        for name in (*TABLES, SEARCH, *REPORT):
-            if (folder / name).exists():
-                client.log_artifact(run_id, str(folder / name))
-        for pattern in JOBS:
-            for path in sorted(folder.glob(pattern)):
-                client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix())
+        own = [path for name in (*TABLES, SEARCH, *REPORT) if (path := folder / name).exists()]
+        upload(client, run_id, [*own, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
         shown = view(folder.name, when, f"tags.sweep_id = '{sweep_id}'", varied(plan), _rates(lines))
         client.set_experiment_tag(experiment, tag_of(sweep_id), shown)
         well = bool(search["winner"]) if search else set(states) <= {"finished", "skipped"}

@@ -51,6 +51,22 @@ class Job:
         self.world.events.append("collect")
 
 
+class Dead:
+    """A job that ends before it has done anything."""
+
+    def __init__(self):
+        self.handle: dict[str, Any] = {}
+
+    def poll(self):
+        return ["Error: no Java"], 1
+
+    def stop(self):
+        pass
+
+    def collect(self):
+        pass
+
+
 class Cluster(Standing):
     on_this_host = False
 
@@ -76,6 +92,8 @@ class Cluster(Standing):
         self.world.events.append(f"submit {self.name}")
         if self.world.bug:
             raise self.world.bug
+        if self.world.dead:
+            return Dead()
         return Job(self.world, files)
 
     def close(self, scope, life):
@@ -91,7 +109,7 @@ class World:
         self.events, self.open, self.together = [], set(), set()
         self.waits: dict[str, threading.Event] = {}
         self.refusal = self.bug = None
-        self.slow = self.stuck = self.hanging = False
+        self.slow = self.stuck = self.hanging = self.dead = False
         self.working = threading.Event()
 
 
@@ -270,3 +288,25 @@ def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, wor
     notes = sweep(["cluster=single_node"], found=found)
     assert sorted(notes.done) == ["0", "old"]
     assert [event for event in world.events if event.startswith("open")] == ["open single_node"]
+
+
+def test_results_that_lie_there_already_are_not_taken_for_those_of_this_run(sweep, world, tmp_path):
+    assert sweep(["cluster=single_node"]).done == ["0"]
+    assert (tmp_path / "0" / "results" / "status.json").exists()
+    world.dead = True
+    notes = sweep(["cluster=single_node"])
+    assert notes.done == []
+    assert "ended without results (exit code 1): Error: no Java" in notes.lost_runs["0"]
+
+
+def test_a_status_that_is_damaged_costs_its_own_run_only(sweep, world, tmp_path, monkeypatch):
+    made = Job.__init__
+
+    def damaging(self, world, files):
+        made(self, world, files)
+        (tmp_path / "0" / "results" / "status.json").write_text('{"state": "fini')
+
+    monkeypatch.setattr(Job, "__init__", damaging)
+    notes = sweep(["cluster=single_node", "caching=true"], ["cluster=single_node", "caching=false"])
+    assert notes.done == ["1"]
+    assert f"{tmp_path}/0/results/status.json is damaged" in notes.lost_runs["0"]

@@ -46,7 +46,7 @@ class Submitted:
 class Session:
     """What the runner takes for Spark."""
 
-    sparkContext = SimpleNamespace(master="local[2]")  # noqa: N815  (PySpark's)
+    sparkContext = SimpleNamespace(master="local[2]")
 
     def stop(self) -> None:
         """There is nothing to stop."""
@@ -127,7 +127,8 @@ def planned(folder: Path, home: Path, qualities: Sequence[int], *overrides: str)
 def run_sweep(folder: Path, runs: Sequence[PlannedRun]) -> tuple[list[Any], str]:
     """Run a new sweep as the launcher does; returns the results in the order of their delivery, and what was said."""
     folder.mkdir(parents=True)
-    journal, stream, results = Journal(folder), io.StringIO(), []
+    journal, stream = Journal(folder), io.StringIO()
+    results: list[Any] = []
     with journal.held():
         settings = {"sweep_id": folder.name, "max_clusters": 1, "max_failures": None}
         journal.write_plan(settings, runs, [[run.label] for run in runs])

@@ -57,11 +57,8 @@ def test_a_report_that_cannot_be_made_costs_nothing_else(folder, local_store, ca
     (folder / "search.json").write_text("{")
     close(folder)
     shown = capsys.readouterr().err
-    assert (
-        f"search.json is damaged: Expecting property name enclosed in double quotes: line 1 column 2 (char 1); write it again from the journal: flowerexp resume {folder}"
-        in shown
-    )
-    assert "open      flowerexp ui" in shown
+    assert "search.json is damaged: Expecting property name" in shown
+    assert f"; write it again from the journal: flowerexp resume {folder}" in shown
     client, (summary,) = summaries(folder, local_store)
     logged = {artifact.path for artifact in client.list_artifacts(summary.info.run_id)}
     assert "runs.csv" in logged

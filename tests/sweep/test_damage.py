@@ -1,4 +1,4 @@
-"""Whatever becomes of the files of a finished sweep: no traceback, the file is named, and no damaged number is shown."""
+"""Whatever becomes of the files of a finished sweep: the file is named, and no damaged number is shown."""
 
 from __future__ import annotations
 
@@ -102,8 +102,9 @@ def test_damage_is_said_costs_its_own_run_and_is_mended(sweep, capsys, name, kin
     try:
         state = resume(folder, Screen(stream), Consent())
     except FlowerexpError as error:
-        assert name == "plan.json"
-        assert "plan.json is damaged" in str(error) or "holds no sweep" in str(error) or "reading" in str(error)
+        reasons = ("plan.json is damaged", "holds no sweep", f"reading {folder / 'plan.json'}")
+        if name != "plan.json" or not any(reason in str(error) for reason in reasons):
+            raise
         return
     finally:
         said.append(stream.getvalue())

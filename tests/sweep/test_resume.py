@@ -45,10 +45,7 @@ def folder(home):
 def again(folder, **consent):
     """Resume; returns the state and what was said."""
     stream = io.StringIO()
-    try:
-        return resume(folder, Screen(stream), Consent(**consent)), stream.getvalue()
-    finally:
-        print(stream.getvalue())
+    return resume(folder, Screen(stream), Consent(**consent)), stream.getvalue()
 
 
 def test_a_finished_sweep_is_left_alone(world, home, folder):
@@ -245,5 +242,5 @@ def test_a_search_makes_no_failed_run_again(world, home, folder):
     run_sweep(folder, planned(folder, home, QUALITIES))
     plan = Journal(folder).read_plan()
     (folder / "plan.json").write_text(json.dumps({**plan, "search": {"rule": "saving"}}))
-    with pytest.raises(ConfigError, match="^--failed: a search"):
+    with pytest.raises(ConfigError, match=r"^--failed: a search"):
         again(folder, failed=True)
