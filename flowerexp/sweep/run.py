@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowerexp import tracking
 from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, TimeLimit, log, settle
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, TimeLimit, log
 from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
+from flowerexp.sweep.closing import tell
 from flowerexp.sweep.data import other_data
+from flowerexp.sweep.skip import skip_finished
 
 
 class Sweep:
@@ -70,7 +71,7 @@ class Sweep:
             BudgetError: the budget is used up; likewise.
             DataError: the data changed while the sweep ran, so that its runs cannot be compared.
         """
-        missing = self._skip(self._runs if missing is None else missing)
+        missing = skip_finished(self._runs if missing is None else missing, self._journal, self._screen)
         try:
             self.batch(deliver, missing, found)
             self.log(unlogged)
@@ -167,29 +168,6 @@ class Sweep:
         clusters = (run.config["cluster"] for run in self._runs)
         return next((dict(cluster) for cluster in clusters if redacted(dict(cluster)) == noted), dict(noted))
 
-    def _skip(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Leave out runs whose results are in the store already, where the config asks for it."""
-        kept = []
-        told: set[str] = set()
-        seen: dict[str, str | None] = {}
-        for run in runs:
-            done = None
-            if run.config["skip_finished"]:
-                from flowerexp import index
-
-                known = index.load(run.config)
-                if known.damage and known.damage not in told:
-                    told.add(known.damage)
-                    self._screen.warn(known.damage)
-                if known.knows(run.run_key):
-                    done = known.find(run.run_key, index.current_fingerprint(run.config, seen))
-            if done is None:
-                kept.append(run)
-                continue
-            self._journal.append("skipped", run=run.folder.name, run_id=done.run_id, of=done.folder)
-            self._screen.say(f"skipped {run.label}: finished already, MLflow run {done.run_id}")
-        return kept
-
     def close(self, aside: Sequence[PlannedRun] = ()) -> str | None:
         """Write the tables and the report, tell MLflow about the sweep, and show how it stands.
 
@@ -217,29 +195,8 @@ class Sweep:
             self._screen.warn(mixed)
         self._screen.say(f"folder    {self._journal.folder}")
         self._screen.say("open      flowerexp ui")
-        self._log(not unfinished, aside)
+        tell(self._journal.folder, self._runs, aside, self._bills(), self._screen, not (unfinished or self._stopped))
         return mixed
-
-    def _log(self, finished: bool, aside: Sequence[PlannedRun]) -> None:
-        """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole."""
-        from flowerexp.analysis.report import interference, make_report
-
-        try:
-            spent = settle([*self._runs, *aside], self._bills())
-            if spent is not None:
-                self._screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
-            if not self._runs or not finished or self._stopped:
-                return
-            try:
-                if len({run.config["grid"]["concurrency"] for run in self._runs}) > 1:
-                    self._screen.say(f"slower    {interference(self._journal.folder) or 'none was in company'}")
-                self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
-            finally:  # MLflow is told whatever becomes of the report
-                store = tracking.Store(**self._runs[0].config["tracking"])
-                tracking.log_sweep(self._journal.folder, store)
-                self._screen.say(f"page      {tracking.page_of(store, self._runs[0].extra['sweep_id'])}")
-        except FlowerexpError as error:
-            self._screen.warn(str(error))
 
 
 class SweepRecorder:
