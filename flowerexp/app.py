@@ -18,6 +18,7 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, RunMode
@@ -31,6 +32,7 @@ from flowerexp.config.loader import Loader
 from flowerexp.config.overrides import Parser
 from flowerexp.config.places import config_folder, groups
 from flowerexp.errors import ConfigError, JobError
+from flowerexp.journal import refuse_taken
 
 Task = Callable[[DictConfig], Any]
 Before = Callable[[dict[str, Any], Origin], None]
@@ -98,9 +100,11 @@ class App(Hydra):
             FlowerexpError: the config is wrong, or `before` found something; nothing was written.
         """
         answer(config)
-        before(check(without_hydra(config), origin_of(config)), origin_of(config))
         config.hydra.mode = RunMode.RUN
         config.hydra.job.chdir = False  # paths are meant from the folder in which they were typed
+        HydraConfig.instance().set_config(config)  # a folder's name may be made of what Hydra knows
+        refuse_taken(Path(str(OmegaConf.select(config, "hydra.run.dir"))).absolute(), "hydra.run.dir")
+        before(check(without_hydra(config), origin_of(config)), origin_of(config))
         callbacks = Callbacks(config)
         callbacks.on_run_start(config=config, config_name=config_name)
         try:

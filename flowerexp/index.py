@@ -6,20 +6,18 @@ the knowledge which runs need not be run again, and how long they took.
 
 from __future__ import annotations
 
-import errno
 import functools
 import hashlib
 import itertools
 import json
-import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowerexp import storage
+from flowerexp import records, storage
 from flowerexp.errors import DataError
 from flowerexp.plan import PlannedRun
 from flowerexp.workload import generated, listing
@@ -27,6 +25,12 @@ from flowerexp.workload.existing import find
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
 
 _RECENT = 50  # runs that an estimate looks at
+_LINE = {
+    **dict.fromkeys(("run_key", "run_id", "folder", "cluster", "entrypoint"), str),
+    "data_fingerprint": str | None,
+    **dict.fromkeys(("seconds", "at"), records.NUMBER),
+    "measurements": int,
+}
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,11 @@ class Index:
 
     Args:
         finished: all of them, the oldest first.
+        damage: what to say of a file that was damaged, in one line; None of one that is whole.
     """
 
-    def __init__(self, finished: Sequence[Finished]) -> None:
+    def __init__(self, finished: Sequence[Finished], damage: str | None = None) -> None:
+        self.damage = damage
         self._by_key: dict[str, list[Finished]] = {}
         self._history: dict[tuple[str, str], list[Finished]] = {}
         for one in finished:
@@ -137,16 +143,7 @@ def add(config: Mapping[str, Any], finished: Finished) -> None:
     """
     path = path_of(config)
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(asdict(finished), separators=(",", ":")).encode() + b"\n"
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line  # somebody died in the middle of a line
-        if os.write(descriptor, line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    finally:
-        os.close(descriptor)
+    records.append(path, asdict(finished), mode=0o666)
 
 
 def load(config: Mapping[str, Any]) -> Index:
@@ -161,17 +158,11 @@ def load(config: Mapping[str, Any]) -> Index:
 
 @functools.lru_cache(maxsize=4)
 def _read(path: Path, _modified: int, _size: int) -> Index:
-    """Read an index; a line that is none, such as the last one of a process that was killed, is passed over."""
+    """Read an index; a line that is none is passed over: it costs the knowledge of one finished run."""
     names = {field.name for field in fields(Finished)}
-    found = []
-    for line in path.read_bytes().splitlines():
-        try:
-            content = {name: value for name, value in json.loads(line).items() if name in names}
-            numbers = {"seconds": float(content["seconds"]), "measurements": int(content["measurements"])}
-            found.append(Finished(**{**content, **numbers}))
-        except (ValueError, TypeError, AttributeError, KeyError):
-            continue
-    return Index(found)
+    lines, bad = records.read_lines(path, lambda line: records.misfit(line, _LINE) is None)
+    found = [Finished(**{name: value for name, value in line.items() if name in names}) for line in lines]
+    return Index(found, records.complaint(path, bad))
 
 
 def current_fingerprint(
@@ -192,12 +183,34 @@ def current_fingerprint(
     """
     if not buckets and _in_bucket(config):
         return None
-    read = [config[key] for key in ("dataset", "sampling", "reader", "entrypoint")]
-    asked = json.dumps(read, sort_keys=True)
+    asked = data_asked(config)
     seen = {} if seen is None else seen
     if asked not in seen:
         seen[asked] = _fingerprint(dict(config))
     return seen[asked]
+
+
+def data_asked(config: Mapping[str, Any]) -> str:
+    """What a config says about its data: runs of which it is the same have one fingerprint, unless the data changed."""
+    return json.dumps([config[key] for key in ("dataset", "sampling", "reader", "entrypoint")], sort_keys=True)
+
+
+def other_data(runs: Iterable[tuple[str, Mapping[str, Any], str | None]]) -> str | None:
+    """What to say of runs that were to read the same data, and did not; None where all is well.
+
+    Args:
+        runs: of each its name, its config, and the fingerprint of the data that it read; None where it reported none.
+    """
+    first: dict[str, str] = {}
+    told = [(name, data_asked(config), found) for name, config, found in runs if found is not None]
+    others = [name for name, asked, found in told if first.setdefault(asked, found) != found]
+    if not others:
+        return None
+    named = ", ".join(others[:10]) + (", ..." if len(others) > 10 else "")
+    return (
+        f"the data changed during the sweep: {len(others)} of {len(told)} runs read other data than those before them, "
+        f"and cannot be compared with them (data_fingerprint differs): runs {named}"
+    )
 
 
 def _existing(config: Mapping[str, Any]) -> str | None:

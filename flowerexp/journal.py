@@ -1,8 +1,9 @@
 """The journal of a sweep: an append-only record of what was planned, submitted, finished and lost; resume reads it.
 
 A sweep's folder holds `plan.json`, written whole before anything starts, and `journal.jsonl`, a line an event. A line
-is written at once and flushed to disk, so what it says survives the launcher, and a torn last line is no line. The
-first line names the sweep's scope, a random id by which its clusters and jobs are known, wherever its folder lies.
+is written at once and flushed to disk, so what it says survives the launcher. A line that holds no event is counted and
+passed over: what it said about a run is found out again. The first line names the sweep's scope, a random id by which
+its clusters and jobs are known, wherever its folder lies.
 """
 
 from __future__ import annotations
@@ -18,16 +19,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowerexp.errors import DataError
+from flowerexp import records
+from flowerexp.errors import DataError, MachineError
 from flowerexp.plan import PlannedRun
-from flowerexp.storage import write_bytes
 
 PLAN = "plan.json"
 JOURNAL = "journal.jsonl"
 SEARCH = "search.json"
+RECORD = "run.json"
 LOCK = ".lock"
 DONE = ("finished", "failed", "skipped", "aborted", "refused", "dropped", "not_tried")
 """The events after which a run is not run again; the last four are those of a search for a cluster."""
+
+_PLAN = {
+    "sweep_id": str,
+    "max_clusters": int,
+    "max_failures": int | None,
+    "runs": [{"run": str, "run_key": str, "overrides": list, "config": dict}],
+}
+_OBSERVED = {"status": str, "seconds": records.NUMBER | None, "prior": bool, "chosen": bool}
+_SMOKED = {"status": str, "seconds": records.NUMBER | None, "usd": records.NUMBER | None, "prior": bool, "error": str}
+_EVENT: Mapping[str, Any] = {"event": str, "at": records.NUMBER}
+_EVENTS: Mapping[str, Mapping[str, Any]] = {
+    "scope": {"scope": str},
+    **{kind: {"folder": str, "handle": dict, "runs": [str]} for kind in ("submitting", "submitted")},
+    "cluster": {"state": str, "handle": {"name": str}, "cluster": dict},
+    **{kind: {"run": str} for kind in ("started", "logged", "lost", *DONE)},
+    "unlogged": {"run": str, "error": str},
+}
+"""What an event holds, by its kind."""
 
 
 @dataclass
@@ -48,6 +68,9 @@ class State:
         looked: whether a search has looked for what was known before.
         smoked: how the smoke runs of a search ended, in order: events with `run` and `smoked`.
         smoke_over: whether a search is done with its smoke runs.
+        again: the runs that failed without being to blame, such as when the disk was full: they are made again.
+        logged: the runs that MLflow has.
+        damage: what to say of a journal that was damaged, in one line; None of one that is whole.
     """
 
     runs: dict[str, str] = field(default_factory=dict)
@@ -62,16 +85,38 @@ class State:
     looked: bool = False
     smoked: list[dict[str, Any]] = field(default_factory=list)
     smoke_over: bool = False
+    again: set[str] = field(default_factory=set)
+    logged: set[str] = field(default_factory=set)
+    damage: str | None = None
+
+    def is_done(self, name: str) -> bool:
+        """Is a run, by its folder's name, not to be run again?"""
+        return self.runs.get(name) in DONE and name not in self.again
+
+    def is_unlogged(self, name: str) -> bool:
+        """Is a run at home, but not in MLflow?"""
+        return self.runs.get(name) in ("finished", "failed") and name not in self.logged
 
     @property
     def succeeded(self) -> bool:
-        """Has every run results, or, in a search, come to what a search wants to know?"""
-        return set(self.runs.values()) <= set(DONE if self.looked else ("finished", "skipped"))
+        """Has every run results that MLflow has, or, in a search, come to what a search wants to know?"""
+        if self.looked:
+            return set(self.runs.values()) <= set(DONE)
+        return set(self.runs.values()) <= {"finished", "skipped"} and not any(map(self.is_unlogged, self.runs))
 
     def _run(self, event: dict[str, Any]) -> None:
         """Take note of what became of a run."""
         name, kind = event["run"], event["event"]
+        if kind in ("logged", "unlogged"):
+            self._logging(name, kind, event)
+            return
         self.runs[name] = kind
+        self.again.discard(name)
+        self.logged.discard(name)
+        if event.get("retry"):
+            self.again.add(name)
+        if event.get("run_id") or "observed" in event:  # a search asks for no run in MLflow
+            self.logged.add(name)
         self.starts[name] = self.starts.get(name, 0) + (kind == "started")
         if kind == "started":
             self.started[name] = event["at"]
@@ -82,6 +127,15 @@ class State:
         self.errors.pop(name, None)
         if event.get("error"):
             self.errors[name] = event["error"]
+
+    def _logging(self, name: str, kind: str, event: dict[str, Any]) -> None:
+        """Take note of whether MLflow has a run; the error of one that failed stays its own."""
+        if kind == "logged":
+            self.logged.add(name)
+        if self.runs.get(name) == "finished":
+            self.errors.pop(name, None)
+        if kind == "unlogged":
+            self.errors.setdefault(name, event["error"])
 
     def _cluster(self, event: dict[str, Any]) -> None:
         """Take note of a cluster's new state; one that was deleted and is created again is billed anew."""
@@ -127,22 +181,23 @@ class Journal:
             }
             for run, own in zip(runs, overrides, strict=True)
         ]
-        text = json.dumps({**sweep, "runs": [*earlier, *listed]}, separators=(",", ":"))
-        write_bytes(str(self.folder / PLAN), text.encode())
+        records.write(self.folder / PLAN, {**sweep, "runs": [*earlier, *listed]}, indent=None)
         (self.folder / PLAN).chmod(0o600)  # it holds the configs as they are, which resume needs
 
     def read_plan(self) -> dict[str, Any]:
         """What `write_plan` wrote.
 
         Raises:
-            DataError: the folder is no sweep's.
+            DataError: the folder is no sweep's, or the plan is damaged.
         """
         try:
-            plan: dict[str, Any] = json.loads((self.folder / PLAN).read_bytes())
+            return records.read(self.folder / PLAN, _PLAN)
         except FileNotFoundError as error:
             hint = "name the folder of a sweep, such as outputs/DATE/TIME-ID"
             raise DataError(f"{self.folder} holds no sweep", hint=hint) from error
-        return plan
+        except DataError as error:
+            hint = "its runs are kept, each in a folder of its own: flowerexp report FOLDER; start a new sweep"
+            raise DataError(error.problem, hint=hint) from error
 
     def scope(self) -> str:
         """The id of the sweep, or single run, in the folder; it gets one when there is none yet.
@@ -165,18 +220,13 @@ class Journal:
 
     def append(self, event: str, **content: Any) -> None:
         """Add an event; it is on disk when this returns."""
-        line = json.dumps({"event": event, "at": round(time.time(), 3), **content}, separators=(",", ":")) + "\n"
-        descriptor = os.open(self.folder / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, line.encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        records.append(self.folder / JOURNAL, {"event": event, "at": round(time.time(), 3), **content})
 
     def read(self) -> State:
         """Read what has happened so far."""
-        state = State()
-        for event in self._events():
+        events, bad = records.read_lines(self.folder / JOURNAL, _is_event)
+        state = State(damage=records.complaint(self.folder / JOURNAL, bad))
+        for event in events:
             kind = event["event"]
             if kind == "submitting":
                 state.intended[event["folder"]] = event
@@ -192,17 +242,6 @@ class Journal:
             elif "run" in event:
                 state._run(event)
         return state
-
-    def _events(self) -> Iterator[dict[str, Any]]:
-        try:
-            lines = (self.folder / JOURNAL).read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue  # torn when its writer was killed
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -233,3 +272,32 @@ def _scope_in(line: str) -> str | None:
     except (ValueError, AttributeError):  # damaged
         return None
     return found if isinstance(found, str) else None
+
+
+def _is_event(content: dict[str, Any]) -> bool:
+    """Does a line hold an event, with all that is read of it?"""
+    wanted = {**_EVENT, **_EVENTS.get(str(content.get("event")), {})}
+    wanted |= {key: kind for key, kind in (("observed", _OBSERVED), ("smoked", _SMOKED)) if key in content}
+    wanted |= {key: str for key in ("run", "error") if key in content}
+    return records.misfit(content, wanted) is None
+
+
+def refuse_taken(folder: Path, where: str) -> None:
+    """Refuse a folder that holds a run or a sweep already, or belongs to a sweep: its results are somebody else's.
+
+    Args:
+        folder: where a run or a sweep is about to begin.
+        where: the config key that names it.
+
+    Raises:
+        MachineError: it is taken.
+    """
+    folder = folder.resolve()  # `new/../taken` is taken, though there is no `new`
+    hint = f"set another {where}, or leave it out: every run gets a new folder"
+    if (folder / PLAN).exists():
+        hint = f"set another {where}, or go on with that sweep: flowerexp resume {folder}"
+        raise MachineError(f"{folder} holds a sweep already", where=where, hint=hint)
+    if any((folder / name).exists() for name in (RECORD, "results", "analysis")):
+        raise MachineError(f"{folder} holds a run already", where=where, hint=hint)
+    if (folder.parent / PLAN).exists():
+        raise MachineError(f"{folder} is within a sweep's folder", where=where, hint=hint)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from flowerexp import records
 from flowerexp.errors import DataError, from_os_error
 
 Row = Mapping[str, Any]
@@ -130,6 +131,44 @@ def write_parquet(rows: Sequence[Row], path: Path) -> Path:
         arrays.append(pyarrow.array(cells, type=pyarrow.type_for_alias(kind)))
     table = pyarrow.Table.from_arrays(arrays, names=names)
     return write_whole(path, lambda aside: pyarrow.parquet.write_table(table, aside))
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Any:
+    """Read a Parquet table that `write_parquet` wrote.
+
+    Args:
+        path: the file's.
+        columns: those to read, as far as they are there; all by default.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+            return file.read(wanted)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise records.damaged(path, " ".join(str(error).split())) from error
+
+
+def check_parquet(path: Path) -> None:
+    """Is a Parquet table's beginning and end as it should be? One that is not there is no damaged one.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        pyarrow.parquet.read_schema(path)
+    except FileNotFoundError:
+        return
+    except (pyarrow.ArrowException, OSError) as error:
+        raise records.damaged(path, " ".join(str(error).split())) from error
 
 
 def _arrow_type(values: Iterable[Any], wanted: str | None) -> str:

@@ -227,6 +227,29 @@ class TestRun:
         assert call("--config-dir", "own", "grid=mine", "experiment=cold")[0] == 0
         assert (ran[0].grid.batch_size, ran[0].grid.page_cache, ran[0].grid.repetitions) == ([7], "cold", 3)
 
+    @pytest.mark.parametrize("held", ["taken/run.json", "taken/plan.json", "taken/results/x", "plan.json"])
+    @pytest.mark.parametrize("folder", ["taken", "${hydra:job.name}/../taken"])
+    def test_a_folder_that_is_taken_is_refused_and_left_as_it_is(self, call, ran, tmp_path, held, folder):
+        (tmp_path / held).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / held).write_text("somebody else's")
+        code, _, err = call(f"hydra.run.dir='{tmp_path}/{folder}'", f"home={tmp_path}/home")
+        assert code == 1
+        assert err.count("\n") == 1
+        assert "; set another hydra.run.dir, or " in err
+        assert ran == []
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / held]
+
+    @pytest.mark.parametrize("held", ["taken/run.json", "taken/plan.json", "plan.json"])
+    @pytest.mark.parametrize("search", [[], ["hydra/sweeper=cluster_search"]])
+    def test_so_it_is_for_a_sweep_and_a_search(self, call, tmp_path, held, search):
+        (tmp_path / held).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / held).write_text("somebody else's")
+        sweep = ("-m", *search, f"hydra.sweep.dir={tmp_path}/taken", f"home={tmp_path}/home", "cluster.cores=1,2")
+        code, _, err = call(*sweep)
+        assert code == 1
+        assert "; set another hydra.sweep.dir, or " in err
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / held]
+
     def test_overrides_may_stand_before_and_after_flags(self, call, ran):
         assert call("grid=wide", "-m", "caching=true,false")[0] == 0
         assert [(config.grid.repetitions, config.caching) for config in ran] == [(5, True), (5, False)]

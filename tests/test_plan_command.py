@@ -57,6 +57,15 @@ def finish(run, config, data=None, **changes):
     index.add(config, index.Finished(run_key=run["run_key"], data_fingerprint=data, **values))
 
 
+def test_a_damaged_index_is_named_and_costs_its_line_only(call, tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / "finished.jsonl").write_text('{"run_key": 7}\n[]\n')
+    code, out, err = call("-m", "caching=true,false")
+    assert code == 0
+    assert "2 runs in 1 job" in out
+    assert err == f"flowerexp: {tmp_path / 'mlruns' / 'finished.jsonl'} is damaged: 2 lines passed over (1, 2)\n"
+
+
 class TestWhatIsShown:
     def test_a_single_run(self, call):
         code, out, err = call("caching=false")

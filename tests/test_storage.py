@@ -184,7 +184,7 @@ class TestLocal:
             storage.write_bytes("/name", b"content")
         assert folders == ["/"]
 
-    @pytest.mark.parametrize("failing", ["write", "close"])
+    @pytest.mark.parametrize("failing", ["write", "flush", "fsync", "close"])
     def test_a_full_disk_leaves_nothing_and_the_old_file(self, tmp_path, monkeypatch, failing):
         storage.write_bytes(f"{tmp_path}/name", b"old")
         opened = Path.open
@@ -198,12 +198,22 @@ class TestLocal:
                 """A file on a disk without room: what is buffered fails as late as at `close`."""
 
                 def write(self, content):
-                    if failing == "write":
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    self.fail("write")
+
+                def flush(self):
+                    self.fail("flush")
+
+                def fileno(self):
+                    self.fail("fsync")
+                    return file.fileno()
 
                 def close(self):
                     file.close()
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+                def fail(self, step):
+                    if failing == step:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
             return Full()
 
@@ -213,6 +223,26 @@ class TestLocal:
         assert caught.value.errno == errno.ENOSPC
         assert [path.name for path in tmp_path.iterdir()] == ["name"]
         assert (tmp_path / "name").read_bytes() == b"old"
+
+    def test_a_file_is_on_the_disk_before_its_name_and_the_name_before_the_return(self, tmp_path, monkeypatch):
+        steps = []
+        synced, replaced = os.fsync, Path.replace
+
+        def sync(descriptor):
+            steps.append("fsync")
+            synced(descriptor)
+
+        def replace(self, target):
+            steps.append("replace")
+            return replaced(self, target)
+
+        monkeypatch.setattr(os, "fsync", sync)
+        monkeypatch.setattr(Path, "replace", replace)
+        storage.write_bytes(f"{tmp_path}/name", b"content")
+        assert steps == ["fsync", "replace", "fsync"]
+        steps.clear()
+        assert list(storage.write_each([(f"{tmp_path}/many", b"content")])) == [7]
+        assert steps == ["replace"], "thousands of generated photographs wait for no disk"
 
     def test_a_folder_that_cannot_be_made(self, tmp_path):
         (tmp_path / "file").write_bytes(b"")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowerexp import index
 from flowerexp.cluster.machines import describe
 from flowerexp.commands import money
 from flowerexp.config.redact import redacted, redacted_override
@@ -32,6 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_intermixed_args(list(arguments))
     made = forecast(options.overrides, options.multirun, options.config_dir, options.config_name)
     print(json.dumps(_as_json(made), indent=1) if options.json else printable(_as_text(made)))
+    for damage in dict.fromkeys(index.load(item.run.config).damage for item in made.items):
+        if damage:
+            print(f"flowerexp: {damage}", file=sys.stderr)
     return 0
 
 

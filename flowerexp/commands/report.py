@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from flowerexp.errors import ConfigError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make each report, and print where it is."""
+    """Make each report, and print where it is; 1 if files were damaged, without whose runs it was made."""
     parser = argparse.ArgumentParser(
         prog="flowerexp report",
         description="Make the report of a sweep or a run: an HTML page that needs nothing else, Markdown, and tables.",
@@ -26,12 +27,15 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.sweep.resume import find_sweep
 
     home = Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
+    found: list[str] = []
     for name in options.folder:
         folder = find_sweep(name, home)
-        print(make_report(folder)[0])
+        print(make_report(folder, found.append)[0])
         if options.log:
             print(f"MLflow run {_log(folder)}")
-    return 0
+    for line in found:
+        print(f"flowerexp: {line}", file=sys.stderr)
+    return 1 if found else 0
 
 
 def _log(folder: Path) -> str:

@@ -11,13 +11,16 @@ from pathlib import Path
 def main(arguments: Sequence[str]) -> int:
     """Resume; 1 if runs failed or are missing in the end."""
     from flowerexp.console import Screen
-    from flowerexp.sweep.resume import find_sweep, resume
+    from flowerexp.sweep.resume import Consent, find_sweep, resume
 
     parser = argparse.ArgumentParser(prog="flowerexp resume", description="Run what is missing of a sweep.")
     parser.add_argument("sweep", help="its folder, or a part of its name that no other has")
     parser.add_argument("--changed-code", action="store_true", help="go on although flowerexp's code has changed since")
+    parser.add_argument("--changed-data", action="store_true", help="go on although the data has changed since")
+    parser.add_argument("--failed", action="store_true", help="make the runs again, too, that failed on their own")
     parser.add_argument("--budget", type=float, metavar="USD", help="what the sweep may cost in all, instead of before")
     options = parser.parse_args(arguments)
     home = Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
-    state = resume(find_sweep(options.sweep, home), Screen(), options.changed_code, options.budget)
+    consent = Consent(options.changed_code, options.changed_data, options.failed, options.budget)
+    state = resume(find_sweep(options.sweep, home), Screen(), consent)
     return 0 if state.succeeded else 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowerexp import storage
+from flowerexp import records, storage
+from flowerexp.errors import DataError, FlowerexpError, from_os_error
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Outcome:
         notes: lines for the user.
         started_at: epoch seconds.
         ended_at: epoch seconds.
+        retry: whether something else is to blame than the experiment, so that the run is worth to be made again.
     """
 
     state: str
@@ -37,47 +39,93 @@ class Outcome:
     notes: Sequence[str] = ()
     started_at: float | None = None
     ended_at: float | None = None
+    retry: bool = False
 
 
 _PACKAGES = "list it in entrypoint.requires; clusters in the cloud install that with cluster.packages=stage"
+STATUS = "status.json"
 _FILES = ("measurements.jsonl", "phases.json")
-_STATUS = "status.json"
+_WANTED: Mapping[str, Any] = {
+    "state": str,
+    "error": str | None,
+    "where": str | None,
+    "hint": str | None,
+    "facts": dict,
+    "notes": [str],
+    "started_at": records.NUMBER,
+    "ended_at": records.NUMBER,
+}
 
 
-def fetch(output: str, results: Path) -> None:
+def is_there(output: str, token: str | None) -> bool:
+    """Did a run's attempt leave its results?
+
+    Args:
+        output: the path or URI that the job was given.
+        token: the attempt's; results with another token, or none, are those of another run or attempt.
+
+    Raises:
+        OSError: that cannot be found out.
+        DataError: the status is damaged.
+    """
+    try:
+        return token is not None and _status(output).get("token") == token
+    except FileNotFoundError:
+        return False
+
+
+def _status(output: str) -> dict[str, Any]:
+    path = storage.join(output, STATUS)
+    return records.parse(storage.read_bytes(path), path, _WANTED)
+
+
+def fetch(output: str, results: Path, token: str | None) -> None:
     """Bring a run's results from where its job wrote them into its own folder; `status.json` comes last.
 
     Args:
-        output: the path or URI that the job was given; nothing is done if it is the folder itself.
+        output: the path or URI that the job was given; nothing is copied if it is the folder itself.
         results: the folder.
+        token: the attempt's, see `is_there`.
 
     Raises:
         OSError: they cannot be read, or not be written.
+        DataError: they are damaged, or not those of this attempt.
     """
+    if not is_there(output, token):
+        raise DataError(f"{storage.join(output, STATUS)} is not of this run's attempt")
     if storage.is_local(output):
         return
-    status = storage.read_bytes(storage.join(output, _STATUS))
+    status = storage.read_bytes(storage.join(output, STATUS))
     attached = [f"attached/{name}" for name in json.loads(status).get("attached", ()) if Path(name).name == name]
     for name in (*_FILES, *attached):
         storage.write_bytes(str(results / name), storage.read_bytes(storage.join(output, name)))
-    storage.write_bytes(str(results / _STATUS), status)
+    storage.write_bytes(str(results / STATUS), status)
 
 
-def read_outcome(results: Path, exit_code: int, tail: Sequence[str]) -> Outcome:
-    """Read a run's results.
+def read_outcome(results: Path, token: str | None, exit_code: int, tail: Sequence[str]) -> Outcome:
+    """Read a run's results; those of another run or attempt are none.
 
     Args:
         results: the folder that the entrypoint wrote to.
+        token: the attempt's, see `is_there`; None for a run whose job ended without results.
         exit_code: the job's.
         tail: the last lines that the job printed, to explain results that are missing.
     """
     try:
-        status = json.loads((results / "status.json").read_bytes())
-        phases = json.loads((results / "phases.json").read_bytes())
-    except FileNotFoundError:
-        line = explain(tail)
-        hint = _PACKAGES if "No module named" in line else None
-        return Outcome("failed", f"the Spark job ended without results (exit code {exit_code}): {line}", hint=hint)
+        if not is_there(str(results), token):
+            line = explain(tail)
+            hint = _PACKAGES if "No module named" in line else None
+            problem = f"the Spark job ended without results (exit code {exit_code}): {line}"
+            return Outcome("failed", problem, hint=hint, retry=True)
+        status = _status(str(results))
+        _compare(results, status.get("files", {}))
+        phases = records.read(results / "phases.json", {"*": records.NUMBER})
+    except FileNotFoundError as error:
+        return Outcome("failed", f"{error.filename} is missing", retry=True)
+    except FlowerexpError as error:
+        return Outcome("failed", error.problem, hint=error.hint, retry=True)
+    except OSError as error:
+        return Outcome("failed", from_os_error(error, "reading").problem, retry=True)
     return Outcome(
         state=status["state"],
         error=status["error"],
@@ -88,7 +136,20 @@ def read_outcome(results: Path, exit_code: int, tail: Sequence[str]) -> Outcome:
         notes=status["notes"],
         started_at=status["started_at"],
         ended_at=status["ended_at"],
+        retry=status["error"] is not None and bool(status.get("retry", False)),
     )
+
+
+def _compare(results: Path, files: Mapping[str, str]) -> None:
+    """Are the files as the job wrote them?
+
+    Raises:
+        DataError: one of them is not.
+        OSError: one of them is missing, or cannot be read.
+    """
+    for name, expected in files.items():
+        if records.digest(results / name) != expected:
+            raise records.damaged(results / name, records.CHANGED)
 
 
 _CAUSES = re.compile(r"(Error|Exception|error:|No space left|Killed|OutOfMemory|Permission denied|cannot )")

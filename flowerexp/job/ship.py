@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from flowerexp import storage
+from flowerexp import records
 from flowerexp.cluster import Backend, JobFiles
 from flowerexp.config.redact import redacted
+from flowerexp.errors import DataError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun
 
+JOB = "job.json"
+
 
 def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, cluster: Backend) -> JobFiles:
-    """Write what is shipped into a job's folder.
+    """Write what is shipped into a job's folder, with a token by which its results are told from those of others.
 
     Args:
         job: the job.
@@ -29,13 +32,27 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
     """
     bundle = Bundle(find_script(job.script))
     folder.mkdir(parents=True, exist_ok=True)
+    token = token_of(folder) or secrets.token_hex(8)  # a job that is submitted again may be at work already
     listed = [
-        {"run_key": run.run_key, "config": redacted(run.config), "output": cluster.output(run.folder, scope)}
+        {
+            "run_key": run.run_key,
+            "token": token,
+            "config": redacted(run.config),
+            "output": cluster.output(run.folder, scope),
+        }
         for run in runs
     ]
     requires = {name: pin for run in runs for name, pin in run.requires.items()}
     # What this machine lacks is met soon enough; on another one it is looked for before anything is timed.
     probed = {} if cluster.on_this_host else requires
-    storage.write_bytes(str(folder / "job.json"), json.dumps({"requires": probed, "runs": listed}, indent=1).encode())
+    records.write(folder / JOB, {"requires": probed, "runs": listed})
     script = Path(shutil.copy(bundle.script, folder))
-    return JobFiles(folder, script, bundle.write(folder), folder / "job.json", scope, requires)
+    return JobFiles(folder, script, bundle.write(folder), folder / JOB, scope, requires)
+
+
+def token_of(folder: Path) -> str | None:
+    """The token of the job in a folder; None where its job file is missing or damaged, and its results are nobody's."""
+    try:
+        return str(records.read(folder / JOB, {"runs": [{"token": str}]})["runs"][0]["token"])
+    except (FileNotFoundError, DataError, IndexError):
+        return None

@@ -12,17 +12,30 @@ from typing import Any
 
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import Journal
+from flowerexp.journal import RECORD, Journal, refuse_taken
 from flowerexp.orchestrate.batch import Batch
 from flowerexp.orchestrate.events import Found
-from flowerexp.orchestrate.home import RECORD, Result
+from flowerexp.orchestrate.home import Result, bring_home, log
 from flowerexp.orchestrate.ledger import Bill, Ledger
 from flowerexp.orchestrate.limit import TimeLimit
 from flowerexp.orchestrate.preflight import preflight
 from flowerexp.orchestrate.settle import settle
 from flowerexp.plan import plan
 
-__all__ = ["RECORD", "Batch", "Bill", "Found", "Ledger", "Result", "TimeLimit", "preflight", "run", "settle"]
+__all__ = [
+    "RECORD",
+    "Batch",
+    "Bill",
+    "Found",
+    "Ledger",
+    "Result",
+    "TimeLimit",
+    "bring_home",
+    "log",
+    "preflight",
+    "run",
+    "settle",
+]
 
 
 def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[str, Any] | None = None) -> Result:
@@ -38,13 +51,14 @@ def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[
         The result; a run that failed on the cluster is logged to MLflow as failed, and its result holds the error.
 
     Raises:
-        FlowerexpError: something was found to be wrong before the job started.
+        FlowerexpError: something was found to be wrong before the job started; also that the folder is not a new one.
     """
     bundle = Bundle(find_script(config["entrypoint"]["script"]))
     planned = plan([config], [folder], bundle.code_hash, extra or {})
     results: list[Result] = []
     ledger = Ledger(config)
     with Journal(folder).held():  # so that a cleanup elsewhere does not take its cluster for a leftover
+        refuse_taken(folder, "hydra.run.dir")
         Batch(planned, folder, screen, ledger=ledger).run(results.append)
     settle(planned.runs, ledger.bills)
     return results[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,8 +19,10 @@ from flowerexp.orchestrate.home import Result, bring_home, record
 from flowerexp.orchestrate.interrupt import Interrupt
 from flowerexp.orchestrate.ledger import Ledger
 from flowerexp.orchestrate.limit import TimeLimit
+from flowerexp.orchestrate.logger import Logger
 from flowerexp.orchestrate.preparation import Preparation
 from flowerexp.plan import Plan, PlannedRun
+from flowerexp.tracking import Store
 from flowerexp.workload import slots
 
 _LOOK_SECONDS = 0.5  # how soon Ctrl-C is noticed
@@ -72,16 +75,18 @@ class Batch:
         self._leftover = leftover
         self._limit = limit
         self._ended_by: str | None = None  # why nothing new is started: the budget is used up, or too many failures
+        self._logger = Logger(self._events, self._beside_logging, screen, self._interrupt)
 
     def run(self, deliver: Callable[[Result], None], runs: Sequence[PlannedRun] | None = None) -> None:
         """Run everything, and hand over each result as it comes home; the batch keeps none of them.
 
         Args:
-            deliver: called with each run's result, in this thread.
+            deliver: called with each run's result, in this thread, once MLflow was told about it.
             runs: all runs that will come home, those of jobs that were found included; by default the plan's.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; the jobs were stopped first, and what had ended was brought home.
+            KeyboardInterrupt: Ctrl-C; the jobs were stopped first, and what had ended was brought home. What MLflow was
+                not told yet is not waited for.
             BudgetError: the budget is used up; likewise.
         """
         runs = self._plan.runs if runs is None else runs
@@ -95,10 +100,12 @@ class Batch:
         try:
             with self._interrupt, self._screen.following(len(runs)) as listener:
                 self._loop(waiting, listener, preparation, deliver)
+                self._logger.drain(lambda event: self._handle(event, listener, deliver))
         except BaseException:
             self._stop(deliver)
             raise
         finally:
+            self._logger.stop()
             preparation.finish()
         if self._ended_by:
             raise BudgetError(self._ended_by, where="budget.usd", hint="what was measured is kept; raise it to go on")
@@ -170,13 +177,20 @@ class Batch:
             self._screen.warn(str(event.message))
         elif event.kind == "submitted" and self._recorder:
             self._recorder.submitted(event.runs, **event.message)
-        elif event.kind == "started":
+        elif event.kind == "logged":
+            self._note_logged(event.message, deliver)
+        else:
+            self._handle_run(event, listener)
+
+    def _handle_run(self, event: Event, listener: Listener) -> None:
+        """Take note of what became of runs."""
+        if event.kind == "started":
             self._note_start(event.runs[0])
         elif event.kind == "ended":
-            self._come_home(event.runs[0], event, listener, deliver)
+            self._come_home(event.runs[0], event, listener)
         elif event.kind in ("lost", "refused"):
             for run in event.runs:
-                self._lose(run, event, listener, deliver)
+                self._lose(run, event, listener)
 
     def _note_start(self, run: PlannedRun) -> None:
         if self._limit:
@@ -190,14 +204,14 @@ class Batch:
         reason = f": {told['text']}" if told["text"] else ""
         self._screen.say(f"cluster {told['handle']['name']} {told['state']}{reason}")
 
-    def _come_home(self, run: PlannedRun, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
+    def _come_home(self, run: PlannedRun, event: Event, listener: Listener) -> None:
         with self._slots() if self._active else nullcontext():
-            result = bring_home(run, self._started_at, event.exit_code, event.tail)
+            result = bring_home(run, self._started_at, event.token, event.exit_code, event.tail)
         if self._recorder:
             self._recorder.ended(result)
-        self._tell(result, listener, deliver)
+        self._tell(result, listener)
 
-    def _lose(self, run: PlannedRun, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
+    def _lose(self, run: PlannedRun, event: Event, listener: Listener) -> None:
         """A run without results: with a journal it can be resumed, so a stop is no failure of the run."""
         aborted = self._limit is not None and self._limit.passed and not self._ended_by
         if self._recorder and event.message == "stopped" and not aborted:
@@ -206,15 +220,27 @@ class Batch:
         refusal = event.message if isinstance(event.message, FlowerexpError) else None
         if event.message == "stopped":
             refusal = JobError(str(self._limit) if aborted else "it was stopped before it had results")
-        result = bring_home(run, self._started_at, event.exit_code, event.tail, refusal)
+        result = bring_home(run, self._started_at, None, event.exit_code, event.tail, refusal)
         if self._recorder:
             self._recorder.lost(run, str(result.error))
-        self._tell(result, listener, deliver)
+        self._tell(result, listener)
 
-    def _tell(self, result: Result, listener: Listener, deliver: Callable[[Result], None]) -> None:
+    def _tell(self, result: Result, listener: Listener) -> None:
+        """Show a result, and have it logged: what is on screen does not wait for MLflow."""
         self._failures += result.error is not None
         listener({"result": result})
+        self._logger.add(result)
+
+    def _note_logged(self, result: Result, deliver: Callable[[Result], None]) -> None:
+        self._logger.note()
+        if self._recorder:
+            self._recorder.logged(result)
         deliver(result)
+
+    def _beside_logging(self, result: Result) -> AbstractContextManager[None]:
+        """What is held while a run is logged: the slots where that is work on this machine, not a wait for a server."""
+        is_work = Store(**result.run.config["tracking"]).database is not None
+        return self._slots() if is_work and self._active else nullcontext()
 
     def _slots(self) -> AbstractContextManager[None]:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
@@ -223,7 +249,8 @@ class Batch:
         return slots.all_slots(concurrency, patience=_PATIENCE, tell=self._screen.warn) if here else nullcontext()
 
     def _stop(self, deliver: Callable[[Result], None]) -> None:
-        """Stop all jobs, close their clusters, and bring home what had ended by then."""
+        """Stop all jobs, close their clusters, and bring home what had ended by then; MLflow is not waited for."""
+        self._logger.stop()
         for drive in self._active:
             drive.stop()
         while self._active:
@@ -232,3 +259,5 @@ class Batch:
                 self._active.remove(event.message)
             elif event.kind != "progress":
                 self._handle(event, lambda _: None, deliver)
+        command = f"flowerexp {'resume' if self._recorder else 'log'} {shlex.quote(str(self._folder))}"
+        self._logger.leave(lambda event: self._handle(event, lambda _: None, deliver), command)

@@ -14,7 +14,7 @@ from typing import Any
 from flowerexp.cluster import Submission, backend
 from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_error
 from flowerexp.job.follow import follow
-from flowerexp.job.ship import ship
+from flowerexp.job.ship import ship, token_of
 from flowerexp.journal import Journal
 from flowerexp.orchestrate.events import Event, Found, Keeper
 from flowerexp.orchestrate.watch import Watch, keep_log
@@ -57,6 +57,8 @@ class Drive(threading.Thread):
         self._backend = backend(cluster)
         self._stopping = threading.Event()
         self._submission: Submission | None = None
+        self._watches: list[Watch] = []
+        self._over: list[PlannedRun] = []  # told of as lost or refused
 
     @property
     def runs(self) -> list[PlannedRun]:
@@ -87,7 +89,7 @@ class Drive(threading.Thread):
         try:
             self._run()
         except Exception as error:  # a mistake of ours must not end the thread unseen: its runs would be waited for
-            self._events.put(Event("refused", self._waiting(), JobError(f"{type(error).__name__}: {error}")))
+            self._lose("refused", self._waiting(), JobError(f"{type(error).__name__}: {error}"))
             self._events.put(Event("warning", (), "".join(traceback.format_exception(error))))
         finally:
             self._close()
@@ -99,15 +101,15 @@ class Drive(threading.Thread):
         try:
             self._backend.open(self._scope, self._requires(), self)
         except StoppedError:
-            self._events.put(Event("lost", self.runs, "stopped"))
+            self._lose("lost", self.runs, "stopped")
             return
         except FlowerexpError as error:
-            self._events.put(Event("refused", self.runs, error))
+            self._lose("refused", self.runs, error)
             return
         for number, found in enumerate(self._found):
             rest, name = list(found.runs), found.name
             if found.submission:
-                rest = self._follow(found.submission, rest)
+                rest = self._follow(found.submission, rest, token_of(self._folder / name))
                 name = _unused(self._folder, f"rest{number}")
             if rest:  # which that job did not come to
                 self._run_job(PlannedJob(self.cluster, rest[0].config["entrypoint"]["script"], rest), name)
@@ -119,8 +121,14 @@ class Drive(threading.Thread):
         return {name: pin for run in self.runs for name, pin in run.requires.items()}
 
     def _waiting(self) -> list[PlannedRun]:
-        """The runs without results."""
-        return [run for run in self.runs if not (run.folder / "results" / "status.json").exists()]
+        """The runs of which nobody was told yet how they ended."""
+        ended = [run for watch in self._watches for run in watch.ended]
+        return [run for run in self.runs if run not in ended and run not in self._over]
+
+    def _lose(self, kind: str, runs: Sequence[PlannedRun], *more: Any) -> None:
+        """Tell that runs are `lost` or `refused`, and why."""
+        self._over += runs
+        self._events.put(Event(kind, runs, *more))
 
     def _close(self) -> None:
         try:
@@ -143,11 +151,11 @@ class Drive(threading.Thread):
                 submission = self._backend.submit(files)
             except (FlowerexpError, OSError) as error:
                 refusal = from_os_error(error, "submitting:") if isinstance(error, OSError) else error
-                self._events.put(Event("refused", remaining, refusal))
+                self._lose("refused", remaining, refusal)
                 return
             self._events.put(Event("submitted", remaining, {"folder": place, "handle": submission.handle}))
             before = len(remaining)
-            remaining = self._follow(submission, remaining)
+            remaining = self._follow(submission, remaining, token_of(folder))
             if len(remaining) == before:
                 return
 
@@ -157,26 +165,28 @@ class Drive(threading.Thread):
         except FlowerexpError as error:
             self._events.put(Event("warning", (), str(error)))
 
-    def _follow(self, submission: Submission, runs: list[PlannedRun]) -> list[PlannedRun]:
+    def _follow(self, submission: Submission, runs: list[PlannedRun], token: str | None) -> list[PlannedRun]:
         """Follow a submitted job to its end; returns the runs that it did not come to."""
         self._submission = submission
         if self._stopping.is_set():
             submission.stop()
-        watch = Watch({self._backend.output(run.folder, self._scope): run for run in runs}, self._events)
+        outputs = {self._backend.output(run.folder, self._scope): run for run in runs}
+        watch = Watch(outputs, token, self._events)
+        self._watches.append(watch)
         code, tail = follow(submission, watch.listen, watch.printed.append)
         self._submission = None
         self._collect(submission)
         remaining = watch.remaining()
         tail = [*tail, *watch.trouble]
         if self._stopping.is_set():
-            self._events.put(Event("lost", remaining, "stopped", code, tail))
+            self._lose("lost", remaining, "stopped", code, tail)
             return []
         # The run at hand dies with its job; the others may go on in another, unless it did not come to any.
         lost = [run for run in remaining if run in watch.started] or (remaining if not watch.ended else [])
         for run in lost:
             keep_log(run, watch.printed)
         if lost:
-            self._events.put(Event("lost", lost, None, code, tail))
+            self._lose("lost", lost, None, code, tail)
         return [run for run in remaining if run not in lost]
 
 

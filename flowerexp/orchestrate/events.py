@@ -17,13 +17,14 @@ class Event:
 
     Attributes:
         kind: `cluster` (its state changed), `submitted`, `progress`, `started`, `ended` (its results are there), `lost`
-            (the job ended without them), `refused` (the job could not be submitted), `warning`, or `closed` (the last
-            event of a drive).
+            (the job ended without them), `refused` (the job could not be submitted), `warning`, `closed` (the last
+            event of a drive), or `logged` (MLflow has been told, or could not be).
         runs: the runs that it is about.
         message: the progress message, the submission's handle, the cluster's state, the error that it was refused with,
-            or the drive that closed.
+            the drive that closed, or the result that was logged.
         exit_code: of the job that ended.
         tail: the last lines that the job printed.
+        token: that of the attempt whose results are there.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Event:
     message: Any = None
     exit_code: int = 0
     tail: Sequence[str] = ()
+    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Recorder(Keeper, Protocol):
 
     def ended(self, result: Result) -> None:
         """A run has come home, finished or failed."""
+        ...
+
+    def logged(self, result: Result) -> None:
+        """MLflow was told about a run that has come home, or could not be."""
         ...
 
     def lost(self, run: PlannedRun, reason: str) -> None:

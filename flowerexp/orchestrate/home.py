@@ -1,48 +1,60 @@
-"""Bring a run home: read its results, analyse them, write its record, and tell MLflow."""
+"""Bring a run home: read its results, analyse them and write its record; and tell MLflow about one that is at home."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flowerexp import analysis, index, measurements, storage, tracking
+from flowerexp import analysis, index, measurements, records, tracking
 from flowerexp.cluster import cost, limits
 from flowerexp.config.redact import redacted
-from flowerexp.errors import DataError, FlowerexpError, JobError, from_os_error
+from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError, from_os_error
 from flowerexp.job.results import Outcome, read_outcome
+from flowerexp.journal import RECORD
 from flowerexp.plan import PlannedRun
 from flowerexp.provenance import provenance
 
 if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
 
-RECORD = "run.json"
 SECONDS = "cost/cluster_seconds"
 """The fact that holds how long a run kept its cluster busy."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended: its outcome on the cluster, its analysis, and MLflow's run_id; None for what was not reached."""
+    """How a run ended: its outcome on the cluster, its analysis, and MLflow's run_id; None for what was not reached.
+
+    Attributes:
+        retry: whether something else is to blame for the error than the experiment, so that the run is made again.
+        unlogged: why MLflow could not be told; then the run failed, if not for another reason.
+    """
 
     run: PlannedRun
     outcome: Outcome
     analysis: Analysis | None
     run_id: str | None
     error: FlowerexpError | None
+    retry: bool = False
+    unlogged: FlowerexpError | None = None
 
 
 def bring_home(
-    run: PlannedRun, submitted_at: float, exit_code: int, tail: Sequence[str], refusal: FlowerexpError | None = None
+    run: PlannedRun,
+    submitted_at: float,
+    token: str | None,
+    exit_code: int,
+    tail: Sequence[str],
+    refusal: FlowerexpError | None = None,
 ) -> Result:
-    """Read, analyse, record and log one run that has ended.
+    """Read, analyse and record one run that has ended; MLflow is told later, see `log`.
 
     Args:
         run: the run.
         submitted_at: epoch seconds; when a run has no start time of its own, it counts from here.
+        token: what its results carry; None for a run that left none.
         exit_code: its job's, for results that are missing.
         tail: the last lines that the job printed, likewise.
         refusal: why there was no job, or why it was stopped; its results are not looked for then.
@@ -54,16 +66,16 @@ def bring_home(
     if refusal:
         outcome = Outcome("failed", refusal.problem, refusal.where, refusal.hint)
     else:
-        outcome = read_outcome(run.folder / "results", exit_code, tail)
+        outcome = read_outcome(run.folder / "results", token, exit_code, tail)
     if outcome.error and not error:
-        log = run.folder / "job" / "driver.log"
-        hint = f"see {log}" if log.exists() and not (outcome.where or outcome.hint) else outcome.hint
+        driver_log = run.folder / "job" / "driver.log"
+        hint = f"see {driver_log}" if driver_log.exists() and not (outcome.where or outcome.hint) else outcome.hint
         error = JobError(outcome.error, where=outcome.where, hint=hint)
-    found = None
+    retry, found = outcome.retry, None
     try:
-        found = _analyse(run)
+        found = _analyse(run) if outcome.started_at is not None else None
     except FlowerexpError as problem:
-        error = error or problem
+        error, retry = error or problem, retry or isinstance(problem, MachineError)
     if found and found.verdict.state == "invalid" and not error:
         error = DataError("; ".join(found.verdict.reasons))
     facts = {**outcome.facts, **limits.ceilings(run.config["cluster"]), **_own_cost(run, outcome)}
@@ -76,15 +88,41 @@ def bring_home(
         "notes": list(outcome.notes),
         "verdict": vars(found.verdict) if found else None,
     }
-    run_id = None
     try:
+        ended["files"] = _digests(run, found)
         record(run, outcome.started_at or submitted_at, ended)
-        run_id = tracking.log_run(run.folder, tracking.Store(**run.config["tracking"]))
-        if not error:
-            _remember(run, outcome, run_id, submitted_at)
-    except FlowerexpError as problem:
-        error = error or problem
-    return Result(run, outcome, found, run_id, error)
+    except OSError as problem:
+        error, retry = error or from_os_error(problem, "writing the run's record"), True
+    return Result(run, outcome, found, None, error, retry)
+
+
+def _digests(run: PlannedRun, found: Analysis | None) -> dict[str, str]:
+    """The hashes of what the run has left and of what was found in it, by which damage is noticed later.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    results = [path for path in sorted((run.folder / "results").rglob("*")) if path.is_file()]
+    paths = [*(path for path in results if not path.name.startswith(".")), *(found.paths if found else ())]
+    return {path.relative_to(run.folder).as_posix(): records.digest(path) for path in paths}
+
+
+def log(run: PlannedRun) -> str:
+    """Tell MLflow about a run that is at home, and the index of finished runs if it is one.
+
+    Returns:
+        MLflow's run_id.
+
+    Raises:
+        TrackingError: MLflow could not be told.
+        DataError: what is in the run's folder is damaged.
+        MachineError: the index cannot be written.
+    """
+    run_id = tracking.log_run(run.folder, tracking.Store(**run.config["tracking"]))
+    found = records.of_run(run.folder)
+    if found["state"] == "finished":
+        _remember(run, found, run_id)
+    return run_id
 
 
 def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
@@ -106,19 +144,18 @@ def _analyse(run: PlannedRun) -> Analysis | None:
     return analysis.analyse(rows, run.folder / "analysis", run.entrypoint) if rows else None
 
 
-def _remember(run: PlannedRun, outcome: Outcome, run_id: str, submitted_at: float) -> None:
+def _remember(run: PlannedRun, found: Mapping[str, Any], run_id: str) -> None:
     """Add a finished run to the index, from which a plan and a sweep see what is done already."""
-    ended_at = outcome.ended_at or time.time()
     finished = index.Finished(
         run_key=run.run_key,
-        data_fingerprint=outcome.facts.get("data_fingerprint"),
+        data_fingerprint=found["facts"].get("data_fingerprint"),
         run_id=run_id,
         folder=str(run.folder),
-        seconds=ended_at - (outcome.started_at or submitted_at),
-        measurements=int(outcome.facts.get("measurements", 0)),
+        seconds=found["ended_at"] - found["started_at"],
+        measurements=int(found["facts"].get("measurements", 0)),
         cluster=index.cluster_hash(run.config["cluster"]),
         entrypoint=run.entrypoint,
-        at=ended_at,
+        at=found["ended_at"],
     )
     try:
         index.add(run.config, finished)
@@ -133,6 +170,9 @@ def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None
         run: the run.
         started_at: epoch seconds.
         ended: what is known since it ended; nothing yet for a run that is about to start.
+
+    Raises:
+        OSError: no room, no permission.
     """
     config = redacted(run.config)
     content = {
@@ -152,4 +192,4 @@ def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None
         **ended,
         "facts": {**provenance(), "code_hash": run.code_hash, **ended.get("facts", {})},
     }
-    storage.write_bytes(str(run.folder / RECORD), json.dumps(content, indent=1).encode())
+    records.write(run.folder / RECORD, content)

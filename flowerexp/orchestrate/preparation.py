@@ -29,7 +29,10 @@ class Preparation:
     def _prepare(self) -> None:
         try:
             for store in self._stores:
-                tracking.ensure(store)
+                if store.database:
+                    tracking.ensure(store)
+                else:  # asking a server takes as long as that likes, and measuring does not wait for it
+                    tracking.load()
             analysis.load_libraries(self._grid)
         except FlowerexpError:
             pass  # logging will meet it again, when there are results to keep

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowerexp import storage, tracking
+from flowerexp import records, tracking
 from flowerexp.cluster import cost
-from flowerexp.errors import ConfigError
-from flowerexp.orchestrate.home import RECORD, SECONDS
+from flowerexp.errors import ConfigError, FlowerexpError
+from flowerexp.journal import RECORD
+from flowerexp.orchestrate.home import SECONDS
 from flowerexp.orchestrate.ledger import Bill
 from flowerexp.plan import PlannedRun
 
@@ -28,7 +29,7 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
         What all clusters have cost, in US dollars; None if there were none, or their prices are not known.
 
     Raises:
-        TrackingError: MLflow could not be told; the records are right.
+        FlowerexpError: MLflow could not be told about one of them; the records are right, and so are the others.
     """
     by_cluster: dict[str, list[Bill]] = {}
     for bill in bills:
@@ -48,27 +49,32 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
 
 def _share(runs: Sequence[PlannedRun], bills: Sequence[Bill], rate: cost.Rate) -> float:
     """Share what a cluster, created once or more often, cost; returns that in US dollars."""
-    records = {run.folder.name: (run, record) for run in runs if (record := _record(run.folder))}
-    seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in records.items()}
+    own = {run.folder.name: (run, record) for run in runs if (record := _record(run.folder))}
+    seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in own.items()}
     alive = sum((bill.deleted_at or 0.0) - bill.created_at for bill in bills)
     start = sum((bill.ready_at or bill.deleted_at or 0.0) - bill.created_at for bill in bills)
     settled = cost.shares(rate, alive, start, seconds)
-    for name, (run, record) in records.items():
+    failed: FlowerexpError | None = None
+    for name, (run, record) in own.items():
         share = settled.share(name)
         facts = {"cost/usd": share.own, "cost/start_usd": share.start, "cost/idle_usd": share.idle}
         if any(record["facts"].get(key) != value for key, value in facts.items()):
             record["facts"] |= facts
-            storage.write_bytes(str(run.folder / RECORD), json.dumps(record, indent=1).encode())
-            tracking.add_metrics(run.folder, tracking.Store(**run.config["tracking"]), facts)
+            records.write(run.folder / RECORD, record)
+            try:
+                tracking.add_metrics(run.folder, tracking.Store(**run.config["tracking"]), facts)
+            except FlowerexpError as error:
+                failed = failed or error
+    if failed:
+        raise failed
     return settled.total
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
     try:
-        content: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
-    except (OSError, ValueError):
+        return records.find(folder / RECORD, records.RUN)
+    except FlowerexpError:  # said where the sweep's tables are made
         return None
-    return content
 
 
 def _key(cluster: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.job.results import fetch
+from flowerexp.errors import DataError
+from flowerexp.job.results import fetch, is_there
 from flowerexp.orchestrate.events import Event
 from flowerexp.plan import PlannedRun
 
@@ -17,11 +18,13 @@ class Watch:
 
     Args:
         runs: the job's runs by the places that they write to.
+        token: what the results of this job carry; others are not looked at.
         events: where what happens is told.
     """
 
-    def __init__(self, runs: Mapping[str, PlannedRun], events: queue.Queue[Event]) -> None:
+    def __init__(self, runs: Mapping[str, PlannedRun], token: str | None, events: queue.Queue[Event]) -> None:
         self._runs = dict(runs)
+        self._token = token
         self._events = events
         self.started: list[PlannedRun] = []
         self.ended: list[PlannedRun] = []
@@ -42,19 +45,26 @@ class Watch:
     def remaining(self) -> list[PlannedRun]:
         """The runs without results, once the job is over."""
         for output, run in self._runs.items():
-            if run not in self.ended and storage.exists(storage.join(output, "status.json")):
+            if run not in self.ended and self._are_there(output):
                 self._end(output, run)
         return [run for run in self._runs.values() if run not in self.ended]
 
+    def _are_there(self, output: str) -> bool:
+        try:
+            return is_there(output, self._token)
+        except (OSError, DataError) as error:
+            self.trouble.append(f"Error: the results in {output} cannot be read: {error}")
+            return False
+
     def _end(self, output: str, run: PlannedRun) -> None:
         try:
-            fetch(output, run.folder / "results")
-        except OSError as error:  # tried again when the job is over
+            fetch(output, run.folder / "results", self._token)
+        except (OSError, DataError) as error:  # tried again when the job is over
             self.trouble.append(f"Error: the results in {output} cannot be fetched: {error}")
             return
         self.ended.append(run)
         keep_log(run, self.printed)
-        self._events.put(Event("ended", (run,)))
+        self._events.put(Event("ended", (run,), token=self._token))
 
 
 def keep_log(run: PlannedRun, printed: list[str]) -> None:

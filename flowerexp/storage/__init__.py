@@ -7,6 +7,7 @@ through fsspec, and what goes wrong there becomes an OSError too (see `remote`).
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import uuid
 from collections import deque
@@ -82,7 +83,7 @@ def read_each(uris: Iterable[str], **options: Any) -> Iterator[bytes | OSError]:
 
 
 def write_each(files: Iterable[tuple[str, bytes]]) -> Iterator[int]:
-    """Write files, each as `write_bytes` does; into a bucket, 16 at once.
+    """Write files, each as `write_bytes` does, but without waiting for the disk; into a bucket, 16 at once.
 
     Args:
         files: pairs of a path or URI, and its content.
@@ -95,7 +96,7 @@ def write_each(files: Iterable[tuple[str, bytes]]) -> Iterator[int]:
     """
 
     def write(file: tuple[str, bytes]) -> int:
-        write_bytes(*file)
+        write_bytes(*file, durable=False)
         return len(file[1])
 
     return _ahead(write, files, lambda file: file[0])
@@ -133,8 +134,13 @@ def open_read(uri: str, **options: Any) -> BinaryIO:
     return remote.open_read(uri, options)
 
 
-def write_bytes(uri: str, content: bytes) -> None:
+def write_bytes(uri: str, content: bytes, durable: bool = True) -> None:
     """Write a file whole or not at all; folders are made. Readers see the old file or the new one, never a part.
+
+    Args:
+        uri: the file's path or URI.
+        content: what it will hold.
+        durable: see `NewFile.keep`.
 
     Raises:
         OSError: no room, no permission.
@@ -147,7 +153,7 @@ def write_bytes(uri: str, content: bytes) -> None:
     folder, slash, name = uri.rpartition("/")
     with NewFile(folder or slash) as file:
         file.stream.write(content)
-        file.keep(name)
+        file.keep(name, durable)
 
 
 class NewFile:
@@ -175,11 +181,21 @@ class NewFile:
             self.stream = self._aside.open("wb")
         return self
 
-    def keep(self, name: str) -> None:
-        """Let the file appear under `name`, which replaces an older one."""
+    def keep(self, name: str, durable: bool = False) -> None:
+        """Let the file appear under `name`, which replaces an older one.
+
+        Args:
+            name: the file's.
+            durable: whether to wait until the disk has it; without that, a loss of power may empty the file.
+        """
         if self._aside is not None:
+            if durable:
+                self.stream.flush()
+                os.fsync(self.stream.fileno())
             self.stream.close()  # what is still buffered may find no room: then nothing appears
             self._aside.replace(self._aside.with_name(name))
+            if durable:
+                _sync_folder(self._aside.parent)
             return
         from flowerexp.storage import remote
 
@@ -191,6 +207,16 @@ class NewFile:
             self.stream.close()
         if self._aside is not None:
             self._aside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a folder's new names on the disk; some file systems of a network cannot, and need not."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def exists(uri: str) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flowerexp import records
 from flowerexp.journal import SEARCH
 from flowerexp.search import (
     Candidate,
@@ -23,7 +23,6 @@ from flowerexp.search import (
     amount,
     hopeless,
 )
-from flowerexp.storage import write_bytes
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Account:
             "smoke": self._smoke(),
         }
         self._last = _finite(self._last)
-        write_bytes(str(folder / SEARCH), json.dumps(self._last, indent=1).encode())
+        records.write(folder / SEARCH, self._last)
 
     def _recommendation(self, found: Recommendation, spent: float) -> dict[str, Any]:
         """What to rent. The dollars spent are those of the clusters, where they have a price, else of the runs."""

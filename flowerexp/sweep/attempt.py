@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowerexp import index
-from flowerexp.errors import BudgetError
-from flowerexp.journal import Journal
-from flowerexp.orchestrate import RECORD, Found, Result, TimeLimit
+from flowerexp import index, records
+from flowerexp.errors import BudgetError, FlowerexpError
+from flowerexp.journal import RECORD, Journal
+from flowerexp.orchestrate import Found, Result, TimeLimit
 from flowerexp.orchestrate.limit import SHARED
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Status
 from flowerexp.sweep.budget import expenses, over, total
 from flowerexp.sweep.candidates import name_of
 from flowerexp.sweep.run import Sweep
+
+_TIMES = {"started_at": records.NUMBER, "ended_at": records.NUMBER, "phases": {"*": records.NUMBER}}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Attempts:
             return None
         try:
             return done, _seconds(Path(done.folder))
-        except OSError:  # its folder is gone
+        except (OSError, FlowerexpError):  # its folder is gone, or damaged: then it is made anew
             return None
 
     def make(self, run: PlannedRun, seconds: float | None, deliver: Callable[[Result], None]) -> Ended:
@@ -137,8 +138,9 @@ def _seconds(folder: Path) -> float:
     """How long a run took, by its record, without making what later runs of the same data find made.
 
     Raises:
-        OSError: there is no such record.
+        FileNotFoundError: there is no such record.
+        DataError: it is damaged.
     """
-    record = json.loads((folder / RECORD).read_bytes())
+    record = records.read(folder / RECORD, _TIMES)
     made = sum(record["phases"].get(phase, 0.0) for phase in SHARED)
     return max(1e-3, float(record["ended_at"] - record["started_at"] - made))

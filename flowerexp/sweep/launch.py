@@ -24,9 +24,9 @@ from flowerexp.app import App
 from flowerexp.config import check
 from flowerexp.config.redact import hide_in
 from flowerexp.console import Screen
-from flowerexp.errors import FlowerexpError, JobError, MachineError, QuotaError
+from flowerexp.errors import FlowerexpError, JobError, QuotaError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import PLAN, Journal
+from flowerexp.journal import PLAN, Journal, refuse_taken
 from flowerexp.orchestrate import Result, preflight
 from flowerexp.plan import PlannedRun, named, run_key
 from flowerexp.sweep import grammar
@@ -86,6 +86,8 @@ def launch(
         settings = replace(settings, search=with_changes(settings.search, composer))
     journal, screen = Journal(folder), Screen()
     sweep = Sweep(journal, runs, screen, settings.max_clusters, settings.max_failures)
+    if not first:
+        refuse_taken(folder, "hydra.sweep.dir")
     _look_before(checked, runs, settings)
     folder.mkdir(parents=True, exist_ok=True)
     returns: dict[str, JobReturn] = {}
@@ -167,13 +169,11 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
         The runs of earlier batches, as the plan lists them.
 
     Raises:
-        MachineError: another sweep lives there.
+        MachineError: another sweep or run lives there.
     """
-    if (journal.folder / PLAN).exists():
-        if first:
-            return list(journal.read_plan()["runs"])
-        hint = f"set another hydra.sweep.dir, or go on with that sweep: flowerexp resume {journal.folder}"
-        raise MachineError(f"{journal.folder} holds a sweep already", where="hydra.sweep.dir", hint=hint)
+    if first and (journal.folder / PLAN).exists():
+        return list(journal.read_plan()["runs"])
+    refuse_taken(journal.folder, "hydra.sweep.dir")
     OmegaConf.save(config, journal.folder / "multirun.yaml")
     return []
 

@@ -4,79 +4,232 @@ from __future__ import annotations
 
 import functools
 import shutil
-import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowerexp import storage, tracking
+from flowerexp import records, storage, tracking
 from flowerexp.cluster import backend
 from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
-from flowerexp.errors import ConfigError, DataError
+from flowerexp.errors import ConfigError, DataError, FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.job.results import fetch
-from flowerexp.journal import DONE, Journal, State
+from flowerexp.job.results import STATUS
+from flowerexp.journal import DONE, RECORD, Journal, State
 from flowerexp.orchestrate import Found, preflight
-from flowerexp.orchestrate.home import bring_home
 from flowerexp.plan import PlannedRun, run_key
-from flowerexp.sweep.run import Sweep, SweepRecorder, planned_runs
+from flowerexp.sweep.data import refuse_changed
+from flowerexp.sweep.run import Sweep, planned_runs
+from flowerexp.sweep.unseen import Unseen, output_of
+
+FAILED = "--failed"
+"""The option, and how the reason begins of a run that is made again for it."""
 
 
-def resume(folder: Path, screen: Screen, changed_code: bool = False, budget: float | None = None) -> State:
+@dataclass(frozen=True)
+class Consent:
+    """What a user allows on resuming.
+
+    Attributes:
+        changed_code: go on although flowerexp's code has changed since the sweep began.
+        changed_data: go on although the data has changed since.
+        failed: make the runs again, too, that failed on their own.
+        budget: what the sweep may cost in all, in US dollars, instead of `budget.usd`.
+    """
+
+    changed_code: bool = False
+    changed_data: bool = False
+    failed: bool = False
+    budget: float | None = None
+
+
+def resume(folder: Path, screen: Screen, consent: Consent) -> State:
     """Resume the sweep in a folder.
 
-    Runs that finished, or failed on their own, stay as they are. A run that was lost with its job, or never started,
-    is run; what it left behind goes first, in MLflow too.
+    Runs that finished, or failed on their own, stay as they are. A run is made again that was lost with its job, never
+    started, failed for another reason than its experiment, or whose files are damaged; what it left behind goes first,
+    in MLflow too. A run that is only missing in MLflow is logged.
 
     Args:
         folder: the sweep's folder.
         screen: where progress is shown.
-        changed_code: go on although flowerexp's code has changed since.
-        budget: what the sweep may cost in all, in US dollars, instead of `budget.usd`.
+        consent: what is allowed.
 
     Returns:
         How the sweep stands in the end.
 
     Raises:
-        DataError: the folder is no sweep's, or another launcher works on it.
-        ConfigError: the code has changed since, and `changed_code` is not set.
+        DataError: the folder is no sweep's, another launcher works on it, or its data has changed.
+        ConfigError: the code has changed since, and that is not allowed; or `failed` in a search.
     """
     journal = Journal(folder)
     plan = journal.read_plan()
     runs = planned_runs(plan, folder, functools.cache(lambda script: Bundle(find_script(script)).code_hash))
-    if not changed_code:
+    if plan.get("search") and consent.failed:
+        hint = "leave --failed out, or start a new search"
+        raise ConfigError("a search takes a run that fails for an answer", where="--failed", hint=hint)
+    if not consent.changed_code:
         _same_code(runs)
     with journal.held():
-        state = journal.read()
-        for run in runs:
-            if state.runs.get(run.folder.name) not in DONE:
-                preflight(run.config)
-                break
-        search = plan.get("search")
-        aside = _smoke_runs(runs, search)
-        _bring_home_unseen(journal, [*runs, *aside], state)
-        state = journal.read()
-        _refuse_unknown(journal, state, [*runs, *aside])
-        found = _running(journal.folder, state, [*runs, *aside])
+        return _Resumption(journal, plan, runs, screen, consent).run()
+
+
+class _Resumption:
+    """A sweep that is being resumed; its journal is held."""
+
+    def __init__(
+        self, journal: Journal, plan: Mapping[str, Any], runs: list[PlannedRun], screen: Screen, consent: Consent
+    ) -> None:
+        self._journal = journal
+        self._plan = plan
+        self._runs = runs
+        self._screen = screen
+        self._consent = consent
+        self._search: Mapping[str, Any] | None = plan.get("search")
+        self._aside = smoke_runs_of(runs, self._search)
+        self._again: dict[str, str] = {}  # the runs that had ended and are made again, and why
+
+    def run(self) -> State:
+        state = self._journal.read()
+        if state.damage:
+            self._screen.warn(state.damage)
+        self._find_what_is_made_again(state)
+        if to_run := [run for run in self._runs if self._is_open(run, state)]:
+            preflight(to_run[0].config)
+        Unseen(self._journal, self._screen).bring_home(
+            [
+                run
+                for run in (*self._runs, *self._aside)
+                if self._is_open(run, state) and not self._again.get(run.folder.name, "").startswith(FAILED)
+            ],
+            state,
+            self._again,
+        )
+        state = self._journal.read()
+        self._refuse_unknown(state)
+        found = self._running(state)
         followed = {run.folder.name for one in found for run in one.runs}
         missing, open_aside = (
-            [run for run in some if state.runs.get(run.folder.name) not in DONE and run.folder.name not in followed]
-            for some in (runs, aside)
+            [run for run in some if self._is_open(run, state) and run.folder.name not in followed]
+            for some in (self._runs, self._aside)
         )
+        if not self._consent.changed_data:
+            refuse_changed([run for run in self._runs if run not in missing], missing)
+        self._tell(missing, followed, state)
         for run in (*missing, *open_aside):
-            if not search or run.folder.name in state.runs:
-                _clear(run, folder)
-        done = sum(run not in missing and run.folder.name not in followed for run in runs)
-        screen.say(f"resuming: {done} of {len(runs)} runs are done already")
-        sweep = Sweep(journal, runs, screen, plan["max_clusters"], plan["max_failures"], budget)
-        if search:
+            if not self._search or run.folder.name in state.runs:
+                self._clear(run)
+        unlogged = [run for run in (*self._runs, *self._aside) if state.is_unlogged(run.folder.name)]
+        self._go_on(missing, found, [run for run in unlogged if run not in missing])
+        return self._journal.read()
+
+    def _is_open(self, run: PlannedRun, state: State) -> bool:
+        """Is a run to be made, or made again?"""
+        return run.folder.name in self._again or not state.is_done(run.folder.name)
+
+    def _find_what_is_made_again(self, state: State) -> None:
+        """The runs whose files are damaged, and on request those that failed on their own."""
+        told = {event["run"] for event in (*state.observed, *state.smoked)}
+        for run in (*self._runs, *self._aside):
+            name = run.folder.name
+            if state.runs.get(name) not in ("finished", "failed") or name in state.again:
+                continue
+            if problem := _damage(run):
+                self._screen.warn(f"run {name}: {problem}")
+                if name not in told:  # what a search was told stands in the journal
+                    self._again[name] = problem
+            elif self._consent.failed and state.runs[name] == "failed":
+                self._again[name] = f"{FAILED}: {state.errors.get(name, 'it failed')}"
+
+    def _tell(self, missing: Sequence[PlannedRun], followed: Collection[str], state: State) -> None:
+        """Say how many runs are done, and why others are made again, to the journal too."""
+        done = sum(run not in missing and run.folder.name not in followed for run in self._runs)
+        self._screen.say(f"resuming: {done} of {len(self._runs)} runs are done already")
+        for run in missing:
+            name = run.folder.name
+            if why := self._again.get(name) or state.errors.get(name):
+                self._screen.say(f"again     {run.label}: {why}")
+            if name in self._again:
+                self._journal.append("lost", run=name, error=self._again[name])
+
+    def _go_on(self, missing: list[PlannedRun], found: list[Found], unlogged: list[PlannedRun]) -> None:
+        failures, clusters = self._plan["max_failures"], self._plan["max_clusters"]
+        consent = self._consent
+        sweep = Sweep(self._journal, self._runs, self._screen, clusters, failures, consent.budget, consent.changed_data)
+        if self._search:
             from flowerexp.sweep.searching import Searching
 
-            Searching(sweep, journal, runs, screen, search, plan["max_failures"]).run(lambda _: None, found)
+            sweep.log(unlogged)
+            searching = Searching(sweep, self._journal, self._runs, self._screen, self._search, failures)
+            searching.run(lambda _: None, found)
         else:
-            sweep.run(lambda _: None, missing, found)
-        return journal.read()
+            sweep.run(lambda _: None, missing, found, unlogged)
+
+    def _running(self, state: State) -> list[Found]:
+        """Jobs of the sweep that outlived their launcher, each with those of its runs that have not ended.
+
+        The launcher may have died while it submitted one: that one may have arrived, or may arrive yet.
+        """
+        waiting = {
+            run.folder.name: run
+            for run in (*self._runs, *self._aside)
+            if self._is_open(run, state) and not self._has_ended(run, state)
+        }
+        found = []
+        for job in reversed([*state.jobs, *state.intended.values()]):  # a run belongs to the last job that carried it
+            carried = [waiting.pop(name) for name in job["runs"] if name in waiting]
+            if not carried:
+                continue
+            cluster = backend(carried[0].config["cluster"])
+            submission = cluster.find(self._journal.folder / job["folder"], job["handle"])
+            if submission or (job["folder"] in state.intended and not cluster.arrived(job["handle"])):
+                found.append(Found(submission, carried, job["folder"]))
+        return found[::-1]
+
+    def _refuse_unknown(self, state: State) -> None:
+        """Start nothing beside a job of the sweep that its journal does not know.
+
+        Raises:
+            DataError: there is one: another copy of the folder is at work, or lines of the journal are lost.
+        """
+        jobs = [*state.jobs, *state.intended.values()]
+        known = {value for job in jobs for value in map(str, job["handle"].values())}
+        alive = [event["cluster"] for event in state.clusters.values() if event["state"] != "deleted"]
+        runs = [*self._runs, *self._aside] if alive else []
+        for cluster in {str(run.config["cluster"]): dict(run.config["cluster"]) for run in runs}.values():
+            if redacted(cluster) not in alive:
+                continue
+            for name in backend(cluster).running(self._journal.scope()):
+                if name not in known:
+                    problem = f"a job of this sweep runs that its journal does not know: {name}"
+                    hint = "is another copy of the folder at work? Wait for the job, or cancel it, then resume"
+                    where = str(self._journal.folder)
+                    raise DataError(f"{problem}, in project {cluster['project']}", where=where, hint=hint)
+
+    def _has_ended(self, run: PlannedRun, state: State) -> bool:
+        return state.runs.get(run.folder.name) in (*DONE, "lost")
+
+    def _clear(self, run: PlannedRun) -> None:
+        """Take away what a lost run left, so that nothing of it is taken for the new one's."""
+        try:
+            tracking.withdraw(run.folder, tracking.Store(**run.config["tracking"]))
+        except DataError as error:
+            self._screen.warn(f"run {run.folder.name}: {error.problem}; MLflow may keep a run of it")
+            (run.folder / "mlflow.json").unlink()
+        for name in ("results", "analysis", "job"):
+            shutil.rmtree(run.folder / name, ignore_errors=True)
+        if not storage.is_local(output := output_of(run, self._journal.folder)):
+            storage.remove(storage.join(output, STATUS))
+
+
+def _damage(run: PlannedRun) -> str | None:
+    """What is wrong with the files of a run that had ended; None if nothing is."""
+    try:
+        found = records.of_run(run.folder)
+    except FlowerexpError as error:
+        return error.problem
+    return None if found["run_key"] == run.run_key else f"{run.folder / RECORD} is that of another run"
 
 
 def find_sweep(name: str, home: Path) -> Path:
@@ -98,7 +251,7 @@ def find_sweep(name: str, home: Path) -> Path:
     raise DataError(f"there is no sweep '{name}'", hint=hint)
 
 
-def _smoke_runs(runs: list[PlannedRun], search: Mapping[str, Any] | None) -> list[PlannedRun]:
+def smoke_runs_of(runs: list[PlannedRun], search: Mapping[str, Any] | None) -> list[PlannedRun]:
     """The smoke runs of a search, which the plan does not list."""
     if not search:
         return []
@@ -114,67 +267,3 @@ def _same_code(runs: list[PlannedRun]) -> None:
                 "flowerexp's code has changed since this sweep began, so new results would not be comparable",
                 hint="go back to that version, or mix them knowingly: flowerexp resume --changed-code",
             )
-
-
-def _running(folder: Path, state: State, runs: list[PlannedRun]) -> list[Found]:
-    """Jobs of the sweep that outlived their launcher, each with those of its runs that have not ended.
-
-    The launcher may have died while it submitted one: that one may have arrived, or may arrive yet.
-    """
-    waiting = {run.folder.name: run for run in runs if state.runs.get(run.folder.name) not in (*DONE, "lost")}
-    found = []
-    for job in reversed([*state.jobs, *state.intended.values()]):  # a run belongs to the last job that carried it
-        carried = [waiting.pop(name) for name in job["runs"] if name in waiting]
-        if not carried:
-            continue
-        cluster = backend(carried[0].config["cluster"])
-        submission = cluster.find(folder / job["folder"], job["handle"])
-        if submission or (job["folder"] in state.intended and not cluster.arrived(job["handle"])):
-            found.append(Found(submission, carried, job["folder"]))
-    return found[::-1]
-
-
-def _refuse_unknown(journal: Journal, state: State, runs: list[PlannedRun]) -> None:
-    """Start nothing beside a job of the sweep that its journal does not know.
-
-    Raises:
-        DataError: there is one: another copy of the folder is at work, or lines of the journal are lost.
-    """
-    known = {one for job in (*state.jobs, *state.intended.values()) for one in map(str, job["handle"].values())}
-    alive = [event["cluster"] for event in state.clusters.values() if event["state"] != "deleted"]
-    clusters = {str(run.config["cluster"]): dict(run.config["cluster"]) for run in runs} if alive else {}
-    for cluster in clusters.values():
-        if redacted(cluster) not in alive:
-            continue
-        for name in backend(cluster).running(journal.scope()):
-            if name not in known:
-                problem = f"a job of this sweep runs that its journal does not know: {name}"
-                hint = "is another copy of the folder at work? Wait for the job, or cancel it, then resume"
-                raise DataError(f"{problem}, in project {cluster['project']}", where=str(journal.folder), hint=hint)
-
-
-def _bring_home_unseen(journal: Journal, runs: list[PlannedRun], state: State) -> None:
-    """Runs that ended while no launcher looked: their results are there, and need not be measured again."""
-    recorder = SweepRecorder(journal)
-    submitted = {name for job in (*state.jobs, *state.intended.values()) for name in job["runs"]}
-    for run in runs:
-        if state.runs.get(run.folder.name) in DONE or run.folder.name not in submitted:
-            continue
-        output = _output(run, journal.folder)
-        if storage.exists(storage.join(output, "status.json")):
-            fetch(output, run.folder / "results")
-            recorder.ended(bring_home(run, time.time(), 0, ()))
-
-
-def _output(run: PlannedRun, folder: Path) -> str:
-    """Where a run's job wrote its results."""
-    return backend(run.config["cluster"]).output(run.folder, Journal(folder).scope())
-
-
-def _clear(run: PlannedRun, folder: Path) -> None:
-    """Take away what a lost run left, so that nothing of it is taken for the new one's."""
-    tracking.withdraw(run.folder, tracking.Store(**run.config["tracking"]))
-    for name in ("results", "analysis", "job"):
-        shutil.rmtree(run.folder / name, ignore_errors=True)
-    if not storage.is_local(output := _output(run, folder)):
-        storage.remove(storage.join(output, "status.json"))

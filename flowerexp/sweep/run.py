@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowerexp import tracking
 from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
-from flowerexp.errors import FlowerexpError
-from flowerexp.journal import DONE, Journal
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, TimeLimit, settle
+from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.journal import Journal
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, TimeLimit, log
 from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
+from flowerexp.sweep.closing import tell
+from flowerexp.sweep.data import other_data
+from flowerexp.sweep.skip import skip_finished
 
 
 class Sweep:
@@ -27,6 +29,7 @@ class Sweep:
         max_clusters: how many clusters work side by side.
         max_failures: stop when so many runs have failed; None never does.
         budget: what the sweep may cost in all, in US dollars, instead of what its runs' configs say.
+        changed_data: whether runs on data that has changed may stand beside those before them.
     """
 
     def __init__(
@@ -37,7 +40,10 @@ class Sweep:
         max_clusters: int = 1,
         max_failures: int | None = None,
         budget: float | None = None,
+        changed_data: bool = False,
     ) -> None:
+        self._changed_data = changed_data
+        self._stopped = False
         self._journal = journal
         self._runs = runs
         self._screen = screen
@@ -50,6 +56,7 @@ class Sweep:
         deliver: Callable[[Result], None],
         missing: Sequence[PlannedRun] | None = None,
         found: Sequence[Found] = (),
+        unlogged: Sequence[PlannedRun] = (),
     ) -> None:
         """Run all runs, or only those that are missing, and those of jobs that were found running.
 
@@ -57,19 +64,38 @@ class Sweep:
             deliver: called with each result.
             missing: the runs to start; all by default.
             found: jobs that outlived an earlier launcher.
+            unlogged: runs that are at home, and that MLflow is still to be told about.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; all is stopped, and the command that goes on was shown.
             BudgetError: the budget is used up; likewise.
+            DataError: the data changed while the sweep ran, so that its runs cannot be compared.
         """
-        missing = self._skip(self._runs if missing is None else missing)
+        missing = skip_finished(self._runs if missing is None else missing, self._journal, self._screen)
         try:
             self.batch(deliver, missing, found)
+            self.log(unlogged)
         except BaseException:
+            self._stopped = True
             self._screen.say(f"stopped; go on with: {self.command}")
             raise
         finally:
-            self.close()
+            mixed = self.close()
+        if mixed and not self._changed_data:
+            hint = "start a new sweep, or keep both knowingly: flowerexp resume --changed-data"
+            raise DataError(mixed, where="dataset", hint=hint)
+
+    def log(self, runs: Sequence[PlannedRun]) -> None:
+        """Tell MLflow about runs that are at home; one that cannot be logged costs no other."""
+        for run in runs:
+            try:
+                run_id = log(run)
+            except FlowerexpError as error:
+                self._journal.append("unlogged", run=run.folder.name, error=str(error))
+                self._screen.warn(f"run {run.folder.name}: {error}")
+                continue
+            self._journal.append("logged", run=run.folder.name, run_id=run_id)
+            self._screen.say(f"logged    {run.label}: MLflow run {run_id}")
 
     def batch(
         self,
@@ -142,63 +168,35 @@ class Sweep:
         clusters = (run.config["cluster"] for run in self._runs)
         return next((dict(cluster) for cluster in clusters if redacted(dict(cluster)) == noted), dict(noted))
 
-    def _skip(self, runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """Leave out runs whose results are in the store already, where the config asks for it."""
-        kept = []
-        seen: dict[str, str | None] = {}
-        for run in runs:
-            done = None
-            if run.config["skip_finished"]:
-                from flowerexp import index
-
-                known = index.load(run.config)
-                if known.knows(run.run_key):
-                    done = known.find(run.run_key, index.current_fingerprint(run.config, seen))
-            if done is None:
-                kept.append(run)
-                continue
-            self._journal.append("skipped", run=run.folder.name, run_id=done.run_id, of=done.folder)
-            self._screen.say(f"skipped {run.label}: finished already, MLflow run {done.run_id}")
-        return kept
-
-    def close(self, aside: Sequence[PlannedRun] = ()) -> None:
+    def close(self, aside: Sequence[PlannedRun] = ()) -> str | None:
         """Write the tables and the report, tell MLflow about the sweep, and show how it stands.
 
         Args:
             aside: runs on the sweep's clusters that are none of its own, as the smoke runs of a search: they bear their
                 part of what the clusters cost, and stand in no table.
+
+        Returns:
+            What is to be said of data that changed while the sweep ran; None where all is well.
         """
         state = self._journal.read()
         summary = tables.write(self._journal.folder, self._runs, state)
         self._screen.say("")
         self._screen.say(tables.shown(summary))
-        unfinished = [run for run in self._runs if state.runs.get(run.folder.name) not in DONE]
+        damaged = {line["run"] for line in summary if line["state"] == "damaged"}
+        names = [run.folder.name for run in self._runs]
+        unfinished = [name for name in names if name in damaged or not state.is_done(name)]
         if unfinished and state.runs:
             self._screen.say(f"{len(unfinished)} of {len(self._runs)} runs have no results: {self.command}")
+        if waiting := sum(state.is_unlogged(name) for name in names):
+            self._screen.say(f"{waiting} of {len(self._runs)} runs are not in MLflow yet: {self.command}")
+        if state.damage:
+            self._screen.warn(state.damage)
+        if mixed := other_data(self._runs):
+            self._screen.warn(mixed)
         self._screen.say(f"folder    {self._journal.folder}")
         self._screen.say("open      flowerexp ui")
-        self._log(not unfinished, aside)
-
-    def _log(self, finished: bool, aside: Sequence[PlannedRun]) -> None:
-        """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole."""
-        from flowerexp.analysis.report import interference, make_report
-
-        try:
-            spent = settle([*self._runs, *aside], self._bills())
-            if spent is not None:
-                self._screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
-            if not self._runs or not finished:
-                return
-            try:
-                if len({run.config["grid"]["concurrency"] for run in self._runs}) > 1:
-                    self._screen.say(f"slower    {interference(self._journal.folder) or 'none was in company'}")
-                self._screen.say(f"report    {make_report(self._journal.folder)[0]}")
-            finally:  # MLflow is told whatever becomes of the report
-                store = tracking.Store(**self._runs[0].config["tracking"])
-                tracking.log_sweep(self._journal.folder, store)
-                self._screen.say(f"page      {tracking.page_of(store, self._runs[0].extra['sweep_id'])}")
-        except FlowerexpError as error:
-            self._screen.warn(str(error))
+        tell(self._journal.folder, self._runs, aside, self._bills(), self._screen, not (unfinished or self._stopped))
+        return mixed
 
 
 class SweepRecorder:
@@ -228,8 +226,15 @@ class SweepRecorder:
     def ended(self, result: Result) -> None:
         """See `Recorder.ended`."""
         state = "failed" if result.error else "finished"
-        error = {"error": str(result.error)} if result.error else {}
-        self._journal.append(state, run=result.run.folder.name, run_id=result.run_id, **error)
+        error = {"error": str(result.error), "retry": result.retry} if result.error else {}
+        self._journal.append(state, run=result.run.folder.name, **error)
+
+    def logged(self, result: Result) -> None:
+        """See `Recorder.logged`."""
+        if result.unlogged:
+            self._journal.append("unlogged", run=result.run.folder.name, error=str(result.unlogged))
+        else:
+            self._journal.append("logged", run=result.run.folder.name, run_id=result.run_id)
 
     def lost(self, run: PlannedRun, reason: str) -> None:
         """See `Recorder.lost`."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flowerexp import records
+from flowerexp.errors import FlowerexpError
 from flowerexp.escape import csv_cell
-from flowerexp.journal import State
+from flowerexp.journal import RECORD, State
+from flowerexp.measurements import check_parquet, read_parquet
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
 
@@ -37,7 +39,8 @@ def write(folder: Path, runs: Sequence[PlannedRun], state: State) -> list[dict[s
     for row in (columns, *([line.get(column, "") for column in columns] for line in lines)):
         writer.writerow(map(csv_cell, row))
     write_bytes(str(folder / RUNS), buffer.getvalue().encode())
-    _write_measurements(folder, [run for run in runs if state.runs.get(run.folder.name) in ("finished", "failed")])
+    whole = [run for run, line in zip(runs, lines, strict=True) if line["state"] in ("finished", "failed")]
+    _write_measurements(folder, whole)
     return lines
 
 
@@ -52,14 +55,28 @@ def _line(run: PlannedRun, state: State) -> dict[str, Any]:
         "error": state.errors.get(name, ""),
     }
     try:
-        summary = json.loads((run.folder / "analysis" / "summary.json").read_bytes())
-    except (OSError, ValueError):
+        summary = _summary(run.folder, line["state"])
+    except FlowerexpError as error:
+        return {**line, "state": "damaged", "error": error.problem}
+    if summary is None:
         return line
     line["verdict"] = summary["verdict"]["state"]
     for group in summary["groups"]:
         line[f"{group['name']} images/s"] = group["images_per_second"]
         line |= {f"{group['name']} {end}": group.get(end) for end in ("low", "high")}
     return line
+
+
+def _summary(folder: Path, state: str) -> dict[str, Any] | None:
+    """What was found in a run's measurements; None without any.
+
+    Raises:
+        DataError: one of its files is damaged, or missing though the run has finished.
+    """
+    if state == "finished" or (folder / RECORD).exists():
+        records.of_run(folder)
+    check_parquet(folder / "analysis" / MEASUREMENTS)
+    return records.find(folder / "analysis" / "summary.json", {**records.SUMMARY, "verdict": {"state": str}})
 
 
 def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
@@ -77,7 +94,7 @@ def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
     aside = folder / f".{MEASUREMENTS}.partial"
     with pyarrow.parquet.ParquetWriter(aside, schema) as writer:
         for run, path in paths:
-            table = pyarrow.parquet.read_table(path)
+            table = read_parquet(path)
             named = {"run": run.folder.name, "run_key": run.run_key}
             columns = [
                 pyarrow.array([named[field.name]] * table.num_rows, field.type)

@@ -1,7 +1,7 @@
 """What is logged, and how MLflow is told; importing this imports no MLflow."""
 
 from flowerexp.tracking.log import add_metrics, log_run, withdraw
-from flowerexp.tracking.store import Store, check_reachable, default_store, ensure
+from flowerexp.tracking.store import Store, check_reachable, default_store, ensure, load
 from flowerexp.tracking.sweep import log_sweep, page_of
 from flowerexp.tracking.ui import serve
 
@@ -11,6 +11,7 @@ __all__ = [
     "check_reachable",
     "default_store",
     "ensure",
+    "load",
     "log_run",
     "log_sweep",
     "page_of",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.errors import DataError, TrackingError
-from flowerexp.tracking.store import Store, check_reachable, connect, load, reason
+from flowerexp.tracking.store import Store, check_reachable, connect, told
 
 SHORTEST = 4
 """The fewest characters of a run_id that are looked for."""
@@ -169,12 +169,5 @@ def _logged(store: Store, run: Any) -> LoggedRun:
 def _reading(store: Store) -> Iterator[None]:
     """Turn what MLflow, its database or the disk raise into one line."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    load()
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
+    with told(store, "reading from", "check tracking.uri and tracking.artifacts"):
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        problem = f"reading from {store.address} failed: {reason(error, store)}"
-        raise TrackingError(problem, hint="check tracking.uri and tracking.artifacts") from error

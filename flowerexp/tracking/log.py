@@ -11,15 +11,17 @@ import getpass
 import json
 import math
 import shlex
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from flowerexp.errors import DataError, TrackingError, from_os_error
+from flowerexp import records
+from flowerexp.errors import DataError, TrackingError
 from flowerexp.measurements import load as load_measurements
-from flowerexp.measurements import write_whole
 from flowerexp.plan import VOLATILE
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
@@ -33,6 +35,7 @@ ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.jso
 # No choices of the experiment: where things are kept and what may be spent, which differ from machine to machine. Two
 # runs that differ in nothing else would differ in MLflow's pages, which show where the params of runs differ.
 _NOT_PARAMS = {*VOLATILE, "hydra"}
+_AT_ONCE = 8  # uploads to a server
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 # Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
@@ -133,13 +136,10 @@ def log_run(folder: Path, store: Store | None = None) -> str:
         MLflow's run_id: of the run that this folder became when it was first logged there.
 
     Raises:
-        DataError: that is no folder of a run.
+        DataError: that is no folder of a run, or one of its files is damaged.
         TrackingError: the store failed; the hint is the command that tries again.
     """
-    record = _read(folder / "run.json")
-    if record is None:
-        hint = "give the folder of a run, such as one below outputs/"
-        raise DataError(f"{folder} holds no run: run.json is missing", hint=hint)
+    record = records.of_run(folder)
     if store is None:  # run.json never holds a password: MLflow takes it from its own variables, or from ~/.netrc
         store = Store(**{**record["tracking"], "uri": record["tracking"]["uri"].replace("***@", "")})
     with _retriable(folder), explained(store, ""), _alone(folder):
@@ -160,14 +160,16 @@ def add_metrics(folder: Path, store: Store, numbers: Mapping[str, float]) -> Non
     """
     if not (folder / "mlflow.json").exists():
         return
+    from mlflow.entities import Metric
+
     with _retriable(folder), explained(store, ""), _alone(folder):
         experiment, client = ensure(store), connect(store)
         logger = _Logger(folder, {}, store, client, experiment)
         recalled = logger._recall()
         run_id = logger._find(recalled["token"]) if recalled else None
         if run_id:
-            for key, value in numbers.items():
-                client.log_metric(run_id, _name(key), value)
+            when = int(1000 * time.time())
+            client.log_batch(run_id, metrics=[Metric(_name(key), value, when, 0) for key, value in numbers.items()])
 
 
 def withdraw(folder: Path, store: Store) -> None:
@@ -230,7 +232,8 @@ class _Logger:
         named = tags(self.record)
         if table:  # what log_table does, which would append to a table that is already there
             named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
-        when, numbers = self._at("ended_at"), metrics(self.record, _read(self.folder / "analysis/summary.json") or {})
+        summary = records.find(self.folder / "analysis/summary.json", records.SUMMARY) or {}
+        when, numbers = self._at("ended_at"), metrics(self.record, summary)
         self.client.log_batch(
             run_id,
             metrics=[Metric(key, value, when, 0) for key, value in numbers.items()],
@@ -247,9 +250,8 @@ class _Logger:
         self.client.log_text(run_id, config, "config.yaml")
         if table:
             self.client.log_text(run_id, table, TABLE)
-        for path in sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern)):
-            if path.is_file() and not path.name.startswith("."):
-                self.client.log_artifact(run_id, str(path), path.parent.relative_to(self.folder).as_posix())
+        found = sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern))
+        upload(self.client, run_id, [path for path in found if path.is_file() and path.name[0] != "."], self.folder)
 
     def _table(self) -> str | None:
         """The measurements in the format of MLflow's tables, or None without any."""
@@ -267,33 +269,43 @@ class _Logger:
         return int(1000 * (self.record.get(key) or self.record["started_at"]))
 
     def _notes(self) -> list[Json]:
-        notes = _read(self.folder / "mlflow.json")
-        return notes["stores"] if notes else []
+        try:
+            found = records.find(self.folder / "mlflow.json", records.NOTE)
+        except DataError as error:
+            hint = "remove that file to log the run anew; look in MLflow whether it is there already"
+            raise DataError(error.problem, hint=hint) from error
+        return list(found["stores"]) if found else []
 
     def _recall(self) -> Json | None:
         return next((note for note in self._notes() if self.place.items() <= note.items()), None)
 
     def _note(self, token: str, run_id: str | None = None) -> None:
         others = [note for note in self._notes() if not self.place.items() <= note.items()]
-        text = json.dumps({"stores": [*others, {**self.place, "token": token, "run_id": run_id}]}, indent=2)
-        write_whole(self.folder / "mlflow.json", lambda aside: aside.write_text(f"{text}\n", encoding="utf-8"))
+        stores = [*others, {**self.place, "token": token, "run_id": run_id}]
+        records.write(self.folder / "mlflow.json", {"stores": stores})
+
+
+def upload(client: Any, run_id: str, paths: Sequence[Path], folder: Path) -> None:
+    """Log files as artifacts; to a server several at once, since each is a request that may take long.
+
+    Args:
+        client: MLflow's.
+        run_id: the run's.
+        paths: the files.
+        folder: the one below which they keep their places.
+    """
+
+    def send(path: Path) -> None:
+        place = path.parent.relative_to(folder).as_posix()
+        client.log_artifact(run_id, str(path), None if place == "." else place)
+
+    with ThreadPoolExecutor(_AT_ONCE if client.tracking_uri.startswith("http") else 1) as pool:
+        for _ in pool.map(send, paths):
+            pass
 
 
 def _cell(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN
-
-
-def _read(path: Path) -> Json | None:
-    """A file's JSON object, or None if there is no such file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise from_os_error(error, "reading") from error
-    except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}", hint="it cannot be logged as it is") from error
-    return dict(content)
 
 
 @contextmanager

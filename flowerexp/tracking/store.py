@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from flowerexp.errors import TrackingError, from_os_error
 from flowerexp.tracking import proxy
 
 _SQLITE = "sqlite:///"
+_HEAD = 100  # bytes of a database's head
+_MOVE_AWAY = "move it away, and log the folders of its runs again: flowerexp log FOLDER ..."
 _ROOM = 2 * 2**20  # bytes that a new database takes, and a little more
+_DAMAGED = re.compile("malformed|not a database|no such table|no such column")
 _TIMEOUT = (3.0, 5.0)  # seconds to connect, and to the first byte of an answer
 _LOCK_SECONDS = 120.0  # creating the database takes 3 s on an idle machine
 _TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages: its runs come first, and no chats
@@ -34,6 +38,10 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+
+
+_asked: dict[Store, str] = {}
+"""The experiments of servers: each is asked for once in a process, since a request may take long."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +143,23 @@ def _check_database(database: Path) -> None:
     try:
         if database.exists():
             with database.open("r+b") as file:
-                head = file.read(16)
-            if head and head != b"SQLite format 3\x00":
+                head = file.read(_HEAD)
+            if head and head[:16] != b"SQLite format 3\x00":
                 hint = "choose another file, or move this one away"
                 raise TrackingError(f"{database} is not an SQLite database", where="tracking.uri", hint=hint)
+            if head and database.stat().st_size < _least(head):
+                raise TrackingError(f"{database} is damaged: it was cut short", where="tracking.uri", hint=_MOVE_AWAY)
     except OSError as error:
         raise _unwritable(error) from error
+
+
+def _least(head: bytes) -> int:
+    """How many bytes a database has at least, by its head (https://www.sqlite.org/fileformat.html, 1.3)."""
+    if len(head) < _HEAD:
+        return _HEAD
+    size = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[28:32], "big") if head[24:28] == head[92:96] else 1
+    return (65536 if size == 1 else size) * pages
 
 
 def _check_folder(folder: Path) -> None:
@@ -167,10 +186,15 @@ def ensure(store: Store) -> str:
     Raises:
         TrackingError: the store cannot be reached or made.
     """
+    if store in _asked:
+        return _asked[store]
     with explained(store, "check tracking.uri and tracking.artifacts"), _alone(store):
         if store.database and not store.database.exists():
             _make(store, store.database)
-        return _experiment(connect(store), store)
+        found = _experiment(connect(store), store)
+    if store.is_server:
+        _asked[store] = found
+    return found
 
 
 def _make(store: Store, database: Path) -> None:
@@ -246,15 +270,31 @@ def _tells_news(line: logging.LogRecord) -> bool:
 @contextmanager
 def explained(store: Store, hint: str) -> Iterator[None]:
     """Turn what MLflow, its database or the disk raise into one line with `hint`."""
+    with told(store, "logging to", hint):
+        yield
+
+
+@contextmanager
+def told(store: Store, doing: str, hint: str) -> Iterator[None]:
+    """Turn what MLflow, its database or the disk raise into one line.
+
+    Args:
+        store: whose errors they are.
+        doing: what was being done, such as ``logging to``.
+        hint: what to do about it, unless the database is damaged.
+    """
     load()
+    from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        problem = f"logging to {store.address} failed: {reason(error, store)}"
-        raise TrackingError(problem, hint=hint) from error
+    except (MlflowException, SQLAlchemyError, CommandError, UnicodeError, OSError) as error:
+        why = reason(error, store)
+        if store.database and (isinstance(error, UnicodeError) or _DAMAGED.search(why)):
+            raise TrackingError(f"{store.database} is damaged: {why}", hint=_MOVE_AWAY) from error
+        raise TrackingError(f"{doing} {store.address} failed: {why}", hint=hint) from error
 
 
 def reason(error: BaseException, store: Store) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowerexp.journal import SEARCH
-from flowerexp.tracking.log import params
+from flowerexp import records
+from flowerexp.errors import DataError
+from flowerexp.journal import SEARCH, Journal
+from flowerexp.tracking.log import params, upload
 from flowerexp.tracking.store import Store, connect, ensure, explained
 from flowerexp.tracking.view import query_of, tag_of, view
 
@@ -36,7 +37,7 @@ def log_sweep(folder: Path, store: Store) -> str:
     """
     from mlflow.entities import Metric, Param, RunTag
 
-    plan = json.loads((folder / "plan.json").read_bytes())
+    plan = Journal(folder).read_plan()
     with (folder / "runs.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     states = Counter(line["state"] for line in lines)
@@ -63,12 +64,8 @@ def log_sweep(folder: Path, store: Store) -> str:
                 *(RunTag(f"search.{name}", value) for name, value in search.items() if isinstance(value, str)),
             ],
         )
-        for name in (*TABLES, SEARCH, *REPORT):
-            if (folder / name).exists():
-                client.log_artifact(run_id, str(folder / name))
-        for pattern in JOBS:
-            for path in sorted(folder.glob(pattern)):
-                client.log_artifact(run_id, str(path), path.parent.relative_to(folder).as_posix())
+        own = [path for name in (*TABLES, SEARCH, *REPORT) if (path := folder / name).exists()]
+        upload(client, run_id, [*own, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
         shown = view(folder.name, when, f"tags.sweep_id = '{sweep_id}'", varied(plan), _rates(lines))
         client.set_experiment_tag(experiment, tag_of(sweep_id), shown)
         well = bool(search["winner"]) if search else set(states) <= {"finished", "skipped"}
@@ -99,10 +96,10 @@ def _rates(lines: Sequence[Mapping[str, str]]) -> list[str]:
 def _search(folder: Path) -> dict[str, Any]:
     """What a search recommends, by name; nothing for a sweep that is none."""
     try:
-        found: dict[str, Any] = json.loads((folder / SEARCH).read_bytes())["recommendation"]
-    except FileNotFoundError:
+        found = records.find(folder / SEARCH, {"recommendation": {"winner": str | None}})
+    except DataError:  # the report says so
         return {}
-    return found
+    return dict(found["recommendation"]) if found else {}
 
 
 def _is_number(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
 import socket
@@ -135,7 +136,8 @@ def _run_one(
     report.state(one["output"], "started")
     told.phases["start"] = start_seconds
     told.facts.update(facts)
-    status: dict[str, Any] = {"run_key": one["run_key"], "state": "finished", "error": None}
+    # The launcher takes only results that carry the token of the attempt that it started.
+    status: dict[str, Any] = {"run_key": one["run_key"], "token": one.get("token"), "state": "finished", "error": None}
     status.update(where=None, hint=None, blame=None, retry=False, started_at=time.time())
     lines: list[str] = []
     try:
@@ -148,10 +150,11 @@ def _run_one(
         sys.stderr.write(status["traceback"])
     status.update(ended_at=time.time(), facts=told.facts, notes=told.notes, attached=[*told.attached])
     output = one["output"]
-    storage.write_bytes(storage.join(output, "measurements.jsonl"), "".join(lines).encode())
-    storage.write_bytes(storage.join(output, "phases.json"), json.dumps(told.phases, indent=1).encode())
-    for name, content in told.attached.items():
-        storage.write_bytes(storage.join(output, "attached", name), content)
+    files = {"measurements.jsonl": "".join(lines).encode(), "phases.json": json.dumps(told.phases, indent=1).encode()}
+    files |= {f"attached/{name}": content for name, content in told.attached.items()}
+    status["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    for name, content in files.items():
+        storage.write_bytes(storage.join(output, name), content)
     storage.write_bytes(storage.join(output, "status.json"), json.dumps(status, indent=1, default=str).encode())
     report.state(output, status["state"])
 

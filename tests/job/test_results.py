@@ -1,14 +1,17 @@
 """What comes home: a run's outcome, also where there is none."""
 
+import hashlib
 import json
 
 import pytest
 
 from flowerexp import storage
-from flowerexp.job.results import Outcome, explain, fetch, read_outcome
+from flowerexp.errors import DataError
+from flowerexp.job.results import Outcome, explain, fetch, is_there, read_outcome
 
 STATUS = {
     "run_key": "k",
+    "token": "t",
     "state": "finished",
     "error": None,
     "where": None,
@@ -34,13 +37,13 @@ def results(tmp_path):
 
 
 def test_a_run_that_finished(results):
-    outcome = read_outcome(results(STATUS, {"measure": 3.5}), 0, [])
+    outcome = read_outcome(results(STATUS, {"measure": 3.5}), "t", 0, [])
     assert outcome == Outcome("finished", None, None, None, {"images": 7}, {"measure": 3.5}, ["note"], 1.5, 2.5)
 
 
 def test_a_run_that_failed_says_why_where_and_what_to_do(results):
     failed = {**STATUS, "state": "failed", "error": "no image", "where": "dataset.path", "hint": "check"}
-    outcome = read_outcome(results(failed, {}), 0, ["Error: another"])
+    outcome = read_outcome(results(failed, {}), "t", 0, ["Error: another"])
     assert (outcome.state, outcome.error, outcome.where, outcome.hint) == (
         "failed",
         "no image",
@@ -51,13 +54,15 @@ def test_a_run_that_failed_says_why_where_and_what_to_do(results):
 
 @pytest.mark.parametrize("phases", [None, {"list": 1.0}])
 def test_a_job_that_ended_without_results_says_its_exit_code_and_the_likely_cause(results, phases):
-    outcome = read_outcome(results(None, phases), 137, ["WARN all is well", "java.lang.OutOfMemoryError: heap", "bye"])
+    outcome = read_outcome(
+        results(None, phases), "t", 137, ["WARN all is well", "java.lang.OutOfMemoryError: heap", "bye"]
+    )
     assert outcome.state == "failed"
     assert outcome.error == ("the Spark job ended without results (exit code 137): java.lang.OutOfMemoryError: heap")
 
 
 def test_results_of_a_folder_that_is_not_there(tmp_path):
-    assert read_outcome(tmp_path / "nowhere", 1, []).state == "failed"
+    assert read_outcome(tmp_path / "nowhere", "t", 1, []).state == "failed"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,61 @@ def test_what_an_entrypoint_has_attached_comes_home_and_nothing_goes_elsewhere(t
     files["status.json"] = json.dumps({**STATUS, "attached": ["a.jpg", "../escaped"]}).encode()
     for name, content in files.items():
         storage.write_bytes(storage.join(output, name), content)
-    fetch(output, tmp_path / "results")
+    fetch(output, tmp_path / "results", "t")
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {f"results/{name}" for name in files}
     assert (tmp_path / "results/attached/a.jpg").read_bytes() == b"picture"
+
+
+def test_results_of_another_attempt_are_none(results, tmp_path):
+    folder = results(STATUS, {})
+    for token in ("other", None, ""):
+        assert not is_there(str(folder), token)
+        outcome = read_outcome(folder, token, 1, ["Error: no Java"])
+        assert (outcome.state, outcome.retry) == ("failed", True)
+        assert outcome.error == "the Spark job ended without results (exit code 1): Error: no Java"
+    (folder / "status.json").write_text(json.dumps({key: value for key, value in STATUS.items() if key != "token"}))
+    assert not is_there(str(folder), None)
+    with pytest.raises(DataError, match="not of this run's attempt"):
+        fetch(str(folder), tmp_path / "own", "other")
+
+
+def test_results_of_another_attempt_are_not_fetched_from_a_bucket(bucket, tmp_path):
+    output = f"{bucket}/runs/0"
+    for name in ("measurements.jsonl", "phases.json"):
+        storage.write_bytes(storage.join(output, name), b"{}")
+    storage.write_bytes(storage.join(output, "status.json"), json.dumps(STATUS).encode())
+    assert is_there(output, "t")
+    with pytest.raises(DataError, match="not of this run's attempt"):
+        fetch(output, tmp_path / "results", "other")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("retry", [True, False, None])
+def test_a_failed_run_says_whether_something_else_is_to_blame(results, retry):
+    said = {} if retry is None else {"retry": retry}
+    outcome = read_outcome(results({**STATUS, "state": "failed", "error": "killed", **said}, {}), "t", 0, [])
+    assert outcome.retry is bool(retry)
+
+
+@pytest.mark.parametrize("name", ["measurements.jsonl", "phases.json", "attached/a.jpg"])
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_files_that_are_not_as_the_job_wrote_them_are_no_results(results, tmp_path, name, how):
+    files = {"measurements.jsonl": b"{}\n", "phases.json": b"{}", "attached/a.jpg": b"picture"}
+    for each, content in files.items():
+        storage.write_bytes(str(tmp_path / each), content)
+    hashes = {each: hashlib.sha256(content).hexdigest() for each, content in files.items()}
+    folder = results({**STATUS, "files": hashes})
+    assert read_outcome(folder, "t", 0, []).error is None
+    (folder / name).unlink() if how == "removed" else (folder / name).write_bytes(b"")
+    outcome = read_outcome(folder, "t", 0, [])
+    assert (outcome.state, outcome.retry) == ("failed", True)
+    assert str(folder / name) in str(outcome.error)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"token": "t", "state": 7}'])
+def test_a_damaged_status_is_one_line(tmp_path, text):
+    (tmp_path / "status.json").write_text(text)
+    outcome = read_outcome(tmp_path, "t", 0, [])
+    assert (outcome.state, outcome.retry) == ("failed", True)
+    assert str(outcome.error).startswith(f"{tmp_path / 'status.json'} is damaged: ")

@@ -12,7 +12,7 @@ from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive, home
+from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive, home, logger
 from flowerexp.orchestrate.home import Result
 from flowerexp.plan import plan
 
@@ -32,6 +32,7 @@ class Job:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "phases.json").write_text("{}")
             status = {"state": "finished", "facts": {}, "notes": [], "started_at": 1, "ended_at": 2}
+            status["token"] = one["token"]
             (folder / "measurements.jsonl").write_text("{}\n")
             if not world.hanging:
                 (folder / "status.json").write_text(json.dumps({**status, "error": None, "where": None, "hint": None}))
@@ -49,6 +50,22 @@ class Job:
 
     def collect(self):
         self.world.events.append("collect")
+
+
+class Dead:
+    """A job that ends before it has done anything."""
+
+    def __init__(self):
+        self.handle: dict[str, Any] = {}
+
+    def poll(self):
+        return ["Error: no Java"], 1
+
+    def stop(self):
+        pass
+
+    def collect(self):
+        pass
 
 
 class Cluster(Standing):
@@ -76,6 +93,8 @@ class Cluster(Standing):
         self.world.events.append(f"submit {self.name}")
         if self.world.bug:
             raise self.world.bug
+        if self.world.dead:
+            return Dead()
         return Job(self.world, files)
 
     def close(self, scope, life):
@@ -91,7 +110,7 @@ class World:
         self.events, self.open, self.together = [], set(), set()
         self.waits: dict[str, threading.Event] = {}
         self.refusal = self.bug = None
-        self.slow = self.stuck = self.hanging = False
+        self.slow = self.stuck = self.hanging = self.dead = False
         self.working = threading.Event()
 
 
@@ -99,7 +118,7 @@ class Notes:
     """A recorder that keeps what it is told."""
 
     def __init__(self):
-        self.states, self.lost_runs, self.done = [], {}, []
+        self.states, self.lost_runs, self.done, self.in_mlflow = [], {}, [], []
 
     def cluster(self, state, config, handle):
         self.states.append((handle["name"], state))
@@ -117,6 +136,9 @@ class Notes:
     def ended(self, result):
         self.done.append(result.run.folder.name)
 
+    def logged(self, result):
+        self.in_mlflow.append(result.run.folder.name)
+
     def lost(self, run, reason):
         self.lost_runs[run.folder.name] = reason
 
@@ -128,11 +150,13 @@ def world(monkeypatch):
     monkeypatch.setattr(batch, "backend", lambda cluster: Cluster(made, cluster))
     monkeypatch.setattr(batch, "Preparation", lambda *_: type("Nothing", (), {"finish": lambda self: None})())
 
-    def at_home(run, submitted_at, exit_code, tail, refusal=None):
-        outcome = read_outcome(run.folder / "results", exit_code, tail)
-        return Result(run, outcome, None, "id", refusal or (JobError(outcome.error) if outcome.error else None))
+    def at_home(run, submitted_at, token, exit_code, tail, refusal=None):
+        outcome = read_outcome(run.folder / "results", token, exit_code, tail)
+        error = refusal or (JobError(outcome.error) if outcome.error else None)
+        return Result(run, outcome, None, None, error)
 
     monkeypatch.setattr(batch, "bring_home", at_home)
+    monkeypatch.setattr(logger, "log", lambda run: f"id of {run.folder.name}")
     return made
 
 
@@ -294,9 +318,31 @@ def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, wor
     planned = plan([made], [tmp_path / "old"], "code")
     results = tmp_path / "old" / "results"
     results.mkdir(parents=True)
-    (tmp_path / "job.json").write_text(json.dumps({"runs": [{"output": str(results)}]}))
+    (tmp_path / "job.json").write_text(json.dumps({"runs": [{"output": str(results), "token": "t"}]}))
     files = type("Files", (), {"job": tmp_path / "job.json", "folder": tmp_path})()
     found = [Found(Job(world, files), planned.runs, "jobs/1-0")]
     notes = sweep(["cluster=single_node"], found=found)
     assert sorted(notes.done) == ["0", "old"]
     assert [event for event in world.events if event.startswith("open")] == ["open single_node"]
+
+
+def test_results_that_lie_there_already_are_not_taken_for_those_of_this_run(sweep, world, tmp_path):
+    assert sweep(["cluster=single_node"]).done == ["0"]
+    assert (tmp_path / "0" / "results" / "status.json").exists()
+    world.dead = True
+    notes = sweep(["cluster=single_node"])
+    assert notes.done == []
+    assert "ended without results (exit code 1): Error: no Java" in notes.lost_runs["0"]
+
+
+def test_a_status_that_is_damaged_costs_its_own_run_only(sweep, world, tmp_path, monkeypatch):
+    made = Job.__init__
+
+    def damaging(self, world, files):
+        made(self, world, files)
+        (tmp_path / "0" / "results" / "status.json").write_text('{"state": "fini')
+
+    monkeypatch.setattr(Job, "__init__", damaging)
+    notes = sweep(["cluster=single_node", "caching=true"], ["cluster=single_node", "caching=false"])
+    assert notes.done == ["1"]
+    assert f"{tmp_path}/0/results/status.json is damaged" in notes.lost_runs["0"]

@@ -54,15 +54,30 @@ def test_a_sweep_ends_with_its_report_and_mlflow_has_it(folder, local_store, cap
 
 
 def test_a_report_that_cannot_be_made_costs_nothing_else(folder, local_store, capsys):
-    (folder / "1" / "run.json").write_text("{")
+    (folder / "search.json").write_text("{")
     close(folder)
     shown = capsys.readouterr().err
-    assert "run.json is damaged" in shown
-    assert "open      flowerexp ui" in shown
+    assert "search.json is damaged: Expecting property name" in shown
+    assert f"; write it again from the journal: flowerexp resume {folder}" in shown
     client, (summary,) = summaries(folder, local_store)
     logged = {artifact.path for artifact in client.list_artifacts(summary.info.run_id)}
     assert "runs.csv" in logged
     assert "report.html" not in logged
+
+
+@pytest.mark.parametrize("name", ["run.json", "analysis/summary.json", "analysis/measurements.parquet"])
+def test_a_damaged_run_has_no_results_and_costs_no_other_any(folder, local_store, capsys, name):
+    (folder / "1" / name).write_text("{")
+    close(folder)
+    shown = capsys.readouterr().err
+    line = next(line for line in shown.splitlines() if line.startswith("1  "))
+    assert line.split()[:4] == ["1", "damaged", "-", "-"]
+    assert f"run 1 damaged: {folder / '1' / name} is damaged: " in shown
+    assert f"1 of 4 runs have no results: flowerexp resume {folder}" in shown
+    capsys.readouterr()
+    assert report.main([str(folder)]) == 1
+    assert f"flowerexp: run 1: {folder / '1' / name} is damaged: " in capsys.readouterr().err
+    assert "1 with damaged files" in (folder / "report.md").read_text()
 
 
 def test_an_unfinished_sweep_has_no_report_until_somebody_asks(folder, capsys):

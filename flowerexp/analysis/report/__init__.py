@@ -5,6 +5,7 @@ Imported only when a report is made: it needs matplotlib, pandas and statsmodels
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,12 @@ MOST_FITTED = 5_000
 """Measurements of a reader that models are fitted to; of more, a seeded sample: 5,000 fix a slope well enough."""
 
 
-def make_report(folder: Path) -> list[Path]:
+def make_report(folder: Path, warn: Callable[[str], object] = lambda _: None) -> list[Path]:
     """Write the report of a sweep or a run, into the sweep's folder or the run's ``analysis`` folder.
 
     Args:
         folder: a sweep's folder, finished or not, or a run's.
+        warn: called with a line for each file that was found to be damaged; its run is shown without results.
 
     Returns:
         The files, in the order of `FILES`.
@@ -43,6 +45,8 @@ def make_report(folder: Path) -> list[Path]:
         MachineError: a file cannot be written.
     """
     material = load(folder)
+    for line in material.complaints:
+        warn(line)
     rows, table = sample(material.timed), cells(material)
     found, parts = page.sections(material, table, rows, fit_all(rows), time_models(rows))
     home = folder if material.is_sweep else folder / "analysis"

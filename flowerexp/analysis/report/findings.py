@@ -172,14 +172,17 @@ def models_found(models: Sequence[TimeModel]) -> Iterator[Finding]:
 
 def verdicts_found(material: Material) -> Iterator[Finding]:
     """How many runs can be believed."""
+    if changed := material.other_data:
+        yield Finding("other data", changed, "warn")
     counts = Counter(run.verdict for run in material.runs)
     failed = sum(run.state in ("failed", "lost") for run in material.runs)
+    damaged = sum(run.state == "damaged" for run in material.runs)
     doubtful = counts["suspect"] + counts["invalid"]
     total = len(material.runs)
-    if doubtful or failed:
-        words = [f"{counts[word]} {word}" for word in ("suspect", "invalid") if counts[word]] + (
-            [f"{failed} failed or lost"] if failed else []
-        )
+    if doubtful or failed or damaged:
+        words = [f"{counts[word]} {word}" for word in ("suspect", "invalid") if counts[word]]
+        words += [f"{failed} failed or lost"] if failed else []
+        words += [f"{damaged} with damaged files"] if damaged else []
         yield Finding(
             f"{counts['valid']} of {total}", f"runs are valid; {', '.join(words)}: the reasons are below", "warn"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 import statistics
@@ -15,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from flowerexp import index, records
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import PLAN, Journal
+from flowerexp.measurements import check_parquet, read_parquet
 
 if TYPE_CHECKING:
     import pandas
@@ -61,12 +62,27 @@ class Material:
         is_sweep: whether it is a sweep's.
         runs: in the order of the sweep.
         overrides: what was written on the command line, without secrets.
+        damage: what to say of a damaged journal; None of one that is whole.
     """
 
     folder: Path
     is_sweep: bool
     runs: Sequence[Run]
     overrides: Sequence[str]
+    damage: str | None = None
+
+    @property
+    def other_data(self) -> str | None:
+        """What to say of runs that were to read the same data, and did not; None where all is well."""
+        keys = ("dataset", "sampling", "reader", "entrypoint")
+        whole = [run for run in self.measured if all(key in run.config for key in keys)]
+        return index.other_data((run.name, run.config, run.facts.get("data_fingerprint")) for run in whole)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What to say of its damaged files, a line each."""
+        broken = [f"run {run.name}: {run.record['error']}" for run in self.runs if run.state == "damaged"]
+        return [*([self.damage] if self.damage else []), *broken]
 
     @property
     def varied(self) -> list[str]:
@@ -173,10 +189,8 @@ class Material:
 def _table(path: Path, schema: Any) -> Any:
     """The columns of a schema, read from a Parquet file; what does not fit a column's type is null."""
     import pyarrow
-    import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
-        found = file.read([name for name in schema.names if name in file.schema_arrow.names])
+    found = read_parquet(path, schema.names)
     columns = []
     for field in schema:
         nothing = pyarrow.nulls(found.num_rows, field.type)
@@ -190,7 +204,8 @@ def load(folder: Path) -> Material:
     """Read a folder.
 
     Raises:
-        DataError: it is neither a sweep's nor a run's, or one of its files is damaged.
+        DataError: it is neither a sweep's nor a run's, or its plan, or the one run, is damaged. A damaged run of a
+            sweep is one without results.
     """
     if (folder / PLAN).exists():
         journal = Journal(folder)
@@ -200,28 +215,25 @@ def load(folder: Path) -> Material:
             _run(folder / one["run"], own, state.runs.get(one["run"], "not started"))
             for one, own in zip(plan, varied, strict=True)
         ]
-        return Material(folder, True, runs, _overrides(folder / "multirun.yaml", ("hydra", "overrides", "task")))
-    record = _json(folder / "run.json")
-    if not record:
+        typed = _overrides(folder / "multirun.yaml", ("hydra", "overrides", "task"))
+        return Material(folder, True, runs, typed, state.damage)
+    if not (folder / "run.json").exists():
         hint = "name the folder of a sweep or of a run, such as outputs/DATE/TIME-ID"
         raise DataError(f"{folder} holds neither a sweep nor a run", hint=hint)
-    run = _run(folder, {}, record["state"])
+    run = _run(folder, {}, records.of_run(folder)["state"])
     return Material(folder, False, [run], _overrides(folder / ".hydra" / "overrides.yaml"))
 
 
 def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
-    record = _json(folder / "run.json")
-    values = {key: _value(record.get("config", {}), key, text) for key, text in varied.items()}
-    return Run(folder.name, values, state, record, _json(folder / "analysis" / "summary.json"), folder)
-
-
-def _json(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise DataError(f"{path} is damaged: {error}", hint="no report can be made of it") from error
+        whole = (folder / "run.json").exists() or state == "finished"
+        record = records.of_run(folder) if whole else {}
+        summary = records.find(folder / "analysis" / "summary.json", records.SUMMARY) or {}
+        check_parquet(folder / "analysis" / "measurements.parquet")
+    except DataError as error:
+        state, record, summary = "damaged", {"error": error.problem}, {}
+    values = {key: _value(record.get("config", {}), key, text) for key, text in varied.items()}
+    return Run(folder.name, values, state, record, summary, folder)
 
 
 def _varied(overrides: Sequence[Sequence[str]]) -> list[dict[str, str]]:

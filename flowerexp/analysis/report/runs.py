@@ -16,8 +16,8 @@ class Run:
     Attributes:
         name: its folder's name.
         varied: what distinguishes it from the others of its sweep, by config key or group; plain values.
-        state: `finished`, `failed`, `skipped`, `lost`, `not started`, ...
-        record: the content of its ``run.json``, or nothing.
+        state: `finished`, `failed`, `skipped`, `lost`, `not started`, ...; `damaged` if one of its files is.
+        record: the content of its ``run.json``, or nothing; of a damaged run the error alone.
         summary: the content of its ``summary.json``, or nothing.
         folder: its folder.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from flowerexp import records
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.svg import ACCENT, GOOD, INK, LINE, MUTED, PAPER, WARN, figure, number, plain, tidy
@@ -20,6 +20,12 @@ from flowerexp.journal import SEARCH
 MOST = 40
 """Candidates in the picture; of more, the best by what is known."""
 
+_WANTED = {
+    "unit": str,
+    "recommendation": {"winner": str | None},
+    "candidates": [{"name": str}],
+    "tries": [{"candidate": str, "status": str}],
+}
 _TONES = {"finished": ACCENT, "aborted": MUTED, "failed": WARN, "refused": WARN}
 _UNITS = {"usd": "dollars a run", "seconds": "seconds a run"}
 
@@ -32,13 +38,12 @@ def found(material: Material) -> Section:
     """
     section = Section("search", "Which cluster to rent")
     try:
-        search = json.loads((material.folder / SEARCH).read_bytes())
-    except FileNotFoundError:
+        search = records.find(material.folder / SEARCH, _WANTED)
+    except DataError as error:
+        hint = f"write it again from the journal: flowerexp resume {material.folder}"
+        raise DataError(error.problem, hint=hint) from error
+    if search is None:
         return section
-    except ValueError as error:
-        raise DataError(
-            f"{material.folder / SEARCH} is damaged: {error}", hint="no report can be made of it"
-        ) from error
     section.text.append(_sentence(search))
     section.draw(
         _picture(search),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowerexp import records
 from flowerexp.analysis.report.cells import NARROW, reach
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.svg import name_of, number
+from flowerexp.errors import FlowerexpError
 
 if TYPE_CHECKING:
     import pandas
@@ -41,7 +44,9 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
     """
     section = Section("verdicts", "Can it be believed?")
     doubtful = [
-        run for run in material.runs if run.reasons or run.record.get("error") or run.state in ("failed", "lost")
+        run
+        for run in material.runs
+        if run.reasons or run.record.get("error") or run.state in ("failed", "lost", "damaged")
     ]
     lines = [
         [
@@ -152,14 +157,20 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _note(path: Path) -> dict[str, Any] | None:
+    """Where a run was logged to; a damaged file says nothing, and `flowerexp log` says that it is damaged."""
+    try:
+        return records.find(path, records.NOTE)
+    except FlowerexpError:
+        return None
+
+
 def again(material: Material) -> Section:
     """How to run it again."""
     section = Section("again", "Run it again")
     if material.is_sweep or not material.runs[0].record.get("sweep_id"):
         section.text.append(f"All of it: `{material.command}`")
-    known = [
-        (run, json.loads(path.read_bytes())) for run in material.runs if (path := run.folder / "mlflow.json").exists()
-    ]
+    known = [(run, note) for run in material.runs if (note := _note(run.folder / "mlflow.json"))]
     ids = [(run, store["run_id"]) for run, note in known for store in note["stores"][-1:] if store.get("run_id")]
     if ids:
         run, run_id = ids[0]

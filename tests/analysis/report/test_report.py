@@ -281,9 +281,9 @@ class TestWhatElseMayLieInAFolder:
         for name in ("0", "1"):
             (folder / name / "analysis" / "summary.json").unlink()
             (folder / name / "analysis" / "measurements.parquet").unlink()
-            (folder / name / "run.json").write_text(
-                json.dumps({"state": "failed", "error": "no Java", "started_at": 1.0})
-            )
+            record = json.loads((folder / name / "run.json").read_text())
+            record |= {"state": "failed", "error": "no Java", "verdict": None, "phases": {}, "facts": {}, "config": {}}
+            (folder / name / "run.json").write_text(json.dumps(record))
         (folder / "journal.jsonl").write_text(
             '{"event":"failed","at":1,"run":"0"}\n{"event":"failed","at":1,"run":"1"}\n'
         )

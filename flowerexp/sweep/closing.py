@@ -1,0 +1,50 @@
+"""The end of a sweep: what its clusters cost, its report, and what MLflow is told about it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from flowerexp import tracking
+from flowerexp.console import Screen
+from flowerexp.errors import FlowerexpError
+from flowerexp.orchestrate import Bill, settle
+from flowerexp.plan import PlannedRun
+
+
+def tell(
+    folder: Path,
+    runs: Sequence[PlannedRun],
+    aside: Sequence[PlannedRun],
+    bills: Iterable[Bill],
+    screen: Screen,
+    finished: bool,
+) -> None:
+    """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole; what fails is only said.
+
+    Args:
+        folder: the sweep's.
+        runs: all its runs.
+        aside: runs on its clusters that are none of its own.
+        bills: of its clusters.
+        screen: where it is said.
+        finished: whether all runs have ended, so that there is something to report.
+    """
+    from flowerexp.analysis.report import interference, make_report
+
+    try:
+        spent = settle([*runs, *aside], bills)
+        if spent is not None:
+            screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
+        if not runs or not finished:
+            return
+        try:
+            if len({run.config["grid"]["concurrency"] for run in runs}) > 1:
+                screen.say(f"slower    {interference(folder) or 'none was in company'}")
+            screen.say(f"report    {make_report(folder)[0]}")
+        finally:  # MLflow is told whatever becomes of the report
+            store = tracking.Store(**runs[0].config["tracking"])
+            tracking.log_sweep(folder, store)
+            screen.say(f"page      {tracking.page_of(store, runs[0].extra['sweep_id'])}")
+    except FlowerexpError as error:
+        screen.warn(str(error))

@@ -1,0 +1,74 @@
+"""Bring home what ended while no launcher looked: its results are there, and need not be measured again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowerexp.cluster import backend
+from flowerexp.console import Screen
+from flowerexp.errors import DataError
+from flowerexp.job.results import fetch, is_there, read_outcome
+from flowerexp.job.ship import token_of
+from flowerexp.journal import Journal, State
+from flowerexp.orchestrate import Result, bring_home
+from flowerexp.plan import PlannedRun
+from flowerexp.sweep.run import SweepRecorder
+
+
+def output_of(run: PlannedRun, folder: Path) -> str:
+    """Where a run's job wrote its results.
+
+    Args:
+        run: the run.
+        folder: the sweep's.
+    """
+    return backend(run.config["cluster"]).output(run.folder, Journal(folder).scope())
+
+
+class Unseen:
+    """What ended unseen in a sweep.
+
+    Args:
+        journal: the sweep's, held.
+        screen: where damaged results are told.
+    """
+
+    def __init__(self, journal: Journal, screen: Screen) -> None:
+        self._journal = journal
+        self._screen = screen
+
+    def bring_home(self, runs: Sequence[PlannedRun], state: State, again: dict[str, str]) -> None:
+        """Bring home those of some runs whose results are there, and whole.
+
+        Args:
+            runs: runs that are to be made, or made again.
+            state: what the journal says.
+            again: why those are made again that had ended, by name; those that come home are taken out.
+
+        Raises:
+            OSError: a bucket cannot be read.
+        """
+        recorder = SweepRecorder(self._journal)
+        jobs = [*state.jobs, *state.intended.values()]  # the last one that carried a run counts
+        folders = {name: self._journal.folder / job["folder"] for job in jobs for name in job["runs"]}
+        for run in runs:
+            name = run.folder.name
+            if name in folders and (result := self._result(run, token_of(folders[name]))):
+                again.pop(name, None)
+                recorder.ended(result)
+
+    def _result(self, run: PlannedRun, token: str | None) -> Result | None:
+        """The result of a run by what its last job left; None if that is worth nothing."""
+        output, results = output_of(run, self._journal.folder), run.folder / "results"
+        try:
+            if not is_there(output, token):
+                return None
+            fetch(output, results, token)
+        except DataError as error:
+            self._screen.warn(f"run {run.folder.name}: {error.problem}")
+            return None
+        if read_outcome(results, token, 0, ()).retry:
+            return None
+        return bring_home(run, time.time(), token, 0, ())

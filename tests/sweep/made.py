@@ -1,0 +1,142 @@
+"""Sweeps whose jobs run in this process, without Spark: the real runner, launcher, journal, analysis and MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flowerexp import app, cluster, index
+from flowerexp.cluster import JobFiles, Standing
+from flowerexp.console import Screen
+from flowerexp.job.bundle import Bundle, find_script
+from flowerexp.journal import Journal
+from flowerexp.plan import PlannedRun, run_key
+from flowerexp.sweep.run import Sweep
+from flowerexp.workload import executors, report, runner
+
+Rows = Iterator[dict[str, Any]]
+
+
+class Submitted:
+    """A job that has run by the time it was submitted."""
+
+    def __init__(self, files: JobFiles, lines: Sequence[str]) -> None:
+        self.handle = {"job": files.folder.name}
+        self._lines = lines
+
+    def poll(self) -> tuple[Sequence[str], int | None]:
+        lines, self._lines = self._lines, ()
+        return lines, 0
+
+    def stop(self) -> None:
+        """It has ended."""
+
+    def collect(self) -> None:
+        """Nothing lies elsewhere."""
+
+
+class Session:
+    """What the runner takes for Spark."""
+
+    sparkContext = SimpleNamespace(master="local[2]")
+
+    def stop(self) -> None:
+        """There is nothing to stop."""
+
+
+class World:
+    """What a test decides about runs, by their `preprocess.quality`; and which of them were measured, in order."""
+
+    def __init__(self) -> None:
+        self.measured: list[int] = []
+        self.errors: dict[int, Exception] = {}
+        self.after: Callable[[Path], object] = lambda folder: None  # called with a job's folder when it has run
+        self.fingerprint: Callable[[dict[str, Any]], str | None] = index.current_fingerprint
+
+    def measure(self, spark: Any, config: dict[str, Any]) -> Rows:
+        """Rows that follow from the config alone."""
+        quality = int(config["preprocess"]["quality"])
+        self.measured.append(quality)
+        report.fact("data_fingerprint", self.fingerprint(config))
+        if quality in self.errors:
+            raise self.errors[quality]
+        for repetition in range(1, 4):
+            yield {"images": 40, "seconds": (quality + repetition) / 100, "repetition": repetition, "execution": 1}
+
+
+WORLD = World()
+
+
+class Made(Standing):
+    """A cluster in this process."""
+
+    on_this_host = False
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def check(self) -> None:
+        """All is well."""
+
+    def submit(self, files: JobFiles) -> Submitted:
+        printed, argv = io.StringIO(), sys.argv
+        sys.argv = ["script.py", "--job", str(files.job)]
+        try:
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+                runner.main(WORLD.measure)
+        finally:
+            sys.argv = argv
+        WORLD.after(files.folder)
+        return Submitted(files, printed.getvalue().splitlines())
+
+    def find(self, folder: Path, handle: dict[str, Any]) -> None:
+        """No job outlives its submission."""
+
+
+def install(patch: pytest.MonkeyPatch) -> World:
+    """Let `cluster=local` be `Made`, in a new world."""
+    global WORLD
+    WORLD = World()
+    patch.setitem(cluster._KINDS, "local", ("tests.sweep.made", "Made"))
+    patch.setattr(runner, "LazySession", Session)
+    patch.setattr(executors, "check_imports", lambda context, requires: None)
+    patch.setattr(runner, "environment", lambda spark: {"cores": 2})
+    return WORLD
+
+
+def planned(folder: Path, home: Path, qualities: Sequence[int], *overrides: str) -> list[PlannedRun]:
+    """A run for each quality."""
+    runs = []
+    for number, quality in enumerate(qualities):
+        own = [f"preprocess.quality={quality}"]
+        config = app.composed([f"home={home}", "entrypoint=write_tfrecords", *overrides, *own])
+        code = Bundle(find_script(config["entrypoint"]["script"])).code_hash
+        extra = {"sweep_id": folder.name, "label": own[0], "name": f"quality {quality}"}
+        runs.append(PlannedRun(run_key(config, code), config, folder / str(number), code, extra))
+    return runs
+
+
+def run_sweep(folder: Path, runs: Sequence[PlannedRun]) -> tuple[list[Any], str]:
+    """Run a new sweep as the launcher does; returns the results in the order of their delivery, and what was said."""
+    folder.mkdir(parents=True)
+    journal, stream = Journal(folder), io.StringIO()
+    results: list[Any] = []
+    with journal.held():
+        settings = {"sweep_id": folder.name, "max_clusters": 1, "max_failures": None}
+        journal.write_plan(settings, runs, [[run.label] for run in runs])
+        Sweep(journal, runs, Screen(stream)).run(results.append)
+    return results, stream.getvalue()
+
+
+def events(folder: Path, *kinds: str) -> list[dict[str, Any]]:
+    """A journal's events of some kinds."""
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] in kinds]
