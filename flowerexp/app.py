@@ -103,7 +103,11 @@ class App(Hydra):
         config.hydra.mode = RunMode.RUN
         config.hydra.job.chdir = False  # paths are meant from the folder in which they were typed
         HydraConfig.instance().set_config(config)  # a folder's name may be made of what Hydra knows
-        refuse_taken(Path(str(OmegaConf.select(config, "hydra.run.dir"))).absolute(), "hydra.run.dir")
+        try:
+            folder = Path(str(OmegaConf.select(config, "hydra.run.dir"))).absolute()
+        except OmegaConfBaseException as error:
+            raise self.explained(error, []) from error
+        refuse_taken(folder, "hydra.run.dir")
         before(check(without_hydra(config), origin_of(config)), origin_of(config))
         callbacks = Callbacks(config)
         callbacks.on_run_start(config=config, config_name=config_name)

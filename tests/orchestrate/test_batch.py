@@ -318,8 +318,10 @@ def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, wor
     planned = plan([made], [tmp_path / "old"], "code")
     results = tmp_path / "old" / "results"
     results.mkdir(parents=True)
-    (tmp_path / "job.json").write_text(json.dumps({"runs": [{"output": str(results), "token": "t"}]}))
-    files = type("Files", (), {"job": tmp_path / "job.json", "folder": tmp_path})()
+    folder = tmp_path / "jobs" / "1-0"
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(json.dumps({"runs": [{"output": str(results), "token": "t"}]}))
+    files = type("Files", (), {"job": folder / "job.json", "folder": folder})()
     found = [Found(Job(world, files), planned.runs, "jobs/1-0")]
     notes = sweep(["cluster=single_node"], found=found)
     assert sorted(notes.done) == ["0", "old"]
