@@ -69,7 +69,7 @@ class App(Hydra):
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
             config.hydra.overrides.task = [whole.get(one, one) for one in task]
             return config
-        except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
+        except (CompactHydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
             raise self.explained(error, typed) from error
 
     def explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:

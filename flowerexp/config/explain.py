@@ -30,9 +30,11 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return ConfigError(
             f"there is no {group}={option}" if group else f"there is no config {option}",
-            where="command line" if group else None,
+            where=_file(text) or ("command line" if group else None),
             hint=did_you_mean(option, error.options or []),
         )
+    if isinstance(error, RecursionError):
+        return ConfigError("the configs lead in a circle", hint="look at the defaults lists of your own")
     if isinstance(error, OverrideParseException):
         override = str(error.override)
         return unreadable(override if override in overrides else override.removeprefix("++"))
@@ -72,7 +74,16 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
 def _of_a_key(text: str) -> ConfigError:
     """What OmegaConf says of a key, which it names on a line of its own."""
     problem, _, rest = text.partition(" full_key: ")
+    file = _file(text)
+    if file:
+        return ConfigError(problem.partition("': ")[2], where=file)
     return ConfigError(problem, where=rest.partition(" ")[0] or None)
+
+
+def _file(text: str) -> str | None:
+    """The config file of which Hydra speaks; None where that is the main one, and so most likely the command line."""
+    named = re.match(r"In '([^']+)': ", text)
+    return f"{named[1]}.yaml" if named and "/" in named[1] else None
 
 
 def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:
