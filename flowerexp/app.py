@@ -26,7 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config import Origin, check, check_plugins
 from flowerexp.config.answers import answer
-from flowerexp.config.explain import explain
+from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.loader import Loader
 from flowerexp.config.overrides import Parser
 from flowerexp.config.places import config_folder, groups
@@ -71,6 +71,10 @@ class App(Hydra):
             return config
         except (CompactHydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
             raise self.explained(error, typed) from error
+        except (KeyError, AssertionError, TypeError) as error:
+            if any(override.startswith(("hydra.verbose=", "hydra.job.env_copy=")) for override in overrides):
+                raise explain_setup(error) from error
+            raise
 
     def explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
         """Say in one line what Hydra says in several; see `explain`."""
@@ -113,6 +117,8 @@ class App(Hydra):
             )
         except (CompactHydraException, OmegaConfBaseException) as error:
             raise self.explained(error, []) from error
+        except ValueError as error:  # of logging; what the task raises is in its result
+            raise explain_setup(error) from error
         callbacks.on_run_end(config=config, config_name=config_name, job_return=result)
         if result.status is JobStatus.FAILED:
             raise result._return_value  # `return_value` would print a line of its own first
