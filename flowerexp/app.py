@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config import Origin, check, check_plugins
 from flowerexp.config.answers import answer
-from flowerexp.config.explain import explain
+from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.loader import Loader
 from flowerexp.config.overrides import Parser
 from flowerexp.config.places import config_folder, groups
@@ -71,8 +71,12 @@ class App(Hydra):
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
             config.hydra.overrides.task = [whole.get(one, one) for one in task]
             return config
-        except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
+        except (CompactHydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
             raise self.explained(error, typed) from error
+        except (KeyError, AssertionError, TypeError) as error:
+            if any(override.startswith(("hydra.verbose=", "hydra.job.env_copy=")) for override in overrides):
+                raise explain_setup(error) from error
+            raise
 
     def explained(self, error: Exception, overrides: Sequence[str]) -> ConfigError:
         """Say in one line what Hydra says in several; see `explain`."""
@@ -121,6 +125,8 @@ class App(Hydra):
             )
         except (CompactHydraException, OmegaConfBaseException) as error:
             raise self.explained(error, []) from error
+        except ValueError as error:  # of logging; what the task raises is in its result
+            raise explain_setup(error) from error
         callbacks.on_run_end(config=config, config_name=config_name, job_return=result)
         if result.status is JobStatus.FAILED:
             raise result._return_value  # `return_value` would print a line of its own first

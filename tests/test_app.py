@@ -71,6 +71,14 @@ MISTAKES = [
         "'home=a=b' cannot be read as KEY=VALUE; quote values that hold spaces, commas, brackets, quotes, or "
         "one of = # & ~ : ! ;: 'home=\"a=b\"'",
     ),
+    (["hydra/launcher=nope"], "command line: there is no hydra/launcher=nope; choose from basic, flowerexp"),
+    (
+        ["cluster.spark={a:1}"],
+        "command line: cluster.spark={a:1} sets keys that are not in cluster.spark; write '+",
+    ),
+    (["hydra.verbose=3"], "hydra.verbose: it must be true, false, or the names of loggers"),
+    (["hydra.verbose=[1]"], "hydra.verbose: it must be true, false, or the names of loggers"),
+    (["hydra.job.env_copy=[NO_SUCH]"], "hydra.job.env_copy: there is no environment variable 'NO_SUCH'"),
     (["+storage=local"], "command line: storage is chosen already; leave the + out: storage=OPTION"),
     (["grid=${no_resolver:1}"], "command line: grid=${no_resolver:1} chooses no option"),
     (["home='~nobody-here/x'"], "command line: home=~nobody-here/x: there is no home folder for ~nobody-here"),
@@ -146,6 +154,15 @@ def test_a_mistake_in_a_sweep_is_one_clear_line_too(call, monkeypatch, tmp_path,
     assert message in err
     assert err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("key", ["root", "root.level", "handlers.file.filename"])
+def test_logging_that_cannot_be_set_up_is_one_line(call, ran, key):
+    code, _, err = call(f"hydra.job_logging.{key}=/no/such")
+    assert code == 1
+    assert err.startswith("flowerexp: hydra.job_logging: Unable to configure ")
+    assert err.count("\n") == 1
+    assert not ran
 
 
 @pytest.fixture(params=["before its folder is made", "when it runs"])

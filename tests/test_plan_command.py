@@ -349,6 +349,13 @@ def test_a_mistake_is_one_line_that_names_the_run(call, tmp_path, arguments, mes
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folders_that_runs_would_share_are_refused(call):
+    code, _, err = call("-m", "caching=true,false", "hydra.sweep.subdir='p-${preprocess.partitions}'")
+    assert code == 1
+    assert "hydra.sweep.subdir: run 0 and run 1 would share the folder p-16" in err
+    assert call("-m", "caching=true,false", "hydra.sweep.subdir='p-${caching}'")[0] == 0
+
+
 def test_writes_nothing_and_imports_nothing_heavy(tmp_path):
     code = (
         "import sys\nfrom flowerexp import cli\n"

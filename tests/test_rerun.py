@@ -165,6 +165,13 @@ def test_a_hidden_secret_must_be_given_again(place):
     assert config["entrypoint"]["settings"] == {"password": "hunter3", "urls": ["http://host/a"]}
 
 
+def test_a_hidden_service_account_must_be_given_again_too(place):
+    old = redacted(composed(["cluster=four_nodes", "gcp.project=mine", "quota=none",
+                             "gcp.service_account=me@mine.iam.gserviceaccount.com"]))  # fmt: skip
+    with pytest.raises(ConfigError, match=r"gcp\.service_account was a secret.*give it again: gcp\.service_account="):
+        again(old, place, [], Origin())
+
+
 def test_a_key_that_flowerexp_no_longer_has_is_named(place):
     old = composed([])
     old["grid"]["colour"] = "red"

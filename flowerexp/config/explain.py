@@ -30,9 +30,11 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return ConfigError(
             f"there is no {group}={option}" if group else f"there is no config {option}",
-            where="command line" if group else None,
+            where=_file(text) or ("command line" if group else None),
             hint=did_you_mean(option, error.options or []),
         )
+    if isinstance(error, RecursionError):
+        return ConfigError("the configs lead in a circle", hint="look at the defaults lists of your own")
     if isinstance(error, OverrideParseException):
         override = str(error.override)
         return unreadable(override if override in overrides else override.removeprefix("++"))
@@ -48,6 +50,16 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     return _of_an_override(text, overrides, loader) or _of_a_key(text)
 
 
+def explain_setup(error: Exception) -> ConfigError:
+    """Say in one line why Hydra could not set up logging, or the environment of a run."""
+    if isinstance(error, KeyError):
+        return ConfigError(f"there is no environment variable {error}", where="hydra.job.env_copy")
+    if isinstance(error, AssertionError | TypeError):
+        return ConfigError("it must be true, false, or the names of loggers", where="hydra.verbose")
+    reason = f": {error.__cause__}" if error.__cause__ else ""
+    return ConfigError(" ".join(f"{error}{reason}".split()), where="hydra.job_logging")
+
+
 def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -> ConfigError | None:
     """What is wrong with an override, where that is what is wrong."""
     nameless = next((override for override in overrides if override.startswith("=")), None)
@@ -58,6 +70,9 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
         chosen = next(override for override in overrides if override.startswith("experiment="))
         hint = "put experiment/NAME.yaml into a folder of yours and name that with --config-dir"
         return ConfigError(f"there is no {chosen}", where="command line", hint=hint)
+    adding = next((override for override in overrides if override.startswith(f"{key}={{")), None)
+    if key and adding and "To append to your config" in text:
+        return ConfigError(f"{adding} sets keys that are not in {key}", where="command line", hint=f"write '+{adding}'")
     if key:
         return ConfigError(f"unknown key {key}", where="command line", hint=_near(key, loader))
     if twice := re.match(r"(?:Multiple values for )?(\S+?)(?:\. To override| appears more than once in)", text):
@@ -72,7 +87,16 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
 def _of_a_key(text: str) -> ConfigError:
     """What OmegaConf says of a key, which it names on a line of its own."""
     problem, _, rest = text.partition(" full_key: ")
+    file = _file(text)
+    if file:
+        return ConfigError(problem.partition("': ")[2], where=file)
     return ConfigError(problem, where=rest.partition(" ")[0] or None)
+
+
+def _file(text: str) -> str | None:
+    """The config file of which Hydra speaks; None where that is the main one, and so most likely the command line."""
+    named = re.match(r"In '([^']+)': ", text)
+    return f"{named[1]}.yaml" if named and "/" in named[1] and not named[1].startswith("hydra/") else None
 
 
 def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:

@@ -13,6 +13,7 @@ from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf, flag_override
+from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.overrides import Parser
 from flowerexp.config.text import as_typed, holds_text
@@ -26,7 +27,7 @@ class Loader(ConfigLoaderImpl):
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
         parsed = Parser.create().parse_overrides(overrides)
-        repository = CachingConfigRepository(self.repository)
+        repository = _Repository(self.repository)
         self._process_config_searchpath(config_name, parsed, repository)
         return parsed, repository
 
@@ -36,6 +37,36 @@ class Loader(ConfigLoaderImpl):
             package = loaded.header["package"] if default.package is None else default.package
             _restore_texts(loaded, str(default.config_path), "" if package in (None, "_global_") else str(package))
         return loaded
+
+
+class _Repository(CachingConfigRepository):
+    """Reads configs; names the file that cannot be read."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """See Hydra's `IConfigRepository.load_config`.
+
+        Raises:
+            ConfigError: it is no YAML that Hydra takes.
+        """
+        try:
+            loaded: ConfigResult | None = super().load_config(config_path)
+        except (yaml.YAMLError, ValueError, RecursionError, OmegaConfBaseException) as error:
+            raise ConfigError(_reason(error), where=f"{config_path}.yaml") from error
+        return loaded
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, in a line."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        return f"this is no YAML: {error.problem or error.context}{line}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"this is no text in UTF-8: {error.reason} at byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "something in it contains itself"
+    if isinstance(error, OmegaConfBaseException):
+        return ": ".join(filter(None, [error.full_key, str(error.msg or error).splitlines()[0]]))
+    return " ".join(str(error).split())
 
 
 def _restore_texts(loaded: ConfigResult, name: str, package: str) -> None:

@@ -76,6 +76,8 @@ def _file_with(folder: Path, name: str, key: str) -> str | None:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError):
         return None
+    if not isinstance(content, dict):
+        return None
     node = content
     for part in key.split(".") if key else []:
         if not isinstance(node, dict) or part not in node:

@@ -106,7 +106,7 @@ class Composer:
         values = [override for override in parsed if str(override.input_line) not in shaping]
         task = [line for line, override in zip(lines, parsed, strict=True) if not override.is_hydra_override()]
         origin = replace(base.origin, overrides=task)
-        if base.needs_hydra or any(map(asks_hydra, task)):
+        if base.needs_hydra or any(asks_hydra(str(override.value())) for override in values):
             return self._compose_whole(lines, origin)
         config = pickle.loads(base.plain)
         try:

@@ -20,6 +20,7 @@ from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
+from flowerexp.sweep.folders import check_names
 from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
 
 Compose = Callable[[Sequence[str]], Composed]
@@ -183,21 +184,32 @@ def _refuse_sweeps(overrides: Sequence[str]) -> None:
 def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:
     code_hash = functools.cache(lambda script: Bundle(find_script(script)).code_hash)
     seen: dict[str, str | None] = {}
-    planned = []
-    values = labels(runs)
+    planned, names = [], []
+    values, name_of = labels(runs), _namer(master)
     for number, (overrides, differs) in enumerate(zip(runs, values, strict=True)):
         try:
             composed = compose(overrides)
             config = _checked(composed, master)
             code = code_hash(config["entrypoint"]["script"])
+            names += [name_of(composed, number)] if name_of and len(runs) > 1 else []
         except FlowerexpError as error:
             if len(runs) == 1:
                 raise
             raise _naming(error, number, differs) from error
         planned.append(PlannedRun(run_key(config, code), config, Path(), code))
+    check_names(names, 0)
     told = zip(named(planned, values), runs, values, strict=True)
     items = [_item(number, run, overrides, differs, seen) for number, (run, overrides, differs) in enumerate(told)]
     return [replace(item, skipped=item.skipped or (leave_out_done and item.done is not None)) for item in items]
+
+
+def _namer(master: DictConfig) -> Callable[[Composed, int], str] | None:
+    """What names the folders of a sweep's runs; None where they have their numbers, as they do by default."""
+    if OmegaConf.to_container(master.hydra.sweep, resolve=False)["subdir"] == "${hydra.job.num}":  # type: ignore
+        return None
+    from flowerexp.sweep.launch import Around
+
+    return Around(master, Path()).folder_name
 
 
 def _checked(composed: Composed, master: DictConfig) -> dict[str, Any]:

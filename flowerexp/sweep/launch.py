@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from flowerexp.app import App
 from flowerexp.config import check
+from flowerexp.config.answers import answering
 from flowerexp.config.redact import hide_in
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, JobError, QuotaError
@@ -32,7 +32,7 @@ from flowerexp.plan import PlannedRun, named, run_key
 from flowerexp.sweep import grammar
 from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.compose import Composed, Composer
-from flowerexp.sweep.folders import check_names
+from flowerexp.sweep.folders import KEY, check_names
 from flowerexp.sweep.run import Sweep
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def launch(
         grammar.refuse_sweep_within(one.config.sweep, config.sweep)
     checked = [_check(one, number) for number, one in enumerate(composed, start=first)]
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    around = _Around(config, folder)
+    around = Around(config, folder)
     runs = _runs(checked, composed, around, first)
     if settings.search:
         from flowerexp.sweep.smoke import with_changes
@@ -179,7 +179,7 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
 
 
 def _runs(
-    checked: Sequence[Mapping[str, Any]], composed: Sequence[Composed], around: _Around, first: int
+    checked: Sequence[Mapping[str, Any]], composed: Sequence[Composed], around: Around, first: int
 ) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
@@ -189,9 +189,7 @@ def _runs(
         script = one["entrypoint"]["script"]
         if script not in hashes:
             hashes[script] = Bundle(find_script(script)).code_hash
-        job = around.run(composed[place], place + first, composed[place].overrides)
-        HydraConfig.instance().set_config(job)
-        names.append(str(OmegaConf.select(job, "hydra.sweep.subdir")))
+        names.append(around.folder_name(composed[place], place + first))
         key = run_key(one, hashes[script])
         label = " ".join(f"{key}={value}" for key, value in differs[place].items())
         extra = {"sweep_id": _sweep_id(around.folder), "label": label}
@@ -200,7 +198,7 @@ def _runs(
     return named(runs, differs)
 
 
-class _Around:
+class Around:
     """Gives the configs with which Hydra runs the jobs of a sweep: each run's own, with the sweep's Hydra node.
 
     What `ConfigLoader.load_sweep_config` gives, at a twentieth of its time.
@@ -238,6 +236,12 @@ class _Around:
         with flag_override(job, ["struct", "no_deepcopy_set_nodes"], [False, True]):
             job["hydra"] = hydra
         return job
+
+    def folder_name(self, composed: Composed, number: int) -> str:
+        """The name of a run's folder, by `hydra.sweep.subdir` and the run's own config."""
+        job = self.run(composed, number, composed.overrides)
+        with answering(job):
+            return str(OmegaConf.select(job, KEY))
 
 
 def _as_job(context: HydraContext, config: DictConfig, result: Result) -> JobReturn:

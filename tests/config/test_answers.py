@@ -1,13 +1,21 @@
 """What a config asks of Hydra's own node."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
+from flowerexp import app
 from flowerexp.app import composed
+from flowerexp.config import check
 from flowerexp.config.answers import asks_hydra
 from flowerexp.errors import ConfigError
+from flowerexp.sweep.compose import Composer
+from flowerexp.sweep.grammar import expand
 
 
 @pytest.mark.parametrize(
@@ -41,6 +49,28 @@ def test_what_it_cannot_answer_names_the_key(value, said):
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
     assert "HydraConfig was not set" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "dataset.path=${hydra:runtime.cwd}/a,${hydra:runtime.cwd}/b",
+        "sweep.axes.dataset.path=['${hydra:runtime.cwd}/a','${hydra:runtime.cwd}/b']",
+    ],
+)
+def test_in_sweeps(typed):
+    application = app.create()
+    try:
+        overrides = ["dataset=folder", "+entrypoint.settings.cwd=${hydra:runtime.cwd}", typed]
+        master = application.compose_config("config", overrides, RunMode.MULTIRUN)
+        task: Any = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
+        composer = Composer(application, "config", master)
+        composed = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
+        made = [check(one.config, one.origin) for one in composed]
+    finally:
+        GlobalHydra.instance().clear()
+    assert [config["dataset"]["path"] for config in made] == [f"{Path.cwd()}/a", f"{Path.cwd()}/b"]
+    assert made[0]["entrypoint"]["settings"] == {"cwd": str(Path.cwd())}
 
 
 def test_what_asks():

@@ -27,7 +27,7 @@ def planned():
         composer = Composer(application, "config", master)
         composed = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
         checked = [launch._check(one, number) for number, one in enumerate(composed)]
-        return launch._runs(checked, composed, launch._Around(master, Path("/sweep")), first)
+        return launch._runs(checked, composed, launch.Around(master, Path("/sweep")), first)
 
     yield planned
     GlobalHydra.instance().clear()
@@ -81,5 +81,5 @@ def test_a_change_of_directory_is_left_out(planned):
     application = app.create()
     master = application.compose_config("config", ["hydra.job.chdir=true"], RunMode.MULTIRUN)
     composed = Composer(application, "config", master).compose([])
-    assert launch._Around(master, Path("/sweep")).run(composed, 0, []).hydra.job.chdir is False
+    assert launch.Around(master, Path("/sweep")).run(composed, 0, []).hydra.job.chdir is False
     assert master.hydra.job.chdir is True
