@@ -87,7 +87,13 @@ _warm: set[tuple[Any, ...]] = set()
 
 def settings(source: readers.Source) -> tuple[Any, ...]:
     """What of a source decides whether a worker that has read another one is warm for it."""
-    return source.reader, source.target_size, source.anonymous, all(map(storage.is_local, source.files[:1]))
+    return (
+        source.reader,
+        source.target_size,
+        source.anonymous,
+        source.narrow,
+        all(map(storage.is_local, source.files[:1])),
+    )
 
 
 def warm_up(source: readers.Source) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 from pyspark.accumulators import AccumulatorParam
 
 from flowerexp import storage
-from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.workload import executors, images, measure, report, tfrecords
+from flowerexp.errors import DataError
+from flowerexp.workload import examine, executors, images, measure, report, tfrecords
 from flowerexp.workload.listing import data_fingerprint, list_photographs, tfrecord_files
 from flowerexp.workload.measure import Task
-from flowerexp.workload.photographs import Photograph, Photographs
+from flowerexp.workload.photographs import Photographs
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, Source, data_of
 from flowerexp.workload.write_tfrecords import prepare
 
@@ -69,27 +69,39 @@ def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
     of_photographs, of_records = (
         [reader for reader in config["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
     )
+    _check_orientation(config)
     listing = list_photographs(spark, config) if of_photographs or not existing else None
     sources: dict[str, Source] = {}
-    skipped: set[str] | None = None  # not known yet
+    known: dict[str, Any] | None = None  # what decoding the photographs showed
     if of_records and existing:
         entries = tfrecord_files(existing, bool(config["dataset"].get("anonymous")))
         sources |= _for_each(of_records, _existing_tfrecords(existing, entries, config))
         report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, entries))
     elif of_records and listing:
         prepared = prepare(spark, config, listing)
-        skipped = {one["relative"] for one in prepared.manifest["skipped"]}
+        known = prepared.manifest
         counts = [file["records"] for file in prepared.manifest["files"]]
         sources |= _for_each(of_records, Source(TFRECORDS, prepared.files, counts, _target(config)))
     if of_photographs and listing:
         photographs = listing.photographs.some(_enough(config), config["grid"]["seed"])
-        if skipped is None:
-            skipped = _check_photographs(spark, photographs, config)
-        sources |= _for_each(of_photographs, _photographs(photographs, skipped, config))
+        known = known or examine.check(spark, photographs, config)
+        for reader in of_photographs:
+            skipped = examine.unreadable(reader, known, config["dataset"]["on_error"])
+            source = replace(_photographs(photographs, skipped, config), narrow=bool(known["narrow"]["count"]))
+            sources |= _for_each([reader], source)
     for name, source in sources.items():
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
     return sources
+
+
+def _check_orientation(config: dict[str, Any]) -> None:
+    if config["preprocess"]["orientation"] == "exif" and IMAGE_FILES in config["reader"]:
+        raise DataError(
+            f"{IMAGE_FILES} decodes with tf.image.decode_jpeg, which does not turn photographs as their EXIF data says",
+            where="preprocess.orientation",
+            hint=f"choose reader={IMAGE_FILES}_native, which does, or preprocess.orientation=stored",
+        )
 
 
 def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:
@@ -106,43 +118,13 @@ def _photographs(photographs: Photographs, skipped: set[str], config: dict[str, 
     if skipped:
         photographs = photographs.pick(n for n, one in enumerate(photographs) if one.relative not in skipped)
     files = photographs.uris
-    return Source(IMAGE_FILES, files, [1] * len(files), _target(config), bool(config["dataset"].get("anonymous")))
+    anonymous = bool(config["dataset"].get("anonymous"))
+    return Source(IMAGE_FILES, files, [1] * len(files), _target(config), anonymous, config["preprocess"]["orientation"])
 
 
 def _target(config: dict[str, Any]) -> tuple[int, int]:
     height, width = config["preprocess"]["target_size"]
     return height, width
-
-
-def _check_photographs(spark: Any, photographs: Photographs, config: dict[str, Any]) -> set[str]:
-    """Decode every photograph once where nothing prepared says which can be: a reader cannot leave one out midway."""
-    options = {"token": "anon"} if config["dataset"].get("anonymous") else {}
-
-    def problem(photograph: Photograph) -> tuple[str, str] | None:
-        try:
-            images.decode(storage.read_bytes(photograph.uri, **options))
-        except FlowerexpError as error:
-            return photograph.relative, error.problem
-        except OSError as error:
-            return photograph.relative, f"cannot be read: {error.strerror or error}"
-        return None
-
-    with report.phase("check"):
-        context = spark.sparkContext
-        slices = min(len(photographs), context.defaultParallelism * 4)
-        hands = [photographs[start::slices] for start in range(slices)]
-        problems = context.parallelize(hands, slices).flatMap(lambda hand: filter(None, map(problem, hand)))
-        found = sorted(problems.collect())
-    report.fact("images_skipped", len(found))
-    if found and config["dataset"]["on_error"] == "fail":
-        raise DataError(
-            f"{found[0][0]}: {found[0][1]}" + (f" (and {len(found) - 1} more files)" if len(found) > 1 else ""),
-            where="dataset",
-            hint="mend or remove it, or set dataset.on_error=skip to leave such files out",
-        )
-    if found:
-        report.note(f"{len(found)} files skipped; the first is {found[0][0]}: {found[0][1]}")
-    return {relative for relative, _ in found}
 
 
 def _existing_tfrecords(root: str, entries: Sequence[storage.Entry], config: dict[str, Any]) -> Source:

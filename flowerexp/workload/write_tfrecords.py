@@ -14,21 +14,22 @@ import json
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError, from_os_error
-from flowerexp.workload import report
+from flowerexp.workload import examine, report
 from flowerexp.workload.contact_sheet import contact_sheet
 from flowerexp.workload.deal import deal
-from flowerexp.workload.found import Skipped
+from flowerexp.workload.examine import Account, Examiner
+from flowerexp.workload.found import options
 from flowerexp.workload.listing import Listing, list_photographs
 from flowerexp.workload.photographs import Photograph, Photographs
 from flowerexp.workload.scattered import Scattered
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 
 
@@ -103,19 +104,13 @@ def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
 
 
 def _tell(prepared: Prepared) -> None:
-    skipped = prepared.manifest["skipped"]
     report.fact("prepared_reused", prepared.reused)
     report.fact("prepared_fingerprint", prepared.manifest["fingerprint"])
     report.fact("prepared_images", prepared.records)
     report.fact("prepared_bytes", prepared.manifest["bytes"])
     report.fact("prepared_files", len(prepared.files))
-    report.fact("images_skipped", len(skipped))
-    if skipped:
-        first = skipped[0]
-        report.note(
-            f"{len(skipped)} files skipped, listed in {storage.join(prepared.folder, MANIFEST)}; "
-            f"the first is {first['relative']}: {first['reason']}"
-        )
+    orientation = prepared.manifest["preprocess"]["orientation"]
+    examine.tell(prepared.manifest, orientation, storage.join(prepared.folder, MANIFEST))
 
 
 def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
@@ -126,6 +121,7 @@ def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
         "preprocess": config["preprocess"],
         "seed": config["sampling"]["seed"],
         "on_error": config["dataset"]["on_error"],
+        "on_warning": config["dataset"]["on_warning"],
     }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -145,8 +141,8 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
     task = _Task(
         folder=folder,
         preprocess=config["preprocess"],
-        on_error=config["dataset"]["on_error"],
-        options={"token": "anon"} if config["dataset"].get("anonymous") else {},
+        examiner=Examiner.of(config),
+        options=options(config["dataset"]),
         classes=len(listing.classes),
     )
 
@@ -157,12 +153,12 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
     hands = _hands(context, listing.photographs, config)
     with report.spark_progress(context, hands.getNumPartitions()):
         results = hands.mapPartitionsWithIndex(write).collect()
-    _raise_problem(results, task.on_error)
-    skipped = [asdict(one) for one in listing.skipped] + [one for result in results for one in result.pop("skipped")]
+    account = Account.of([Account(skipped=list(listing.skipped)), *(result.pop("account") for result in results)])
+    account.raise_problem()
     files = [result for result in results if result["records"]]
     if not files:
         raise DataError(f"none of {len(listing.photographs)} photographs can be decoded", where="dataset")
-    manifest = _manifest(config, listing, fingerprint, files, skipped)
+    manifest = _manifest(config, listing, fingerprint, files, account)
     _remove_strangers(folder, {file["file"] for file in files})
     storage.write_bytes(storage.join(folder, MANIFEST), json.dumps(manifest, indent=1).encode())
     return Prepared(folder, manifest, reused=False)
@@ -182,7 +178,7 @@ def _manifest(
     listing: Listing,
     fingerprint: str,
     files: Sequence[dict[str, Any]],
-    skipped: Sequence[dict[str, Any]],
+    account: Account,
 ) -> dict[str, Any]:
     totals = [sum(counts) for counts in zip(*(file["class_records"] for file in files), strict=True)]
     return {
@@ -196,24 +192,10 @@ def _manifest(
         "sampling": config["sampling"],
         "dataset": config["dataset"],
         "data_fingerprint": listing.fingerprint,
-        "skipped": skipped,
+        **account.rows,
         "left_out": listing.left_out.rows,
         "files": files,
     }
-
-
-def _raise_problem(results: Sequence[dict[str, Any]], on_error: str) -> None:
-    for result in results:
-        if result["problem"]:
-            raise MachineError(result["problem"])
-    bad = [one for result in results for one in result["skipped"]]
-    if bad and on_error == "fail":
-        more = f" (and {len(bad) - 1} more files so far)" if len(bad) > 1 else ""
-        raise DataError(
-            f"{bad[0]['relative']}: {bad[0]['reason']}{more}",
-            where="dataset",
-            hint="mend or remove it, or set dataset.on_error=skip to leave such files out",
-        )
 
 
 def _remove_strangers(folder: str, names: set[str]) -> None:
@@ -229,7 +211,7 @@ class _Task:
 
     folder: str
     preprocess: dict[str, Any]
-    on_error: str
+    examiner: Examiner
     options: dict[str, Any]
     classes: int
 
@@ -238,26 +220,25 @@ class _Task:
         from flowerexp.workload import tfrecords
 
         start = time.perf_counter_ns()
-        skipped: list[dict[str, Any]] = []
-        counts = [0] * self.classes
-        result: dict[str, Any] = {"partition": index, "host": socket.gethostname(), "records": 0, "problem": None}
-        result.update(skipped=skipped, class_records=counts)
+        account, counts = Account(), [0] * self.classes
+        result: dict[str, Any] = {"partition": index, "host": socket.gethostname(), "records": 0}
+        result.update(account=account, class_records=counts)
         try:
             with storage.NewFile(self.folder) as file:
-                records, size = tfrecords.write_file(file.stream, self._records(hand, skipped, counts))
+                records, size = tfrecords.write_file(file.stream, self._records(hand, account, counts))
                 result.update(records=records, bytes=size)
-                if records and not (skipped and self.on_error == "fail"):
+                if records and not account.fatal:
                     result["file"] = f"part-{index:05d}-{records:05d}.tfrec"
                     file.keep(result["file"])
         except MachineError as error:
-            result["problem"] = str(error)
+            account.problem = str(error)
         except OSError as error:
-            result["problem"] = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
+            account.problem = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
         result["seconds"] = (time.perf_counter_ns() - start) / 1e9
         return result
 
-    def _records(self, hand: Sequence[Photograph], skipped: list[dict[str, Any]], counts: list[int]) -> Iterator[bytes]:
-        """The serialized examples of a partition; photographs that cannot be decoded are noted as skipped."""
+    def _records(self, hand: Sequence[Photograph], account: Account, counts: list[int]) -> Iterator[bytes]:
+        """The serialized examples of a partition's photographs, but for those that are left out."""
         from flowerexp.workload import images, tfrecords
 
         _spare_imports()
@@ -265,37 +246,16 @@ class _Task:
         quality, exact = self.preprocess["quality"], self.preprocess["exact"]
         contents = storage.read_each((photograph.uri for photograph in hand), **self.options)
         for photograph, content in zip(hand, contents, strict=True):
-            try:
-                if isinstance(content, OSError):
-                    _refuse_bucket_trouble(photograph.uri, content)
-                    raise content
-                image = images.recompress(content, (height, width), quality, exact)
-            except (DataError, OSError) as error:
-                skipped.append(asdict(Skipped(photograph.relative, _reason(error))))
-                if self.on_error == "fail":
-                    return
-                continue
-            counts[photograph.label] += 1
-            yield tfrecords.encode_example(image, photograph.label)
+            pixels = self.examiner.look(photograph, content, account)
+            if account.fatal:
+                return
+            if pixels is not None:
+                image = images.encode(images.resize_and_crop(pixels, height, width, exact=exact), quality)
+                counts[photograph.label] += 1
+                yield tfrecords.encode_example(image, photograph.label)
 
 
 @functools.cache
 def _spare_imports() -> None:
     """Leave what is imported by now out of the garbage collection after every task of PySpark's, which takes 20 ms."""
     gc.freeze()
-
-
-def _refuse_bucket_trouble(uri: str, error: OSError) -> None:
-    """A bucket that does not answer is no fault of a photograph: to leave that one out would change what is prepared.
-
-    Raises:
-        MachineError: the file is in a bucket, and is not just gone.
-    """
-    if not storage.is_local(uri) and not isinstance(error, FileNotFoundError):
-        raise from_os_error(error, "reading")
-
-
-def _reason(error: DataError | OSError) -> str:
-    if isinstance(error, DataError):
-        return error.problem
-    return f"cannot be read: {error.strerror or error}"

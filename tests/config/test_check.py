@@ -173,6 +173,7 @@ class TestWhatIsRight:
                 "classes": ["roses", "daisy"],
                 "tfrecords": None,
                 "on_error": "skip",
+                "on_warning": "keep",
             },
             "sampling": {"fraction": 0.5, "seed": 42},
             "grid": {
@@ -184,7 +185,13 @@ class TestWhatIsRight:
                 "on_short": "fail",
                 "page_cache": "cold",
             },
-            "preprocess": {"partitions": 16, "target_size": [120, 160], "quality": 95, "exact": False},
+            "preprocess": {
+                "partitions": 16,
+                "target_size": [120, 160],
+                "quality": 95,
+                "exact": False,
+                "orientation": "exif",
+            },
             "entrypoint": {
                 "name": "mine",
                 "script": "mine.py",
