@@ -17,6 +17,7 @@ from flowerexp.config.origin import Origin
 from flowerexp.config.places import groups
 from flowerexp.config.schema import CLUSTERS, DATASETS, Config
 from flowerexp.errors import ConfigError, did_you_mean
+from flowerexp.workload.readers import IMAGE_FILES
 
 
 def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
@@ -39,7 +40,19 @@ def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
     cluster = plain["cluster"]
     cluster["name"] = cluster["name"] or cluster["kind"]
     cluster["spark"] = _flat(cluster["spark"])
+    _check_orientation(plain, origin)
     return resolved(plain)
+
+
+def _check_orientation(plain: dict[str, Any], origin: Origin) -> None:
+    """Not every reader of photographs can turn them; what no reader is measured on may be turned in any case."""
+    turned, measured = plain["preprocess"]["orientation"] == "exif", plain["entrypoint"]["name"] == "read_speed"
+    if turned and measured and IMAGE_FILES in plain["reader"]:
+        raise ConfigError(
+            f"preprocess.orientation=exif is not for reader={IMAGE_FILES}, whose tf.image.decode_jpeg does not apply it",
+            where=origin.of("preprocess.orientation"),
+            hint=f"choose reader={IMAGE_FILES}_native, which does, or set preprocess.orientation=stored",
+        )
 
 
 def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:

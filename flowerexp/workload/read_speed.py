@@ -69,7 +69,6 @@ def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
     of_photographs, of_records = (
         [reader for reader in config["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
     )
-    _check_orientation(config)
     listing = list_photographs(spark, config) if of_photographs or not existing else None
     sources: dict[str, Source] = {}
     known: dict[str, Any] | None = None  # what decoding the photographs showed
@@ -93,15 +92,6 @@ def _sources(spark: Any, config: dict[str, Any]) -> dict[str, Source]:
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
     return sources
-
-
-def _check_orientation(config: dict[str, Any]) -> None:
-    if config["preprocess"]["orientation"] == "exif" and IMAGE_FILES in config["reader"]:
-        raise DataError(
-            f"{IMAGE_FILES} decodes with tf.image.decode_jpeg, which does not turn photographs as their EXIF data says",
-            where="preprocess.orientation",
-            hint=f"choose reader={IMAGE_FILES}_native, which does, or preprocess.orientation=stored",
-        )
 
 
 def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:

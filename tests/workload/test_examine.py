@@ -221,11 +221,6 @@ class TestRuns:
                 assert np.abs(seen[orientation, reader] - expected).mean() < 4
         assert told.facts["images_turned"] == 1
 
-    def test_the_reader_that_cannot_turn_photographs_is_refused(self, config, folder):
-        made = config("dataset=folder", f"dataset.path={folder()}", "preprocess.orientation=exif", *SMALL)
-        with pytest.raises(DataError, match=r"^preprocess\.orientation: image_files .*reader=image_files_native"):
-            read_speed.run(None, made)
-
     def test_a_strip_is_prepared_and_read_by_every_reader(self, spark, config, folder):
         made = config("dataset=folder", f"dataset.path={folder('strip')}", f"reader=[{','.join(READERS)}]",
                       *SMALL, "grid.batch_size=[7]", "grid.batch_number=[1]",
