@@ -49,7 +49,7 @@ def _check_orientation(plain: dict[str, Any], origin: Origin) -> None:
     turned, measured = plain["preprocess"]["orientation"] == "exif", plain["entrypoint"]["name"] == "read_speed"
     if turned and measured and IMAGE_FILES in plain["reader"]:
         raise ConfigError(
-            f"preprocess.orientation=exif is not for reader={IMAGE_FILES}, whose tf.image.decode_jpeg does not apply it",
+            f"preprocess.orientation=exif is not for reader={IMAGE_FILES}: tf.image.decode_jpeg does not apply it",
             where=origin.of("preprocess.orientation"),
             hint=f"choose reader={IMAGE_FILES}_native, which does, or set preprocess.orientation=stored",
         )
