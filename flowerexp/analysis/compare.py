@@ -113,6 +113,7 @@ def _conditions(a: Measured, b: Measured, readers: set[str]) -> Iterator[tuple[s
         yield f"grid.{key}", sorted(a.config["grid"][key]), sorted(b.config["grid"][key])
     for key in ("target_size", *(("quality", "exact") if read != {IMAGE_FILES} else ())):
         yield f"preprocess.{key}", _plain(a.config["preprocess"][key]), _plain(b.config["preprocess"][key])
+    yield "preprocess.orientation", *(one.config["preprocess"].get("orientation", "stored") for one in (a, b))
 
 
 def _plain(value: Any) -> Any:

@@ -209,6 +209,7 @@ class Dataset:
     tfrecords: str | None = _optional(names.PATH)
     features: Features = field(default_factory=dict)  # type: ignore[assignment]
     on_error: str = field(default="fail", metadata={"choices": ("fail", "skip")})
+    on_warning: str = field(default="keep", metadata={"choices": ("keep", "skip", "fail")})
 
 
 @dataclass
@@ -253,12 +254,13 @@ class Grid:
 
 @dataclass
 class Preprocess:
-    """How photographs become TFRecord files; target_size is (height, width) in pixels."""
+    """How photographs become TFRecord files; target_size is (height, width) in pixels, orientation which way is up."""
 
     partitions: int = _number(min=1, max=100_000)
     target_size: list[int] = _list(min=1, max=16_384, length=2)
     quality: int = _number(min=1, max=100)
     exact: bool = MISSING
+    orientation: str = field(default="stored", metadata={"choices": ("stored", "exif")})
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 
 from flowerexp.config.origin import Origin
 from flowerexp.errors import ConfigError
+from flowerexp.workload.readers import IMAGE_FILES
 
 MOST_MEASUREMENTS = 1_000_000
 """Of one run: cells x repetitions."""
@@ -24,11 +25,13 @@ def check_together(config: Mapping[str, Any], origin: Origin) -> None:
         origin: how it was composed, for messages.
 
     Raises:
-        ConfigError: the grid has too many cells, a zone lies in another region, or labels would be left out.
+        ConfigError: the grid has too many cells, a zone lies in another region, labels would be left out, or a reader
+            cannot turn photographs.
     """
     _check_grid(config, origin)
     _check_zones(config["cluster"], origin)
     _check_labels(config["cluster"].get("labels") or {}, origin)
+    _check_orientation(config, origin)
 
 
 def _check_grid(config: Mapping[str, Any], origin: Origin) -> None:
@@ -61,3 +64,14 @@ def _check_labels(labels: Mapping[str, Any], origin: Origin) -> None:
             raise ConfigError(problem, where=origin.of(key), hint="begin its key with a letter")
         if name.lower().startswith(_OURS):
             raise ConfigError(f"{key}.{name} is a label of ours", where=origin.of(key), hint="choose another key")
+
+
+def _check_orientation(config: Mapping[str, Any], origin: Origin) -> None:
+    """Not every reader of photographs can turn them; what no reader is measured on may be turned in any case."""
+    turned, measured = config["preprocess"]["orientation"] == "exif", config["entrypoint"]["name"] == "read_speed"
+    if turned and measured and IMAGE_FILES in config["reader"]:
+        raise ConfigError(
+            f"preprocess.orientation=exif is not for reader={IMAGE_FILES}: tf.image.decode_jpeg does not apply it",
+            where=origin.of("preprocess.orientation"),
+            hint=f"choose reader={IMAGE_FILES}_native, which does, or set preprocess.orientation=stored",
+        )

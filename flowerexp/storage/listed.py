@@ -35,7 +35,7 @@ def is_local(uri: str) -> bool:
 HIDDEN, LOOP, SPECIAL, UNNAMED = (
     "hidden files or folders",
     "links to a folder that they stand in",
-    "pipes, sockets or devices",
+    "special files",
     "folders without a name",
 )
 #: Told of each folder that is walked, whether or not there are files in it.

@@ -122,6 +122,7 @@ def _name(text: str) -> str:
 
 
 def _short(text: str, length: int) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # a path need not be UTF-8, and the store takes nothing else
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from flowerexp import storage
+from flowerexp.workload.left_out import shown
 
 ROWS = COLUMNS = 3
 EDGE = 192
@@ -45,7 +46,7 @@ def contact_sheet(files: Sequence[str], classes: Sequence[str]) -> bytes:
     for place, (image, label) in enumerate(chosen):
         left, top = GAP + place % COLUMNS * (wide + GAP), GAP + place // COLUMNS * (high + CAPTION + GAP)
         sheet.paste(image, (left, top))
-        draw.text((left, top + high + 2), label, fill="black", font=font)
+        draw.text((left, top + high + 2), shown(label), fill="black", font=font)
     made = io.BytesIO()
     sheet.save(made, "JPEG", quality=QUALITY)
     return made.getvalue()

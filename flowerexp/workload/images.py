@@ -15,25 +15,16 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile
 
-from flowerexp.errors import DataError
+from flowerexp.workload.decoded import decode
+from flowerexp.workload.readers import LARGEST
 
-__all__ = ["Geometry", "decode", "encode", "fill_geometry", "recompress", "resize_and_crop"]
+__all__ = ["Geometry", "decode", "encode", "fill_geometry", "is_narrow", "recompress", "resize_and_crop"]
 
 # Spark runs one task per core already: threads of OpenCV's own would only take the cores of other tasks.
 cv2.setNumThreads(1)
-
-#: Larger pictures are refused before they are unpacked: a file of some kB can claim to be 12 GB. Pillow's own limit.
-MAX_PIXELS = 178_956_970
-
-# What Pillow may open. Left out are the formats that run other programs (EPS) or that any text can pass for (PPM, XBM).
-_PILLOW_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
-_JPEG_START = b"\xff\xd8"
-_START_OF_SCAN = b"\xff\xda"
-_END_OF_IMAGE = b"\xff\xd9"
 
 
 class Geometry(NamedTuple):
@@ -43,77 +34,6 @@ class Geometry(NamedTuple):
     width: int
     top: int
     left: int
-
-
-def decode(data: bytes) -> NDArray[np.uint8]:
-    """Decode a picture; a JPEG gives the pixels that ``tf.image.decode_jpeg`` gives.
-
-    JPEGs that simplejpeg refuses (stray bytes in the header, chroma subsampled in an unusual way) are left to Pillow,
-    whose more precise inverse DCT differs from TensorFlow's by a few grey levels.
-
-    Args:
-        data: the file's content: any JPEG, or a PNG, GIF, BMP, WebP or TIFF (often found under a name in ``.jpg``). Of
-            an animation the first frame counts, transparency is dropped, and an orientation in the EXIF data is not
-            applied (TensorFlow does not apply it either).
-
-    Returns:
-        RGB, shape (height, width, 3). Grey, CMYK and palette pictures become RGB too.
-
-    Raises:
-        DataError: the data is empty, truncated, no picture, or larger than ``MAX_PIXELS``.
-    """
-    if not data:
-        raise DataError("empty file")
-    try:
-        height, width = simplejpeg.decode_jpeg_header(data, strict=False)[:2]
-    except (
-        ValueError,
-        KeyError,
-    ):  # not a JPEG, or one with a colour space or subsampling that simplejpeg does not know
-        return _decode_with_pillow(data)
-    _check_size(height, width)
-    return _decode_jpeg(data)
-
-
-def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
-    # The fast DCT and the smooth upsampling are TensorFlow's defaults: the same pixels depend on them.
-    try:
-        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=True))
-    except (ValueError, KeyError) as error:
-        # libjpeg reports its first warning only, which can hide a later "premature end"; the missing end marker tells.
-        # (The compressed data cannot hold one by chance: there, 0xFF is followed by 0x00 or is a restart marker.)
-        if "Premature end of JPEG file" in str(error) or data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
-            raise DataError("truncated JPEG") from error
-    try:
-        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=False))
-    except (ValueError, KeyError):  # more than a warning
-        return _decode_with_pillow(data)
-
-
-def _decode_with_pillow(data: bytes) -> NDArray[np.uint8]:
-    is_jpeg = data.startswith(_JPEG_START)
-    try:
-        with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
-            _check_size(image.height, image.width)
-            if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8; TensorFlow keeps the upper 8
-                grey = (np.asarray(image) >> 8).astype(np.uint8)
-                return np.repeat(grey[:, :, None], 3, axis=2)
-            # By way of RGBA, because Pillow warns where it drops the transparency of a palette without it.
-            opaque = image.convert("RGBA") if "transparency" in image.info else image
-            return np.asarray(opaque.convert("RGB"))
-    except DataError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise DataError(f"picture of more than {MAX_PIXELS:,} pixels") from error
-    except UnidentifiedImageError as error:
-        raise DataError("truncated or damaged JPEG" if is_jpeg else "not an image") from error
-    except Exception as error:  # Pillow's parsers raise OSError, SyntaxError, struct.error and more on damaged data
-        raise DataError("truncated or damaged JPEG" if is_jpeg else "truncated or damaged picture") from error
-
-
-def _check_size(height: int, width: int) -> None:
-    if height * width > MAX_PIXELS:
-        raise DataError(f"picture of {width}x{height}, more than {MAX_PIXELS:,} pixels")
 
 
 def fill_geometry(height: int, width: int, target_height: int, target_width: int) -> Geometry:
@@ -138,6 +58,12 @@ def fill_geometry(height: int, width: int, target_height: int, target_width: int
     else:
         resized = height * target_width // width, target_width
     return Geometry(*resized, (resized[0] - target_height) // 2, (resized[1] - target_width) // 2)
+
+
+def is_narrow(height: int, width: int, target_height: int, target_width: int) -> bool:
+    """Whether a picture is so long and narrow that it would be huge when resized whole (`readers.LARGEST`)."""
+    resized = fill_geometry(height, width, target_height, target_width)
+    return resized.height * resized.width > LARGEST * target_height * target_width
 
 
 def resize_and_crop(
@@ -190,7 +116,8 @@ def _taps(n_in: int, n_out: int, used: slice) -> _Taps:
     # TensorFlow's half-pixel centres, step by step in its float32 (HalfPixelScaler in core/util/image_resizer_state.h,
     # compute_interpolation_weights in core/kernels/image/resize_bilinear_op.cc): another order gives other bits.
     scale = np.float32(n_in) / np.float32(n_out)
-    position = (np.arange(n_out, dtype=np.float32)[used] + np.float32(0.5)) * scale - np.float32(0.5)
+    places = np.arange(used.start, used.stop).astype(np.float32)
+    position = (places + np.float32(0.5)) * scale - np.float32(0.5)
     floor = np.floor(position)
     lower = np.maximum(floor.astype(np.int64), 0)
     upper = np.minimum(np.ceil(position).astype(np.int64), n_in - 1)

@@ -89,7 +89,7 @@ def settings(source: readers.Source) -> tuple[Any, ...]:
     """What of a source decides whether a worker that has read another one is warm for it."""
     local = all(map(storage.is_local, source.files[:1]))
     kinds = {source.compressions.get(uri, "") for uri in source.files[:1]}
-    return source.reader, source.target_size, source.anonymous, local, source.features, *kinds
+    return source.reader, source.target_size, source.anonymous, source.narrow, local, source.features, *kinds
 
 
 def warm_up(source: readers.Source) -> None:

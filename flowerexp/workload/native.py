@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload import images, tfrecords
+from flowerexp.workload import decoded, images, tfrecords
 from flowerexp.workload.readers import IMAGE_FILES, Source, data_of, keeps_decoded, options_of
 
 _LARGEST = 4  # times the target's pixels: of a picture that is resized whole, what is cut off included
@@ -86,7 +86,7 @@ class _Kept:
 def _opened(source: Source, files: Sequence[str]) -> tuple[Iterator[Any], _Work]:
     """What is to be worked on, one item an image, and the work on each that the threads do."""
     if data_of(source.reader) == IMAGE_FILES:
-        return _photographs(source, files), partial(_photograph, source.target_size)
+        return _photographs(source, files), partial(_photograph, source.target_size, source.orientation)
     return _records(source, files), partial(picture_of, source)
 
 
@@ -101,10 +101,15 @@ def _photographs(source: Source, files: Sequence[str]) -> Iterator[tuple[str, by
         yield uri, content
 
 
-def _photograph(target: tuple[int, int], item: tuple[str, bytes | None]) -> tuple[NDArray[np.uint8], bytes]:
+def _photograph(
+    target: tuple[int, int], orientation: str, item: tuple[str, bytes | None]
+) -> tuple[NDArray[np.uint8], bytes]:
     uri, content = item
-    image = images.decode(storage.read_bytes(uri) if content is None else content)
-    return _fitted(image, *target), uri.split("/")[-2].encode()
+    content = storage.read_bytes(uri) if content is None else content
+    image = images.decode(content)
+    if orientation == "exif":
+        image = decoded.upright(image, decoded.orientation_of(content))
+    return _fitted(image, *target), os.fsencode(uri.split("/")[-2])
 
 
 def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -13,13 +13,12 @@ from typing import Any
 
 from pyspark.accumulators import AccumulatorParam
 
-from flowerexp import storage
-from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.workload import executors, failures, images, measure, report, write_tfrecords
+from flowerexp.errors import DataError
+from flowerexp.workload import examine, executors, failures, measure, report, write_tfrecords
 from flowerexp.workload.existing import find, source_of
 from flowerexp.workload.listing import Listing, data_fingerprint, list_photographs
 from flowerexp.workload.measure import Task
-from flowerexp.workload.photographs import Photograph, Photographs
+from flowerexp.workload.photographs import Photographs
 from flowerexp.workload.prepared import Prepared
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, Source, data_of
 
@@ -108,14 +107,14 @@ def _sources(spark: Any, config: dict[str, Any]) -> tuple[dict[str, Source], Cal
     )
     listing = list_photographs(spark, config) if of_photographs or not existing else None
     sources: dict[str, Source] = {}
-    skipped: set[str] | None = None  # not known yet
+    known: dict[str, Any] | None = None  # what decoding the photographs showed
     if of_records and existing:
         theirs = find(existing, bool(config["dataset"].get("anonymous")))
         sources |= _for_each(of_records, source_of(theirs, config))
         report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, theirs.files))
     elif of_records and listing:
         prepared = write_tfrecords.prepare(spark, config, listing)
-        skipped = {one["relative"] for one in prepared.manifest["skipped"]}
+        known = prepared.manifest
         counts = [file["records"] for file in prepared.manifest["files"]]
         made = Source(TFRECORDS, prepared.files, counts, _target(config), origin="storage.prepared")
         sources |= _for_each(of_records, made)
@@ -123,9 +122,11 @@ def _sources(spark: Any, config: dict[str, Any]) -> tuple[dict[str, Source], Cal
 
     if of_photographs and listing:
         photographs = listing.photographs.some(_enough(config), config["grid"]["seed"])
-        if skipped is None:
-            skipped = _check_photographs(spark, photographs, config)
-        sources |= _for_each(of_photographs, _photographs(photographs, skipped, config))
+        known = known or examine.check(spark, photographs, config)
+        for reader in of_photographs:
+            skipped = examine.unreadable(reader, known, config["dataset"]["on_error"])
+            source = replace(_photographs(photographs, skipped, config), narrow=bool(known["narrow"]["count"]))
+            sources |= _for_each([reader], source)
     for name, source in sources.items():
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
@@ -150,43 +151,13 @@ def _photographs(photographs: Photographs, skipped: set[str], config: dict[str, 
     if skipped:
         photographs = photographs.pick(n for n, one in enumerate(photographs) if one.relative not in skipped)
     files = photographs.uris
-    return Source(IMAGE_FILES, files, [1] * len(files), _target(config), bool(config["dataset"].get("anonymous")))
+    anonymous = bool(config["dataset"].get("anonymous"))
+    return Source(IMAGE_FILES, files, [1] * len(files), _target(config), anonymous, config["preprocess"]["orientation"])
 
 
 def _target(config: dict[str, Any]) -> tuple[int, int]:
     height, width = config["preprocess"]["target_size"]
     return height, width
-
-
-def _check_photographs(spark: Any, photographs: Photographs, config: dict[str, Any]) -> set[str]:
-    """Decode every photograph once where nothing prepared says which can be: a reader cannot leave one out midway."""
-    options = {"token": "anon"} if config["dataset"].get("anonymous") else {}
-
-    def problem(photograph: Photograph) -> tuple[str, str] | None:
-        try:
-            images.decode(storage.read_bytes(photograph.uri, **options))
-        except FlowerexpError as error:
-            return photograph.relative, error.problem
-        except OSError as error:
-            return photograph.relative, f"cannot be read: {error.strerror or error}"
-        return None
-
-    with report.phase("check"):
-        context = spark.sparkContext
-        slices = min(len(photographs), context.defaultParallelism * 4)
-        hands = [photographs[start::slices] for start in range(slices)]
-        problems = context.parallelize(hands, slices).flatMap(lambda hand: filter(None, map(problem, hand)))
-        found = sorted(problems.collect())
-    report.fact("images_skipped", len(found))
-    if found and config["dataset"]["on_error"] == "fail":
-        raise DataError(
-            f"{found[0][0]}: {found[0][1]}" + (f" (and {len(found) - 1} more files)" if len(found) > 1 else ""),
-            where="dataset",
-            hint="mend or remove it, or set dataset.on_error=skip to leave such files out",
-        )
-    if found:
-        report.note(f"{len(found)} files skipped; the first is {found[0][0]}: {found[0][1]}")
-    return {relative for relative, _ in found}
 
 
 def plan_tasks(config: dict[str, Any], available: Mapping[str, int]) -> list[Task]:

@@ -14,22 +14,23 @@ import json
 import socket
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError, from_os_error
-from flowerexp.workload import report
+from flowerexp.workload import examine, report
 from flowerexp.workload.contact_sheet import contact_sheet
 from flowerexp.workload.deal import deal
-from flowerexp.workload.found import Skipped
+from flowerexp.workload.examine import Account, Examiner
+from flowerexp.workload.found import options
 from flowerexp.workload.listing import Listing, list_photographs
 from flowerexp.workload.photographs import Photograph, Photographs
 from flowerexp.workload.prepared import MANIFEST, Prepared, damage, misfits, read_manifest
 from flowerexp.workload.scattered import Scattered
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
-FORMAT = 2
+FORMAT = 3
 
 
 def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -129,10 +130,8 @@ def _write_again(
     folder, files = prepared.folder, prepared.manifest["files"]
     with report.phase("prepare"):
         partitions = {file["partition"] for file in files if file["file"] in damaged}
-        results = _written(spark, config, listing, folder, partitions)
+        results, _ = _written(spark, config, listing, folder, partitions)
         fresh = {result["file"]: result for result in results if result["records"]}
-        for file in fresh.values():
-            file.pop("skipped")
         if fresh.keys() != damaged.keys():  # what can be decoded has changed since, with the libraries that decode
             again = _write(spark, config, listing, folder, prepared.manifest["fingerprint"])
         else:
@@ -150,19 +149,13 @@ def _write_again(
 
 
 def _tell(prepared: Prepared) -> None:
-    skipped = prepared.manifest["skipped"]
     report.fact("prepared_reused", prepared.reused)
     report.fact("prepared_fingerprint", prepared.manifest["fingerprint"])
     report.fact("prepared_images", prepared.records)
     report.fact("prepared_bytes", prepared.manifest["bytes"])
     report.fact("prepared_files", len(prepared.files))
-    report.fact("images_skipped", len(skipped))
-    if skipped:
-        first = skipped[0]
-        report.note(
-            f"{len(skipped)} files skipped, listed in {storage.join(prepared.folder, MANIFEST)}; "
-            f"the first is {first['relative']}: {first['reason']}"
-        )
+    orientation = prepared.manifest["preprocess"]["orientation"]
+    examine.tell(prepared.manifest, orientation, storage.join(prepared.folder, MANIFEST))
 
 
 def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
@@ -173,17 +166,17 @@ def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
         "preprocess": config["preprocess"],
         "seed": config["sampling"]["seed"],
         "on_error": config["dataset"]["on_error"],
+        "on_warning": config["dataset"]["on_warning"],
     }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
-    results = _written(spark, config, listing, folder)
-    skipped = [asdict(one) for one in listing.skipped] + [one for result in results for one in result.pop("skipped")]
+    results, account = _written(spark, config, listing, folder)
     files = [result for result in results if result["records"]]
     if not files:
         raise DataError(f"none of {len(listing.photographs)} photographs can be decoded", where="dataset")
-    manifest = _manifest(config, listing, fingerprint, files, skipped)
+    manifest = _manifest(config, listing, fingerprint, files, account)
     names = {file["file"] for file in files}
     _remove_strangers(folder, names)
     _write_manifest(folder, manifest)
@@ -196,13 +189,21 @@ def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
 
 def _written(
     spark: Any, config: dict[str, Any], listing: Listing, folder: str, partitions: Container[int] | None = None
-) -> list[dict[str, Any]]:
-    """Write the TFRecord files of all partitions, or of some; what `_Task.write` says of each."""
+) -> tuple[list[dict[str, Any]], Account]:
+    """Write the TFRecord files of all partitions, or of some.
+
+    Returns:
+        What `_Task.write` says of each, and the account of all their photographs.
+
+    Raises:
+        DataError: a photograph cannot be used, and the config says that this is not to be.
+        MachineError: the machine, or the bucket, has a problem.
+    """
     task = _Task(
         folder=folder,
         preprocess=config["preprocess"],
-        on_error=config["dataset"]["on_error"],
-        options={"token": "anon"} if config["dataset"].get("anonymous") else {},
+        examiner=Examiner.of(config),
+        options=options(config["dataset"]),
         classes=len(listing.classes),
     )
 
@@ -213,8 +214,9 @@ def _written(
     hands = _hands(context, listing.photographs, config)
     with report.spark_progress(context, hands.getNumPartitions()):
         results: list[dict[str, Any]] = hands.mapPartitionsWithIndex(write).collect()
-    _raise_problem(results, task.on_error)
-    return results
+    account = Account.of([Account(skipped=list(listing.skipped)), *(result.pop("account") for result in results)])
+    account.raise_problem()
+    return results, account
 
 
 def _hands(context: Any, photographs: Photographs | Scattered, config: dict[str, Any]) -> Any:
@@ -231,7 +233,7 @@ def _manifest(
     listing: Listing,
     fingerprint: str,
     files: Sequence[dict[str, Any]],
-    skipped: Sequence[dict[str, Any]],
+    account: Account,
 ) -> dict[str, Any]:
     totals = [sum(counts) for counts in zip(*(file["class_records"] for file in files), strict=True)]
     return {
@@ -245,24 +247,10 @@ def _manifest(
         "sampling": config["sampling"],
         "dataset": config["dataset"],
         "data_fingerprint": listing.fingerprint,
-        "skipped": skipped,
+        **account.rows,
         "left_out": listing.left_out.rows,
         "files": files,
     }
-
-
-def _raise_problem(results: Sequence[dict[str, Any]], on_error: str) -> None:
-    for result in results:
-        if result["problem"]:
-            raise MachineError(result["problem"])
-    bad = [one for result in results for one in result["skipped"]]
-    if bad and on_error == "fail":
-        more = f" (and {len(bad) - 1} more files so far)" if len(bad) > 1 else ""
-        raise DataError(
-            f"{bad[0]['relative']}: {bad[0]['reason']}{more}",
-            where="dataset",
-            hint="mend or remove it, or set dataset.on_error=skip to leave such files out",
-        )
 
 
 def _remove_strangers(folder: str, names: set[str]) -> None:
@@ -278,7 +266,7 @@ class _Task:
 
     folder: str
     preprocess: dict[str, Any]
-    on_error: str
+    examiner: Examiner
     options: dict[str, Any]
     classes: int
 
@@ -287,26 +275,25 @@ class _Task:
         from flowerexp.workload import tfrecords
 
         start = time.perf_counter_ns()
-        skipped: list[dict[str, Any]] = []
-        counts = [0] * self.classes
-        result: dict[str, Any] = {"partition": index, "host": socket.gethostname(), "records": 0, "problem": None}
-        result.update(skipped=skipped, class_records=counts)
+        account, counts = Account(), [0] * self.classes
+        result: dict[str, Any] = {"partition": index, "host": socket.gethostname(), "records": 0}
+        result.update(account=account, class_records=counts)
         try:
             with storage.NewFile(self.folder) as file:
-                records, size, crc32c = tfrecords.write_file(file.stream, self._records(hand, skipped, counts))
+                records, size, crc32c = tfrecords.write_file(file.stream, self._records(hand, account, counts))
                 result.update(records=records, bytes=size, crc32c=crc32c)
-                if records and not (skipped and self.on_error == "fail"):
+                if records and not account.fatal:
                     result["file"] = f"part-{index:05d}-{records:05d}.tfrec"
                     file.keep(result["file"])
         except MachineError as error:
-            result["problem"] = str(error)
+            account.problem = str(error)
         except OSError as error:
-            result["problem"] = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
+            account.problem = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
         result["seconds"] = (time.perf_counter_ns() - start) / 1e9
         return result
 
-    def _records(self, hand: Sequence[Photograph], skipped: list[dict[str, Any]], counts: list[int]) -> Iterator[bytes]:
-        """The serialized examples of a partition; photographs that cannot be decoded are noted as skipped."""
+    def _records(self, hand: Sequence[Photograph], account: Account, counts: list[int]) -> Iterator[bytes]:
+        """The serialized examples of a partition's photographs, but for those that are left out."""
         from flowerexp.workload import images, tfrecords
 
         _spare_imports()
@@ -314,37 +301,16 @@ class _Task:
         quality, exact = self.preprocess["quality"], self.preprocess["exact"]
         contents = storage.read_each((photograph.uri for photograph in hand), **self.options)
         for photograph, content in zip(hand, contents, strict=True):
-            try:
-                if isinstance(content, OSError):
-                    _refuse_bucket_trouble(photograph.uri, content)
-                    raise content
-                image = images.recompress(content, (height, width), quality, exact)
-            except (DataError, OSError) as error:
-                skipped.append(asdict(Skipped(photograph.relative, _reason(error))))
-                if self.on_error == "fail":
-                    return
-                continue
-            counts[photograph.label] += 1
-            yield tfrecords.encode_example(image, photograph.label)
+            pixels = self.examiner.look(photograph, content, account)
+            if account.fatal:
+                return
+            if pixels is not None:
+                image = images.encode(images.resize_and_crop(pixels, height, width, exact=exact), quality)
+                counts[photograph.label] += 1
+                yield tfrecords.encode_example(image, photograph.label)
 
 
 @functools.cache
 def _spare_imports() -> None:
     """Leave what is imported by now out of the garbage collection after every task of PySpark's, which takes 20 ms."""
     gc.freeze()
-
-
-def _refuse_bucket_trouble(uri: str, error: OSError) -> None:
-    """A bucket that does not answer is no fault of a photograph: to leave that one out would change what is prepared.
-
-    Raises:
-        MachineError: the file is in a bucket, and is not just gone.
-    """
-    if not storage.is_local(uri) and not isinstance(error, FileNotFoundError):
-        raise from_os_error(error, "reading")
-
-
-def _reason(error: DataError | OSError) -> str:
-    if isinstance(error, DataError):
-        return error.problem
-    return f"cannot be read: {error.strerror or error}"

@@ -172,6 +172,14 @@ def test_an_interpolation_that_leads_somewhere_is_resolved(config):
     assert config("dataset.seed=${grid.repetitions}", "grid.repetitions=7")["dataset"]["seed"] == 7
 
 
+def test_a_reader_that_cannot_turn_photographs_is_refused_before_anything_starts(config):
+    with pytest.raises(ConfigError, match=r"orientation=exif .*=image_files, .*=image_files_native") as caught:
+        config("preprocess.orientation=exif", "reader=[tfrecords,image_files]")
+    assert "command line" in str(caught.value)
+    for more in (["reader=image_files_native"], ["reader=tfrecords"], ["entrypoint=write_tfrecords"]):
+        assert config("preprocess.orientation=exif", *more)["preprocess"]["orientation"] == "exif"
+
+
 class TestWhatIsRight:
     def test_passes_unchanged(self, tmp_path, config):
         plain = {
@@ -185,6 +193,7 @@ class TestWhatIsRight:
                 "tfrecords": None,
                 "features": {"image": "image/encoded", "label": None},
                 "on_error": "skip",
+                "on_warning": "keep",
             },
             "sampling": {"fraction": 0.5, "seed": 42},
             "grid": {
@@ -196,7 +205,13 @@ class TestWhatIsRight:
                 "on_short": "fail",
                 "page_cache": "cold",
             },
-            "preprocess": {"partitions": 16, "target_size": [120, 160], "quality": 95, "exact": False},
+            "preprocess": {
+                "partitions": 16,
+                "target_size": [120, 160],
+                "quality": 95,
+                "exact": False,
+                "orientation": "exif",
+            },
             "entrypoint": {
                 "name": "mine",
                 "script": "mine.py",

@@ -92,6 +92,10 @@ def test_params_are_the_choices_of_the_experiment_each_once():
     }
 
 
+def test_a_path_that_is_not_utf8_is_escaped():
+    assert params({"dataset": {"path": "/p\udcff"}}) == {"dataset.path": "/p\\udcff"}
+
+
 def test_what_may_be_spent_and_where_is_no_choice_of_the_experiment():
     machine = {"gcp": {"project": "p"}, "quota": {"vcpus": 8}, "budget": {"usd": 1}, "skip_finished": True}
     assert params({**CONFIG, **machine}) == params(CONFIG)

@@ -4,6 +4,7 @@ import io
 import math
 import os
 import struct
+import tracemalloc
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flowerexp.errors import DataError
-from flowerexp.workload import images, synthetic
+from flowerexp.workload import decoded, images, synthetic
 
 side = st.integers(1, 700)
 target_side = st.integers(1, 300)
@@ -146,6 +147,16 @@ class TestResizeAndCrop:
         image = np.random.default_rng(3).integers(0, 256, (*shape, 3), np.uint8)
         fast, exact = (images.resize_and_crop(image, 64, 64, exact=exact) for exact in (False, True))
         np.testing.assert_array_equal(fast, exact)
+
+    @pytest.mark.parametrize("shape", [(1, decoded.MAX_PIXELS), (decoded.MAX_PIXELS, 1)])
+    def test_the_longest_strip_of_all_needs_no_memory_for_what_is_cut_off(self, shape):
+        image = np.broadcast_to(np.uint8(7), (*shape, 3))
+        tracemalloc.start()
+        result = images.resize_and_crop(image, 192, 192)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (result == 7).all()
+        assert peak < 50e6
 
     def test_leaves_its_input_alone(self):
         image = noise(60, 80)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from flowerexp import app, storage
 from flowerexp.errors import DataError
-from flowerexp.workload import images, listing
+from flowerexp.workload import decoded, listing
 from flowerexp.workload.found import Found, is_sampled
 from flowerexp.workload.left_out import DEEPER, ENDINGS, LOOSE, UNREADABLE, LeftOut, shown, why_not
 from flowerexp.workload.listing import list_photographs, listing_of
@@ -177,7 +177,7 @@ def test_folders_of_a_bucket_that_have_no_name_are_counted(storage_server, bucke
 class TestEndings:
     def test_are_those_of_every_format_that_is_decoded(self):
         Image.init()
-        known = {ending for ending, name in Image.registered_extensions().items() if name in images._PILLOW_FORMATS}
+        known = {ending for ending, name in Image.registered_extensions().items() if name in decoded.FORMATS}
         assert {f".{ending}" for ending in ENDINGS} == known
 
     @pytest.mark.parametrize(

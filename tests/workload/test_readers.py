@@ -46,6 +46,30 @@ def test_photographs_are_brought_to_the_target_by_the_image_rule(root, pictures,
         assert np.array_equal(image.astype(np.uint8), expected)
 
 
+def test_strips_are_cut_before_they_are_resized_and_all_else_gives_the_same_pixels(tmp_path, pictures):
+    """1 x 40,000 pixels would be 4.6 GB when resized whole, of which TensorFlow would make 17.7 GB of floats."""
+    ramp = np.repeat(np.linspace(0, 255, 40_000).astype(np.uint8)[None, :, None], 3, axis=2)
+    turned = np.ascontiguousarray(ramp.transpose(1, 0, 2))
+    contents = [*pictures]
+    for strip in (ramp, turned, np.repeat(ramp, 3, axis=0)):
+        buffer = io.BytesIO()
+        Image.fromarray(strip).save(buffer, "JPEG", quality=95)
+        contents.append(buffer.getvalue())
+    files = [str(tmp_path / f"{number}.jpg") for number in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        storage.write_bytes(file, content)
+    target = (96, 90)
+    shapes = [images.decode(content).shape for content in contents]
+    narrow = [images.is_narrow(height, width, *target) for height, width, _ in shapes]
+    assert narrow == [False] * len(pictures) + [True] * 3
+    source = Source("image_files", files, [1] * len(files), target, narrow=True)
+    found = [image for image, _ in readers.dataset(source, files).as_numpy_iterator()]
+    for image, content, is_strip in zip(found, contents, narrow, strict=True):
+        expected = images.resize_and_crop(images.decode(content), *target, exact=True)
+        assert image.shape == expected.shape
+        assert np.abs(image.astype(np.uint8).astype(int) - expected).max() <= (1 if is_strip else 0)
+
+
 @pytest.mark.parametrize("batch", [2, 4])
 def test_records_come_with_their_labels_whole_and_once(root, pictures, batch):
     made = [(images.recompress(content, (16, 24), 95), number) for number, content in enumerate(pictures)]

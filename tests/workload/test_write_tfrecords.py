@@ -14,6 +14,7 @@ from PIL import Image
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, tfrecords, write_tfrecords
+from flowerexp.workload.examine import Examiner
 from flowerexp.workload.listing import list_photographs
 from flowerexp.workload.photographs import Photograph
 from flowerexp.workload.prepared import MANIFEST
@@ -386,7 +387,8 @@ class TestRun:
 
 
 def test_a_full_disk_is_a_problem_of_the_machine(tmp_path, monkeypatch):
-    task = write_tfrecords._Task(str(tmp_path), {"target_size": [8, 8], "quality": 90, "exact": False}, "fail", {}, 1)
+    preprocess = {"target_size": [8, 8], "quality": 90, "exact": False}
+    task = write_tfrecords._Task(str(tmp_path), preprocess, Examiner("fail", "keep", "stored", (8, 8)), {}, 1)
     picture = io.BytesIO()
     Image.new("RGB", (9, 9)).save(picture, "JPEG")
     (tmp_path / "a.jpg").write_bytes(picture.getvalue())
@@ -396,7 +398,6 @@ def test_a_full_disk_is_a_problem_of_the_machine(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tfrecords, "write_file", full)
     result = task.write(0, [Photograph(str(tmp_path / "a.jpg"), "a/a.jpg", 0, 1, "")])
-    assert "No space left" in result["problem"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
     with pytest.raises(MachineError, match="No space left"):
-        write_tfrecords._raise_problem([result], "fail")
+        result["account"].raise_problem()

@@ -1,0 +1,168 @@
+"""A file's content becomes pixels; what is odd about it is told: its format, a warning, an orientation in EXIF data."""
+
+from __future__ import annotations
+
+import io
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from flowerexp.errors import DataError
+
+__all__ = ["FORMATS", "MAX_PIXELS", "Decoded", "decode", "look", "orientation_of", "upright"]
+
+#: Larger pictures are refused before they are unpacked: a file of some kB can claim to be 12 GB. Pillow's own limit.
+MAX_PIXELS = 178_956_970
+
+#: What is decoded. Left out are the formats that run other programs (EPS) or that any text can pass for (PPM, XBM).
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+_JPEG_START = b"\xff\xd8"
+_TIFF_STARTS = (b"II", b"MM")
+_START_OF_SCAN = b"\xff\xda"
+_END_OF_IMAGE = b"\xff\xd9"
+_EXIF = b"Exif\0\0"
+
+
+class Decoded(NamedTuple):
+    """A picture, and what was seen of its file.
+
+    Attributes:
+        pixels: RGB, shape (height, width, 3).
+        kind: one of `FORMATS`.
+        animated: whether it has more pictures than this one, to be shown one after the other.
+        warning: what libjpeg says of damage that it could make pixels of, all the same; None of none. Of the JPEGs that
+            simplejpeg leaves to Pillow, none is known.
+    """
+
+    pixels: NDArray[np.uint8]
+    kind: str
+    animated: bool = False
+    warning: str | None = None
+
+
+def decode(data: bytes) -> NDArray[np.uint8]:
+    """Decode a picture; a JPEG gives the pixels that ``tf.image.decode_jpeg`` gives.
+
+    JPEGs that simplejpeg refuses (stray bytes in the header, chroma subsampled in an unusual way) are left to Pillow,
+    whose more precise inverse DCT differs from TensorFlow's by a few grey levels.
+
+    Args:
+        data: the file's content: any JPEG, or a PNG, GIF, BMP, WebP or TIFF, whatever its name ends in. Of an animation
+            the first frame counts, transparency is dropped, and an orientation in the EXIF data is not applied
+            (TensorFlow does not apply it either; see `upright`).
+
+    Returns:
+        RGB, shape (height, width, 3). Grey, CMYK and palette pictures become RGB too.
+
+    Raises:
+        DataError: the data is empty, truncated, no picture, or larger than ``MAX_PIXELS``.
+    """
+    return look(data).pixels
+
+
+def look(data: bytes) -> Decoded:
+    """Decode a picture as `decode` does, and see what is odd about it.
+
+    Raises:
+        DataError: as of `decode`.
+    """
+    if not data:
+        raise DataError("empty file")
+    try:
+        height, width = simplejpeg.decode_jpeg_header(data, strict=False)[:2]
+    except (
+        ValueError,
+        KeyError,
+    ):  # not a JPEG, or one with a colour space or subsampling that simplejpeg does not know
+        return _decode_with_pillow(data)
+    _check_size(height, width)
+    return _decode_jpeg(data)
+
+
+def _decode_jpeg(data: bytes) -> Decoded:
+    # The fast DCT and the smooth upsampling are TensorFlow's defaults: the same pixels depend on them.
+    try:
+        return Decoded(simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=True), "JPEG")
+    except (ValueError, KeyError) as error:
+        # libjpeg reports its first warning only, which can hide a later "premature end"; the missing end marker tells.
+        # (The compressed data cannot hold one by chance: there, 0xFF is followed by 0x00 or is a restart marker.)
+        if "Premature end of JPEG file" in str(error) or data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
+            raise DataError("truncated JPEG") from error
+        warning = str(error)
+    try:
+        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=False)
+    except (ValueError, KeyError):  # more than a warning
+        return _decode_with_pillow(data)._replace(warning=warning)
+    return Decoded(pixels, "JPEG", warning=warning)
+
+
+def _decode_with_pillow(data: bytes) -> Decoded:
+    is_jpeg = data.startswith(_JPEG_START)
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image.height, image.width)
+            kind = "JPEG" if is_jpeg else str(image.format)  # Pillow calls a JPEG that has another behind it an MPO
+            animated = kind == "GIF" and bool(getattr(image, "is_animated", False))
+            image.seek(0)
+            if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8; TensorFlow keeps the upper 8
+                grey = (np.asarray(image) >> 8).astype(np.uint8)
+                return Decoded(np.repeat(grey[:, :, None], 3, axis=2), kind, animated)
+            # By way of RGBA, because Pillow warns where it drops the transparency of a palette without it.
+            opaque = image.convert("RGBA") if "transparency" in image.info else image
+            return Decoded(np.asarray(opaque.convert("RGB")), kind, animated)
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError(f"picture of more than {MAX_PIXELS:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise DataError("truncated or damaged JPEG" if is_jpeg else "not an image") from error
+    except Exception as error:  # Pillow's parsers raise OSError, SyntaxError, struct.error and more on damaged data
+        raise DataError("truncated or damaged JPEG" if is_jpeg else "truncated or damaged picture") from error
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise DataError(f"picture of {width}x{height}, more than {MAX_PIXELS:,} pixels")
+
+
+def orientation_of(data: bytes) -> int:
+    """The orientation that a picture's EXIF data asks for, 1 to 8; 1 where it says nothing that can be read.
+
+    A TIFF's is part of its format, and `decode` has applied it.
+    """
+    if data.startswith(_TIFF_STARTS) or (data.startswith(_JPEG_START) and not _has_exif(data)):
+        return 1
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Pillow's parsers raise many kinds of errors on damaged data
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _has_exif(data: bytes) -> bool:
+    """Whether one of a JPEG's segments holds EXIF data: told in microseconds, of a file of any size."""
+    position = len(_JPEG_START)
+    while data[position : position + 1] == b"\xff" and data[position : position + 2] != _START_OF_SCAN:
+        if data[position + 4 : position + 10] == _EXIF:
+            return True
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return False
+
+
+def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn a picture as its EXIF orientation says that it is to be seen.
+
+    Args:
+        pixels: RGB, shape (height, width, 3).
+        orientation: 1 to 8; from 5 on, height and width change places.
+    """
+    if orientation >= 5:
+        pixels = np.asarray(cv2.transpose(pixels))
+    # What is left after that is to turn it upside down, from left to right, or both.
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return pixels if flip is None else np.asarray(cv2.flip(pixels, flip), np.uint8)
