@@ -21,6 +21,7 @@ from __future__ import annotations
 import difflib
 import errno
 import json
+import sys
 from collections.abc import Iterable
 
 _NOTE = "flowerexp error: "
@@ -40,14 +41,20 @@ class FlowerexpError(Exception):
         self.where = where
         self.hint = hint
         super().__init__(problem, where, hint)
-        # A Spark task's exception comes to the driver as the text of its traceback, which ends with the notes.
-        self.add_note(_NOTE + json.dumps([type(self).__name__, problem, where, hint]))
+        if _in_task():  # from where it comes to the driver as the text of its traceback, which ends with the notes
+            self.add_note(_NOTE + json.dumps([type(self).__name__, problem, where, hint]))
 
     def __str__(self) -> str:
         """The error as one line: ``where: problem; hint``."""
         line = f"{self.where}: {self.problem}" if self.where else self.problem
         line = f"{line}; {self.hint}" if self.hint else line
         return " ".join(line.split())
+
+
+def _in_task() -> bool:
+    """Is this a task of Spark's? Asked without importing PySpark, which a task has."""
+    context = getattr(sys.modules.get("pyspark"), "TaskContext", None)
+    return context is not None and context.get() is not None
 
 
 class ConfigError(FlowerexpError):
@@ -87,7 +94,7 @@ class TrackingError(FlowerexpError):
 
 
 def from_traceback(text: str) -> FlowerexpError | None:
-    """The error that a traceback's text ends with, of the class and with the parts that it was raised with.
+    """The error that the text of a task's traceback ends with, of the class and with the parts that it was raised with.
 
     Args:
         text: a traceback, without anything behind it but its notes.

@@ -283,9 +283,15 @@ def _features(record: bytes) -> dict[str, tuple[str, bytes]]:
     """Each feature's type, and its serialised list of values."""
     features: dict[str, tuple[str, bytes]] = {}
     for entry in _sub(_sub(record, 1)[0], 1):
-        name, feature = _sub(entry, 1)[0].decode(), next(iter(_sub(entry, 2)), b"")
-        lists = [(kind, values[0]) for number, kind in _KINDS.items() if (values := _sub(feature, number))]
-        features[name] = lists[0] if lists else ("empty", b"")
+        parts = dict(_fields(entry))
+        name, feature = parts[1], parts.get(2, b"")
+        if not isinstance(name, bytes) or not isinstance(feature, bytes):
+            raise ValueError("an entry that no map of features has")
+        features[name.decode()] = ("empty", b"")
+        for key, values in _fields(feature):
+            if key in _KINDS and isinstance(values, bytes):
+                features[name.decode()] = (_KINDS[key], values)
+                break
     return features
 
 
@@ -312,7 +318,11 @@ def _sub(message: bytes, number: int) -> list[bytes]:
 
 
 def _values(message: bytes, number: int) -> list[bytes | int]:
-    values: list[bytes | int] = []
+    return [value for key, value in _fields(message) if key == number]
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """The number and the value of each field."""
     position = 0
     while position < len(message):
         key, position = _read_varint(message, position)
@@ -325,9 +335,7 @@ def _values(message: bytes, number: int) -> list[bytes | int]:
             value = message[start:position]
         elif key & 7 != _VARINT:
             raise ValueError("a wire type that no Example has")
-        if key >> 3 == number:
-            values.append(value)
-    return values
+        yield key >> 3, value
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:

@@ -45,18 +45,19 @@ def named(source: Source, files: Sequence[str]) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:
+        records = dict(zip(source.files, source.records, strict=True))
         for uri in dict.fromkeys(files):
-            if problem := problem_of(source, uri):
+            if problem := _problem_of(source, uri, records[uri]):
                 raise problem from error
         raise
 
 
-def problem_of(source: Source, uri: str) -> FlowerexpError | None:
-    """What is wrong with a file: none that can be read by itself."""
+def _problem_of(source: Source, uri: str, records: int) -> FlowerexpError | None:
+    """What is wrong with a file of so many records; None if it can be read by itself."""
     try:
         if readers.data_of(source.reader) == TFRECORDS:
             _check_records(source, uri)
-        for _ in readers.dataset(source, [uri]).batch(1).take(source.records[source.files.index(uri)]):
+        for _ in readers.dataset(source, [uri]).batch(1).take(records):
             pass
     except DataError as error:
         problem = error.problem if uri in error.problem else f"{uri}: {error.problem}"
