@@ -186,7 +186,10 @@ class SparkSubmit(Standing):
     def find(self, folder: Path, handle: dict[str, Any]) -> LocalSubmission | None:
         """See `Backend.find`: a process of that number counts only if it started when the job did."""
         submission = LocalSubmission(handle["pid"], folder / "driver.log")
-        return submission if start_time(handle["pid"]) == handle["start_time"] else None
+        if start_time(handle["pid"]) == handle["start_time"]:
+            return submission
+        submission.collect()  # nobody did who started it
+        return None
 
 
 def workers_environment() -> dict[str, str]:

@@ -365,7 +365,9 @@ class TestFind:
         assert alive(orphan["pid"])
         (tmp_path / "pipe").write_text("it\n")
         assert ended(found) == (["read it"], 0)  # nobody tells a stranger the exit code: the results say how it went
+        assert (files.folder / "spark.properties").exists()
         assert cluster().find(files.folder, orphan) is None
+        assert not (files.folder / "spark.properties").exists()
 
     def test_it_can_be_stopped(self, orphan, files, monkeypatch):
         monkeypatch.setattr(process, "_STOP_SECONDS", 0.3)
