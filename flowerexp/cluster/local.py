@@ -12,6 +12,8 @@ from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, LOOPBACK_ENVIRONM
 class Local(SparkSubmit):
     """Spark in local mode."""
 
+    in_driver = True
+
     @property
     def cores(self) -> int:
         """How many tasks run at once: the config's number, else the cores that this process may use."""

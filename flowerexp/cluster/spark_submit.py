@@ -6,21 +6,19 @@ import contextlib
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from flowerexp.cluster import JobFiles, Standing, environment, java, submitted
+from flowerexp.cluster.process import LocalSubmission, leader_with, start_time
 from flowerexp.config.redact import SPARK_PATTERN
 from flowerexp.errors import MachineError, from_os_error
 from flowerexp.workload import slots
 
-_STOP_SECONDS = 5.0
 TOKEN = "FLOWEREXP_JOB"
 """The variable by which a job's process is found whose launcher was killed before it could note the process."""
 
@@ -96,6 +94,8 @@ class SparkSubmit(Standing):
     on_this_host = True
     kept: frozenset[str] = frozenset()
     """Of the variables that jobs do not get (`environment.DROPPED`), those that this kind of cluster needs."""
+    in_driver = False
+    """Does all work happen in the driver's process and its children?"""
     options: Sequence[str] = ()
     """What else `spark-submit` is told."""
 
@@ -106,9 +106,10 @@ class SparkSubmit(Standing):
         """See `Backend.check`: is there a Java, PySpark, and a place for the measuring slots of this machine?"""
         java.find()
         spark_home()
-        if environment.user_name() is None:
-            hint = "run it as a user that has one; in a container, by --user NAME or a line for it in /etc/passwd"
-            raise MachineError(f"user {os.getuid()} has no name, and Spark cannot start without one", hint=hint)
+        if environment.user_name() is None and not self.in_driver:
+            hint = "use cluster=local, or run it as a user that has one, such as by a line for it in /etc/passwd"
+            problem = f"user {os.getuid()} has no name, without which Spark's executors cannot start"
+            raise MachineError(problem, where="cluster", hint=hint)
         if self.on_this_host:
             try:
                 slots.folder()
@@ -162,7 +163,11 @@ class SparkSubmit(Standing):
         variables = self.environment(plain) | {TOKEN: self.handle(files.folder, files.scope)["token"]}
         submitted.write_properties(plain.folder, self.properties(plain))
         command = [str(Path(variables["SPARK_HOME"]) / "bin" / "spark-submit"), *self.options]
-        command += ["--properties-file", str(plain.folder / submitted.PROPERTIES), "--py-files", str(plain.bundle)]
+        command += ["--properties-file", str(plain.folder / submitted.PROPERTIES)]
+        if environment.user_name() is None:  # Hadoop would log the user in for --py-files, and fail
+            variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(plain.bundle), variables.get("PYTHONPATH"))))
+        else:
+            command += ["--py-files", str(plain.bundle)]
         command += [str(plain.script), "--job", str(plain.job)]
         log = files.folder / "driver.log"
         with log.open("wb") as output:
@@ -184,10 +189,13 @@ class SparkSubmit(Standing):
     def find(self, folder: Path, handle: dict[str, Any]) -> LocalSubmission | None:
         """See `Backend.find`: a process of that number counts only if it started when the job did."""
         if "token" in handle:
-            pid = _leader_with(handle["token"])
-            return LocalSubmission(pid, folder / "driver.log") if pid else None
-        submission = LocalSubmission(handle["pid"], folder / "driver.log")
-        return submission if _start_time(handle["pid"]) == handle["start_time"] else None
+            pid = leader_with(TOKEN, handle["token"])
+        else:
+            pid = handle["pid"] if start_time(handle["pid"]) == handle["start_time"] else None
+        if pid is not None:
+            return LocalSubmission(pid, folder / "driver.log")
+        submitted.bring_home(folder)  # nobody did who started it
+        return None
 
 
 def workers_environment() -> dict[str, str]:
@@ -200,97 +208,3 @@ def workers_environment() -> dict[str, str]:
 
 def _property(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _stat(pid: int | str) -> list[str]:
-    """What proc(5) tells of a process from field 3 on, its state; nothing if there is none, or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []
-    return [] if fields[0] in "ZX" else fields
-
-
-def _start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc(5), field 22); None if there is none, or a zombie."""
-    fields = _stat(pid)
-    return int(fields[19]) if fields else None
-
-
-def _leader_with(token: str) -> int | None:
-    """The process that leads a session and has a job's token in its environment; None if there is none."""
-    wanted = f"{TOKEN}={token}".encode()
-    for path in Path("/proc").iterdir():
-        if path.name.isdecimal() and _stat(path.name)[3:4] == [path.name]:
-            with contextlib.suppress(OSError):  # another user's, or it has just ended
-                if wanted in (path / "environ").read_bytes().split(b"\0"):
-                    return int(path.name)
-    return None
-
-
-def _session(leader: int) -> list[int]:
-    """The processes of a session (proc(5), field 6): Python workers leave their parent's group, but not this."""
-    pids = [path.name for path in Path("/proc").iterdir() if path.name.isdecimal()]
-    return [int(pid) for pid in pids if _stat(pid)[3:4] == [str(leader)]]
-
-
-class LocalSubmission:
-    """A running `spark-submit`; what its driver prints is followed in its log, as on a cluster.
-
-    Args:
-        pid: the process, which leads a process group of its own.
-        log: the driver's log.
-        process: the process, if it is a child of ours; else it was started by a launcher that is no more.
-    """
-
-    def __init__(self, pid: int, log: Path, process: subprocess.Popen[bytes] | None = None) -> None:
-        self._pid = pid
-        self._process = process
-        self._start_time = _start_time(pid)
-        self._folder = log.parent
-        self._log: IO[bytes] = log.open("rb")
-        self._rest = b""
-
-    @property
-    def handle(self) -> dict[str, Any]:
-        """See `Submission.handle`."""
-        return {"pid": self._pid, "start_time": self._start_time}
-
-    def _code(self) -> int | None:
-        if self._process is not None:
-            return self._process.poll()
-        # Nobody tells the exit code of another's child; whether its results are whole, their files say.
-        return None if _start_time(self._pid) == self._start_time is not None else 0
-
-    def poll(self) -> tuple[Sequence[str], int | None]:
-        """See `Submission.poll`."""
-        code = self._code()  # before reading, so that the last lines are read after the end
-        text = self._rest + self._log.read()
-        whole, newline, self._rest = text.rpartition(b"\n")
-        if code is not None and self._rest:
-            whole, newline, self._rest = whole + newline + self._rest, b"", b""
-        return whole.decode(errors="replace").splitlines() if whole else [], code
-
-    def stop(self) -> None:
-        """See `Submission.stop`: first politely, then by force, every process of its session."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGTERM)
-        # Executors are in the group, as children of the driver. Python workers are not, and end when their JVM does.
-        if not self._gone():
-            self._gone(by_force=True)
-
-    def collect(self) -> None:
-        """See `Submission.collect`: they are there already, as a rule."""
-        submitted.bring_home(self._folder)
-
-    def _gone(self, by_force: bool = False) -> bool:
-        deadline = time.monotonic() + _STOP_SECONDS
-        while processes := _session(self._pid):
-            for pid in processes if by_force else []:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-            self._code()  # reaps a child of ours, which would stay as a zombie
-        return True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import platform
+import pwd
 import socket
 import sys
 import time
@@ -88,6 +90,7 @@ class LazySession:
         from pyspark import SparkContext
 
         _lighten_converters()
+        _name_user(SparkContext)
         self.sparkContext = SparkContext.getOrCreate()
         self._session: Any = None
 
@@ -106,6 +109,20 @@ class LazySession:
         self.sparkContext.stop()
         if isinstance(server.server_address, str):  # a Unix domain socket, which is a file
             Path(server.server_address).unlink(missing_ok=True)
+
+
+def _name_user(spark: Any) -> None:
+    """Log the user in under a made-up name, if the system knows none, as in many containers: Hadoop's login would fail.
+
+    Args:
+        spark: the class SparkContext, whose Java is started by this.
+    """
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        spark._ensure_initialized()
+        users = spark._jvm.org.apache.hadoop.security.UserGroupInformation
+        users.setLoginUser(users.createRemoteUser(f"user{os.getuid()}"))
 
 
 def _lighten_converters() -> None:

@@ -1,6 +1,7 @@
 """What a job's processes find in their environment."""
 
 import os
+import pwd
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from flowerexp.cluster import environment, java, spark_submit
 from flowerexp.cluster.local import Local
 from flowerexp.cluster.local_nodes import LocalNodes
 from flowerexp.cluster.spark_master import SparkMaster
+from flowerexp.errors import MachineError
 from tests.command import Home
 from tests.jobs import HEADER, job_files, run_job
 
@@ -164,18 +166,26 @@ def alone(folder, *command, prefix=()):
     return subprocess.run(whole, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.spark
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")
-def test_a_user_without_a_name_is_told_in_one_line_and_can_plan(tmp_path):
-    """Hadoop's login, which Spark cannot start without, asks the system for the user's name and nothing else."""
+def test_a_user_without_a_name_can_run_an_experiment(tmp_path):
     os.chown(tmp_path, 54321, 54321)
-    done = alone(tmp_path, "dataset=synthetic", "dataset.images=40", prefix=NAMELESS)
-    assert done.returncode == 1
-    assert done.stderr.strip() == (
-        "flowerexp: user 54321 has no name, and Spark cannot start without one; run it as a user that has one; "
-        "in a container, by --user NAME or a line for it in /etc/passwd"
-    )
-    planned = alone(tmp_path, "plan", "dataset=synthetic", prefix=NAMELESS)
-    assert planned.returncode == 0, planned.stderr
+    small = ["dataset=synthetic", "dataset.images=40", "preprocess.target_size=[16,16]", "grid.batch_size=[2]"]
+    small += ["grid.batch_number=[2]", "grid.repetitions=2", "reader=tfrecords_native"]
+    done = alone(tmp_path, *small, prefix=NAMELESS)
+    assert done.returncode == 0, done.stderr
+    assert "MLflow    run" in done.stdout
+    assert (tmp_path / "mlruns" / "mlflow.db").stat().st_uid == 54321
+
+
+def test_executors_need_a_user_with_a_name(monkeypatch):
+    def nobody(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    Local(CLUSTER).check()
+    with pytest.raises(MachineError, match=f"cluster: user {os.getuid()} has no name, .*; use cluster=local, or"):
+        LocalNodes({**CLUSTER, "nodes": 1, "executor_memory": "1g"}).check()
 
 
 @pytest.mark.spark

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowerexp.cluster import JobFiles, backend, environment, java, local, spark_submit
+from flowerexp.cluster import JobFiles, backend, environment, java, local, process, spark_submit
 from flowerexp.errors import ConfigError, MachineError
 from flowerexp.job.follow import progress_of
 
@@ -146,7 +146,7 @@ def submit(files, monkeypatch, tmp_path):
     monkeypatch.setattr(spark_submit, "spark_home", lambda: home)
     monkeypatch.setattr(java, "own_folders", lambda: [tmp_path / "cache"])
     monkeypatch.setattr(java, "find", lambda: java.Java(Path("/a/java"), "PATH"))
-    monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 0.3)
+    monkeypatch.setattr(process, "_STOP_SECONDS", 0.3)
     yield submit
     for submission in submissions:
         submission.stop()
@@ -227,9 +227,9 @@ class TestPoll:
 
         log = tmp_path / "driver.log"
         log.write_bytes(b"")
-        process: Any = Process()
-        submission = spark_submit.LocalSubmission(os.getpid(), log, process)
-        yield submission, process, log.open("ab", buffering=0).write
+        child: Any = Process()
+        submission = process.LocalSubmission(os.getpid(), log, child)
+        yield submission, child, log.open("ab", buffering=0).write
         submission._log.close()
 
     def test_gives_whole_lines_only(self, running):
@@ -298,7 +298,7 @@ class TestStop:
             assert time.monotonic() < deadline
 
     def test_is_polite_first(self, submit, tmp_path, monkeypatch):
-        monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 60.0)
+        monkeypatch.setattr(process, "_STOP_SECONDS", 60.0)
         program = (
             f"def leave(*_):\n    open({str(tmp_path / 'goodbye')!r}, 'w').close()\n    sys.exit(0)\n"
             "signal.signal(signal.SIGTERM, leave)\n"
@@ -368,11 +368,13 @@ class TestFind:
         assert cluster().find(files.folder, cluster().handle(files.folder, "another")) is None
         (tmp_path / "pipe").write_text("it\n")
         assert ended(found) == (["read it"], 0)  # nobody tells a stranger the exit code: the results say how it went
+        assert (files.folder / "spark.properties").exists()
         assert cluster().find(files.folder, orphan) is None
         assert cluster().find(files.folder, intended) is None
+        assert not (files.folder / "spark.properties").exists()
 
     def test_it_can_be_stopped(self, orphan, files, monkeypatch):
-        monkeypatch.setattr(spark_submit, "_STOP_SECONDS", 0.3)
+        monkeypatch.setattr(process, "_STOP_SECONDS", 0.3)
         found = cluster().find(files.folder, orphan)
         assert found is not None
         found.stop()

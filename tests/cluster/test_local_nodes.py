@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp import app
-from flowerexp.cluster import JobFiles, backend, java, spark_submit
+from flowerexp.cluster import JobFiles, backend, java, process, spark_submit
 from flowerexp.cluster.local_nodes import LocalNodes
 from flowerexp.errors import MachineError
 from tests.jobs import HEADER, SMALL, job_files, most_at_once, run_job
@@ -150,7 +150,7 @@ def test_no_process_outlives_a_job_that(tmp_path, end):
         while len(list((tmp_path / "marks").iterdir())) < 2:
             assert submission.poll()[1] is None, (files.folder / "driver.log").read_text()
             time.sleep(0.1)
-        started = spark_submit._session(leader)
+        started = process.session(leader)
         workers = [int(pid) for mark in (tmp_path / "marks").iterdir() for pid in mark.name.split("-")]
         assert set(workers) <= set(started)  # two executors' Python workers and their daemons
         assert len(started) >= 2 + len(workers)
@@ -163,6 +163,6 @@ def test_no_process_outlives_a_job_that(tmp_path, end):
             submission.poll()
             assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
             time.sleep(0.1)
-        assert spark_submit._session(leader) == []
+        assert process.session(leader) == []
     finally:
         submission.stop()
