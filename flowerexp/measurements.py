@@ -130,7 +130,7 @@ def write_parquet(rows: Sequence[Row], path: Path) -> Path:
         cells = [json.dumps(value) if as_text and value is not None else value for value in values]
         arrays.append(pyarrow.array(cells, type=pyarrow.type_for_alias(kind)))
     table = pyarrow.Table.from_arrays(arrays, names=names)
-    return write_whole(path, lambda aside: pyarrow.parquet.write_table(table, aside))
+    return write_whole(path, lambda aside: pyarrow.parquet.write_table(table, aside, write_page_checksum=True))
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Any:
@@ -147,7 +147,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Any:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
             wanted = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
             return file.read(wanted)
     except (pyarrow.ArrowException, OSError) as error:

@@ -14,6 +14,7 @@ from flowerexp.measurements import (
     load,
     number,
     rate,
+    read_parquet,
     repetition_spread,
     spread,
     total_rate,
@@ -157,3 +158,19 @@ def test_measurements_and_analysis_import_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_parquet_table_with_a_changed_byte_is_damaged_or_the_same(tmp_path):
+    rows = [{"images": number, "seconds": number / 7, "host": f"host {number % 3}"} for number in range(50)]
+    path = write_parquet(rows, tmp_path / "m.parquet")
+    whole = path.read_bytes()
+    assert read_parquet(path).to_pylist() == rows
+    footer = int.from_bytes(whole[-8:-4], "little") + 8
+    for place in range(4, len(whole) - footer, 5):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            found = read_parquet(path).to_pylist()
+        except DataError as error:
+            assert str(path) in error.problem  # noqa: PT017
+        else:
+            assert found == rows, place

@@ -94,6 +94,9 @@ def read(path: Path) -> EventLog:
                 _take(event, log, stages)
     except OSError as error:
         raise from_os_error(error, "reading the event log") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # an event that lacks what Spark writes
+        problem = f"{path} is damaged: {type(error).__name__}: {error}"
+        raise DataError(problem, hint="the event log is left out") from error
     return log
 
 

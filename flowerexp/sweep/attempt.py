@@ -82,7 +82,7 @@ class Attempts:
         state = self._journal.read()
         own = [one for one in self._found if run in one.runs]
         limit = None
-        if state.runs.get(run.folder.name) not in ("finished", "failed"):
+        if state.runs.get(run.folder.name) not in ("finished", "failed") or not state.is_done(run.folder.name):
             if seconds is not None:
                 limit = TimeLimit(seconds, state.started.get(run.folder.name) if own else None)
             if not own:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from flowerexp import records, storage, tracking
 from flowerexp.cluster import backend
 from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
-from flowerexp.errors import ConfigError, DataError, FlowerexpError
+from flowerexp.errors import ConfigError, DataError, FlowerexpError, MachineError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.results import STATUS
 from flowerexp.journal import DONE, RECORD, Journal, State
@@ -21,7 +20,7 @@ from flowerexp.orchestrate import Found, preflight
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.data import refuse_changed
 from flowerexp.sweep.run import Sweep, planned_runs
-from flowerexp.sweep.unseen import Unseen, output_of
+from flowerexp.sweep.unseen import Unseen, discard, output_of
 
 FAILED = "--failed"
 """The option, and how the reason begins of a run that is made again for it."""
@@ -214,11 +213,10 @@ class _Resumption:
         """Take away what a lost run left, so that nothing of it is taken for the new one's."""
         try:
             tracking.withdraw(run.folder, tracking.Store(**run.config["tracking"]))
-        except DataError as error:
+        except (DataError, MachineError) as error:
             self._screen.warn(f"run {run.folder.name}: {error.problem}; MLflow may keep a run of it")
-            (run.folder / "mlflow.json").unlink()
-        for name in ("results", "analysis", "job"):
-            shutil.rmtree(run.folder / name, ignore_errors=True)
+        for name in ("mlflow.json", RECORD, "results", "analysis", "job"):
+            discard(run.folder / name)
         if not storage.is_local(output := output_of(run, self._journal.folder)):
             storage.remove(storage.join(output, STATUS))
 

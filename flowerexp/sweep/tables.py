@@ -92,7 +92,7 @@ def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
     found = [pyarrow.parquet.read_schema(path) for _, path in paths]
     schema = pyarrow.unify_schemas([pyarrow.schema(own), *found], promote_options="permissive")
     aside = folder / f".{MEASUREMENTS}.partial"
-    with pyarrow.parquet.ParquetWriter(aside, schema) as writer:
+    with pyarrow.parquet.ParquetWriter(aside, schema, write_page_checksum=True) as writer:
         for run, path in paths:
             table = read_parquet(path)
             named = {"run": run.folder.name, "run_key": run.run_key}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowerexp import storage
 from flowerexp.cluster import backend
 from flowerexp.console import Screen
-from flowerexp.errors import DataError
+from flowerexp.errors import DataError, from_os_error
 from flowerexp.job.results import fetch, is_there, read_outcome
 from flowerexp.job.ship import token_of
-from flowerexp.journal import Journal, State
+from flowerexp.journal import RECORD, Journal, State
 from flowerexp.orchestrate import Result, bring_home
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.run import SweepRecorder
@@ -25,6 +27,14 @@ def output_of(run: PlannedRun, folder: Path) -> str:
         folder: the sweep's.
     """
     return backend(run.config["cluster"]).output(run.folder, Journal(folder).scope())
+
+
+def discard(path: Path) -> None:
+    """Remove a file, or whatever stands in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Unseen:
@@ -69,6 +79,13 @@ class Unseen:
         except DataError as error:
             self._screen.warn(f"run {run.folder.name}: {error.problem}")
             return None
+        except OSError as error:
+            if not storage.is_local(output) and not isinstance(error, FileNotFoundError):
+                raise  # a bucket that does not answer says nothing about the results
+            self._screen.warn(f"run {run.folder.name}: {from_os_error(error, 'reading').problem}")
+            return None
         if read_outcome(results, token, 0, ()).retry:
             return None
+        for name in ("analysis", RECORD):
+            discard(run.folder / name)
         return bring_home(run, time.time(), token, 0, ())

@@ -91,8 +91,9 @@ class LoggedRun:
             return []
         try:
             # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
-            table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content)).read(use_threads=False)
-        except pyarrow.ArrowException as error:
+            file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content), page_checksum_verification=True)
+            table = file.read(use_threads=False)
+        except (pyarrow.ArrowException, OSError) as error:
             problem = f"{_MEASUREMENTS} of run {self.short_id} is damaged: {' '.join(str(error).split())}"
             raise DataError(problem, hint="run it again: flowerexp rerun") from error
         return list(table.to_pylist())

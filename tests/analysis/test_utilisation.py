@@ -117,3 +117,14 @@ def test_logs_are_found_below_the_jobs_folder(tmp_path):
     path = write(cluster(2), tmp_path / "events" / "local-1")
     (path.parent / ".local-1.crc").touch()
     assert find_logs(tmp_path) == [path]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"Event":"SparkListenerApplicationEnd"}', '{"Event":"SparkListenerExecutorAdded","Executor Info":7}',
+     '{"Event":"SparkListenerApplicationStart","Timestamp":"x"}'],
+)  # fmt: skip
+def test_an_event_that_lacks_what_spark_writes_is_damage(tmp_path, line):
+    (tmp_path / "app").write_text(line + "\n")
+    with pytest.raises(DataError, match=r"app is damaged: (Key|Type)Error"):
+        read(tmp_path / "app")

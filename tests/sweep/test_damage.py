@@ -74,7 +74,7 @@ def check_numbers(folder: Path, pristine: Path, table: str) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(name=st.sampled_from(OURS), kind=st.sampled_from(KINDS), place=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_damage_is_said_costs_its_own_run_and_is_mended(sweep, capsys, name, kind, place, byte):
@@ -102,8 +102,9 @@ def test_damage_is_said_costs_its_own_run_and_is_mended(sweep, capsys, name, kin
     try:
         state = resume(folder, Screen(stream), Consent())
     except FlowerexpError as error:
-        reasons = ("plan.json is damaged", "holds no sweep", f"reading {folder / 'plan.json'}")
-        if name != "plan.json" or not any(reason in str(error) for reason in reasons):
+        reasons = ("plan.json is damaged", "holds no sweep", f"reading {folder / name}")
+        fatal = name == "plan.json" or (name, kind) == ("journal.jsonl", "folder")
+        if not fatal or not any(reason in str(error) for reason in reasons):
             raise
         return
     finally:
@@ -117,3 +118,15 @@ def test_damage_is_said_costs_its_own_run_and_is_mended(sweep, capsys, name, kin
     harmless = kind == "cut" or name in ("journal.jsonl", "1/mlflow.json")
     if not harmless:
         assert str(folder / name) in told or f"{folder / '1'} holds no run" in told
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name not in ("plan.json", "journal.jsonl")])
+def test_a_folder_in_the_place_of_a_file_is_mended_too(sweep, name):
+    folder, pristine = sweep
+    shutil.rmtree(folder)
+    shutil.copytree(pristine, folder)
+    damage(folder / name, "folder", 0, 0)
+    stream = io.StringIO()
+    assert resume(folder, Screen(stream), Consent()).succeeded, stream.getvalue()
+    assert (folder / "runs.csv").read_text() == (pristine / "runs.csv").read_text()
+    assert name == "1/mlflow.json" or str(folder / name) in stream.getvalue()

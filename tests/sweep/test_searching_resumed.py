@@ -60,6 +60,17 @@ def test_what_ended_unseen_is_not_run_again(search, tmp_path):
     assert resumed.account["tries"][1]["seconds"] == 50.0
 
 
+def test_what_failed_for_the_machines_sake_is_run_again(search, tmp_path):
+    with pytest.raises(Killed):
+        search(lambda _: "killed")
+    journal = Journal(tmp_path / "sweep")
+    (open_one,) = journal.read().runs
+    journal.append("failed", run=open_one, error="a worker was killed", retry=True)  # brought home by the resume
+    resumed = search(seconds_of)
+    assert resumed.ran[0] == open_one
+    assert resumed.account["tries"][0]["status"] == "finished"
+
+
 def test_clusters_that_cannot_be_had_are_left_out_and_of_none_nothing_is_recommended(search):
     sweep = search(lambda run: seconds_of(run) if "n1-standard" in run.label else "refused")
     assert "n1-standard-2" in sweep.account["recommendation"]["winner"]

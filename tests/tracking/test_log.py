@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import pytest
 
+from flowerexp import records
 from flowerexp.analysis.summary import summarise
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, ensure, log_run
@@ -243,6 +244,41 @@ def test_a_folder_without_a_readable_run_is_refused(tmp_path, content, message):
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(DataError, match=message):
         log_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["results/measurements.jsonl", "analysis/summary.json", "results/status.json"])
+def test_a_run_of_which_a_file_was_changed_is_not_logged(tmp_path, local_store, name):
+    store = named(local_store, "changed")
+    folder = write_run(tmp_path / "run", store)
+    hashes = {name: records.digest(folder / name)}
+    records.write(folder / "run.json", record(store, files=hashes))
+    (folder / name).write_bytes((folder / name).read_bytes().replace(b"2", b"3").replace(b"f", b"g"))
+    with pytest.raises(DataError, match=rf"{name} is damaged: it was changed after it was written"):
+        log_run(folder)
+    (folder / name).unlink()
+    with pytest.raises(DataError, match=rf"{name} is damaged: it is missing"):
+        log_run(folder)
+    assert runs(store) == []
+
+
+def test_a_record_that_was_changed_is_not_logged(tmp_path, local_store):
+    store = named(local_store, "changed record")
+    folder = write_run(tmp_path / "run", store)
+    records.write(folder / "run.json", record(store))
+    text = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(text.replace('"images": 736', '"images": 786'))
+    with pytest.raises(DataError, match=r"run\.json is damaged: it was changed after it was written"):
+        log_run(folder)
+    (folder / "run.json").write_text(text)
+    assert log_run(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"stores": [{"uri": 7}]}'])
+def test_a_damaged_note_is_named_with_what_to_do(tmp_path, local_store, text):
+    folder = write_run(tmp_path / "run", named(local_store, "note"))
+    (folder / "mlflow.json").write_text(text)
+    with pytest.raises(DataError, match=r"mlflow\.json is damaged: .*; remove that file to log the run anew"):
+        log_run(folder)
 
 
 def test_an_answer_that_got_lost_makes_no_second_run(tmp_path, local_store, monkeypatch):

@@ -1,6 +1,7 @@
 """The runner: every run of a job leaves its results, whatever becomes of it."""
 
 import errno
+import hashlib
 import json
 import os
 import time
@@ -42,7 +43,12 @@ def job(tmp_path, monkeypatch):
 
     def job(*entrypoints, requires=None):
         runs = [
-            {"run_key": f"key{number}", "config": {"number": number}, "output": str(tmp_path / str(number))}
+            {
+                "run_key": f"key{number}",
+                "token": f"token{number}",
+                "config": {"number": number},
+                "output": str(tmp_path / str(number)),
+            }
             for number in range(len(entrypoints))
         ]
         (tmp_path / "job.json").write_text(json.dumps({"requires": requires or {}, "runs": runs}))
@@ -72,6 +78,18 @@ def refuses():
 
 def finds_no_room():
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/part")
+
+
+def test_a_status_carries_its_attempts_token_and_hashes_of_what_was_left(job):
+    def attaching():
+        report.attach("a.txt", b"attached")
+        return fine()
+
+    for number, one in enumerate(job(attaching, fails_midway)):
+        assert one.status["token"] == f"token{number}"
+        names = ["measurements.jsonl", "phases.json", *(["attached/a.txt"] if number == 0 else [])]
+        hashes = {name: hashlib.sha256((one.folder / name).read_bytes()).hexdigest() for name in names}
+        assert one.status["files"] == hashes
 
 
 def test_a_run_leaves_rows_phases_and_status(job, capsys):
