@@ -137,6 +137,12 @@ class State:
         if kind == "unlogged":
             self.errors.setdefault(name, event["error"])
 
+    def _intend(self, event: dict[str, Any]) -> None:
+        """Take note of a job that is about to be submitted; what was intended for its runs before came to nothing."""
+        runs = set(event["runs"])
+        self.intended = {folder: job for folder, job in self.intended.items() if not runs & set(job["runs"])}
+        self.intended[event["folder"]] = event
+
     def _cluster(self, event: dict[str, Any]) -> None:
         """Take note of a cluster's new state; one that was deleted and is created again is billed anew."""
         name, state = event["handle"]["name"], event["state"]
@@ -229,7 +235,7 @@ class Journal:
         for event in events:
             kind = event["event"]
             if kind == "submitting":
-                state.intended[event["folder"]] = event
+                state._intend(event)
             elif kind == "submitted":
                 state.intended.pop(event["folder"], None)
                 state.jobs.append(event)

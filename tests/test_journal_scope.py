@@ -1,4 +1,4 @@
-"""The id of a sweep: random, in its journal from the first line, and the same wherever the folder lies."""
+"""The id of a sweep, in its journal from the first line, and the jobs that were about to be submitted."""
 
 from __future__ import annotations
 
@@ -37,3 +37,13 @@ def test_a_first_line_that_was_damaged_is_made_up_for_by_what_was_told_of_the_cl
     told = json.dumps({"event": "cluster", "handle": {"name": "four-nodes-1", "scope": "0123456789abcdef"}})
     (tmp_path / JOURNAL).write_bytes(f"{line}\n{told}\n".encode(errors="surrogateescape"))
     assert Journal(tmp_path).scope() == "0123456789abcdef"
+
+
+def test_a_job_is_intended_until_it_is_submitted_or_its_runs_are_in_a_later_one(tmp_path):
+    journal = Journal(tmp_path)
+    for folder, runs in (("jobs/1-0", ["0", "1"]), ("jobs/1-1", ["2"]), ("jobs/2-0", ["1"])):
+        journal.append("submitting", folder=folder, handle={}, runs=runs)
+    assert list(journal.read().intended) == ["jobs/1-1", "jobs/2-0"]
+    journal.append("submitted", folder="jobs/2-0", handle={}, runs=["1"])
+    state = journal.read()
+    assert (list(state.intended), [job["folder"] for job in state.jobs]) == (["jobs/1-1"], ["jobs/2-0"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 
@@ -31,6 +32,37 @@ def resumed(marked: Marked) -> bool:
     assert rows == {path: path.read_bytes() for path in rows}
     assert "traceback" not in answer.err.lower()
     return nothing_left(marked.cloud)
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "key"),
+    [
+        ("CreateCluster", "Invalid zone 'us-x'", r"gcp\.zones \(.*\): creating cluster single-node-\S+: "),
+        (
+            "SubmitJob",
+            "Invalid property 'x'",
+            r"cluster\.spark( \(.*\))?: submitting a job to cluster single-node-\S+: ",
+        ),
+    ],
+)
+def test_a_refusal_is_shown_as_it_is(marked, cloud, method, words, key):
+    cloud.fail_next(method, "INVALID_ARGUMENT", words, times=-1)
+    answer = marked(*(word for word in marked.arguments()[1:] if "range" not in word))  # a single run
+    assert answer.code == 1
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("flowerexp: ")]
+    assert re.fullmatch(f"flowerexp: {key}{re.escape(words)}", line)
+    assert "driver.log" not in answer.err
+    assert "ended without results" not in answer.err
+    assert nothing_left(cloud)
+
+
+def test_a_bucket_of_another_project_is_refused_before_anything_begins(marked, cloud):
+    cloud.bucket(f"{cloud.project}-flowerexp", project="somebody-elses")
+    answer = marked.sweeping()
+    assert answer.code == 1
+    assert "gcp.bucket: the bucket gs://flowerexp-tests-flowerexp belongs to another project" in answer.err
+    assert not list(marked.path.glob("outputs/*/*"))
+    assert not cloud.requests("CreateCluster")
 
 
 @pytest.mark.long

@@ -95,3 +95,18 @@ def test_many_readers_and_writers_at_once(bucket):
         read = list(pool.map(write_and_read, range(100)))
     assert read == [str(number).encode() for number in range(100)]
     assert sum(1 for _ in bucket.list_blobs(prefix="many/")) == 100
+
+
+def test_a_bucket_has_the_number_of_its_project(cloud):
+    ours, theirs = cloud.bucket("ours"), cloud.bucket("theirs", project="another-project")
+    assert f"service-{ours.project_number}@" in cloud.storage().get_service_account_email()
+    assert ours.project_number != theirs.project_number
+
+
+def test_requests_fail_as_often_as_they_are_told_to(cloud, bucket):
+    cloud.fail_storage("POST", "flowers", 503, "by order", times=2)
+    for _ in range(2):
+        with pytest.raises(exceptions.ServiceUnavailable):
+            bucket.blob("a").upload_from_string(b"a", retry=None)
+    bucket.blob("a").upload_from_string(b"a", retry=None)
+    assert bucket.blob("a").download_as_bytes() == b"a"

@@ -182,16 +182,13 @@ class _Note:
         self._name = f"staged-{kind}-{_sha256(chr(10).join(parts).encode())[:16]}"
 
     def read(self) -> bytes | None:
-        for folder in java.own_folders():
-            with contextlib.suppress(OSError):
-                return (folder / self._name).read_bytes()
+        with contextlib.suppress(OSError, MachineError):
+            return (java.own_folder() / self._name).read_bytes()
         return None
 
     def write(self, content: bytes) -> None:
-        for folder in java.own_folders():
-            with contextlib.suppress(OSError):
-                storage.write_bytes(str(folder / self._name), content)
-                return
+        with contextlib.suppress(OSError, MachineError):
+            storage.write_bytes(str(java.own_folder() / self._name), content)
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import requests
 from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
+from google.cloud.storage.exceptions import InvalidResponse
 
-from flowerexp.cluster.dataproc.clients import is_transient
+from flowerexp.cluster.dataproc.clients import Pace, is_transient
 from flowerexp.cluster.dataproc.refusals import StockOutError, explained, scrubbed
 from flowerexp.errors import ClusterError, QuotaError
 
@@ -15,6 +17,13 @@ NO_MACHINES = (
     "Error Code: UNAVAILABLE, errorSource: COMPUTE_ENGINE, Error Message: The zone 'projects/p/zones/europe-west4-b' "
     "does not have enough resources available to fulfill the request.  Try a different zone, or try again later."
 )
+
+
+def uploaded(status):
+    """What google-cloud-storage raises when an upload is answered so."""
+    response = requests.Response()
+    response.status_code = status
+    return InvalidResponse(response, "Request failed with status code", status)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +119,47 @@ def test_what_is_no_secret_stays():
 
 @pytest.mark.parametrize(
     "error",
-    [exceptions.ServiceUnavailable("reset"), exceptions.ResourceExhausted("Quota exceeded for requests a minute")],
+    [
+        exceptions.ServiceUnavailable("reset"),
+        exceptions.ResourceExhausted("Quota exceeded for requests a minute"),
+        exceptions.Unknown("Stream removed"),
+        exceptions.Cancelled("Cancelled on the server side"),
+        *(uploaded(status) for status in (408, 429, 500, 502, 503, 504)),
+    ],
 )
 def test_what_may_do_better_in_a_moment(error):
     assert is_transient(error)
+
+
+@pytest.mark.parametrize("error", [uploaded(403), uploaded(404), exceptions.NotFound("x"), exceptions.Forbidden("x")])
+def test_what_will_not(error):
+    assert not is_transient(error)
+
+
+def test_a_call_that_was_tried_again_in_vain_says_for_how_long_and_what_went_wrong_at_last():
+    def call():
+        raise exceptions.ServiceUnavailable("the backend sleeps")
+
+    with pytest.raises(exceptions.RetryError) as caught:
+        Pace(retry=0.001, patience=0.2).retrying()(call)()
+    line = str(explained(caught.value, "creating", PLACE))
+    assert line == "creating (tried again for 0.2 s): the backend sleeps; is the network there? try again later"
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        ("Zone 'us-x' does not belong to region 'us-central1'", "gcp.zones"),
+        ("Region 'us-x' is invalid", "gcp.region"),
+        ("Invalid bucket name: 'My_B'", "gcp.bucket"),
+        ("Invalid boot disk type 'x' of the master", "cluster.master.disk_type"),
+        ("Invalid label key '1'", "cluster.labels"),
+        ("Invalid runtime version '9'", "cluster.runtime_version"),
+        ("Invalid idle_delete_ttl 1s", "cluster.idle_delete_minutes"),
+        ("Something else", None),
+    ],
+)
+def test_the_key_that_a_refusal_concerns(words, key):
+    found = explained(exceptions.InvalidArgument(words), "creating", PLACE)
+    assert found.where == key
+    assert words in str(found)
