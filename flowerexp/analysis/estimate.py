@@ -7,13 +7,13 @@ cells cost what one does. Nothing is left out: an outlier widens the interval.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import numpy
+import numpy as np
 
-    Array = numpy.ndarray[Any, Any]
+from flowerexp.measurements.table import Array
 
 _LEVEL = 0.975  # below the upper end of a 95 % interval
 FEWEST_RANKS = 6
@@ -56,8 +56,6 @@ def rate_intervals(images: Array, seconds: Array) -> tuple[Array, Array, Array]:
     Returns:
         Images per second, and the interval's two ends, of shape (...); the ends are NaN for n < 2.
     """
-    import numpy as np
-
     n = images.shape[-1]
     whole = images.sum(axis=-1)
     rates = whole / seconds.sum(axis=-1)
@@ -86,7 +84,6 @@ def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
     Returns:
         The medians and the interval's ends, of shape (...), and how they were found; the ends are NaN for n < 2.
     """
-    import numpy as np
     from scipy.special import bdtrik  # scipy.stats takes a second to import
 
     n = values.shape[-1]
@@ -102,6 +99,52 @@ def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
     return middle, ordered[..., place], ordered[..., n - 1 - place], "ranks"
 
 
+def grouped_quantiles(values: Array, groups: Array, count: int, shares: Sequence[float]) -> Array:
+    """Quantiles of each group, by linear interpolation; NaN of a group without values.
+
+    Args:
+        values: of shape (n,).
+        groups: the group of each, from 0.
+        count: how many groups there are.
+        shares: which quantiles, from 0 to 1.
+
+    Returns:
+        The quantiles, of shape (shares, count).
+    """
+    if not len(values):
+        return np.full((len(shares), count), np.nan)
+    ordered = values[np.lexsort((values, groups))]
+    sizes = np.bincount(groups, minlength=count)
+    places = np.cumsum(sizes) - sizes + np.asarray(shares)[:, None] * np.maximum(sizes - 1, 0)
+    below = np.minimum(places.astype(int), len(values) - 1)
+    above = np.minimum(np.ceil(places).astype(int), len(values) - 1)
+    found = ordered[below] + (places - below) * (ordered[above] - ordered[below])
+    return np.where(sizes, found, np.nan)
+
+
+def grouped_medians(values: Array, groups: Array, count: int) -> tuple[Array, Array, Array]:
+    """Medians of groups, with their intervals where all values of a group are positive.
+
+    Args:
+        values: of shape (n,).
+        groups: the group of each, from 0.
+        count: how many groups there are.
+
+    Returns:
+        The medians and the intervals' ends, of shape (count,); NaN where there are none.
+    """
+    ordered = values[np.argsort(groups, kind="stable")]
+    sizes = np.bincount(groups, minlength=count)
+    starts = np.cumsum(sizes) - sizes
+    found = np.full((3, count), np.nan)
+    for size in np.unique(sizes[sizes > 0]):  # groups of equally many values side by side
+        alike = np.flatnonzero(sizes == size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[:, alike] = median_intervals(ordered[starts[alike][:, None] + np.arange(size)])[:3]
+    found[1:, np.unique(groups[values <= 0])] = np.nan
+    return found[0], found[1], found[2]
+
+
 def stratified_rate(images: Array, seconds: Array, cells: Array) -> Interval:
     """The rate over many cells, sum over sum, with an interval from how far repetitions of each cell disagree.
 
@@ -113,8 +156,6 @@ def stratified_rate(images: Array, seconds: Array, cells: Array) -> Interval:
     Returns:
         Images per second; without ends where there is one measurement only.
     """
-    import numpy as np
-
     rate = float(images.sum() / seconds.sum())
     counts = np.bincount(cells)
     strata = np.where(counts[cells] < 2, len(counts), cells)
@@ -144,8 +185,6 @@ def paired_ratio(numerators: Array, denominators: Array) -> Interval:
     Returns:
         The ratio; without ends for a single pair.
     """
-    import numpy as np
-
     logs = np.log(numerators / denominators)
     middle = float(np.exp(logs.mean()))
     if len(logs) < 2:

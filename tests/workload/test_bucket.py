@@ -9,6 +9,7 @@ from flowerexp.errors import DataError, MachineError
 from flowerexp.workload import images, listing, read_speed, readers, tfrecords
 from flowerexp.workload.readers import Source
 from flowerexp.workload.write_tfrecords import MANIFEST, prepare
+from tests.analysis.rows import table
 
 SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=3")
 TWELVE = "dataset.images=12"
@@ -212,5 +213,5 @@ def test_that_there_is_no_page_cache_to_know_of_casts_no_doubt():
     rows = [
         {"reader": "tfrecords", "images": 10, "seconds": 1.0, "repetition": n, "page_cache": "remote"} for n in (1, 2)
     ]
-    assert judge(rows).state == "valid"
-    assert judge([*rows, {**rows[0], "page_cache": "unknown"}]).state == "suspect"
+    assert judge(table(rows)).state == "valid"
+    assert judge(table([*rows, {**rows[0], "page_cache": "unknown"}])).state == "suspect"

@@ -93,7 +93,7 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         "a cell disagree and the machine's speed wanders, or from how far runs that repeat each other disagree: "
         f"whichever is more. {_wandering(material)}"
     )
-    known = reach(table).dropna()
+    known = reach(table, material.experiment).dropna()
     if len(known):
         section.text.append(
             f"Of single cells, {(known <= NARROW).sum():,} of {len(known):,} have an interval within {NARROW:.0%} of "
