@@ -43,35 +43,6 @@ class Interval:
         )
 
 
-def rate_intervals(images: Array, seconds: Array) -> tuple[Array, Array, Array]:
-    """Rates of cells, each a sum over a sum, with their intervals.
-
-    The variance is a ratio estimator's (Cochran, Sampling Techniques, 1977, 6.4); the interval is Student's on the
-    logarithm, since a rate cannot fall below zero.
-
-    Args:
-        images: counted images, of shape (..., n).
-        seconds: of the same shape.
-
-    Returns:
-        Images per second, and the interval's two ends, of shape (...); the ends are NaN for n < 2.
-    """
-    n = images.shape[-1]
-    whole = images.sum(axis=-1)
-    rates = whole / seconds.sum(axis=-1)
-    if n < 2:
-        return rates, np.full_like(rates, np.nan), np.full_like(rates, np.nan)
-    residuals = images - rates[..., None] * seconds
-    error = np.sqrt(n / (n - 1) * (residuals**2).sum(axis=-1)) / whole
-    factor = np.exp(student(n - 1) * error)
-    return rates, rates / factor, rates * factor
-
-
-def steady_intervals(images: Array, seconds: Array, first_images: Array, first_seconds: Array) -> tuple[Array, ...]:
-    """`rate_intervals` of what came after the first batch: what opening the files costs is not in it."""
-    return rate_intervals(images - first_images, seconds - first_seconds)
-
-
 def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
     """Medians with their intervals.
 
@@ -145,33 +116,36 @@ def grouped_medians(values: Array, groups: Array, count: int) -> tuple[Array, Ar
     return found[0], found[1], found[2]
 
 
-def stratified_rate(images: Array, seconds: Array, cells: Array) -> Interval:
+def stratified_rate(counts: Array, seconds: Array, cells: Array) -> Interval:
     """The rate over many cells, sum over sum, with an interval from how far repetitions of each cell disagree.
 
+    The variance is a ratio estimator's (Cochran, Sampling Techniques, 1977, 6.4); the interval is Student's on the
+    logarithm, since a rate cannot fall below zero.
+
     Args:
-        images: of each measurement, of shape (n,).
+        counts: of each measurement, of shape (n,).
         seconds: likewise.
         cells: the number of each measurement's cell, from 0; cells that were measured once are taken as one stratum.
 
     Returns:
-        Images per second; without ends where there is one measurement only.
+        Unit/s; without ends where there is one measurement only.
     """
-    rate = float(images.sum() / seconds.sum())
-    counts = np.bincount(cells)
-    strata = np.where(counts[cells] < 2, len(counts), cells)
-    counts = np.bincount(strata)
-    if counts.max() < 2:
+    rate = float(counts.sum() / seconds.sum())
+    sizes = np.bincount(cells)
+    strata = np.where(sizes[cells] < 2, len(sizes), cells)
+    sizes = np.bincount(strata)
+    if sizes.max() < 2:
         return Interval(rate)
     # Cells that differ in length differ in rate, so a residual is taken from its own cell's mean.
-    residuals = images - rate * seconds
-    means = np.bincount(strata, residuals) / np.maximum(counts, 1)
+    residuals = counts - rate * seconds
+    means = np.bincount(strata, residuals) / np.maximum(sizes, 1)
     squares = np.bincount(strata, (residuals - means[strata]) ** 2)
-    repeated = counts > 1
-    n, variances = counts[repeated], squares[repeated] * counts[repeated] / (counts[repeated] - 1)
+    repeated = sizes > 1
+    n, variances = sizes[repeated], squares[repeated] * sizes[repeated] / (sizes[repeated] - 1)
     if not variances.any():
         return Interval(rate, rate, rate)
     freedom = variances.sum() ** 2 / (variances**2 / (n - 1)).sum()  # Satterthwaite 1946
-    factor = math.exp(student(float(freedom)) * math.sqrt(variances.sum()) / images.sum())
+    factor = math.exp(student(float(freedom)) * math.sqrt(variances.sum()) / counts.sum())
     return Interval(rate, rate / factor, rate * factor)
 
 

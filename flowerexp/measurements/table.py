@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -19,9 +19,6 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from flowerexp.measurements import Experiment, write_whole
-
-if TYPE_CHECKING:
-    import pandas
 
 Array = np.ndarray[Any, Any]
 
@@ -220,11 +217,6 @@ class Measurements:
     def gridded(self) -> Measurements:
         """The rows that have a numeric parameter."""
         return self.where(np.any([~np.isnan(self.numbers(name)) for name in self.experiment.numeric], axis=0))
-
-    def frame(self) -> pandas.DataFrame:
-        """The columns for pandas."""
-        frame: pandas.DataFrame = self.table.to_pandas()
-        return frame
 
     def write(self, path: Path) -> Path:
         """Write all columns, unchanged, as Parquet.

@@ -124,7 +124,8 @@ class Material:
         """
         rows = self.rows
         first = rows["execution"].isna() | (rows["execution"] == 1)
-        timed = rows[first & (rows["count"] > 0) & (rows["seconds"] > 0)]
+        chosen = first & (rows["count"] > 0) & (rows["seconds"] > 0)
+        timed = rows if chosen.all() else rows[chosen]
         settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
         numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
         alike = timed.assign(setting=numbers).groupby(["setting", *self.cell[1:]], dropna=False)
