@@ -5,7 +5,6 @@ Everything is an array with a value a row, of shape (n,); rows keep their order.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -65,57 +64,50 @@ class Measurements:
 
     def has(self, name: str) -> Array:
         """Which rows have a column, if only as a null."""
-        nothing = name not in self.names
-        return ~self._lacking[name] if name in self._lacking else np.full(len(self), not nothing)
+        return ~self._lacking[name] if name in self._lacking else np.full(len(self), name in self.names)
 
-    def known(self, name: str) -> Array:
-        """Which rows have something in a column that is not null."""
-        if name not in self.names:
-            return np.zeros(len(self), bool)
-        return np.asarray(self.table.column(name).is_valid())
+    def _column(self, name: str) -> Any:
+        return self.table.column(name) if name in self.names else pyarrow.chunked_array([pyarrow.nulls(len(self))])
 
-    def numbers(self, name: str) -> Array:
-        """A column's finite numbers; NaN where there is none, also for true and false."""
-        if name not in self._numbers:
-            self._numbers[name] = self._read_numbers(name)
-        return self._numbers[name]
-
-    def _read_numbers(self, name: str) -> Array:
-        kind = self.table.schema.field(name).type if name in self.names else pyarrow.null()
-        if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):
-            values = self.table.column(name).cast(pyarrow.float64(), safe=False).to_numpy()
-        elif self._is_json(name):
-            plain = (value if type(value) in (int, float) else math.nan for value in self._values(name))
-            values = np.fromiter(plain, float, len(self))
-        else:
-            return np.full(len(self), np.nan)
-        finite = np.isfinite(values)
-        return values if finite.all() else np.where(finite, values, np.nan)
-
-    def truths(self, name: str) -> Array:
-        """What a column says: 1 is true, 0 is false, and -1 neither."""
-        if name not in self.names:
-            return np.full(len(self), -1)
-        if pyarrow.types.is_boolean(self.table.schema.field(name).type):
-            return np.asarray(self.table.column(name).cast(pyarrow.int8()).fill_null(-1))
-        values = self._values(name) if self._is_json(name) else itertools.repeat(None)
-        return np.fromiter((int(value) if isinstance(value, bool) else -1 for value in values), int, len(self))
-
-    def texts(self, name: str) -> tuple[Array, list[str]]:
-        """A column as text: the place of each row's among the different ones, -1 for null, and these."""
-        if name not in self.names:
-            return np.full(len(self), -1), []
-        column = self.table.column(name).combine_chunks().dictionary_encode()
-        values = column.dictionary.to_pylist()
-        places = np.asarray(column.indices.fill_null(-1))
-        return places, [str(json.loads(value)) if self._is_json(name) else str(value) for value in values]
+    def _values(self, name: str) -> list[Any]:
+        values = self._column(name).to_pylist()
+        return [value and json.loads(value) for value in values] if self._is_json(name) else values
 
     def _is_json(self, name: str) -> bool:
         return name in self.names and (self.table.schema.field(name).metadata or {}).items() >= AS_JSON.items()
 
-    def _values(self, name: str) -> list[Any]:
-        values = self.table.column(name).to_pylist()
-        return [value and json.loads(value) for value in values] if self._is_json(name) else values
+    def known(self, name: str) -> Array:
+        """Which rows have something in a column that is not null."""
+        return np.asarray(self._column(name).is_valid())
+
+    def numbers(self, name: str) -> Array:
+        """A column's finite numbers; NaN where there is none, also for true and false."""
+        if name not in self._numbers:
+            values = self._read_numbers(name)
+            finite = np.isfinite(values)
+            self._numbers[name] = values if finite.all() else np.where(finite, values, np.nan)
+        return self._numbers[name]
+
+    def _read_numbers(self, name: str) -> Array:
+        column = self._column(name)
+        if pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type):
+            return np.asarray(column.cast(pyarrow.float64(), safe=False))
+        values = self._values(name) if self._is_json(name) else [None] * len(self)
+        return np.array([value if type(value) in (int, float) else math.nan for value in values], float)
+
+    def truths(self, name: str) -> Array:
+        """What a column says: 1 is true, 0 is false, and -1 neither."""
+        column = self._column(name)
+        if pyarrow.types.is_boolean(column.type):
+            return np.asarray(column.cast(pyarrow.int8()).fill_null(-1))
+        return np.array([int(value) if isinstance(value, bool) else -1 for value in self._values(name)], int)
+
+    def texts(self, name: str) -> tuple[Array, list[str]]:
+        """A column as text: the place of each row's among the different ones, -1 for null, and these."""
+        column = self._column(name).combine_chunks().dictionary_encode()
+        values = [value for value in column.dictionary.to_pylist() if value is not None]
+        places = np.asarray(column.indices.fill_null(-1))
+        return places, [str(json.loads(value)) if self._is_json(name) else str(value) for value in values]
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries, of all columns, with the values that the entrypoint gave."""
