@@ -157,8 +157,9 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
         panel.set_yscale("log")
     else:
         panel.set_ylim(bottom=0)
-    panel.set_ylabel(_unit(next(iter(groups.values())).experiment), color=INK)
-    _cell_axis(panel, list(places))
+    experiment = next(iter(groups.values())).experiment
+    panel.set_ylabel(_unit(experiment), color=INK)
+    _cell_axis(panel, list(places), experiment.numeric)
     panel.set_title("a point is a measurement, a bar the median of its cell", color=GREY, fontsize=9, loc="left")
     handles = [Line2D([], [], color=colours[name], lw=2.2, marker="o", ms=4, label=_label(name)) for name in groups]
     # Beside the title there is room for three.
@@ -173,27 +174,30 @@ def _strip(panel: Any, x: float, room: float, rates: Array, colour: str) -> None
     panel.plot([x - half, x + half], [np.median(rates)] * 2, "-", color=colour, linewidth=2.2, zorder=3)
 
 
-def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]]) -> None:
-    """Name the cells below: batch numbers, and under them the batch sizes that they belong to."""
+def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]], parameters: Sequence[str]) -> None:
+    """Name the cells below: by their last parameter, and under it by the one before, if there are several."""
     step = -(-len(places) // MOST_LABELS)
-    panel.set_xticks(range(0, len(places), step), [_short(count) if count else "" for _, count in places[::step]])
+    panel.set_xticks(range(0, len(places), step), [_short(place[-1]) if place[-1] else "" for place in places[::step]])
     panel.set_xlim(-0.6, len(places) - 0.4)
-    sizes = [size for size, _ in places]
-    starts = [sizes.index(size) for size in dict.fromkeys(sizes)]
+    *above, last = map(_label, parameters)
+    if not above:
+        panel.set_xlabel(last, color=INK, fontsize=9)
+        return
+    outer = [place[:-1] for place in places]
+    starts = [outer.index(place) for place in dict.fromkeys(outer)]
     ends = [*starts[1:], len(places)]
     for start in starts[1:]:
         panel.axvline(start - 0.5, color=PALE, linewidth=0.8, zorder=1)
     step = -(-len(starts) // MOST_LABELS)
+    labels = [", ".join(map(_short, outer[start])) for start in starts]
+    if len(starts) <= 6:
+        labels = [f"{', '.join(above)} {label}" for label in labels]
     below = panel.secondary_xaxis(location=-0.07)
-    below.set_xticks(
-        [(start + end - 1) / 2 for start, end in zip(starts, ends, strict=True)][::step],
-        [f"batch size {_short(sizes[start])}" if len(starts) <= 6 else _short(sizes[start]) for start in starts][
-            ::step
-        ],
-    )
+    middles = [(start + end - 1) / 2 for start, end in zip(starts, ends, strict=True)]
+    below.set_xticks(middles[::step], labels[::step])
     below.tick_params(length=0, labelcolor=INK, labelsize=9)
     below.spines["bottom"].set_visible(False)
-    below.set_xlabel("batch number, and below it the batch size", color=INK, fontsize=9)
+    below.set_xlabel(f"{last}, and below it the {', '.join(above)}", color=INK, fontsize=9)
 
 
 def _place(key: Sequence[Any]) -> tuple[float, ...]:

@@ -30,11 +30,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid for one reader. Rates are images per second; None where nothing was timed."""
+    """One cell of the grid for one series. Rates are images per second; None where nothing was timed."""
 
     group: str
-    batch_size: float | None
-    batch_number: float | None
+    at: dict[str, float | None]  # its numeric parameters
     repetitions: int  # measurements in this cell
     executions: int  # how often the cell was really measured, the repeats by later actions included
     images: int
@@ -138,11 +137,12 @@ def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, 
     heads = rows.numbers(rows.experiment.first_seconds)
     told = first & ~np.isnan(heads)
     (head,) = grouped_quantiles(heads[told], cells[told], count, (0.5,))
-    columns = [np.bincount(cells[first], minlength=count), np.bincount(cells, minlength=count), images, seconds]
-    columns += [_ratio(images, seconds), _ratio(later_images, later_seconds), middle, low, high, least, most, head]
+    parameters = [dict(zip(rows.experiment.numeric, key[1:], strict=True)) for key in rows.cell_keys]
+    sums = [np.bincount(cells[first], minlength=count), np.bincount(cells, minlength=count), images, seconds]
+    rates = [_ratio(images, seconds), _ratio(later_images, later_seconds), middle, low, high, least, most, head]
     return tuple(
-        Cell(name, size, number, int(again), int(all_), int(counted), float(took), *map(_number, numbers))
-        for (_, size, number), again, all_, counted, took, *numbers in zip(rows.cell_keys, *columns, strict=True)
+        Cell(name, at, int(again), int(all_), int(counted), float(took), *map(_number, numbers))
+        for at, again, all_, counted, took, numbers in zip(parameters, *sums, np.column_stack(rates), strict=True)
     )
 
 

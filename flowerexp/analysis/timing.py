@@ -94,7 +94,7 @@ def _model(name: str, group: Measurements) -> TimeModel | None:
         return None
     expected = (np.bincount(cells, seconds) / np.bincount(cells))[cells]
     columns = {"fixed": np.ones(len(images)), "per_batch": batches, "per_image": images}
-    if np.linalg.matrix_rank(np.column_stack([*columns.values()])) < 3:
+    if np.isnan(batches).any() or np.linalg.matrix_rank(np.column_stack([*columns.values()])) < 3:
         del columns["per_batch"]
     fitted = WLS(seconds, np.column_stack([*columns.values()]), weights=expected**-2).fit()
     ends = fitted.conf_int()

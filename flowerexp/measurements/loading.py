@@ -47,7 +47,8 @@ def load(path: Path, experiment: Experiment) -> Measurements:
 
 def _regular(content: bytes) -> pyarrow.Table | None:
     """The table, if Arrow reads it as Python does: of a row a line, a kind a column, and all columns in every row."""
-    options = pyarrow.json.ReadOptions(block_size=_BLOCK)
+    # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
+    options = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK)
     try:
         table = pyarrow.json.read_json(pyarrow.BufferReader(content), read_options=options)
         table.validate(full=True)  # that texts are UTF-8

@@ -208,7 +208,10 @@ class Measurements:
     @cached_property
     def gridded(self) -> Measurements:
         """The rows that have a numeric parameter."""
-        return self.where(np.any([~np.isnan(self.numbers(name)) for name in self.experiment.numeric], axis=0))
+        known = np.zeros(len(self), bool)
+        for name in self.experiment.numeric:
+            known |= ~np.isnan(self.numbers(name))
+        return self.where(known)
 
     def write(self, path: Path) -> Path:
         """Write all columns, unchanged, as Parquet.

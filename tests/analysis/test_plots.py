@@ -11,7 +11,8 @@ from flowerexp.analysis.plots import READER_COLOURS, _regression_figure, equatio
 from flowerexp.analysis.regression import Fit, fit_all
 from flowerexp.analysis.report import svg
 from flowerexp.errors import MachineError
-from flowerexp.measurements import experiment_of
+from flowerexp.measurements import Experiment, experiment_of
+from flowerexp.measurements.loading import from_rows
 from flowerexp.workload.readers import READERS
 from tests.analysis.rows import grid, row, table, written
 
@@ -131,6 +132,31 @@ class TestAnalyse:
         assert (
             analyse(table([written(0, 1.0)], "write_tfrecords"), tmp_path).summary.groups[0].name == "write_tfrecords"
         )
+
+    @pytest.mark.parametrize("numeric", [(), ("partitions",), ("partitions", "words", "cores")])
+    def test_an_experiment_of_any_shape_is_analysed_by_its_description(self, tmp_path, numeric):
+        """Words of a text, of two categorical parameters, and so many numeric ones."""
+        products = (numeric[:2],) if numeric[1:] else ()
+        words = Experiment("count", "words", "found", numeric, ("how", "where"), products, (), "-", "-")
+        rows = [
+            {"how": how, "where": "here", "found": 100, "seconds": size + more, "repetition": again}
+            | {name: size + place for place, name in enumerate(numeric)}
+            for how, more in (("hash", 1.0), ("sort", 2.0))
+            for size in (1, 2, 4)
+            for again, more in ((1, more), (2, more + 0.01), (3, more + 0.02))
+        ]
+        analysis = analyse(from_rows(rows, words), tmp_path)
+        assert analysis.verdict.state == ("valid" if numeric else "suspect")  # one cell of all sizes, which disagree
+        hashed, sorted_ = analysis.summary.groups
+        assert [group.name for group in analysis.summary.groups] == ["hash here", "sort here"]
+        assert hashed.images_per_second == pytest.approx(900 / sum(row["seconds"] for row in rows[:9]))
+        assert [cell.at for cell in sorted_.cells] == [
+            {name: size + place for place, name in enumerate(numeric)} for size in (1, 2, 4) if numeric
+        ]
+        against = [*numeric, *map(" x ".join, products)]
+        assert [fit.parameter for fit in analysis.fits if fit.reader == "hash here"] == [*against, "repetition"]
+        assert {fit.value for fit in analysis.fits} == {"words_per_second"}
+        assert (tmp_path / "rates.png").exists() == bool(numeric)
 
     def test_a_folder_that_cannot_be_made_is_one_clear_line(self, tmp_path):
         (tmp_path / "file").touch()

@@ -49,7 +49,7 @@ def test_the_steady_rate_is_a_sum_over_a_sum_and_skips_single_batches():
 def test_readers_and_cells_are_sorted_as_numbers():
     summary = summarise(table(grid(sizes=(16, 2, 8), numbers=(12, 3))))
     assert [group.name for group in summary.groups] == ["image_files", "tfrecords"]
-    cells = [(cell.batch_size, cell.batch_number) for cell in summary.groups[0].cells]
+    cells = [tuple(cell.at.values()) for cell in summary.groups[0].cells]
     assert cells == [(2, 3), (2, 12), (8, 3), (8, 12), (16, 3), (16, 12)]
 
 
