@@ -109,7 +109,10 @@ def from_rows(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> Meas
         absent = np.array([name not in row for row in rows])
         if absent.any():
             lacking[name] = absent
-    return Measurements(pyarrow.table(arrays, schema=pyarrow.schema(fields)), experiment, lacking)
+    table = pyarrow.table(arrays, schema=pyarrow.schema(fields))
+    if not fields:  # rows of nothing are rows
+        table = pyarrow.Table.from_struct_array(pyarrow.array(rows, pyarrow.struct([])))
+    return Measurements(table, experiment, lacking)
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

@@ -1,6 +1,10 @@
+import json
+
 import pytest
 
 from flowerexp.analysis.verdict import drift, judge, outliers
+from flowerexp.measurements import experiment_of
+from flowerexp.measurements.loading import load
 from tests.analysis.rows import grid, row, table, written
 
 
@@ -13,6 +17,17 @@ def test_reused_files_and_foreign_rows_are_valid():
     assert judge(table([written(0, None), written(1, 0.5)])).state == "valid"
     assert judge(table([written(0, 0.1), written(1, 3), written(2, 90)])).state == "valid"  # partitions, no repetitions
     assert judge(table([{"latency_ms": 3}, {"latency_ms": 900}])).state == "valid"
+
+
+def test_rows_of_two_kinds_are_not_held_against_each_other(tmp_path):
+    """A row that has no time at all is no measurement that was not timed."""
+    rows = [row(others_cpu_percent=1.0, load_before=8.0), {"kind": "shuffle", "bytes": 7}]
+    assert judge(table(rows)).state == "valid"
+    path = tmp_path / "measurements.jsonl"
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
+    assert judge(load(path, experiment_of("mine"))).state == "valid"
+    assert judge(table([rows[0], {**rows[1], "seconds": None}])).reasons == ("1 of 2 measurements were not timed",)
+    assert judge(table([*rows, row(load_before=8.0)])).state == "suspect"  # which does not say what others used
 
 
 @pytest.mark.parametrize(

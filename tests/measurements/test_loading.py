@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowerexp.analysis import analyse
 from flowerexp.errors import DataError
 from flowerexp.measurements import experiment_of, loading
 from flowerexp.measurements.loading import from_rows
@@ -92,6 +93,14 @@ class TestLoad:
         found = loading._regular("\n".join(lines).encode())
         assert found is not None
         assert found.equals(table([json.loads(line) for line in lines]).table)
+
+    def test_rows_of_nothing_are_counted(self, tmp_path):
+        path = tmp_path / "measurements.jsonl"
+        path.write_text("{}\n{}\n")
+        found = loading.load(path, EXPERIMENT)
+        assert (len(found), len(found.firsts), found.total_rate) == (2, 2, None)
+        (group,) = analyse(found, tmp_path).summary.groups
+        assert (group.name, group.measurements) == ("all", 2)
 
     def test_a_lone_surrogate_is_kept(self, tmp_path):
         path = tmp_path / "measurements.jsonl"
