@@ -7,6 +7,7 @@
   this machine run, too; so its heap is bounded, by 512 MB.
 - runs: `flowerexp plan` of a sweep of so many runs.
 - rows: reading so many measurements and analysing them, with regressions and pictures.
+- report: the report of a run of so many measurements.
 
 Each point is a process of its own. An order of growth of 1 is linear: it is taken between the two largest sizes, and
 what the smallest size takes (imports, most of all) is subtracted first.
@@ -106,7 +107,9 @@ def index(home: str, count: int) -> Callable[[], object]:
 
 def rows(home: str, count: int) -> Callable[[], object]:
     """What is done with so many measurements."""
-    from flowerexp import analysis, measurements
+    from flowerexp.analysis import analyse
+    from flowerexp.measurements import experiment_of
+    from flowerexp.measurements.loading import load
 
     path = Path(home) / "measurements.jsonl"
     with path.open("w") as file:
@@ -117,12 +120,22 @@ def rows(home: str, count: int) -> Callable[[], object]:
             row |= {"batches": batches, "seconds": size * batches * 0.001 * noise, "first_batch_seconds": 0.002 * noise}
             row |= {"first_batch_images": size, "host": "a", "pid": 1, "neighbours": 0, "page_cache": "warm"}
             file.write(json.dumps(row) + "\n")
-    return lambda: analysis.analyse(measurements.load(path), Path(home))
+    return lambda: analyse(load(path, experiment_of("read_speed")), Path(home) / "analysis")
+
+
+def report(home: str, count: int) -> Callable[[], object]:
+    """The report of a run of so many measurements, which another process has analysed."""
+    from flowerexp.analysis.report import make_report
+
+    subprocess.run([sys.executable, __file__, "--point", "rows", str(count), home], stdout=subprocess.PIPE, check=True)
+    run = {"state": "finished", "entrypoint": "read_speed", "name": "rows", "config": {}, "facts": {}, "phases": {}}
+    (Path(home) / "run.json").write_text(json.dumps(run))
+    return lambda: make_report(Path(home))
 
 
 def point(what: str, count: int, home: str) -> None:
     """Do one thing at one size in this process; prints seconds, and the peak memory with what was there before."""
-    work = {"files": files, "index": index, "rows": rows}[what](home, count)
+    work = {"files": files, "index": index, "rows": rows, "report": report}[what](home, count)
     start = time.perf_counter()
     work()
     seconds = time.perf_counter() - start
@@ -180,6 +193,7 @@ def main() -> None:
         "index": options.index,
         "runs": options.runs,
         "rows": options.rows,
+        "report": options.rows,
     }
     print(f"{'':<8} {'size':>9} {'seconds':>9} {'peak MB':>9}")
     curves: dict[str, dict[int, dict[str, float]]] = {}
@@ -196,6 +210,10 @@ def main() -> None:
     for what, curve in curves.items():
         if len(curve) > 2:
             targets.append(Target(f"{what}: order of growth of the time", growth(curve, "seconds"), 1.15))
+    for what in ("rows", "report"):
+        largest = curves[what][max(curves[what])]
+        targets.append(Target(f"{what}: seconds for {max(curves[what]):,}", largest["seconds"], 15))
+        targets.append(Target(f"{what}: peak MB for {max(curves[what]):,}", largest["memory"], 1000))
     return finish(targets, curves=curves)
 
 

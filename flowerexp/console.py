@@ -167,12 +167,13 @@ class _Count:
 
 def table(groups: Sequence[Group]) -> str:
     """The results of a run as one compact table: a line a cell and a total for each reader; rates in images/s."""
-    cells = any(group.cells for group in groups)
-    head = ["", "batch size", "batches", "images/s", "min to max", "steady", "first batch"] if cells else []
+    cells = [cell for group in groups for cell in group.cells]
+    names = [name.replace("_", " ") for name in cells[0].at] if cells else []
+    head = ["", *names, "images/s", "min to max", "steady", "first batch"] if cells else []
     lines: list[list[str]] = [head] if cells else [["", "images", "seconds", "images/s"]]
     for group in groups:
         if cells:
-            lines += [_cell_line(cell) for cell in group.cells] + [_total_line(group)]
+            lines += [_cell_line(cell) for cell in group.cells] + [_total_line(group, len(names))]
         else:
             lines.append(
                 [group.name, f"{group.images:,}", _number(group.seconds or None, 2), _number(group.images_per_second)]
@@ -189,8 +190,7 @@ def _cell_line(cell: Cell) -> list[str]:
     low_high = f"{_number(cell.min_images_per_second)} to {_number(cell.max_images_per_second)}"
     return [
         cell.group,
-        _number(cell.batch_size),
-        _number(cell.batch_number),
+        *map(_number, cell.at.values()),
         _number(cell.images_per_second),
         low_high,
         _number(cell.steady_images_per_second),
@@ -198,11 +198,10 @@ def _cell_line(cell: Cell) -> list[str]:
     ]
 
 
-def _total_line(group: Group) -> list[str]:
+def _total_line(group: Group, parameters: int) -> list[str]:
     return [
         f"{group.name}, all",
-        "",
-        "",
+        *[""] * parameters,
         _number(group.images_per_second),
         f"{group.measurements} measured",
         _number(group.steady_images_per_second),

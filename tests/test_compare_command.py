@@ -12,10 +12,9 @@ import pytest
 
 from flowerexp import cli
 from flowerexp.commands.compare import grouped, url
-from flowerexp.measurements import write_parquet
 from flowerexp.tracking import log_run
 from flowerexp.tracking.fetch import find
-from tests.analysis.rows import grid
+from tests.analysis.rows import grid, table
 from tests.tracking import CONFIG, record, write_run
 
 pytest_plugins = ["tests.tracking"]
@@ -39,7 +38,7 @@ def log(tmp_path, local_store):
         write_run(folder, local_store, **{"facts": known, "config": content, "verdict": {"state": "valid"}} | changes)
         rows = [row | {"seconds": row["seconds"] / speed} for row in grid(noise=noise)]
         (folder / "results/measurements.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-        write_parquet(rows, folder / "analysis/measurements.parquet")
+        table(rows).write(folder / "analysis/measurements.parquet")
         return log_run(folder)
 
     return log

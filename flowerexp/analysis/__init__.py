@@ -1,22 +1,23 @@
 """From measurements to what can be said about them: a summary, lines, pictures and a verdict.
 
-Knows neither Spark nor cloud nor MLflow: rows in, files and dataclasses out. `analyse` is the one call others need.
+Knows neither Spark nor cloud nor MLflow: measurements in, files and dataclasses out. `analyse` is the one call
+others need.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.analysis.verdict import Verdict, judge, outliers
-from flowerexp.measurements import Row, write_parquet, write_whole
+from flowerexp.measurements import write_whole
 
 if TYPE_CHECKING:
     from flowerexp.analysis.regression import Fit
     from flowerexp.analysis.summary import Summary
+    from flowerexp.analysis.verdict import Verdict
+    from flowerexp.measurements.table import Measurements
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,15 @@ class Analysis:
     paths: tuple[Path, ...]
 
 
-def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
+def analyse(measurements: Measurements, folder: Path) -> Analysis:
     """Analyse a run and write what was found.
 
     Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json``,
     ``timing.json`` and the pictures; the rows first, so that they are there whatever happens later.
 
     Args:
-        rows: all rows of the run.
+        measurements: all of the run.
         folder: where the files go; made if missing.
-        name: what to call the rows that name no reader, such as the entrypoint.
 
     Raises:
         MachineError: a file cannot be written.
@@ -46,24 +46,25 @@ def analyse(rows: Sequence[Row], folder: Path, name: str = "all") -> Analysis:
     from flowerexp.analysis.regression import fit_all
     from flowerexp.analysis.summary import summarise
     from flowerexp.analysis.timing import time_models
+    from flowerexp.analysis.verdict import judge, outliers
 
-    verdict, summary = judge(rows), summarise(rows, name)
-    paths = [write_parquet(rows, folder / "measurements.parquet")]
+    paths = [measurements.write(folder / "measurements.parquet")]
+    verdict, summary = judge(measurements), summarise(measurements)
     paths.append(
         _write_json(
-            {"verdict": asdict(verdict), "outliers": outliers(rows), **summary.plain()}, folder / "summary.json"
+            {"verdict": asdict(verdict), "outliers": outliers(measurements), **summary.plain()}, folder / "summary.json"
         )
     )
-    fits = fit_all(rows, name)
+    fits = fit_all(measurements)
     paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
     # Without a grid all measurements are about as long as each other, and no line through them says anything.
     grid = any(group.cells for group in summary.groups)
-    models = time_models(rows, name) if grid else []
+    models = time_models(measurements) if grid else []
     paths.append(_write_json([asdict(model) for model in models], folder / "timing.json"))
     if fits or grid:
         from flowerexp.analysis.plots import plot_regressions
 
-        paths += plot_regressions(rows, fits, folder, name)
+        paths += plot_regressions(measurements, fits, folder)
     return Analysis(summary, tuple(fits), verdict, tuple(paths))
 
 
@@ -78,7 +79,8 @@ def load_libraries(grid: bool) -> None:
     Args:
         grid: will there be measurements over a grid? Lines and pictures take 80 MB that other runs need not pay.
     """
-    import pyarrow.parquet  # noqa: F401
+    import flowerexp.analysis.summary
+    import flowerexp.measurements.loading
 
     if grid:
         import statsmodels.regression.linear_model  # noqa: F401

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from flowerexp.analysis.estimate import Interval, paired_ratio
 from flowerexp.analysis.pairing import apart_from
 
@@ -65,8 +67,6 @@ def compare_caching(runs: Sequence[tuple[Mapping[str, Any], Side]]) -> Caching |
     Returns:
         The pairs with their ratios, or None where there is no pair.
     """
-    import numpy as np
-
     pairs = tuple(_pairs(runs))
     if not pairs:
         return None

@@ -1,6 +1,6 @@
-"""Is a run faster than another one? Ratios of images/s with a 95 % confidence interval, a reader at a time.
+"""Is a run faster than another one? Ratios of rates with a 95 % confidence interval, a series at a time.
 
-Runs are compared on the readers and cells that both have, and every rate is a sum of images over a sum of seconds.
+Runs are compared on the series and cells that both have, and every rate is a sum of counts over a sum of seconds.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from flowerexp.analysis.interval import Basis, Cells, interval
-from flowerexp.measurements import PARAMETERS, Row, by_cell, first_executions, number, rate, total_rate
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
+
+if TYPE_CHECKING:
+    from flowerexp.analysis.interval import Basis
+    from flowerexp.measurements.table import Measurements
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Measured:
     Attributes:
         name: what to call it in messages.
         config: its config.
-        rows: all its rows.
+        measurements: all of them.
         facts: what it ran on and with what data, such as ``data_fingerprint``.
         phases: seconds a phase.
         error: why it failed, or None.
@@ -31,7 +33,7 @@ class Measured:
 
     name: str
     config: Mapping[str, Any]
-    rows: Sequence[Row]
+    measurements: Measurements
     facts: Mapping[str, Any] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
@@ -39,11 +41,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How one reader did: images/s of both sides, and their ratio with its interval; None where it is not known."""
+    """How one series did: unit/s of both sides, and their ratio with its interval; None where it is not known."""
 
-    reader: str
-    base: float  # images/s
-    other: float  # images/s
+    reader: str  # the series
+    base: float  # unit/s
+    other: float  # unit/s
     low: float | None
     high: float | None
     cells: int  # that both sides have
@@ -77,7 +79,7 @@ def comparable(a: Measured, b: Measured) -> list[str]:
     if not readers:
         return [_differ("readers, none in common", *(", ".join(sorted({k[0] for k in _cells(x)})) for x in (a, b)))]
     reasons = [_differ(name, one, two) for name, one, two in _conditions(a, b, readers) if one != two]
-    if not reasons and not _cells(a).keys() & _cells(b).keys():
+    if not reasons and not _cells(a) & _cells(b):
         reasons = ["they have no cell in common"]
     return reasons
 
@@ -85,9 +87,9 @@ def comparable(a: Measured, b: Measured) -> list[str]:
 def _unusable(run: Measured) -> str | None:
     if run.error:
         return f"failed: {run.error}"
-    if not run.rows:
+    if not len(run.measurements):
         return "has no measurements"
-    return None if _cells(run) else "has no measured images/s"
+    return None if _cells(run) else f"has no measured {run.measurements.experiment.unit}/s"
 
 
 def _differ(what: str, one: object, two: object) -> str:
@@ -109,7 +111,7 @@ def _conditions(a: Measured, b: Measured, readers: set[str]) -> Iterator[tuple[s
         yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
     else:
         yield "data", _data(a), _data(b)
-    for key in PARAMETERS if a.config["entrypoint"]["name"] == "read_speed" else ():
+    for key in a.measurements.experiment.numeric if a.config["entrypoint"]["name"] == "read_speed" else ():
         yield f"grid.{key}", sorted(a.config["grid"][key]), sorted(b.config["grid"][key])
     for key in ("target_size", *(("quality", "exact") if read != {IMAGE_FILES} else ())):
         yield f"preprocess.{key}", _plain(a.config["preprocess"][key]), _plain(b.config["preprocess"][key])
@@ -129,51 +131,55 @@ def _data(run: Measured) -> str:
 
 
 def ratios(base: Sequence[Measured], other: Sequence[Measured]) -> list[Ratio]:
-    """Compare two sides, a reader at a time.
+    """Compare two sides, a series at a time.
 
     Args:
         base: the run to compare with, or several that repeat it.
         other: the run that is compared, or several that repeat it.
 
     Returns:
-        A ratio for each reader that all runs have, sorted by reader.
+        A ratio for each series that all runs have, sorted by name.
     """
-    left, right = [_cells(run) for run in base], [_cells(run) for run in other]
-    common = set.intersection(*(set(cells) for cells in (*left, *right)))
-    return [
-        _ratio(reader, *([_of_reader(cells, common, reader) for cells in side] for side in (left, right)))
-        for reader in sorted({key[0] for key in common})
-    ]
+    common = set.intersection(*(_cells(run) for run in (*base, *other)))
+    found = []
+    for name in sorted({key[0] for key in common}):
+        cells = {key for key in common if key[0] == name}
+        found.append(_ratio(name, *([_part(run, cells) for run in side] for side in (base, other))))
+    return found
 
 
 def rates(runs: Sequence[Measured]) -> dict[str, float]:
-    """Images/s of each reader over all that a side has measured."""
-    rows: dict[str, list[Row]] = {}
-    for run in runs:
-        for key, cell in _cells(run).items():
-            rows.setdefault(str(key[0]), []).extend(cell)
-    return {reader: total_rate(each) or 0.0 for reader, each in rows.items()}
+    """Unit/s of each series over all that a side has measured."""
+    from flowerexp.analysis.interval import rate_over
+
+    groups = [_timed(run).groups for run in runs]
+    names = dict.fromkeys(name for each in groups for name in each)
+    return {name: rate_over([each[name] for each in groups if name in each]) for name in names}
 
 
-def _cells(run: Measured) -> Cells:
-    """The timed first executions, by reader and cell; rows that name no reader go by the entrypoint's name."""
-    name = run.config["entrypoint"]["name"]
-    timed = [row for row in first_executions(run.rows) if rate(row)]
-    return {(name if key[0] == "None" else key[0], *key[1:]): rows for key, rows in by_cell(timed).items()}
+def _timed(run: Measured) -> Measurements:
+    return run.measurements.firsts.timed
 
 
-def _of_reader(cells: Cells, common: set[tuple[Any, ...]], reader: str) -> Cells:
-    keys = sorted((key for key in common if key[0] == reader), key=repr)  # a parameter may be None
-    return {key: cells[key] for key in keys}
+def _cells(run: Measured) -> set[tuple[Any, ...]]:
+    """The series and cells whose first executions were timed."""
+    return {*_timed(run).cell_keys}
 
 
-def _ratio(reader: str, base: list[Cells], other: list[Cells]) -> Ratio:
-    one, two = (
-        total_rate(row for run in side for rows in run.values() for row in rows) or 0.0 for side in (base, other)
-    )
+def _part(run: Measured, cells: set[tuple[Any, ...]]) -> Measurements:
+    """What a run has measured in some cells."""
+    import numpy as np
+
+    timed = _timed(run)
+    return timed.where(np.array([key in cells for key in timed.cell_keys])[timed.cells])
+
+
+def _ratio(name: str, base: list[Measurements], other: list[Measurements]) -> Ratio:
+    from flowerexp.analysis.interval import interval, rate_over
+
     ends, basis = interval(base, other)
     low, high = ends or (None, None)
-    return Ratio(reader, one, two, low, high, len(base[0]), basis)
+    return Ratio(name, rate_over(base), rate_over(other), low, high, len(base[0].cell_keys), basis)
 
 
 def wall_times(runs: Sequence[Measured]) -> dict[str, float]:
@@ -186,9 +192,6 @@ def wall_times(runs: Sequence[Measured]) -> dict[str, float]:
 
 
 def same_work(a: Measured, b: Measured) -> bool:
-    """Have two runs read equally many images with the same readers? Else their wall times cannot be compared."""
-    one, two = ({key[0]: 0.0 for key in _cells(run)} for run in (a, b))
-    for run, images in ((a, one), (b, two)):
-        for key, rows in _cells(run).items():
-            images[key[0]] += math.fsum(number(row, "images") or 0 for row in rows)
+    """Have two runs counted equally many in the same series? Else their wall times cannot be compared."""
+    one, two = ({name: group.counts.sum() for name, group in _timed(run).groups.items()} for run in (a, b))
     return one == two

@@ -7,13 +7,13 @@ cells cost what one does. Nothing is left out: an outlier widens the interval.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import numpy
+import numpy as np
 
-    Array = numpy.ndarray[Any, Any]
+from flowerexp.measurements.table import Array
 
 _LEVEL = 0.975  # below the upper end of a 95 % interval
 FEWEST_RANKS = 6
@@ -43,37 +43,6 @@ class Interval:
         )
 
 
-def rate_intervals(images: Array, seconds: Array) -> tuple[Array, Array, Array]:
-    """Rates of cells, each a sum over a sum, with their intervals.
-
-    The variance is a ratio estimator's (Cochran, Sampling Techniques, 1977, 6.4); the interval is Student's on the
-    logarithm, since a rate cannot fall below zero.
-
-    Args:
-        images: counted images, of shape (..., n).
-        seconds: of the same shape.
-
-    Returns:
-        Images per second, and the interval's two ends, of shape (...); the ends are NaN for n < 2.
-    """
-    import numpy as np
-
-    n = images.shape[-1]
-    whole = images.sum(axis=-1)
-    rates = whole / seconds.sum(axis=-1)
-    if n < 2:
-        return rates, np.full_like(rates, np.nan), np.full_like(rates, np.nan)
-    residuals = images - rates[..., None] * seconds
-    error = np.sqrt(n / (n - 1) * (residuals**2).sum(axis=-1)) / whole
-    factor = np.exp(student(n - 1) * error)
-    return rates, rates / factor, rates * factor
-
-
-def steady_intervals(images: Array, seconds: Array, first_images: Array, first_seconds: Array) -> tuple[Array, ...]:
-    """`rate_intervals` of what came after the first batch: what opening the files costs is not in it."""
-    return rate_intervals(images - first_images, seconds - first_seconds)
-
-
 def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
     """Medians with their intervals.
 
@@ -86,7 +55,6 @@ def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
     Returns:
         The medians and the interval's ends, of shape (...), and how they were found; the ends are NaN for n < 2.
     """
-    import numpy as np
     from scipy.special import bdtrik  # scipy.stats takes a second to import
 
     n = values.shape[-1]
@@ -102,35 +70,82 @@ def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
     return middle, ordered[..., place], ordered[..., n - 1 - place], "ranks"
 
 
-def stratified_rate(images: Array, seconds: Array, cells: Array) -> Interval:
-    """The rate over many cells, sum over sum, with an interval from how far repetitions of each cell disagree.
+def grouped_quantiles(values: Array, groups: Array, count: int, shares: Sequence[float]) -> Array:
+    """Quantiles of each group, by linear interpolation; NaN of a group without values.
 
     Args:
-        images: of each measurement, of shape (n,).
+        values: of shape (n,).
+        groups: the group of each, from 0.
+        count: how many groups there are.
+        shares: which quantiles, from 0 to 1.
+
+    Returns:
+        The quantiles, of shape (shares, count).
+    """
+    if not len(values):
+        return np.full((len(shares), count), np.nan)
+    ordered = values[np.lexsort((values, groups))]
+    sizes = np.bincount(groups, minlength=count)
+    places = np.cumsum(sizes) - sizes + np.asarray(shares)[:, None] * np.maximum(sizes - 1, 0)
+    below = np.minimum(places.astype(int), len(values) - 1)
+    above = np.minimum(np.ceil(places).astype(int), len(values) - 1)
+    found = ordered[below] + (places - below) * (ordered[above] - ordered[below])
+    return np.where(sizes, found, np.nan)
+
+
+def grouped_medians(values: Array, groups: Array, count: int) -> tuple[Array, Array, Array]:
+    """Medians of groups, with their intervals where all values of a group are positive.
+
+    Args:
+        values: of shape (n,).
+        groups: the group of each, from 0.
+        count: how many groups there are.
+
+    Returns:
+        The medians and the intervals' ends, of shape (count,); NaN where there are none.
+    """
+    ordered = values[np.argsort(groups, kind="stable")]
+    sizes = np.bincount(groups, minlength=count)
+    starts = np.cumsum(sizes) - sizes
+    found = np.full((3, count), np.nan)
+    for size in np.unique(sizes[sizes > 0]):  # groups of equally many values side by side
+        alike = np.flatnonzero(sizes == size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[:, alike] = median_intervals(ordered[starts[alike][:, None] + np.arange(size)])[:3]
+    found[1:, np.unique(groups[values <= 0])] = np.nan
+    return found[0], found[1], found[2]
+
+
+def stratified_rate(counts: Array, seconds: Array, cells: Array) -> Interval:
+    """The rate over many cells, sum over sum, with an interval from how far repetitions of each cell disagree.
+
+    The variance is a ratio estimator's (Cochran, Sampling Techniques, 1977, 6.4); the interval is Student's on the
+    logarithm, since a rate cannot fall below zero.
+
+    Args:
+        counts: of each measurement, of shape (n,).
         seconds: likewise.
         cells: the number of each measurement's cell, from 0; cells that were measured once are taken as one stratum.
 
     Returns:
-        Images per second; without ends where there is one measurement only.
+        Unit/s; without ends where there is one measurement only.
     """
-    import numpy as np
-
-    rate = float(images.sum() / seconds.sum())
-    counts = np.bincount(cells)
-    strata = np.where(counts[cells] < 2, len(counts), cells)
-    counts = np.bincount(strata)
-    if counts.max() < 2:
+    rate = float(counts.sum() / seconds.sum())
+    sizes = np.bincount(cells)
+    strata = np.where(sizes[cells] < 2, len(sizes), cells)
+    sizes = np.bincount(strata)
+    if sizes.max() < 2:
         return Interval(rate)
     # Cells that differ in length differ in rate, so a residual is taken from its own cell's mean.
-    residuals = images - rate * seconds
-    means = np.bincount(strata, residuals) / np.maximum(counts, 1)
+    residuals = counts - rate * seconds
+    means = np.bincount(strata, residuals) / np.maximum(sizes, 1)
     squares = np.bincount(strata, (residuals - means[strata]) ** 2)
-    repeated = counts > 1
-    n, variances = counts[repeated], squares[repeated] * counts[repeated] / (counts[repeated] - 1)
+    repeated = sizes > 1
+    n, variances = sizes[repeated], squares[repeated] * sizes[repeated] / (sizes[repeated] - 1)
     if not variances.any():
         return Interval(rate, rate, rate)
     freedom = variances.sum() ** 2 / (variances**2 / (n - 1)).sum()  # Satterthwaite 1946
-    factor = math.exp(student(float(freedom)) * math.sqrt(variances.sum()) / images.sum())
+    factor = math.exp(student(float(freedom)) * math.sqrt(variances.sum()) / counts.sum())
     return Interval(rate, rate / factor, rate * factor)
 
 
@@ -144,8 +159,6 @@ def paired_ratio(numerators: Array, denominators: Array) -> Interval:
     Returns:
         The ratio; without ends for a single pair.
     """
-    import numpy as np
-
     logs = np.log(numerators / denominators)
     middle = float(np.exp(logs.mean()))
     if len(logs) < 2:

@@ -9,17 +9,12 @@ deviation is the same at every averaging time (Allan 1966; IEEE Std 1139), so it
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from flowerexp.analysis.estimate import Interval, student
-from flowerexp.measurements import Row, by_cell, number, rate
-
-if TYPE_CHECKING:
-    import numpy
-
-    Array = numpy.ndarray[Any, Any]
+from flowerexp.measurements.table import Array, Measurements
 
 FEWEST_REPETITIONS = 6
 """Fewer repetitions hold too few stretches of time to compare."""
@@ -59,8 +54,6 @@ def widened(middle: Array, low: Array, high: Array, reach: Array | float) -> tup
         high: its upper end.
         reach: `Instability.reach`, of each interval or of all.
     """
-    import numpy as np
-
     return (
         middle * np.exp(-np.hypot(np.log(middle / low), reach)),
         middle * np.exp(np.hypot(np.log(high / middle), reach)),
@@ -76,19 +69,11 @@ def wider(interval: Interval, instability: Instability) -> Interval:
     return Interval(value, value / math.exp(down), value * math.exp(up))
 
 
-def instability_of(rows: Sequence[Row]) -> Instability:
-    """The instability that a run's rows show; those without a rate or a repetition are left out."""
-    import numpy as np
-
-    cells, repetitions, logs = [], [], []
-    for place, cell in enumerate(by_cell(rows).values()):
-        for row in cell:
-            repetition, speed = number(row, "repetition"), rate(row)
-            if repetition is not None and speed:
-                cells.append(place)
-                repetitions.append(repetition)
-                logs.append(math.log(speed))
-    return instability(np.array(logs), np.array(cells, int), np.array(repetitions)) if logs else STEADY
+def instability_of(measurements: Measurements) -> Instability:
+    """The instability that a run shows; measurements without a rate or a repetition are left out."""
+    timed = measurements.timed
+    timed = timed.where(~np.isnan(timed.numbers("repetition")))
+    return instability(np.log(timed.rates), timed.cells, timed.numbers("repetition")) if len(timed) else STEADY
 
 
 def instability(logs: Array, cells: Array, repetitions: Array) -> Instability:
@@ -102,7 +87,6 @@ def instability(logs: Array, cells: Array, repetitions: Array) -> Instability:
         cells: the cell of each, as a number from 0.
         repetitions: the repetition of each, in the order of time.
     """
-    import numpy as np
     from scipy.special import fdtrc  # scipy.stats takes a second to import
 
     cells, repetitions = (np.unique(one, return_inverse=True)[1] for one in (cells, repetitions))

@@ -6,9 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from flowerexp.analysis.estimate import Interval, paired_ratio
 from flowerexp.analysis.pairing import apart_from
-from flowerexp.measurements import PARAMETERS, Row, first_executions, number
+from flowerexp.measurements.table import Array, Measurements
+
+Measured = tuple[Mapping[str, Any], Measurements]
+"""A run's config, and what it has measured."""
 
 FACTOR = "grid.concurrency"
 """The config key that says how many measurements may run on a host at once."""
@@ -16,10 +22,10 @@ FACTOR = "grid.concurrency"
 
 @dataclass(frozen=True)
 class Slowdown:
-    """What company costs a reader.
+    """What company costs a series.
 
     Attributes:
-        reader: its name.
+        reader: the series' name.
         at_once: how many measurements were allowed on a host.
         ratio: seconds of a measurement in company over seconds of the same one alone; above 1, company slows it.
         pairs: how many measurements were compared.
@@ -35,7 +41,7 @@ class Slowdown:
     neighbours: float
 
 
-def slowdowns(runs: Sequence[tuple[Mapping[str, Any], Sequence[Row]]]) -> list[Slowdown]:
+def slowdowns(runs: Sequence[Measured]) -> list[Slowdown]:
     """Compare each measurement in company with the same one alone.
 
     Only measurements that another one really overlapped are compared, and only with ones that none did: at the end of a
@@ -43,73 +49,69 @@ def slowdowns(runs: Sequence[tuple[Mapping[str, Any], Sequence[Row]]]) -> list[S
     where runs are repeated, over the repeats' means, whichever is wider: machines drift.
 
     Args:
-        runs: each run's config and rows.
+        runs: each run's config and measurements.
 
     Returns:
-        By reader and number at once; nothing where no two runs differ in `FACTOR` alone.
+        By series and number at once; nothing where no two runs differ in `FACTOR` alone.
     """
     found: dict[tuple[str, int], list[_Part]] = {}
     for at_once, alone, together in _partners(runs):
-        for reader in dict.fromkeys(str(row.get("reader")) for row in together):
-            own = [row for row in together if str(row.get("reader")) == reader]
-            found.setdefault((reader, at_once), []).append(_part(alone, own))
+        single, company = _seconds(alone), _seconds(together)
+        for name in together.series_names:
+            found.setdefault((name, at_once), []).append(_part(single, company[company["series"] == name]))
     return [
         _slowdown(reader, at_once, parts)
         for (reader, at_once), parts in sorted(found.items())
-        if any(part.together for part in parts)
+        if any(len(part.together) for part in parts)
     ]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One pair of runs, of one reader: seconds of the same measurements, and the neighbours of those in company."""
+    """One pair of runs, of one series: seconds of the same measurements, and the neighbours of those in company."""
 
-    together: Sequence[float]
-    alone: Sequence[float]
-    neighbours: Sequence[float]
+    together: Array
+    alone: Array
+    neighbours: Array
     measured: int
 
 
-def _partners(runs: Sequence[tuple[Mapping[str, Any], Sequence[Row]]]) -> Iterator[tuple[int, list[Row], list[Row]]]:
+def _partners(runs: Sequence[Measured]) -> Iterator[tuple[int, Measurements, Measurements]]:
     """Runs in company, each with the run alone that differs in nothing else."""
-    by_rest: dict[str, dict[int, list[Row]]] = {}
-    for config, rows in runs:
+    by_rest: dict[str, dict[int, Measurements]] = {}
+    for config, measurements in runs:
         at_once = int(config.get("grid", {}).get("concurrency") or 1)
-        by_rest.setdefault(apart_from(config, FACTOR), {})[at_once] = first_executions(rows)
+        by_rest.setdefault(apart_from(config, FACTOR), {})[at_once] = measurements.firsts
     for group in by_rest.values():
         for at_once in sorted({*group} - {1}) if 1 in group else ():
             yield at_once, group[1], group[at_once]
 
 
-def _part(alone: Sequence[Row], together: Sequence[Row]) -> _Part:
-    single = {_which(row): seconds for row in alone if not _company(row) and (seconds := number(row, "seconds"))}
-    pairs = [
-        (own, single[_which(row)], others)
-        for row in together
-        if (others := _company(row)) and (own := number(row, "seconds")) and _which(row) in single
-    ]
-    both, one, near = ([pair[place] for pair in pairs] for place in range(3))
-    return _Part(both, one, near, len(together))
+def _seconds(measurements: Measurements) -> pd.DataFrame:
+    """What tells measurements apart, their seconds, and how many others overlapped each."""
+    names = (*measurements.experiment.numeric, "repetition")
+    series = np.array(measurements.series_names, object)[measurements.series]
+    columns = {name: measurements.numbers(name) for name in (*names, "seconds", "neighbours")}
+    return pd.DataFrame({"series": series, **columns}).fillna({"neighbours": 0.0, "seconds": 0.0})
 
 
-def _which(row: Row) -> tuple[Any, ...]:
-    return str(row.get("reader")), *(number(row, name) for name in (*PARAMETERS, "repetition"))
-
-
-def _company(row: Row) -> float:
-    return number(row, "neighbours") or 0.0
+def _part(alone: pd.DataFrame, together: pd.DataFrame) -> _Part:
+    which = [name for name in alone.columns if name not in ("seconds", "neighbours")]
+    single = alone[(alone["neighbours"] == 0) & (alone["seconds"] != 0)].drop_duplicates(which, keep="last")
+    company = together[(together["neighbours"] != 0) & (together["seconds"] != 0)]
+    pairs = company.merge(single, on=which, suffixes=("", "_alone"))
+    seconds, alone_seconds, others = (pairs[name].to_numpy() for name in ("seconds", "seconds_alone", "neighbours"))
+    return _Part(seconds, alone_seconds, others, len(together))
 
 
 def _slowdown(reader: str, at_once: int, parts: Sequence[_Part]) -> Slowdown:
-    import numpy as np
-
-    parts = [part for part in parts if part.together]
+    parts = [part for part in parts if len(part.together)]
     together, alone, neighbours = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("together", "alone", "neighbours")
     )
     ratio = paired_ratio(together, alone)
     if len(parts) > 1:
-        means = np.array([paired_ratio(np.array(part.together), np.array(part.alone)).value for part in parts])
+        means = np.array([paired_ratio(part.together, part.alone).value for part in parts])
         between = paired_ratio(means, np.ones(len(means)))
         if between.low is not None and between.high is not None and (between.reach or 0) > (ratio.reach or 0):
             scale = ratio.value / between.value

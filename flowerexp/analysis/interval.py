@@ -10,19 +10,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
+import numpy as np
+
+from flowerexp.analysis.estimate import student
 from flowerexp.analysis.instability import instability_of
-from flowerexp.measurements import Row, number, total_rate
-
-if TYPE_CHECKING:
-    import numpy
-
-    Array = numpy.ndarray[Any, Any]
-
-Cells = dict[tuple[Any, ...], list[Row]]
-"""A run's rows by cell: rows that have images and seconds."""
+from flowerexp.measurements.table import Array, Measurements
 
 Basis = Literal["repetitions", "cells", "runs"]
 """Whose disagreement an interval comes from."""
@@ -31,15 +26,16 @@ RESAMPLES = 2000
 MOST_UNITS = 400
 """More rows than this in one cell (TFRecord files, say) are resampled in bundles."""
 
-_LEVEL = 0.975  # below the upper end of a 95 % interval
 _Error = tuple[float, float, Basis]  # of the ratio's logarithm: standard error, degrees of freedom, basis
 
 
-def interval(base: Sequence[Cells], other: Sequence[Cells]) -> tuple[tuple[float, float] | None, Basis | None]:
-    """The interval of the ratio of two rates, images/s of `other` over those of `base`.
+def interval(
+    base: Sequence[Measurements], other: Sequence[Measurements]
+) -> tuple[tuple[float, float] | None, Basis | None]:
+    """The interval of the ratio of two rates, unit/s of `other` over that of `base`.
 
     Args:
-        base: for each run of one side its rows by cell; all runs have the same cells.
+        base: for each run of one side its rows that have a rate; all runs have the same cells.
         other: the same for the other side.
 
     Returns:
@@ -49,21 +45,20 @@ def interval(base: Sequence[Cells], other: Sequence[Cells]) -> tuple[tuple[float
     if found is None:
         return None, None
     error, freedom, basis = found
-    middle, reach = _log_rate(other) - _log_rate(base), _student(freedom) * error
+    middle, reach = _log_rate(other) - _log_rate(base), student(freedom) * error
     return (math.exp(middle - reach), math.exp(middle + reach)), basis
 
 
-def _log_rate(runs: Iterable[Cells]) -> float:
-    return math.log(total_rate(row for run in runs for rows in run.values() for row in rows) or math.nan)
+def rate_over(runs: Sequence[Measurements]) -> float:
+    """Unit/s over several runs: a sum over a sum."""
+    return float(sum(run.counts.sum() for run in runs) / sum(run.seconds.sum() for run in runs))
 
 
-def _student(freedom: float) -> float:
-    from scipy.special import stdtrit  # scipy.stats takes a second to import
-
-    return float(stdtrit(freedom, _LEVEL))
+def _log_rate(runs: Sequence[Measurements]) -> float:
+    return math.log(rate_over(runs))
 
 
-def _between(base: Sequence[Cells], other: Sequence[Cells]) -> _Error:
+def _between(base: Sequence[Measurements], other: Sequence[Measurements]) -> _Error:
     """From how far runs that repeat each other disagree: their variance, pooled over both sides."""
     squares, freedom = 0.0, 0
     for side in (base, other):
@@ -73,15 +68,13 @@ def _between(base: Sequence[Cells], other: Sequence[Cells]) -> _Error:
     return math.sqrt(squares / freedom * (1 / len(base) + 1 / len(other))), freedom, "runs"
 
 
-def _within(base: Cells, other: Cells) -> _Error | None:
+def _within(base: Measurements, other: Measurements) -> _Error | None:
     """From how far repetitions disagree: a seeded bootstrap, each cell a stratum.
 
     Strata are small, three repetitions say, and a plain bootstrap would cover 87 to 94 % where 95 % are meant. So each
     resample draws one row fewer than there are and weighs them up (Rao and Wu 1988), which makes the variance right,
     and the interval is Student's, on the ratio's logarithm.
     """
-    import numpy as np
-
     strata, basis = _strata(base, other)
     if basis is None:
         return None
@@ -97,49 +90,54 @@ def _within(base: Cells, other: Cells) -> _Error | None:
         freedoms.append(n - 1)
     logs = np.log(totals[:, 2] / totals[:, 3]) - np.log(totals[:, 0] / totals[:, 1])
     freedom = sum(variances) ** 2 / sum(v * v / f for v, f in zip(variances, freedoms, strict=True))
-    wandered = [instability_of([row for rows in side.values() for row in rows]) for side in (base, other)]
+    wandered = [instability_of(side) for side in (base, other)]
     if any(one.deviation for one in wandered):
         freedom = min(freedom, *(one.freedom for one in wandered if one.deviation))
     return math.hypot(float(logs.std(ddof=1)), *(one.deviation for one in wandered)), freedom, basis
 
 
-def _bundled(stratum: Array, chance: numpy.random.Generator) -> Array:
-    import numpy as np
-
+def _bundled(stratum: Array, chance: np.random.Generator) -> Array:
     if len(stratum) <= MOST_UNITS:
         return stratum
     return np.stack([part.sum(axis=0) for part in np.array_split(chance.permutation(stratum), MOST_UNITS)])
 
 
-def _strata(base: Cells, other: Cells) -> tuple[list[Array], Basis | None]:
-    """What is resampled: arrays of rows of the base's images and seconds, and the other's images and seconds.
+def _strata(base: Measurements, other: Measurements) -> tuple[list[Array], Basis | None]:
+    """What is resampled: arrays of rows of the base's counts and seconds, and the other's counts and seconds.
 
     Repetitions that both runs have are resampled together, since they read the same files; cells that have only one
     measurement are resampled as wholes.
     """
-    import numpy as np
-
     strata, lone = [], []
-    for key, rows in base.items():
-        one, two = _by_repetition(rows), _by_repetition(other[key])
-        if min(len(one), len(two)) < 2:
-            lone.append([*np.sum([*one.values()], axis=0), *np.sum([*two.values()], axis=0)])
-        elif one.keys() == two.keys() and all(repetition is not None for repetition, _ in one):
-            strata.append(np.array([[*values, *two[place]] for place, values in one.items()]))
+    sides = _by_cell(base), _by_cell(other)
+    # In the order of their names: the chance is seeded, and an interval stays what it was.
+    for cell in sorted(range(len(base.cell_keys)), key=lambda cell: repr(base.cell_keys[cell])):
+        (one, left), (two, right) = (side[cell] for side in sides)
+        if min(len(left), len(right)) < 2:
+            lone.append(np.concatenate([left.sum(axis=0), right.sum(axis=0)]))
+        elif one.keys() == two.keys():  # NaN, where a row names no repetition, is equal to nothing
+            strata.append(np.column_stack([left, right[[two[place] for place in one]]]))
         else:
-            strata.append(np.array([[*values, 0, 0] for values in one.values()]))
-            strata.append(np.array([[0, 0, *values] for values in two.values()]))
+            strata.append(np.column_stack([left, np.zeros_like(left)]))
+            strata.append(np.column_stack([np.zeros_like(right), right]))
     if len(lone) == 1:
         return [], None  # nothing says how far that cell varies
     return ([*strata, np.array(lone)], "cells") if lone else (strata, "repetitions")
 
 
-def _by_repetition(rows: Iterable[Row]) -> dict[tuple[float | None, int], tuple[float, float]]:
-    """Images and seconds by repetition, and by place among the rows that share one or name none."""
-    seen: Counter[float | None] = Counter()
-    found = {}
-    for row in rows:
-        repetition = number(row, "repetition")
-        found[repetition, seen[repetition]] = (number(row, "images") or 0.0, number(row, "seconds") or 0.0)
-        seen[repetition] += 1
+def _by_cell(side: Measurements) -> list[tuple[dict[tuple[float, int], int], Array]]:
+    """Of each cell where each repetition is, and counts and seconds, an array of shape (rows, 2).
+
+    A repetition has a second number, its place among the rows that share one or name none.
+    """
+    values = np.column_stack([side.counts, side.seconds])
+    order = np.argsort(side.cells, kind="stable")
+    found = []
+    for rows in np.split(order, np.cumsum(np.bincount(side.cells))[:-1]):
+        seen: Counter[float] = Counter()
+        places = {}
+        for place, repetition in enumerate(side.numbers("repetition")[rows].tolist()):
+            places[repetition, seen[repetition]] = place
+            seen[repetition] += 1
+        found.append((places, values[rows]))
     return found

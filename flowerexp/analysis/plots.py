@@ -7,7 +7,6 @@ never pyplot, so nothing here is global and no display is needed.
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from flowerexp.analysis.regression import PRODUCT, RATE, Fit, band, parameter_of, points
-from flowerexp.analysis.summary import Cell, by_reader, summarise
-from flowerexp.measurements import Row, by_cell, first_executions, number, rate, total_rate, write_whole
+from flowerexp.analysis.regression import Fit, band, parameter_of, points, product, values
+from flowerexp.measurements import Experiment, write_whole
+from flowerexp.measurements.table import Array, Measurements
 
 WIDTH, DPI = 8.0, 150  # inches, dots an inch: 1200 px wide
 COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # of others' readers; all are Okabe and Ito's, for any eyes
@@ -36,6 +35,7 @@ MOST_TICKS = 8  # values of a parameter that get a tick of their own
 MOST_APART = 100  # the fastest cell is so many times as fast as the slowest: on a straight scale the latter would be 0
 MOST_LABELS = 24  # cells that get a label of their own
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.5}
+BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 3, **LEGEND}
 
 READERS = {
     "image_files": "Image files",
@@ -48,167 +48,160 @@ READERS = {
 AXES = {
     "batch_size": "batch size (images per batch)",
     "batch_number": "batch number (batches per measurement)",
-    PRODUCT: "batch size × batch number (images)",
+    "batch_size x batch_number": "batch size × batch number (images)",
     "repetition": "repetition",
 }
 
 
-def plot_regressions(rows: Sequence[Row], fits: Sequence[Fit], folder: Path, name: str = "all") -> list[Path]:
-    """Draw ``regression_<reader>.png`` for each reader that has lines, and ``rates.png`` of two or more cells.
+def plot_regressions(measurements: Measurements, fits: Sequence[Fit], folder: Path) -> list[Path]:
+    """Draw ``regression_<series>.png`` for each series that has lines, and ``rates.png`` of two or more cells.
 
     Args:
-        rows: all rows; first executions are drawn.
-        fits: the lines, from `fit_all` on the same rows and name.
+        measurements: of all executions; first ones are drawn.
+        fits: the lines, from `fit_all` on the same measurements.
         folder: where the pictures go.
-        name: what the rows that name no reader are called.
 
     Returns:
         The files, 1200 px wide.
     """
-    groups = by_reader(first_executions(rows), name)
+    groups = measurements.firsts.groups
     colours = _colours(groups)
     paths = []
-    for reader, value in dict.fromkeys((fit.reader, fit.value) for fit in fits):
-        own = [fit for fit in fits if (fit.reader, fit.value) == (reader, value)]
-        figure = _regression_figure(groups[reader], own, colours[reader])
-        suffix = "" if value == RATE else f"_{value}"
-        paths.append(_save(figure, folder / f"{_slug(f'regression_{reader}{suffix}')}.png"))
-    cells = [
-        cell for group in summarise(rows, name).groups for cell in group.cells if cell.images_per_second is not None
-    ]
-    if len({(cell.batch_size, cell.batch_number) for cell in cells}) > 1:
-        paths.append(_save(_rates_figure(groups, cells, colours), folder / "rates.png"))
+    for name, value in dict.fromkeys((fit.reader, fit.value) for fit in fits):
+        own = [fit for fit in fits if (fit.reader, fit.value) == (name, value)]
+        figure = _regression_figure(groups[name], own, colours[name])
+        suffix = "" if value == measurements.experiment.rate else f"_{value}"
+        paths.append(_save(figure, folder / f"{_slug(f'regression_{name}{suffix}')}.png"))
+    rated = {name: rated for name, group in groups.items() if len(rated := group.gridded.rated)}
+    if len({key[1:] for group in rated.values() for key in group.cell_keys}) > 1:
+        paths.append(_save(_rates_figure(rated, colours), folder / "rates.png"))
     return paths
 
 
-def _regression_figure(rows: Sequence[Row], fits: Sequence[Fit], colour: str) -> Figure:
+def _regression_figure(group: Measurements, fits: Sequence[Fit], colour: str) -> Figure:
     columns = min(2, len(fits))
     lines = -(-len(fits) // columns)
     value = fits[0].value
-    what = "reading speed" if value == RATE else _label(value)
+    is_rate = value == group.experiment.rate
+    what = "reading speed" if is_rate else _label(value)
     figure = _figure(1.5 + 2.6 * lines, f"{_label(fits[0].reader)}: {what} against each parameter")
     grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for panel, fit in zip(grid.flat, fits, strict=False):
-        _panel(panel, rows, fit, colour)
+        _panel(panel, group, fit, colour)
     for panel in grid.flat[len(fits) :]:
         panel.set_visible(False)
     for panel in grid[:, 0]:
-        panel.set_ylabel(_unit(value), color=INK)
-    if min(points(rows, fits[0].parameter, value)[1]) >= 0:
+        panel.set_ylabel(_unit(group.experiment) if is_rate else _label(value), color=INK)
+    if points(group, fits[0].parameter, value)[1].min() >= 0:
         grid[0, 0].set_ylim(bottom=0)  # of all panels, and only now that all of them are drawn
-    note = "An average counts images over time, so long measurements weigh more; the line counts all alike."
-    legend = figure.legend(handles=_legend(colour, value), loc="outside lower center", ncols=3, **LEGEND)
-    if value == RATE:
-        legend.set_title(note)
+    legend = figure.legend(handles=_legend(colour, group.experiment, is_rate), **BELOW)
+    if is_rate:
+        legend.set_title(
+            f"An average counts {group.experiment.unit} over time, so long measurements weigh more; "
+            "the line counts all alike."
+        )
         legend.get_title().set(color=GREY, fontsize=8)
     return figure
 
 
-def _panel(panel: Any, rows: Sequence[Row], fit: Fit, colour: str) -> None:
-    xs, ys = points(rows, fit.parameter, fit.value)
-    averages = _averages(rows, fit)
-    ends = [min(xs), max(xs)]
-    across = np.linspace(ends[0], ends[1], 30).tolist()
+def _panel(panel: Any, group: Measurements, fit: Fit, colour: str) -> None:
+    xs, ys = points(group, fit.parameter, fit.value)
+    averages = averages_of(group, fit)
+    ends = [xs.min(), xs.max()]
+    across = np.linspace(ends[0], ends[1], 30)
     panel.fill_between(across, *band(xs, ys, across), color=INK, alpha=0.12, linewidth=0, zorder=1)
     panel.plot(xs, ys, "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0, zorder=2)
     panel.plot(ends, [fit.intercept + fit.slope * x for x in ends], "-", color=INK, linewidth=1.4, zorder=3)
-    panel.plot(
-        list(averages), list(averages.values()), "D", color=colour, markersize=6, markeredgecolor="white", zorder=4
-    )
+    panel.plot(*averages, "D", color=colour, markersize=6, markeredgecolor="white", zorder=4)
     _tidy(panel)
-    if len(averages) <= MOST_TICKS:
-        panel.set_xticks(apart(list(averages)))
+    if len(averages[0]) <= MOST_TICKS:
+        panel.set_xticks(apart(averages[0]))
     panel.set_xlabel(AXES.get(fit.parameter, _label(fit.parameter)), color=INK)
-    panel.set_title(equation(fit), color=INK, fontsize=9.5, loc="left")
+    panel.set_title(equation(fit, group.experiment), color=INK, fontsize=9.5, loc="left")
 
 
-def _averages(rows: Sequence[Row], fit: Fit) -> dict[float, float]:
-    """For each value of the parameter: images over seconds, both summed; of other columns the mean."""
-    groups: dict[float, list[Row]] = {}
-    for row in rows:
-        if (x := parameter_of(row, fit.parameter)) is not None:
-            groups.setdefault(x, []).append(row)
-    averages = {}
-    for x, group in sorted(groups.items()):
-        found = [y for row in group if (y := number(row, fit.value)) is not None]
-        average = total_rate(group) if fit.value == RATE else statistics.fmean(found) if found else None
-        if average is not None:
-            averages[x] = average
-    return averages
+def averages_of(group: Measurements, fit: Fit) -> tuple[Array, Array]:
+    """The values of the parameter, and of each: counts over seconds, both summed; of other columns the mean."""
+    xs, ys = parameter_of(group, fit.parameter), values(group, fit.value)
+    known = ~np.isnan(xs) & ~np.isnan(ys)
+    is_rate = fit.value == group.experiment.rate
+    over, under = (group.counts, group.seconds) if is_rate else (ys, np.ones(len(ys)))
+    found, places = np.unique(xs[known], return_inverse=True)
+    return found, np.bincount(places, over[known]) / np.bincount(places, under[known])
 
 
-def equation(fit: Fit) -> str:
+def equation(fit: Fit, experiment: Experiment) -> str:
     """A line in words, such as ``1,012 + 3.2 × batch size,  R² = 0.41,  n = 48``."""
-    name = "product" if fit.parameter == PRODUCT else _label(fit.parameter).lower()
+    name = "product" if fit.parameter in map(product, experiment.products) else _label(fit.parameter).lower()
     sign = "−" if fit.slope < 0 else "+"
     line = f"{_short(fit.intercept)} {sign} {_short(abs(fit.slope))} × {name}"
     return f"{line},   R² = {fit.r2:.2f},   n = {fit.n}"
 
 
-def _rates_figure(groups: dict[str, list[Row]], cells: Sequence[Cell], colours: dict[str, str]) -> Figure:
-    places = {key: x for x, key in enumerate(sorted({_place(cell.batch_size, cell.batch_number) for cell in cells}))}
-    readers = list(dict.fromkeys(cell.group for cell in cells))
+def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> Figure:
+    places = {
+        key: x for x, key in enumerate(sorted({_place(key) for group in groups.values() for key in group.cell_keys}))
+    }
     figure = _figure(4.6, "Reading speed in each cell of the grid")
     panel = figure.subplots()
-    room = 0.8 / len(readers)
-    for turn, reader in enumerate(readers):
-        own = {_place(*key[1:]): rows for key, rows in by_cell(groups[reader]).items()}
-        shift = (turn - (len(readers) - 1) / 2) * room
-        for place, rows in own.items():
-            rates = [value for row in rows if (value := rate(row)) is not None]
-            if rates:
-                _strip(panel, places[place] + shift, room, rates, colours[reader])
+    room, speeds = 0.8 / len(groups), []
+    for turn, (name, group) in enumerate(groups.items()):
+        shift = (turn - (len(groups) - 1) / 2) * room
+        order, sizes = np.argsort(group.cells, kind="stable"), np.bincount(group.cells)
+        for key, rates in zip(group.cell_keys, np.split(group.rates[order], np.cumsum(sizes)[:-1]), strict=True):
+            _strip(panel, places[_place(key)] + shift, room, rates, colours[name])
+        totals = np.bincount(group.cells, group.counts) / np.bincount(group.cells, group.seconds)
+        speeds += totals[totals != 0].tolist()
     _tidy(panel)
-    speeds = [cell.images_per_second for cell in cells if cell.images_per_second]
     if speeds and max(speeds) > MOST_APART * min(speeds):
         panel.set_yscale("log")
     else:
         panel.set_ylim(bottom=0)
-    panel.set_ylabel(_unit(RATE), color=INK)
-    _cell_axis(panel, list(places))
+    experiment = next(iter(groups.values())).experiment
+    panel.set_ylabel(_unit(experiment), color=INK)
+    _cell_axis(panel, list(places), experiment.numeric)
     panel.set_title("a point is a measurement, a bar the median of its cell", color=GREY, fontsize=9, loc="left")
-    handles = [
-        Line2D([], [], color=colours[reader], lw=2.2, marker="o", ms=4, label=_label(reader)) for reader in readers
-    ]
+    handles = [Line2D([], [], color=colours[name], lw=2.2, marker="o", ms=4, label=_label(name)) for name in groups]
     # Beside the title there is room for three.
-    figure.legend(
-        handles=handles, loc=f"outside {'upper right' if len(readers) <= 3 else 'lower center'}", ncols=3, **LEGEND
-    )
+    figure.legend(handles=handles, **BELOW | ({"loc": "outside upper right"} if len(groups) <= 3 else {}))
     return figure
 
 
-def _strip(panel: Any, x: float, room: float, rates: Sequence[float], colour: str) -> None:
-    """One reader's measurements in one cell: a point each, and a bar at their median."""
+def _strip(panel: Any, x: float, room: float, rates: Array, colour: str) -> None:
+    """One series' measurements in one cell: a point each, and a bar at their median."""
     panel.plot([x] * len(rates), rates, "o", color=colour, alpha=0.4, markersize=4, markeredgewidth=0, zorder=2)
     half = min(room * 0.4, 0.15)
-    panel.plot([x - half, x + half], [statistics.median(rates)] * 2, "-", color=colour, linewidth=2.2, zorder=3)
+    panel.plot([x - half, x + half], [np.median(rates)] * 2, "-", color=colour, linewidth=2.2, zorder=3)
 
 
-def _cell_axis(panel: Any, places: Sequence[tuple[float, float]]) -> None:
-    """Name the cells below: batch numbers, and under them the batch sizes that they belong to."""
+def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]], parameters: Sequence[str]) -> None:
+    """Name the cells below: by their last parameter, and under it by the one before, if there are several."""
     step = -(-len(places) // MOST_LABELS)
-    panel.set_xticks(range(0, len(places), step), [_short(count) if count else "" for _, count in places[::step]])
+    panel.set_xticks(range(0, len(places), step), [_short(place[-1]) if place[-1] else "" for place in places[::step]])
     panel.set_xlim(-0.6, len(places) - 0.4)
-    sizes = [size for size, _ in places]
-    starts = [sizes.index(size) for size in dict.fromkeys(sizes)]
+    *above, last = map(_label, parameters)
+    if not above:
+        panel.set_xlabel(last, color=INK, fontsize=9)
+        return
+    outer = [place[:-1] for place in places]
+    starts = [outer.index(place) for place in dict.fromkeys(outer)]
     ends = [*starts[1:], len(places)]
     for start in starts[1:]:
         panel.axvline(start - 0.5, color=PALE, linewidth=0.8, zorder=1)
     step = -(-len(starts) // MOST_LABELS)
+    labels = [", ".join(map(_short, outer[start])) for start in starts]
+    if len(starts) <= 6:
+        labels = [f"{', '.join(above)} {label}" for label in labels]
     below = panel.secondary_xaxis(location=-0.07)
-    below.set_xticks(
-        [(start + end - 1) / 2 for start, end in zip(starts, ends, strict=True)][::step],
-        [f"batch size {_short(sizes[start])}" if len(starts) <= 6 else _short(sizes[start]) for start in starts][
-            ::step
-        ],
-    )
+    middles = [(start + end - 1) / 2 for start, end in zip(starts, ends, strict=True)]
+    below.set_xticks(middles[::step], labels[::step])
     below.tick_params(length=0, labelcolor=INK, labelsize=9)
     below.spines["bottom"].set_visible(False)
-    below.set_xlabel("batch number, and below it the batch size", color=INK, fontsize=9)
+    below.set_xlabel(f"{last}, and below it the {', '.join(above)}", color=INK, fontsize=9)
 
 
-def _place(batch_size: float | None, batch_number: float | None) -> tuple[float, float]:
-    return batch_size or 0, batch_number or 0
+def _place(key: Sequence[Any]) -> tuple[float, ...]:
+    return tuple(value or 0 for value in key[1:])
 
 
 def _figure(height: float, title: str) -> Figure:
@@ -224,13 +217,13 @@ def _colours(readers: Iterable[str]) -> dict[str, str]:
     return READER_COLOURS | {reader: COLOURS[place % len(COLOURS)] for place, reader in enumerate(others)}
 
 
-def apart(values: Sequence[float]) -> list[float]:
-    """Those of the sorted values whose ticks do not run into each other; the first and the last are among them."""
-    kept = [values[-1]]
-    for value in reversed(values[:-1]):
-        if kept[-1] - value >= 0.05 * (values[-1] - values[0]):
-            kept.append(value)
-    return [values[0], *kept[-2::-1]]
+def apart(ticks: Array) -> list[float]:
+    """Those of the sorted ticks that do not run into each other; the first and the last are among them."""
+    kept = [ticks[-1]]
+    for tick in reversed(ticks[:-1]):
+        if kept[-1] - tick >= 0.05 * (ticks[-1] - ticks[0]):
+            kept.append(tick)
+    return [ticks[0], *kept[-2::-1]]
 
 
 def _tidy(panel: Any) -> None:
@@ -244,8 +237,8 @@ def _tidy(panel: Any) -> None:
     panel.yaxis.set_major_locator(MaxNLocator(6))
 
 
-def _legend(colour: str, value: str) -> list[Line2D]:
-    average = "average (sum of images / sum of seconds)" if value == RATE else "average"
+def _legend(colour: str, experiment: Experiment, is_rate: bool) -> list[Line2D]:
+    average = f"average (sum of {experiment.unit} / sum of seconds)" if is_rate else "average"
     return [
         Line2D([], [], marker="o", ls="", color=colour, alpha=0.4, ms=4, markeredgewidth=0, label="one measurement"),
         Line2D([], [], marker="D", ls="", color=colour, ms=6, markeredgecolor="white", label=average),
@@ -253,8 +246,8 @@ def _legend(colour: str, value: str) -> list[Line2D]:
     ]
 
 
-def _unit(value: str) -> str:
-    return "images per second" if value == RATE else _label(value)
+def _unit(experiment: Experiment) -> str:
+    return f"{experiment.unit} per second"
 
 
 def _label(name: str) -> str:

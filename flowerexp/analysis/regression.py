@@ -7,22 +7,14 @@ one, not as parts of one model.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flowerexp.analysis.summary import by_reader, measured_columns
-from flowerexp.measurements import PARAMETERS, Row, first_executions, number, rate
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy
-
-    Array = numpy.ndarray[Any, Any]
-
-RATE = "images_per_second"
-PRODUCT = " x ".join(PARAMETERS)
-AGAINST = (*PARAMETERS, PRODUCT, "repetition")
-"""What lines are fitted against. Repetition comes last: a slope there is drift, not an effect."""
+from flowerexp.analysis.summary import measured_columns
+from flowerexp.measurements import Experiment
+from flowerexp.measurements.table import Array, Measurements
 
 FEWEST = 3
 """Points below which no line is fitted: through two points a line is always perfect."""
@@ -32,83 +24,91 @@ FEWEST = 3
 class Fit:
     """A line ``value = intercept + slope * parameter``, by ordinary least squares."""
 
-    reader: str
+    reader: str  # its series
     parameter: str
     slope: float  # of the value's unit, for each unit of the parameter
     intercept: float  # of the value's unit
     r2: float  # the share of the variance that the line explains, 0 to 1
     n: int  # measurements
-    value: str = RATE
+    value: str
     low: float | None = None  # the ends of the slope's 95 % interval
     high: float | None = None
     p: float | None = None  # how probable chance alone makes so steep a slope
 
 
-def fit_all(rows: Sequence[Row], name: str = "all") -> list[Fit]:
-    """Fit every reader's values against every parameter.
+def product(parameters: tuple[str, ...]) -> str:
+    """What the product of some parameters is called."""
+    return " x ".join(parameters)
 
-    The value is images per second. For an entrypoint that counts no images it is each numeric column that it yields.
-    A parameter is left out if it has one value only, or if there are fewer than three points.
+
+def against(experiment: Experiment) -> list[str]:
+    """What lines are fitted against. Repetition comes last: a slope there is drift, not an effect."""
+    return [*experiment.numeric, *map(product, experiment.products), "repetition"]
+
+
+def fit_all(measurements: Measurements) -> list[Fit]:
+    """Fit every series' values against every parameter.
+
+    The value is the rate. For an entrypoint that has none it is each numeric column that it yields. A parameter is left
+    out if it has one value only, or if there are fewer than three points.
 
     Args:
-        rows: all rows; first executions are used.
-        name: what to call the rows that name no reader, such as the entrypoint.
+        measurements: of all executions; first ones are used.
     """
     fits = []
-    for reader, group in sorted(by_reader(first_executions(rows), name).items()):
+    for name, group in measurements.firsts.groups.items():
         for value in values_of(group):
-            for parameter in AGAINST:
+            for parameter in against(group.experiment):
                 xs, ys = points(group, parameter, value)
-                if len(xs) >= FEWEST and len(set(xs)) > 1:
-                    fits.append(_fit(reader, parameter, value, xs, ys))
+                if len(xs) >= FEWEST and np.ptp(xs):
+                    fits.append(_fit(name, parameter, value, xs, ys))
     return fits
 
 
-def values_of(rows: Sequence[Row]) -> list[str]:
-    """What to fit for these rows: the rate, or without one, each column that was measured."""
-    return [RATE] if any(rate(row) is not None for row in rows) else list(measured_columns(rows))
+def values_of(group: Measurements) -> list[str]:
+    """What to fit for a series: the rate, or without one, each column that was measured."""
+    return [group.experiment.rate] if len(group.rated) else list(measured_columns(group))
 
 
-def points(rows: Sequence[Row], parameter: str, value: str = RATE) -> tuple[list[float], list[float]]:
+def points(group: Measurements, parameter: str, value: str) -> tuple[Array, Array]:
     """The parameter and the value of each row that has both."""
-    measure: Callable[[Row], float | None] = rate if value == RATE else lambda row: number(row, value)
-    pairs = [(parameter_of(row, parameter), measure(row)) for row in rows]
-    known = [(x, y) for x, y in pairs if x is not None and y is not None]
-    return [x for x, _ in known], [y for _, y in known]
+    xs, ys = parameter_of(group, parameter), values(group, value)
+    known = ~np.isnan(xs) & ~np.isnan(ys)
+    return xs[known], ys[known]
 
 
-def parameter_of(row: Row, parameter: str) -> float | None:
-    """A row's value of a parameter, or of the product of the parameters."""
-    if parameter != PRODUCT:
-        return number(row, parameter)
-    size, count = (number(row, factor) for factor in PARAMETERS)
-    return None if size is None or count is None else size * count
+def values(group: Measurements, value: str) -> Array:
+    """What each row has of a value: of its rate, or of a column."""
+    return group.rates if value == group.experiment.rate else group.numbers(value)
 
 
-def _fit(reader: str, parameter: str, value: str, xs: list[float], ys: list[float]) -> Fit:
+def parameter_of(group: Measurements, parameter: str) -> Array:
+    """What each row has of a parameter, or of a product of parameters."""
+    factors = {product(names): names for names in group.experiment.products}.get(parameter, (parameter,))
+    return np.asarray(np.prod([group.numbers(name) for name in factors], axis=0))
+
+
+def _fit(reader: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
     line = _line(xs, ys)
     intercept, slope = (float(part) for part in line.params)
     low, high = (float(end) for end in line.conf_int()[1])
     # Values that are all equal have no variance of which a line could explain a share.
-    r2 = float(line.rsquared) if max(ys) > min(ys) else 0.0
+    r2 = float(line.rsquared) if np.ptp(ys) else 0.0
     p = float(line.pvalues[1])
     return Fit(reader, parameter, slope, intercept, r2, len(xs), value, low, high, p if math.isfinite(p) else None)
 
 
-def _line(xs: Sequence[float], ys: Sequence[float]) -> Any:
-    import numpy as np
+def _line(xs: Array, ys: Array) -> Any:
     from statsmodels.regression.linear_model import OLS
 
-    return OLS(np.array(ys, float), _design(xs)).fit()
+    return OLS(ys, _design(xs)).fit()
 
 
-def _design(xs: Sequence[float]) -> Array:
-    import numpy as np
-
-    return np.column_stack([np.ones(len(xs)), np.array(xs, float)])
+def _design(xs: Array) -> Array:
+    return np.column_stack([np.ones(len(xs)), xs])
 
 
-def band(xs: Sequence[float], ys: Sequence[float], places: Sequence[float]) -> tuple[Array, Array]:
+def band(xs: Array, ys: Array, places: Array) -> tuple[Array, Array]:
     """The 95 % confidence band of the line through some points: where the line may run, not where points may lie.
 
     Args:

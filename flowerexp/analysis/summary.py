@@ -5,27 +5,16 @@ Every rate is a sum of images over a sum of seconds. Only first executions are u
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flowerexp.analysis.estimate import Interval, median_intervals, stratified_rate
-from flowerexp.analysis.instability import Instability, instability_of, wider
-from flowerexp.analysis.verdict import drift
-from flowerexp.measurements import (
-    COLUMNS,
-    PARAMETERS,
-    Row,
-    by_cell,
-    first_executions,
-    number,
-    rate,
-    repetition_spread,
-    spread,
-    total_rate,
-)
+import numpy as np
+
+from flowerexp.analysis.estimate import Interval, grouped_medians, grouped_quantiles, stratified_rate
+from flowerexp.analysis.instability import Instability, instability_of, widened, wider
+from flowerexp.analysis.verdict import drift, repetition_spread, spread
+from flowerexp.measurements import COLUMNS
+from flowerexp.measurements.table import Array, Measurements
 
 BOOKKEEPING = ("repetition", "execution", "order", "partition", "pid", "started_at", "started_ns", "ended_ns")
 """Numbers that say which row this is, and measure nothing."""
@@ -41,11 +30,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid for one reader. Rates are images per second; None where nothing was timed."""
+    """One cell of the grid for one series. Rates are images per second; None where nothing was timed."""
 
     group: str
-    batch_size: float | None
-    batch_number: float | None
+    at: dict[str, float | None]  # its numeric parameters
     repetitions: int  # measurements in this cell
     executions: int  # how often the cell was really measured, the repeats by later actions included
     images: int
@@ -100,143 +88,112 @@ class Summary:
         return asdict(self)
 
 
-def summarise(rows: Sequence[Row], name: str = "all") -> Summary:
-    """Summarise a run.
-
-    Args:
-        rows: all rows, of all executions.
-        name: what to call the rows that name no reader, such as the entrypoint.
-    """
-    wandered = instability_of(first_executions(rows))
-    return Summary(tuple(_group(key, group, wandered) for key, group in sorted(by_reader(rows, name).items())))
+def summarise(measurements: Measurements) -> Summary:
+    """Summarise a run, by all its rows, of all executions."""
+    wandered = instability_of(measurements.firsts)
+    return Summary(tuple(_group(name, group, wandered) for name, group in measurements.groups.items()))
 
 
-def by_reader(rows: Iterable[Row], name: str = "all") -> dict[str, list[Row]]:
-    """Rows by reader; those that name none are called `name`."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        reader = row.get("reader")
-        groups.setdefault(name if reader is None else str(reader), []).append(row)
-    return groups
-
-
-def _group(name: str, rows: list[Row], wandered: Instability) -> Group:
-    first = first_executions(rows)
-    timed = [row for row in first if rate(row) is not None]
-    rates = _numbers(rate(row) for row in timed)
-    interval, moved = wider(rate_interval(timed), wandered), drift(timed)
+def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
+    first = rows.firsts
+    rated = first.rated
+    one = np.zeros(len(rated), int)  # all of them are one group
+    interval, moved = wider(rate_interval(rated), wandered), drift(rated)
     return Group(
         name=name,
         measurements=len(first),
-        reused=sum(row.get("reused") is True for row in first),
+        reused=int(np.count_nonzero(first.truths("reused") == 1)),
         executions=len(rows),
-        executions_per_measurement=len(rows) / len(first) if first else 0.0,
-        images=_count(first, "images"),
-        timed_images=_count(timed, "images"),
-        seconds=_sum(timed, "seconds"),
-        bytes=_count(first, "bytes") if any(number(row, "bytes") is not None for row in first) else None,
-        images_per_second=total_rate(timed),
+        executions_per_measurement=len(rows) / len(first) if len(first) else 0.0,
+        images=_count(first.counts),
+        timed_images=_count(rated.counts),
+        seconds=float(rated.seconds.sum()),
+        bytes=_count(first.numbers("bytes")) if not np.isnan(first.numbers("bytes")).all() else None,
+        images_per_second=rated.total_rate,
         low=interval.low,
         high=interval.high,
-        steady_images_per_second=steady_rate(timed),
+        steady_images_per_second=steady_rate(rated),
         steady_state=None if moved is None else not moved.matters,
-        median_images_per_second=_median(rates),
-        spread=spread(rates),
-        repetition_spread=repetition_spread(timed),
-        first_batch_seconds=_median(_numbers(number(row, "first_batch_seconds") for row in first)),
-        cells=_cells(name, rows, wandered),
-        columns={key: Column(len(found), statistics.median(found)) for key, found in measured_columns(first).items()},
+        median_images_per_second=_median(rated.rates),
+        spread=_number(spread(rated.rates, one, 1)[0]),
+        repetition_spread=repetition_spread(rated),
+        first_batch_seconds=_median(first.numbers(first.experiment.first_seconds)),
+        cells=_cells(name, rows.gridded, wandered),
+        columns={key: Column(len(found), float(np.median(found))) for key, found in measured_columns(first).items()},
     )
 
 
-def _cells(name: str, rows: list[Row], wandered: Instability) -> tuple[Cell, ...]:
-    cells = by_cell(row for row in rows if any(number(row, parameter) is not None for parameter in PARAMETERS))
-    keys = sorted(cells, key=lambda key: [-math.inf if value is None else value for value in key[1:]])
-    return tuple(_cell(name, key[1], key[2], cells[key], wandered) for key in keys)
-
-
-def _cell(
-    name: str, batch_size: float | None, batch_number: float | None, rows: list[Row], wandered: Instability
-) -> Cell:
-    first = first_executions(rows)
-    timed = [row for row in first if rate(row) is not None]
-    rates = _numbers(rate(row) for row in timed)
-    median = wider(_median_interval(rates), wandered)
-    return Cell(
-        group=name,
-        batch_size=batch_size,
-        batch_number=batch_number,
-        repetitions=len(first),
-        executions=len(rows),
-        images=_count(timed, "images"),
-        seconds=_sum(timed, "seconds"),
-        images_per_second=total_rate(timed),
-        steady_images_per_second=steady_rate(timed),
-        median_images_per_second=_median(rates),
-        median_low=median.low,
-        median_high=median.high,
-        min_images_per_second=min(rates, default=None),
-        max_images_per_second=max(rates, default=None),
-        first_batch_seconds=_median(_numbers(number(row, "first_batch_seconds") for row in first)),
+def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, ...]:
+    """Each cell of a series; `rows` are those that have parameters, of all executions."""
+    count, cells = len(rows.cell_keys), rows.cells
+    first = ~rows.known("execution") | (rows.numbers("execution") == 1)
+    rated = first & ~np.isnan(rows.rates)
+    images, seconds, later_images, later_seconds = (
+        np.bincount(cells[rated], values[rated], count) for values in (rows.counts, rows.seconds, *_later(rows))
+    )
+    middle, low, high = grouped_medians(rows.rates[rated], cells[rated], count)
+    low, high = _wider(middle, low, high, wandered)
+    least, most = grouped_quantiles(rows.rates[rated], cells[rated], count, (0, 1))
+    heads = rows.numbers(rows.experiment.first_seconds)
+    told = first & ~np.isnan(heads)
+    (head,) = grouped_quantiles(heads[told], cells[told], count, (0.5,))
+    parameters = [dict(zip(rows.experiment.numeric, key[1:], strict=True)) for key in rows.cell_keys]
+    sums = [np.bincount(cells[first], minlength=count), np.bincount(cells, minlength=count), images, seconds]
+    rates = [_ratio(images, seconds), _ratio(later_images, later_seconds), middle, low, high, least, most, head]
+    return tuple(
+        Cell(name, at, int(again), int(all_), int(counted), float(took), *map(_number, numbers))
+        for at, again, all_, counted, took, numbers in zip(parameters, *sums, np.column_stack(rates), strict=True)
     )
 
 
-def steady_rate(rows: Iterable[Row]) -> float | None:
-    """Images per second after the first batch: sum over sum, of the measurements that have more than one batch."""
-    images, seconds = 0.0, 0.0
-    for row in rows:
-        whole = number(row, "images"), number(row, "seconds")
-        head = number(row, "first_batch_images"), number(row, "first_batch_seconds")
-        if None in whole or None in head:
-            continue
-        more, longer = ((end or 0) - (start or 0) for end, start in zip(whole, head, strict=True))
-        if more > 0 and longer > 0:
-            images, seconds = images + more, seconds + longer
-    return images / seconds if seconds else None
+def _ratio(over: Array, under: Array) -> Array:
+    ratios = np.full(len(over), np.nan)
+    np.divide(over, under, out=ratios, where=under > 0)
+    return ratios
 
 
-def measured_columns(rows: Sequence[Row]) -> dict[str, list[float]]:
+def _wider(middle: Array, low: Array, high: Array, wandered: Instability) -> tuple[Array, Array]:
+    """The ends of intervals that allow for the machine's instability as well, where there is one."""
+    return widened(middle, low, high, wandered.reach) if wandered.deviation else (low, high)
+
+
+def _later(rows: Measurements) -> tuple[Array, Array]:
+    """What each measurement counted after its first part, and the seconds that took; 0 where there is nothing."""
+    more = rows.counts - rows.numbers(rows.experiment.first_count)
+    longer = rows.seconds - rows.numbers(rows.experiment.first_seconds)
+    goes_on = (more > 0) & (longer > 0)
+    return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
+
+
+def steady_rate(rows: Measurements) -> float | None:
+    """Unit/s after the first part: sum over sum, of the measurements that have more than one."""
+    more, longer = (values.sum() for values in _later(rows))
+    return float(more / longer) if longer else None
+
+
+def measured_columns(rows: Measurements) -> dict[str, Array]:
     """The numbers that an entrypoint has measured and that no rate stands for, by column.
 
-    These are the columns that we do not know; without a rate (images and seconds), also those that we know.
+    These are the columns that we do not know; without a rate (counts and seconds), also those that we know.
     """
-    known = {*COLUMNS} if total_rate(rows) is not None else {*PARAMETERS, *BOOKKEEPING}
-    names = sorted({column for row in rows for column in row} - known)
-    values = {name: _numbers(number(row, name) for row in rows) for name in names}
-    return {name: found for name, found in values.items() if found}
+    known = {*COLUMNS} if len(rows.rated) else {*rows.experiment.numeric, *BOOKKEEPING}
+    values = {name: rows.numbers(name) for name in sorted({*rows.names} - known)}
+    return {name: found[~np.isnan(found)] for name, found in values.items() if not np.isnan(found).all()}
 
 
-def rate_interval(timed: Sequence[Row]) -> Interval:
-    """The 95 % interval of a run's rate; `timed` are rows that have one."""
-    import numpy as np
-
-    if not timed:
-        return Interval(0.0)
-    places = {id(row): place for place, cell in enumerate(by_cell(timed).values()) for row in cell}
-    cells = np.array([places[id(row)] for row in timed])
-    images, seconds = (np.array([number(row, name) for row in timed], float) for name in ("images", "seconds"))
-    return stratified_rate(images, seconds, cells)
+def rate_interval(rated: Measurements) -> Interval:
+    """The 95 % interval of a run's rate; `rated` are rows that have one."""
+    return stratified_rate(rated.counts, rated.seconds, rated.cells) if len(rated) else Interval(0.0)
 
 
-def _median_interval(rates: Sequence[float]) -> Interval:
-    if len(rates) < 2 or min(rates) <= 0:
-        return Interval(_median(rates) or 0.0)
-    import numpy as np
-
-    return Interval(*map(float, median_intervals(np.array(rates))[:3]))
+def _median(values: Array) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
 
 
-def _numbers(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
-
-
-def _sum(rows: Iterable[Row], column: str) -> float:
-    return math.fsum(_numbers(number(row, column) for row in rows))
-
-
-def _count(rows: Iterable[Row], column: str) -> int:
-    return int(_sum(rows, column))
+def _count(values: Array) -> int:
+    return int(np.nansum(values))

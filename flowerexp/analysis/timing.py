@@ -7,18 +7,13 @@ that and bend. So beside the notebook's straight lines stands this model, and a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from flowerexp.analysis.estimate import Interval
-from flowerexp.analysis.summary import by_reader
-from flowerexp.measurements import PARAMETERS, Row, by_cell, first_executions, number, rate
-
-if TYPE_CHECKING:
-    import numpy
-
-    Array = numpy.ndarray[Any, Any]
+from flowerexp.measurements.table import Array, Measurements
 
 SURE = 0.01
 """Below this probability a model does not fit: its cells lie further from it than their repetitions explain."""
@@ -69,32 +64,37 @@ class TimeModel:
         return math.fsum(term.value * sizes[name] for name, term in self.terms.items())
 
 
-def time_models(rows: Sequence[Row], name: str = "all") -> list[TimeModel]:
-    """Fit the model to each reader that has images, seconds and at least two cells.
+def time_models(measurements: Measurements) -> list[TimeModel]:
+    """Fit the model to each series that has counts, seconds and at least two cells.
 
     Least squares weighted by how long a cell takes, since noise grows with it.
 
     Args:
-        rows: all rows; first executions are used.
-        name: what to call the rows that name no reader.
+        measurements: of all executions; first ones are used.
     """
-    groups = sorted(by_reader(first_executions(rows), name).items())
-    return [model for reader, group in groups if (model := _model(reader, group)) is not None]
+    groups = measurements.firsts.groups.items()
+    return [model for name, group in groups if (model := _model(name, group)) is not None]
 
 
-def _model(reader: str, rows: Sequence[Row]) -> TimeModel | None:
-    import numpy as np
+def parts_of(group: Measurements) -> Array:
+    """How many parts each measurement has, by the first column that says so; NaN where none does."""
+    found = np.full(len(group), np.nan)
+    for name in group.experiment.parts:
+        found = np.where(np.nan_to_num(found), found, group.numbers(name))
+    return found
+
+
+def _model(name: str, group: Measurements) -> TimeModel | None:
     from statsmodels.regression.linear_model import WLS
 
-    timed = [row for row in rows if rate(row) and all(number(row, key) for key in PARAMETERS)]
-    cells = list(by_cell(timed).values())
-    images, batches, seconds = _columns([row for cell in cells for row in cell])
-    if len(set(images)) < 2 or len(images) < 5:
+    timed = group.timed
+    timed = timed.where(np.all([np.nan_to_num(timed.numbers(key)) != 0 for key in timed.experiment.numeric], axis=0))
+    images, batches, seconds, cells = timed.counts, parts_of(timed), timed.seconds, timed.cells
+    if len(images) < 5 or not np.ptp(images):
         return None
-    numbers = np.repeat(np.arange(len(cells)), [len(cell) for cell in cells])
-    expected = (np.bincount(numbers, seconds) / np.bincount(numbers))[numbers]
+    expected = (np.bincount(cells, seconds) / np.bincount(cells))[cells]
     columns = {"fixed": np.ones(len(images)), "per_batch": batches, "per_image": images}
-    if np.linalg.matrix_rank(np.column_stack([*columns.values()])) < 3:
+    if np.isnan(batches).any() or np.linalg.matrix_rank(np.column_stack([*columns.values()])) < 3:
         del columns["per_batch"]
     fitted = WLS(seconds, np.column_stack([*columns.values()]), weights=expected**-2).fit()
     ends = fitted.conf_int()
@@ -102,26 +102,17 @@ def _model(reader: str, rows: Sequence[Row]) -> TimeModel | None:
         key: Interval(float(value), float(low), float(high))
         for key, value, (low, high) in zip(columns, fitted.params, ends, strict=True)
     }
-    rates = images / seconds
-    straight = WLS(rates, np.column_stack([np.ones(len(images)), images]), weights=(expected / images) ** 2).fit()
+    straight = WLS(timed.rates, np.column_stack([np.ones(len(images)), images]), weights=(expected / images) ** 2).fit()
     predicted = images / np.maximum(fitted.fittedvalues, 1e-9)
     return TimeModel(
-        reader,
+        name,
         len(images),
         terms,
-        _misfit(fitted, numbers, _share(rates, predicted)),
-        _misfit(straight, numbers, _share(rates, straight.fittedvalues)),
+        _misfit(fitted, cells, _share(timed.rates, predicted)),
+        _misfit(straight, cells, _share(timed.rates, straight.fittedvalues)),
         _inflation(np.column_stack([batches, images])) if "per_batch" in columns else None,
-        _product_inflation(cells),
+        _product_inflation(timed),
     )
-
-
-def _columns(rows: Sequence[Row]) -> tuple[Array, Array, Array]:
-    import numpy as np
-
-    images = np.array([number(row, "images") for row in rows], float)
-    batches = np.array([number(row, "batches") or number(row, "batch_number") for row in rows], float)
-    return images, batches, np.array([number(row, "seconds") for row in rows], float)
 
 
 def _share(values: Array, predicted: Array) -> float:
@@ -132,30 +123,32 @@ def _share(values: Array, predicted: Array) -> float:
 
 def _misfit(fitted: Any, cells: Array, r2: float) -> Misfit | None:
     """Compare a model with the one that has a level for each cell, which no model of the cells can beat."""
-    import numpy as np
-    from statsmodels.regression.linear_model import WLS
+    from scipy.special import fdtrc
 
-    count = int(cells.max()) + 1
-    if len(cells) == count or count <= len(fitted.params):
+    values, weights, count = fitted.model.endog, fitted.model.weights, int(cells.max()) + 1
+    more, freedom = count - len(fitted.params), len(cells) - count
+    if more <= 0 or not freedom:
         return None
-    levels = WLS(fitted.model.endog, np.eye(count)[cells], weights=fitted.model.weights).fit()
-    f, p, _ = levels.compare_f_test(fitted)
-    return Misfit(float(f), float(p), r2) if math.isfinite(f) and math.isfinite(p) else None
+    levels = np.bincount(cells, weights * values) / np.bincount(cells, weights)
+    least = float((weights * (values - levels[cells]) ** 2).sum())
+    f = (fitted.ssr - least) / more / (least / freedom) if least else math.inf
+    return Misfit(float(f), float(fdtrc(more, freedom, max(f, 0.0))), r2) if math.isfinite(f) else None
 
 
 def _inflation(factors: Array, place: int = -1) -> float:
-    import numpy as np
     from statsmodels.stats.outliers_influence import variance_inflation_factor
 
     design = np.column_stack([np.ones(len(factors)), factors])
     return float(variance_inflation_factor(design, place % design.shape[1]))
 
 
-def _product_inflation(cells: Sequence[Sequence[Row]]) -> float | None:
-    import numpy as np
-
-    grid = np.array([[number(cell[0], key) for key in PARAMETERS] for cell in cells], float)
+def _product_inflation(timed: Measurements) -> float | None:
+    product = next(iter(timed.experiment.products), None)
+    if product is None:
+        return None
+    _, first = np.unique(timed.cells, return_index=True)
+    grid = np.column_stack([timed.numbers(key)[first] for key in product])
     design = np.column_stack([grid, grid.prod(axis=1)])
-    if np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design])) < 4:
+    if np.linalg.matrix_rank(np.column_stack([np.ones(len(design)), design])) <= design.shape[1]:
         return None  # fewer than two values of one of them: the product is the other
     return _inflation(design)

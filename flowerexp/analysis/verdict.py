@@ -1,17 +1,18 @@
 """Can a run's measurements be believed? Valid, suspect or invalid, with a sentence for each reason.
 
-Pure functions of rows; a column that rows lack is no reason for doubt.
+Pure functions of measurements; a column that rows lack is no reason for doubt.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from flowerexp.measurements import PARAMETERS, Row, by_cell, first_executions, number, rate, repetition_spread
+import numpy as np
+
+from flowerexp.analysis.estimate import grouped_quantiles
+from flowerexp.measurements.table import Array, Measurements
 
 WIDE_SPREAD = 0.25
 """Above this interquartile range, as a share of the median, repetitions disagree too much to be believed."""
@@ -52,32 +53,33 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def judge(rows: Sequence[Row]) -> Verdict:
-    """Judge a run by its rows: failed measurements make it invalid, doubtful ones suspect."""
-    if not rows:
+def judge(measurements: Measurements) -> Verdict:
+    """Judge a run: failed measurements make it invalid, doubtful ones suspect."""
+    if not len(measurements):
         return Verdict("invalid", ("the run has no measurements",))
-    first = first_executions(rows)
+    first = measurements.firsts
     wrong, doubts = (
-        _failures(rows),
+        _failures(measurements),
         [*_disagreement(first), *_warmth(first), *_company(first), *_page_cache(first), *_clock(first)],
     )
     return Verdict("invalid" if wrong else "suspect" if doubts else "valid", (*wrong, *doubts))
 
 
-def _failures(rows: Sequence[Row]) -> list[str]:
-    empty = [row for row in rows if row.get("images") is not None and not (number(row, "images") or 0) > 0]
-    timeless = [row for row in rows if row.get("seconds") is not None and not (number(row, "seconds") or 0) > 0]
+def _failures(rows: Measurements) -> list[str]:
+    unit = rows.experiment.unit
+    empty = np.count_nonzero(rows.known(rows.experiment.count) & ~(rows.counts > 0))
+    timeless = np.count_nonzero(rows.known("seconds") & ~(rows.seconds > 0))
     reasons = []
-    if not first_executions(rows):
+    if not len(rows.firsts):
         reasons.append(f"none of the {len(rows)} measurements is a first execution")
     if empty:
-        reasons.append(f"{len(empty)} of {len(rows)} measurements have no images")
+        reasons.append(f"{empty} of {len(rows)} measurements have no {unit}")
     if timeless:
-        reasons.append(f"{len(timeless)} of {len(rows)} measurements took no time: the clock cannot be trusted")
+        reasons.append(f"{timeless} of {len(rows)} measurements took no time: the clock cannot be trusted")
     return reasons
 
 
-def _disagreement(rows: Sequence[Row]) -> list[str]:
+def _disagreement(rows: Measurements) -> list[str]:
     """Repetitions that differ by chance, or more and more."""
     reasons = []
     wide = repetition_spread(rows) or 0.0
@@ -90,26 +92,28 @@ def _disagreement(rows: Sequence[Row]) -> list[str]:
     return reasons
 
 
-def _warmth(rows: Sequence[Row]) -> list[str]:
+def _warmth(rows: Measurements) -> list[str]:
     """Processes that still became faster when they had to start measuring."""
-    told = [row for row in rows if isinstance(row.get("warm_up_steady"), bool)]
-    cold = [row for row in told if not row["warm_up_steady"]]
-    where = f"{len(cold)} of {len(told)} measurements were made by processes"
+    steady = rows.truths("warm_up_steady")
+    cold, told = np.count_nonzero(steady == 0), np.count_nonzero(steady >= 0)
+    where = f"{cold} of {told} measurements were made by processes"
     return [f"{where} that had not stopped getting faster in warming up"] if cold else []
 
 
-def _company(rows: Sequence[Row]) -> list[str]:
+def _company(rows: Measurements) -> list[str]:
     """Others that used the host at the time."""
-    near = [count for row in rows if (count := number(row, "neighbours") or 0) > 0]
-    told = [row for row in rows if number(row, "load_before") is not None and "others_cpu_percent" not in row]
-    busy = [row for row in told if _is_busy(row)]
+    neighbours, load, cores = (rows.numbers(name) for name in ("neighbours", "load_before", "host_cores"))
+    told = ~np.isnan(load) & ~rows.has("others_cpu_percent")
+    busy = told & (load > np.where(np.nan_to_num(cores), cores * BUSY_SHARE, BUSY_LOAD))
     reasons = []
-    if near:
-        most = f"at most {max(near):g} each"
-        reasons.append(f"{len(near)} of {len(rows)} measurements overlapped others on their host, {most}")
-    if busy:
-        most = f"the load average before them was up to {max(number(row, 'load_before') or 0 for row in busy):.1f}"
-        reasons.append(f"others were at work on the host of {len(busy)} of {len(told)} measurements: {most}")
+    if (neighbours > 0).any():
+        most = f"at most {np.nanmax(neighbours):g} each"
+        near = np.count_nonzero(neighbours > 0)
+        reasons.append(f"{near} of {len(rows)} measurements overlapped others on their host, {most}")
+    if busy.any():
+        most = f"the load average before them was up to {load[busy].max():.1f}"
+        hosts = f"the host of {np.count_nonzero(busy)} of {np.count_nonzero(told)} measurements"
+        reasons.append(f"others were at work on {hosts}: {most}")
     others = {host: share for host, share in others_cpu(rows).items() if share > OTHERS_CPU}
     if others:
         most = f"{max(others.values()):.0f}% of the CPU of {max(others, key=lambda host: others[host])}"
@@ -120,61 +124,86 @@ def _company(rows: Sequence[Row]) -> list[str]:
     return reasons
 
 
-def others_cpu(rows: Iterable[Row]) -> dict[str, float]:
+def others_cpu(rows: Measurements) -> dict[str, float]:
     """Percent of each host's CPU that other processes used during the measurements, sum over sum.
 
     Measurements that overlapped are left out: what others used then are our own measurements, in part.
     """
-    used: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        share, seconds = number(row, "others_cpu_percent"), number(row, "seconds")
-        if share is not None and seconds and not number(row, "neighbours"):
-            used.setdefault(str(row.get("host")), []).append((share * seconds, seconds))
-    return {host: sum(part for part, _ in all_) / sum(seconds for _, seconds in all_) for host, all_ in used.items()}
+    share, seconds = rows.numbers("others_cpu_percent"), np.nan_to_num(rows.seconds)
+    told = ~np.isnan(share) & (seconds != 0) & (np.nan_to_num(rows.numbers("neighbours")) == 0)
+    hosts, names = _hosts(rows)
+    used, all_ = (np.bincount(hosts[told], what[told], len(names)) for what in (share * seconds, seconds))
+    return {names[host]: float(used[host] / all_[host]) for host in np.unique(hosts[told])}
 
 
-def _is_busy(row: Row) -> bool:
-    load, cores = number(row, "load_before") or 0.0, number(row, "host_cores")
-    return load > (cores * BUSY_SHARE if cores else BUSY_LOAD)
+def _hosts(rows: Measurements) -> tuple[Array, list[str]]:
+    places, names = rows.texts("host")
+    return np.where(places < 0, len(names), places), [*names, "None"]
 
 
-def _page_cache(rows: Sequence[Row]) -> list[str]:
-    told = [row for row in rows if "page_cache" in row]
-    unknown = [row for row in told if row["page_cache"] not in ("cold", "warm", "remote")]
-    cells = by_cell(told)
-    mixed = [cell for cell in cells.values() if {"cold", "warm"} <= {str(row["page_cache"]) for row in cell}]
+def _page_cache(rows: Measurements) -> list[str]:
+    told = rows.where(rows.has("page_cache"))
+    places, names = told.texts("page_cache")
+    state = np.array([*names, "None"])[places]
+    unknown = np.count_nonzero(~np.isin(state, ("cold", "warm", "remote")))
+    cells = len(told.cell_keys)
+    cold, warm = (np.bincount(told.cells[state == name], minlength=cells) for name in ("cold", "warm"))
+    mixed = np.count_nonzero((cold > 0) & (warm > 0))
     reasons = []
     if unknown:
-        reasons.append(f"whether the page cache was warm is unknown for {len(unknown)} of {len(told)} measurements")
+        reasons.append(f"whether the page cache was warm is unknown for {unknown} of {len(told)} measurements")
     if mixed:
-        where = f"in {len(mixed)} of {len(cells)} cells"
+        where = f"in {mixed} of {cells} cells"
         reasons.append(f"the page cache was cold in some repetitions and warm in others, {where}")
     return reasons
 
 
-def _clock(rows: Sequence[Row]) -> list[str]:
+def _clock(rows: Measurements) -> list[str]:
     """Times that were not taken, or that contradict each other."""
-    untimed = [row for row in rows if "seconds" in row and row["seconds"] is None and row.get("reused") is not True]
-    odd = [row for row in rows if (number(row, "first_batch_seconds") or 0) > (number(row, "seconds") or math.inf) > 0]
+    untimed = np.count_nonzero(rows.has("seconds") & ~rows.known("seconds") & (rows.truths("reused") != 1))
+    odd = np.count_nonzero((rows.numbers(rows.experiment.first_seconds) > rows.seconds) & (rows.seconds > 0))
     parted = _parted(rows)
     reasons = []
     if untimed:
-        reasons.append(f"{len(untimed)} of {len(rows)} measurements were not timed")
+        reasons.append(f"{untimed} of {len(rows)} measurements were not timed")
     if odd:
-        reasons.append(f"in {len(odd)} of {len(rows)} measurements the first batch took longer than all of them")
+        reasons.append(f"in {odd} of {len(rows)} measurements the first batch took longer than all of them")
     if parted > CLOCK_SECONDS:
         reasons.append(f"a host's clock was set during the run, by {parted:,.1f} s: do not trust its times of day")
     return reasons
 
 
-def _parted(rows: Sequence[Row]) -> float:
+def _parted(rows: Measurements) -> float:
     """Seconds by which a host's time of day moved against its steady clock, the most of all hosts."""
-    ahead: dict[str, list[float]] = {}
-    for row in rows:
-        day, steady = number(row, "started_at"), number(row, "started_ns")
-        if day is not None and steady is not None:
-            ahead.setdefault(str(row.get("host")), []).append(day - steady / 1e9)
-    return max((max(values) - min(values) for values in ahead.values()), default=0.0)
+    ahead = rows.numbers("started_at") - rows.numbers("started_ns") / 1e9
+    known, (hosts, names) = ~np.isnan(ahead), _hosts(rows)
+    low, high = grouped_quantiles(ahead[known], hosts[known], len(names), (0, 1))
+    return float(np.nan_to_num(high - low).max())
+
+
+def repetition_spread(rows: Measurements) -> float | None:
+    """How far repetitions of the same cell disagree: the median over cells of the `spread` of their rates."""
+    timed = rows.timed
+    timed = timed.where(timed.known("repetition"))
+    if not len(timed):
+        return None
+    spreads = spread(timed.rates, timed.cells, len(timed.cell_keys))
+    return float(np.nanmedian(spreads)) if not np.isnan(spreads).all() else None
+
+
+def spread(values: Array, groups: Array, count: int) -> Array:
+    """Interquartile range as a share of the median, of each group; NaN below two values.
+
+    Args:
+        values: of shape (n,).
+        groups: the group of each, from 0.
+        count: how many groups there are.
+    """
+    low, middle, high = grouped_quantiles(values, groups, count, (0.25, 0.5, 0.75))
+    enough = (np.bincount(groups, minlength=count) > 1) & (middle > 0)
+    shares = np.full(count, np.nan)
+    np.divide(high - low, middle, out=shares, where=enough)
+    return shares
 
 
 @dataclass(frozen=True)
@@ -190,68 +219,52 @@ class Drift:
         return abs(self.change) > DRIFT and self.chance < DRIFT_CHANCE
 
 
-def drift(rows: Iterable[Row]) -> Drift | None:
+def drift(measurements: Measurements) -> Drift | None:
     """Fit one slope to the repetitions of all cells, on the logarithm of the rates, each cell with a level of its own.
 
     Returns:
         The change from the first repetition to the last, and Student's two-sided probability of one as large by chance;
         None below three repetitions: two of them always lie on a line.
     """
-    xs, ys, cells = _centred(row for row in rows if number(row, "repetition") is not None)
-    span = max(xs, default=0.0) - min(xs, default=0.0)
-    freedom = len(xs) - cells - 1
-    across = math.fsum(x * x for x in xs)
-    if len({round(x, 6) for x in xs}) < 3 or freedom < 1 or not across:
+    timed = measurements.timed
+    timed = timed.where(~np.isnan(timed.numbers("repetition")))
+    sizes = np.bincount(timed.cells)
+    repeated = sizes[timed.cells] > 1
+    if not repeated.any():
         return None
-    from scipy.special import stdtr
+    x, y = (
+        (values - (np.bincount(timed.cells, values) / sizes)[timed.cells])[repeated]
+        for values in (timed.numbers("repetition"), np.log(timed.rates))
+    )
+    freedom = len(x) - np.count_nonzero(sizes > 1) - 1
+    across = float((x * x).sum())
+    if len(np.unique(x.round(6))) < 3 or freedom < 1 or not across:
+        return None
+    from scipy.special import stdtr  # scipy.stats takes a second to import
 
-    slope = math.fsum(x * y for x, y in zip(xs, ys, strict=True)) / across
-    left = math.fsum((y - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
+    slope = float((x * y).sum()) / across
+    left = float(((y - slope * x) ** 2).sum())
     chance = 2 * float(stdtr(freedom, -abs(slope) / math.sqrt(left / freedom / across))) if left else 0.0
-    return Drift(math.expm1(slope * span), chance)
+    return Drift(math.expm1(slope * float(np.ptp(x))), chance)
 
 
-def _centred(rows: Iterable[Row]) -> tuple[list[float], list[float], int]:
-    """Repetitions and logarithms of rates, each less its cell's mean, and the number of cells."""
-    xs: list[float] = []
-    ys: list[float] = []
-    cells = 0
-    for cell in by_cell(rows).values():
-        pairs = [(number(row, "repetition") or 0.0, math.log(value)) for row in cell if (value := rate(row))]
-        if len(pairs) > 1:
-            cells += 1
-            middle = [statistics.fmean(column) for column in zip(*pairs, strict=True)]
-            xs += [x - middle[0] for x, _ in pairs]
-            ys += [y - middle[1] for _, y in pairs]
-    return xs, ys, cells
-
-
-def outliers(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def outliers(measurements: Measurements) -> list[dict[str, Any]]:
     """Flag measurements far from the median of their cell; they stay in every number.
 
-    The scale is the median deviation over all cells of the reader, since one cell has too few repetitions to tell.
+    The scale is the median deviation over all cells of the series, since one cell has too few repetitions to tell.
 
     Returns:
-        For each its reader, parameters and repetition, its rate and its cell's median rate, in images per second.
+        For each its parameters and repetition, its rate and its cell's median rate, in unit/s.
     """
-    far: list[dict[str, Any]] = []
-    readers: dict[str, list[tuple[Row, float, float]]] = {}
-    for (reader, *_), cell in by_cell(first_executions(rows)).items():
-        timed = [(row, value) for row in cell if (value := rate(row))]
-        if len(timed) > 2:
-            middle = statistics.median(value for _, value in timed)
-            readers.setdefault(str(reader), []).extend((row, value, middle) for row, value in timed)
-    for found in readers.values():
-        scale = _scale([math.log(value / middle) for _, value, middle in found])
-        for row, value, middle in found:
-            away = abs(math.log(value / middle))
-            if away > OUTLIER * scale and away > _LEAST:
-                which = {key: row.get(key) for key in ("reader", *PARAMETERS, "repetition")}
-                far.append({**which, "images_per_second": value, "cell_median": middle})
-    return far
-
-
-def _scale(residuals: Collection[float]) -> float:
-    """A standard deviation that outliers do not widen; residuals that are 0, as each cell's middle one, say nothing."""
-    away = [abs(residual) for residual in residuals if residual]
-    return statistics.median(away) / _NORMAL if away else 0.0
+    timed, which = measurements.firsts.timed, measurements.experiment
+    timed = timed.where(np.bincount(timed.cells)[timed.cells] > 2) if len(timed) else timed
+    (middles,) = grouped_quantiles(timed.rates, timed.cells, len(timed.cell_keys), (0.5,))
+    away = np.abs(np.log(timed.rates / middles[timed.cells]))
+    counted = away > 0  # a residual of 0, as that of each cell's middle one, says nothing
+    (scales,) = grouped_quantiles(away[counted], timed.series[counted], len(timed.series_names), (0.5,))
+    far = (away > OUTLIER * np.nan_to_num(scales)[timed.series] / _NORMAL) & (away > _LEAST)
+    names = (*which.categorical, *which.numeric, "repetition")
+    return [
+        {**{name: row.get(name) for name in names}, which.rate: float(rate), "cell_median": float(middle)}
+        for row, rate, middle in zip(timed.where(far).rows(), timed.rates[far], middles[timed.cells][far], strict=True)
+    ]

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flowerexp import analysis, index, measurements, records, tracking
+from flowerexp import analysis, index, records, tracking
 from flowerexp.cluster import cost, limits
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError, from_os_error
 from flowerexp.job.results import Outcome, read_outcome
 from flowerexp.journal import RECORD
+from flowerexp.measurements import experiment_of
 from flowerexp.plan import PlannedRun
 from flowerexp.provenance import provenance
 
@@ -139,9 +140,11 @@ def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
 
 def _analyse(run: PlannedRun) -> Analysis | None:
     """Analyse what was measured, also by a run that failed later; None where there is nothing."""
+    from flowerexp.measurements.loading import load
+
     path = run.folder / "results" / "measurements.jsonl"
-    rows = measurements.load(path) if path.exists() else []
-    return analysis.analyse(rows, run.folder / "analysis", run.entrypoint) if rows else None
+    found = load(path, experiment_of(run.entrypoint)) if path.exists() else None
+    return analysis.analyse(found, run.folder / "analysis") if found else None
 
 
 def _remember(run: PlannedRun, found: Mapping[str, Any], run_id: str) -> None:

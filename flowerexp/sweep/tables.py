@@ -12,7 +12,7 @@ from flowerexp import records
 from flowerexp.errors import FlowerexpError
 from flowerexp.escape import csv_cell
 from flowerexp.journal import RECORD, State
-from flowerexp.measurements import check_parquet, read_parquet
+from flowerexp.measurements.parquet import check_parquet, read_parquet
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
 

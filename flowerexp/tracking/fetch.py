@@ -10,10 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowerexp.errors import DataError, TrackingError
+from flowerexp.measurements import experiment_of
 from flowerexp.tracking.store import Store, check_reachable, connect, told
+
+if TYPE_CHECKING:
+    from flowerexp.measurements.table import Measurements
 
 SHORTEST = 4
 """The fewest characters of a run_id that are looked for."""
@@ -76,8 +80,8 @@ class LoggedRun:
         return config
 
     @cached_property
-    def measurements(self) -> list[dict[str, Any]]:
-        """All its rows; none where nothing was measured.
+    def measurements(self) -> Measurements:
+        """All of them; none where nothing was measured.
 
         Raises:
             TrackingError: MLflow cannot be read.
@@ -86,9 +90,12 @@ class LoggedRun:
         import pyarrow
         import pyarrow.parquet
 
+        from flowerexp.measurements.table import Measurements
+
         content = self._artifact(_MEASUREMENTS)
+        experiment = experiment_of(self.config["entrypoint"]["name"])
         if content is None:
-            return []
+            return Measurements(pyarrow.table({}), experiment)
         try:
             # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
             file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content), page_checksum_verification=True)
@@ -96,7 +103,7 @@ class LoggedRun:
         except (pyarrow.ArrowException, OSError) as error:
             problem = f"{_MEASUREMENTS} of run {self.short_id} is damaged: {' '.join(str(error).split())}"
             raise DataError(problem, hint="run it again: flowerexp rerun") from error
-        return list(table.to_pylist())
+        return Measurements(table, experiment)
 
     def _artifact(self, path: str) -> bytes | None:
         """A file that was logged with the run, or None if there is no such file."""

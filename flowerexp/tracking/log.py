@@ -21,7 +21,7 @@ from typing import Any
 
 from flowerexp import records
 from flowerexp.errors import DataError, TrackingError
-from flowerexp.measurements import load as load_measurements
+from flowerexp.measurements import experiment_of
 from flowerexp.plan import VOLATILE
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
@@ -256,15 +256,16 @@ class _Logger:
 
     def _table(self) -> str | None:
         """The measurements in the format of MLflow's tables, or None without any."""
+        from flowerexp.measurements.loading import load
+
         try:
-            rows = load_measurements(self.folder / "results/measurements.jsonl")
+            found = load(self.folder / "results/measurements.jsonl", experiment_of(self.record["entrypoint"]))
         except DataError:
             if self.record["state"] == "finished":
                 raise
-            rows = []  # what has failed may have left none, or damaged ones
-        columns = list(dict.fromkeys(column for row in rows for column in row))
-        table = {"columns": columns, "data": [[_cell(row.get(column)) for column in columns] for row in rows]}
-        return json.dumps(table) if rows else None
+            return None  # what has failed may have left none, or damaged ones
+        data = [[_cell(value) for value in row.values()] for row in found.rows()]
+        return json.dumps({"columns": found.names, "data": data}) if data else None
 
     def _at(self, key: str) -> int:
         return int(1000 * (self.record.get(key) or self.record["started_at"]))

@@ -1,7 +1,12 @@
 """Rows as read_speed writes them, with known rates."""
 
 import random
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from flowerexp.measurements import experiment_of
+from flowerexp.measurements.loading import from_rows
+from flowerexp.measurements.table import Measurements
 
 FIXED = {"tfrecords": (0.013, 336e-6), "image_files": (0.051, 821e-6)}  # seconds a measurement, seconds an image
 
@@ -59,3 +64,8 @@ def written(file: int, seconds: float | None, images: int = 46) -> dict[str, Any
         "host": "a",
         "reused": seconds is None,
     }
+
+
+def table(rows: Sequence[Mapping[str, Any]], name: str = "all") -> Measurements:
+    """Rows as a table, of an experiment of that name."""
+    return from_rows(rows, experiment_of(name))

@@ -10,9 +10,8 @@ from typing import Any
 
 from flowerexp.analysis.summary import summarise
 from flowerexp.analysis.verdict import judge, outliers
-from flowerexp.measurements import write_parquet
 from tests.analysis.events import START, cluster, write
-from tests.analysis.rows import grid
+from tests.analysis.rows import grid, table
 
 SECRET = "hunter2"
 
@@ -98,7 +97,7 @@ def write_run(
         for number, row in enumerate(rows):
             row["seconds"] *= 1 + 0.01 * ((number * 7 + place * 3) % 5)  # runs differ a little
         rows += [] if caching else [row | {"execution": again} for again in (2, 3, 4, 5) for row in rows]
-    verdict = judge(rows)
+    verdict = judge(table(rows))
     started = START + 200 * place
     measure = (5.0 if caching else 20.0) * (1 + 0.01 * (place % 3))
     record = {
@@ -122,12 +121,12 @@ def write_run(
             **(facts or {}),
         },
     }
-    write_parquet(rows, folder / "analysis" / "measurements.parquet")
+    table(rows).write(folder / "analysis" / "measurements.parquet")
     (folder / "run.json").write_text(json.dumps(record))
     summary = {
         "verdict": record["verdict"],
-        "outliers": outliers(rows),
-        **summarise(rows, record["entrypoint"]).plain(),
+        "outliers": outliers(table(rows)),
+        **summarise(table(rows, record["entrypoint"])).plain(),
     }
     (folder / "analysis" / "summary.json").write_text(json.dumps(summary))
     return folder

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowerexp.analysis.compare import Measured, comparable, rates, ratios, same_work, wall_times
-from flowerexp.measurements import total_rate as rate_or_none
-from tests.analysis.rows import grid, row, written
+from tests.analysis.rows import grid, row, table, written
 
 CONFIG: dict[str, Any] = {
     "entrypoint": {"name": "read_speed"},
@@ -28,7 +27,7 @@ CONFIG: dict[str, Any] = {
 
 def total_rate(rows):
     """Images/s of rows that were timed."""
-    found = rate_or_none(rows)
+    found = table(rows).total_rate
     assert found
     return found
 
@@ -43,7 +42,7 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
         else:
             config[node] = value
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
-    return Measured(name, config, rows, facts, phases or {}, error)
+    return Measured(name, config, table(rows, config["entrypoint"]["name"]), facts, phases or {}, error)
 
 
 def simulated(chance, *, speed=1.0, noise=0.1, cells=9, repetitions=3, odd=0.0, shared=None):
@@ -152,7 +151,7 @@ def test_only_common_readers_cells_and_first_executions_count():
     (found,) = ratios([measured(base)], [measured(other)])
     assert (found.reader, found.cells) == ("tfrecords", 8)
     assert found.base == pytest.approx(
-        total_rate(r for r in base if r["reader"] == "tfrecords" and r["batch_size"] < 6)
+        total_rate([r for r in base if r["reader"] == "tfrecords" and r["batch_size"] < 6])
     )
     assert found.verdict == "inconclusive"
 

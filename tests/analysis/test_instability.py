@@ -13,6 +13,7 @@ from flowerexp.analysis.instability import (
     widened,
     wider,
 )
+from tests.analysis.rows import table
 
 CELLS, NOISE, RATE = 32, 0.12, 500.0
 
@@ -87,8 +88,8 @@ def test_rows_without_a_rate_or_a_repetition_are_left_out():
     ]
     silent = [{"batch_size": 1, "batch_number": 1, "repetition": 3, "images": 0, "seconds": 0.0}]
     nameless = [{"batch_size": 1, "batch_number": 1, "images": 8, "seconds": 1.0}]
-    assert instability_of([*silent, *rows, *nameless]).deviation == pytest.approx(found(logs).deviation)
-    assert instability_of(silent) == STEADY
+    assert instability_of(table([*silent, *rows, *nameless])).deviation == pytest.approx(found(logs).deviation)
+    assert instability_of(table(silent)) == STEADY
 
 
 def test_reaches_add_up_as_squares():

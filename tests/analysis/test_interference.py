@@ -2,12 +2,16 @@ import random
 
 import pytest
 
-from flowerexp.analysis.interference import slowdowns
-from tests.analysis.rows import grid, row
+from flowerexp.analysis import interference
+from tests.analysis.rows import grid, row, table
 
 
 def config(at_once, **more):
     return {"grid": {"concurrency": at_once, "seed": 0}, "home": f"/home/{at_once}", "repeat": 1} | more
+
+
+def slowdowns(runs):
+    return interference.slowdowns([(own, table(rows)) for own, rows in runs])
 
 
 def together(factor, noise=0.05, neighbours=1, seed=1):

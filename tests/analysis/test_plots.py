@@ -8,11 +8,13 @@ from matplotlib.lines import Line2D
 
 from flowerexp.analysis import analyse
 from flowerexp.analysis.plots import READER_COLOURS, _regression_figure, equation, plot_regressions
-from flowerexp.analysis.regression import PRODUCT, Fit, fit_all
+from flowerexp.analysis.regression import Fit, fit_all
 from flowerexp.analysis.report import svg
 from flowerexp.errors import MachineError
+from flowerexp.measurements import Experiment, experiment_of
+from flowerexp.measurements.loading import from_rows
 from flowerexp.workload.readers import READERS
-from tests.analysis.rows import grid, row, written
+from tests.analysis.rows import grid, row, table, written
 
 
 def drawn(path: Path, colour: str) -> float:
@@ -28,7 +30,7 @@ def heights(line: Line2D) -> list[float]:
 
 def test_a_picture_for_each_reader_and_one_to_compare_them(tmp_path):
     rows = grid()
-    paths = plot_regressions(rows, fit_all(rows), tmp_path)
+    paths = plot_regressions(table(rows), fit_all(table(rows)), tmp_path)
     assert [path.name for path in paths] == ["regression_image_files.png", "regression_tfrecords.png", "rates.png"]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert [matplotlib.image.imread(path).shape[:2] for path in paths] == [(1005, 1200), (1005, 1200), (690, 1200)]
@@ -36,7 +38,7 @@ def test_a_picture_for_each_reader_and_one_to_compare_them(tmp_path):
 
 def test_pictures_show_each_reader_in_its_own_colour(tmp_path):
     rows = grid()
-    files, records, rates = plot_regressions(rows, fit_all(rows), tmp_path)
+    files, records, rates = plot_regressions(table(rows), fit_all(table(rows)), tmp_path)
     blue, red = "#0072B2", "#D55E00"
     assert drawn(records, blue) > 0.1 > drawn(records, red)
     assert drawn(files, red) > 0.1 > drawn(files, blue)
@@ -46,7 +48,7 @@ def test_pictures_show_each_reader_in_its_own_colour(tmp_path):
 
 def test_all_our_readers_are_drawn_each_in_a_colour_of_its_own(tmp_path):
     rows = grid(readers=READERS)
-    *lines, rates = plot_regressions(rows, fit_all(rows), tmp_path)
+    *lines, rates = plot_regressions(table(rows), fit_all(table(rows)), tmp_path)
     assert len(lines) == len({READER_COLOURS[reader] for reader in READERS}) == len(READERS)
     assert all(drawn(rates, READER_COLOURS[reader]) > 0.05 for reader in READERS)
     tones = svg.colours(READERS)
@@ -57,8 +59,8 @@ def test_all_our_readers_are_drawn_each_in_a_colour_of_its_own(tmp_path):
 
 def test_panels_show_points_averages_and_the_line_from_zero():
     rows = [row(images=100, seconds=1), row(repetition=2, images=100, seconds=4), row(size=4, images=100, seconds=1)]
-    fits = [fit for fit in fit_all(rows) if fit.parameter == "batch_size"]
-    (panel,) = _regression_figure(rows, fits, "#0072B2").axes
+    fits = [fit for fit in fit_all(table(rows)) if fit.parameter == "batch_size"]
+    (panel,) = _regression_figure(table(rows), fits, "#0072B2").axes
     points, line, averages = panel.lines
     assert sorted(heights(points)) == [25, 100, 100]
     assert heights(averages) == [40, 100]  # sum over sum: not 62.5
@@ -71,7 +73,7 @@ def test_panels_show_points_averages_and_the_line_from_zero():
 
 def test_all_panels_share_an_axis_that_holds_every_line():
     rows = grid()
-    figure = _regression_figure(rows, fit_all(rows, "x")[4:], "#0072B2")
+    figure = _regression_figure(table(rows), fit_all(table(rows, "x"))[4:], "#0072B2")
     tops = {panel.get_ylim() for panel in figure.axes}
     assert len(tops) == 1
     ((low, high),) = tops
@@ -80,8 +82,8 @@ def test_all_panels_share_an_axis_that_holds_every_line():
 
 
 def test_the_equation_names_the_parameter_and_the_sign():
-    fit = Fit("tfrecords", PRODUCT, -0.5, 1234.4, 0.456, 48)
-    assert equation(fit) == "1,234 − 0.5 × product,   R² = 0.46,   n = 48"
+    fit = Fit("tfrecords", "batch_size x batch_number", -0.5, 1234.4, 0.456, 48, "images_per_second")
+    assert equation(fit, experiment_of("all")) == "1,234 − 0.5 × product,   R² = 0.46,   n = 48"
 
 
 @pytest.mark.parametrize(
@@ -99,17 +101,19 @@ def test_the_equation_names_the_parameter_and_the_sign():
     ],
 )
 def test_rows_of_all_kinds_can_be_drawn(tmp_path, rows, names):
-    assert [path.name for path in plot_regressions(rows, fit_all(rows, "ping"), tmp_path, "ping")] == names
+    assert [
+        path.name for path in plot_regressions(table(rows, "ping"), fit_all(table(rows, "ping")), tmp_path)
+    ] == names
 
 
 def test_a_large_grid_can_be_drawn(tmp_path):
     rows = grid(sizes=tuple(range(1, 31)), numbers=(1, 2, 3, 4), repetitions=1)
-    assert len(plot_regressions(rows, fit_all(rows), tmp_path)) == 3
+    assert len(plot_regressions(table(rows), fit_all(table(rows)), tmp_path)) == 3
 
 
 class TestAnalyse:
     def test_writes_all_files_and_returns_what_they_hold(self, tmp_path):
-        analysis = analyse(grid(), tmp_path / "new" / "analysis")
+        analysis = analyse(table(grid()), tmp_path / "new" / "analysis")
         names = ["measurements.parquet", "summary.json", "regression.json", "timing.json"]
         pictures = ["regression_image_files.png", "regression_tfrecords.png", "rates.png"]
         assert [path.name for path in analysis.paths] == names + pictures
@@ -120,14 +124,41 @@ class TestAnalyse:
         assert [fit["slope"] for fit in fits] == [fit.slope for fit in analysis.fits]
 
     def test_no_rows_are_an_invalid_run_not_a_crash(self, tmp_path):
-        analysis = analyse([], tmp_path)
+        analysis = analyse(table([]), tmp_path)
         assert analysis.verdict.state == "invalid"
         assert len(analysis.paths) == 4
 
     def test_rows_without_a_reader_are_called_by_the_given_name(self, tmp_path):
-        assert analyse([written(0, 1.0)], tmp_path, "write_tfrecords").summary.groups[0].name == "write_tfrecords"
+        assert (
+            analyse(table([written(0, 1.0)], "write_tfrecords"), tmp_path).summary.groups[0].name == "write_tfrecords"
+        )
+
+    @pytest.mark.parametrize("numeric", [(), ("partitions",), ("partitions", "words", "cores")])
+    def test_an_experiment_of_any_shape_is_analysed_by_its_description(self, tmp_path, numeric):
+        """Words of a text, of two categorical parameters, and so many numeric ones."""
+        products = (numeric[:2],) if numeric[1:] else ()
+        words = Experiment("count", "words", "found", numeric, ("how", "where"), products, (), "-", "-")
+        rows = [
+            {"how": how, "where": "here", "found": 100, "seconds": size + more, "repetition": again}
+            | {name: size + place for place, name in enumerate(numeric)}
+            for how, more in (("hash", 1.0), ("sort", 2.0))
+            for size in (1, 2, 4)
+            for again, more in ((1, more), (2, more + 0.01), (3, more + 0.02))
+        ]
+        analysis = analyse(from_rows(rows, words), tmp_path)
+        assert analysis.verdict.state == ("valid" if numeric else "suspect")  # one cell of all sizes, which disagree
+        hashed, sorted_ = analysis.summary.groups
+        assert [group.name for group in analysis.summary.groups] == ["hash here", "sort here"]
+        assert hashed.images_per_second == pytest.approx(900 / sum(row["seconds"] for row in rows[:9]))
+        assert [cell.at for cell in sorted_.cells] == [
+            {name: size + place for place, name in enumerate(numeric)} for size in (1, 2, 4) if numeric
+        ]
+        against = [*numeric, *map(" x ".join, products)]
+        assert [fit.parameter for fit in analysis.fits if fit.reader == "hash here"] == [*against, "repetition"]
+        assert {fit.value for fit in analysis.fits} == {"words_per_second"}
+        assert (tmp_path / "rates.png").exists() == bool(numeric)
 
     def test_a_folder_that_cannot_be_made_is_one_clear_line(self, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(MachineError, match="choose another folder"):
-            analyse(grid(repetitions=1), tmp_path / "file" / "analysis")
+            analyse(table(grid(repetitions=1)), tmp_path / "file" / "analysis")

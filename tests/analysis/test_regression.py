@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from flowerexp.analysis.regression import PRODUCT, band, fit_all
-from tests.analysis.rows import grid, row
+from flowerexp.analysis.regression import band, fit_all
+from tests.analysis.rows import grid, row, table
+
+PRODUCT = "batch_size x batch_number"
 
 
 def fits_of(rows, name="all"):
-    return {(fit.reader, fit.parameter, fit.value): fit for fit in fit_all(rows, name)}
+    return {(fit.reader, fit.parameter, fit.value): fit for fit in fit_all(table(rows, name))}
 
 
 def linear(slope, intercept, of):
@@ -52,7 +54,7 @@ def test_r2_is_the_share_of_the_variance_that_is_explained():
 
 
 def test_each_reader_has_its_own_lines_in_a_fixed_order():
-    fits = fit_all(grid())
+    fits = fit_all(table(grid()))
     assert [fit.parameter for fit in fits[:4]] == [
         "batch_size",
         "batch_number",
@@ -66,16 +68,16 @@ def test_each_reader_has_its_own_lines_in_a_fixed_order():
 def test_only_first_executions_are_fitted():
     rows = grid()
     later = [one | {"execution": 2, "seconds": 1e-6} for one in rows]
-    assert fit_all(rows + later) == fit_all(rows)
+    assert fit_all(table(rows + later)) == fit_all(table(rows))
 
 
 def test_a_parameter_with_one_value_is_left_out():
-    assert {fit.parameter for fit in fit_all(grid(sizes=(4,), repetitions=1))} == {"batch_number", PRODUCT}
+    assert {fit.parameter for fit in fit_all(table(grid(sizes=(4,), repetitions=1)))} == {"batch_number", PRODUCT}
 
 
 @pytest.mark.parametrize("rows", [[], [row()], [row(), row(size=4)], [row(seconds=None), row(size=4), row(size=6)]])
 def test_too_few_points_make_no_line(rows):
-    assert fit_all(rows) == []
+    assert fit_all(table(rows)) == []
 
 
 def test_equal_rates_make_a_flat_line():
@@ -87,7 +89,7 @@ def test_equal_rates_make_a_flat_line():
 
 def test_an_entrypoint_without_images_is_fitted_by_its_numeric_columns():
     rows = [{"batch_size": size, "latency_ms": 5 + 2 * size, "pid": size, "note": "x"} for size in (1, 2, 4)]
-    (fit,) = fit_all(rows, "ping")
+    (fit,) = fit_all(table(rows, "ping"))
     assert (fit.reader, fit.parameter, fit.value, fit.n) == ("ping", "batch_size", "latency_ms", 3)
     assert [fit.slope, fit.intercept, fit.r2] == pytest.approx([2, 5, 1])
 
@@ -113,7 +115,7 @@ def test_slopes_of_noise_are_found_where_they_are_in_95_of_100_cases():
 
 
 def test_the_band_is_narrow_in_the_middle_and_wide_outside():
-    low, high = band([1, 2, 3, 4], [1.1, 1.9, 3.2, 3.8], [2.5, 1, 4, 8])
+    low, high = band(*map(np.array, ([1, 2, 3, 4], [1.1, 1.9, 3.2, 3.8], [2.5, 1, 4, 8])))
     widths = high - low
     assert widths[0] < widths[1] < widths[3]
     assert widths[1] == pytest.approx(widths[2])

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from flowerexp.analysis.timing import SURE, time_models
-from tests.analysis.rows import FIXED, grid, row
+from tests.analysis.rows import FIXED, grid, row, table
 
 WIDE: dict[str, Any] = {"sizes": (2, 4, 8, 16), "numbers": (3, 6, 12, 24)}
 
 
 def test_the_notebooks_grid_gives_back_the_known_costs():
-    for model in time_models(grid(**WIDE, repetitions=5, noise=0.03)):
+    for model in time_models(table(grid(**WIDE, repetitions=5, noise=0.03))):
         fixed, each = FIXED[model.reader]
         assert model.terms["fixed"].value == pytest.approx(fixed, rel=0.05)
         assert model.terms["per_image"].value == pytest.approx(each, rel=0.05)
@@ -37,7 +37,7 @@ def test_intervals_hold_the_known_costs_in_95_of_100_cases():
             for count in (3, 6, 12)
             for again in (1, 2, 3)
         ]
-        (model,) = time_models(rows)
+        (model,) = time_models(table(rows))
         for term, truth in zip(model.terms.values(), (0.02, 0.004, 0.001), strict=True):
             assert term.low is not None
             assert term.high is not None
@@ -46,7 +46,7 @@ def test_intervals_hold_the_known_costs_in_95_of_100_cases():
 
 
 def test_a_straight_line_in_images_per_second_is_found_wrong_and_the_model_right():
-    for model in time_models(grid(**WIDE, repetitions=5, noise=0.03)):
+    for model in time_models(table(grid(**WIDE, repetitions=5, noise=0.03))):
         assert model.misfit is not None
         assert model.straight is not None
         assert model.misfit.fits
@@ -67,7 +67,7 @@ def test_where_a_straight_line_is_right_it_is_not_called_wrong():
         for count in (3, 6, 12)
         for again in range(1, 6)
     ]
-    (model,) = time_models(rows)
+    (model,) = time_models(table(rows))
     assert model.straight is not None
     assert model.straight.fits
     assert model.misfit is not None
@@ -76,13 +76,13 @@ def test_where_a_straight_line_is_right_it_is_not_called_wrong():
 
 @pytest.mark.parametrize("axes", [{"sizes": (4,)}, {"numbers": (6,)}])
 def test_what_the_grid_cannot_tell_apart_is_not_told_apart(axes):
-    for model in time_models(grid(**axes)):
+    for model in time_models(table(grid(**axes))):
         assert list(model.terms) == ["fixed", "per_image"]
         assert (model.inflation, model.product_inflation) == (None, None)
 
 
 def test_the_product_is_collinear_with_its_factors():
-    model = time_models(grid())[0]
+    model = time_models(table(grid()))[0]
     assert model.product_inflation is not None
     assert model.product_inflation > 8  # as if with an eighth of the measurements
     assert model.inflation is not None
@@ -91,16 +91,16 @@ def test_the_product_is_collinear_with_its_factors():
 
 def test_counted_images_and_batches_are_used_not_planned_ones():
     rows = [row("x", 4, n, again, images=3 * n, seconds=0.01 * 3 * n) for n in (3, 6, 12) for again in (1, 2)]
-    assert time_models(rows)[0].terms["per_image"].value == pytest.approx(0.01)
+    assert time_models(table(rows))[0].terms["per_image"].value == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
     "rows", [[], [row()] * 9, [row(), row(size=4)], [{"latency_ms": 3, "batch_size": 2}] * 9, [row(seconds=None)] * 9]
 )
 def test_too_little_makes_no_model(rows):
-    assert time_models(rows) == []
+    assert time_models(table(rows)) == []
 
 
 def test_cells_measured_once_cannot_be_tested_for_fit():
-    model = time_models(grid(repetitions=1))[0]
+    model = time_models(table(grid(repetitions=1)))[0]
     assert (model.misfit, model.straight) == (None, None)

@@ -1,18 +1,33 @@
+import json
+
 import pytest
 
 from flowerexp.analysis.verdict import drift, judge, outliers
-from tests.analysis.rows import grid, row, written
+from flowerexp.measurements import experiment_of
+from flowerexp.measurements.loading import load
+from tests.analysis.rows import grid, row, table, written
 
 
 def test_a_clean_run_is_valid():
-    assert judge(grid()).state == "valid"
-    assert judge(grid()).reasons == ()
+    assert judge(table(grid())).state == "valid"
+    assert judge(table(grid())).reasons == ()
 
 
 def test_reused_files_and_foreign_rows_are_valid():
-    assert judge([written(0, None), written(1, 0.5)]).state == "valid"
-    assert judge([written(0, 0.1), written(1, 3), written(2, 90)]).state == "valid"  # partitions, no repetitions
-    assert judge([{"latency_ms": 3}, {"latency_ms": 900}]).state == "valid"
+    assert judge(table([written(0, None), written(1, 0.5)])).state == "valid"
+    assert judge(table([written(0, 0.1), written(1, 3), written(2, 90)])).state == "valid"  # partitions, no repetitions
+    assert judge(table([{"latency_ms": 3}, {"latency_ms": 900}])).state == "valid"
+
+
+def test_rows_of_two_kinds_are_not_held_against_each_other(tmp_path):
+    """A row that has no time at all is no measurement that was not timed."""
+    rows = [row(others_cpu_percent=1.0, load_before=8.0), {"kind": "shuffle", "bytes": 7}]
+    assert judge(table(rows)).state == "valid"
+    path = tmp_path / "measurements.jsonl"
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
+    assert judge(load(path, experiment_of("mine"))).state == "valid"
+    assert judge(table([rows[0], {**rows[1], "seconds": None}])).reasons == ("1 of 2 measurements were not timed",)
+    assert judge(table([*rows, row(load_before=8.0)])).state == "suspect"  # which does not say what others used
 
 
 @pytest.mark.parametrize(
@@ -28,8 +43,8 @@ def test_reused_files_and_foreign_rows_are_valid():
     ],
 )
 def test_invalid(rows, reason):
-    assert judge(rows).state == "invalid"
-    assert judge(rows).reasons == (reason,)
+    assert judge(table(rows)).state == "invalid"
+    assert judge(table(rows)).reasons == (reason,)
 
 
 @pytest.mark.parametrize(
@@ -55,26 +70,26 @@ def test_invalid(rows, reason):
     ],
 )
 def test_suspect(rows, reason):
-    assert judge(rows).state == "suspect"
-    assert judge(rows).reasons == (reason,)
+    assert judge(table(rows)).state == "suspect"
+    assert judge(table(rows)).reasons == (reason,)
 
 
 def test_cold_and_warm_cells_are_not_mixed_repetitions():
-    assert judge([row(page_cache="cold"), row(size=4), row("image_files", page_cache="cold")]).state == "valid"
+    assert judge(table([row(page_cache="cold"), row(size=4), row("image_files", page_cache="cold")])).state == "valid"
 
 
 def test_a_noisy_cell_among_quiet_ones_is_not_a_wide_spread():
     rows = grid(noise=0.01)
     rows[0]["seconds"] *= 9
-    assert judge(rows).state == "valid"
+    assert judge(table(rows)).state == "valid"
 
 
 def test_later_executions_are_not_held_against_a_run():
-    assert judge([row(), row(execution=2, page_cache="cold", neighbours=1, seconds=9)]).state == "valid"
+    assert judge(table([row(), row(execution=2, page_cache="cold", neighbours=1, seconds=9)])).state == "valid"
 
 
 def test_all_reasons_are_told_the_worst_first():
-    verdict = judge([row(neighbours=1), row(repetition=2, images=0)])
+    verdict = judge(table([row(neighbours=1), row(repetition=2, images=0)]))
     assert verdict.state == "invalid"
     assert [reason.split()[4] for reason in verdict.reasons] == ["have", "overlapped"]
 
@@ -88,24 +103,26 @@ def drifting(by, noise=0.03):
 
 
 def test_rates_that_fall_from_repetition_to_repetition_are_no_steady_state():
-    found = drift(drifting(0.08))
+    found = drift(table(drifting(0.08)))
     assert found is not None
     assert found.change == pytest.approx(1 / 1.08**3 - 1, abs=0.02)
-    assert judge(drifting(0.08)).reasons == ("no steady state: the last repetition is 21% slower than the first",)
-    assert "faster than the first" in judge(drifting(-0.06)).reasons[0]
+    assert judge(table(drifting(0.08))).reasons == (
+        "no steady state: the last repetition is 21% slower than the first",
+    )
+    assert "faster than the first" in judge(table(drifting(-0.06))).reasons[0]
 
 
 def test_chance_and_small_changes_are_no_drift():
-    assert judge(drifting(0)).state == "valid"
-    assert judge(drifting(0.02)).state == "valid"  # 6 % in all, and certain
+    assert judge(table(drifting(0))).state == "valid"
+    assert judge(table(drifting(0.02))).state == "valid"  # 6 % in all, and certain
     noisy = [row(repetition=again, seconds=seconds) for again, seconds in enumerate((1.0, 1.05, 0.9, 0.9), start=1)]
-    assert judge(noisy).state == "valid"
-    assert drift(noisy[:2]) is None
-    assert drift([{"latency_ms": 3}]) is None
+    assert judge(table(noisy)).state == "valid"
+    assert drift(table(noisy[:2])) is None
+    assert drift(table([{"latency_ms": 3}])) is None
 
 
 def test_certain_drift_without_any_noise_is_found():
-    found = drift([row(repetition=again, seconds=2.0**again) for again in (1, 2, 3)])
+    found = drift(table([row(repetition=again, seconds=2.0**again) for again in (1, 2, 3)]))
     assert found is not None
     assert [found.change, found.chance] == [pytest.approx(-0.75), pytest.approx(0, abs=1e-6)]
 
@@ -126,21 +143,23 @@ def test_certain_drift_without_any_noise_is_found():
 )
 def test_the_state_of_the_host_makes_a_run_suspect(more, reason):
     quiet = row(repetition=2, load_before=0.4, started_at=1e9 + 7, started_ns=7_000_000_000)
-    verdict = judge([row(**more), quiet, row(repetition=3)])
+    verdict = judge(table([row(**more), quiet, row(repetition=3)]))
     assert verdict.state == "suspect"
     assert verdict.reasons[0].startswith(reason)
 
 
 @pytest.mark.parametrize("more", [{"load_before": 5.0, "host_cores": 16}, {"load_before": None}, {"load_before": 1.5}])
 def test_a_load_that_a_host_can_bear_is_no_reason(more):
-    assert judge([row(**more)]).state == "valid"
+    assert judge(table([row(**more)])).state == "valid"
 
 
 def test_what_others_used_is_weighed_by_time_and_told_instead_of_a_load_that_lags():
     """Short measurements are rough: one of them says nothing, all of them together do."""
     rows = [row(seconds=0.1, others_cpu_percent=90.0, load_before=8.0), row(others_cpu_percent=-5.0, seconds=2.0)]
-    assert judge([one | {"repetition": None} for one in rows]).state == "valid"
-    crowded = judge([row(host=host, others_cpu_percent=share) for host, share in (("a", 30), ("b", 60), ("c", 1))])
+    assert judge(table([one | {"repetition": None} for one in rows])).state == "valid"
+    crowded = judge(
+        table([row(host=host, others_cpu_percent=share) for host, share in (("a", 30), ("b", 60), ("c", 1))])
+    )
     assert crowded.reasons == (
         "other processes, flowerexp's and Spark's own among them, used 60% of the CPU of b during the measurements, "
         "and too much on 1 more hosts",
@@ -148,29 +167,29 @@ def test_what_others_used_is_weighed_by_time_and_told_instead_of_a_load_that_lag
 
 
 def test_ones_own_measurements_at_the_same_time_are_no_other_processes():
-    assert [*judge([row(neighbours=1, others_cpu_percent=50.0)]).reasons] == [
+    assert [*judge(table([row(neighbours=1, others_cpu_percent=50.0)])).reasons] == [
         "1 of 1 measurements overlapped others on their host, at most 1 each"
     ]
 
 
 def test_clocks_of_different_hosts_need_not_agree():
     hosts = [row(host=host, started_at=1e9 + away, started_ns=0) for host, away in (("a", 0), ("b", 500))]
-    assert judge(hosts).state == "valid"
+    assert judge(table(hosts)).state == "valid"
 
 
 def test_an_outlier_is_flagged_and_stays():
     rows = grid()
     rows[5]["seconds"] *= 2
-    (flagged,) = outliers(rows)
+    (flagged,) = outliers(table(rows))
     assert {key: flagged[key] for key in ("reader", "batch_size", "batch_number", "repetition")} == {
         key: rows[5][key] for key in ("reader", "batch_size", "batch_number", "repetition")
     }
     assert flagged["images_per_second"] == rows[5]["images"] / rows[5]["seconds"]
-    assert outliers(grid()) == []
-    assert outliers(grid(noise=0.3)) == []  # all are far apart, so none is
+    assert outliers(table(grid())) == []
+    assert outliers(table(grid(noise=0.3))) == []  # all are far apart, so none is
 
 
 def test_the_least_differences_are_no_outliers():
     rows = grid(noise=0.0001)
     rows[5]["seconds"] *= 1.05
-    assert outliers(rows) == []
+    assert outliers(table(rows)) == []

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from flowerexp.analysis.summary import summarise
-from flowerexp.measurements import write_parquet
 from flowerexp.tracking import Store, default_store
+from tests.analysis.rows import table
 
 START_SECONDS = 90.0  # for MLflow to come up on a busy machine
 
@@ -97,8 +97,8 @@ def write_run(folder: Path, store: Store, **changes: Any) -> Path:
     (folder / "run.json").write_text(json.dumps(record(store, **changes)))
     (folder / "results/measurements.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     (folder / "results/status.json").write_text('{"state": "finished"}')
-    write_parquet(rows, folder / "analysis/measurements.parquet")
-    (folder / "analysis/summary.json").write_text(json.dumps(summarise(rows).plain()))
+    table(rows).write(folder / "analysis/measurements.parquet")
+    (folder / "analysis/summary.json").write_text(json.dumps(summarise(table(rows)).plain()))
     (folder / "analysis/regression.json").write_text("[]")
     (folder / "analysis/tfrecords_batch_size.png").write_bytes(b"\x89PNG")
     (folder / "analysis/.half.png.partial").write_bytes(b"\x89P")

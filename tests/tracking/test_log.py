@@ -22,6 +22,7 @@ from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, ensure, log_run
 from flowerexp.tracking.log import TABLE, TOKEN_TAG, metrics, params, tags
 from flowerexp.tracking.store import connect
+from tests.analysis.rows import table
 from tests.tracking import CONFIG, Server, measurements, record, write_run
 
 pytest_plugins = ["tests.tracking"]
@@ -66,14 +67,14 @@ def assert_whole(store: Store, run_id: str) -> None:
     assert (run.info.start_time, run.info.end_time) == (1_700_000_000_250, 1_700_000_042_500)
     assert run.info.run_name == "local read_speed cache=off"
     assert run.data.params == params(CONFIG)
-    assert run.data.metrics == metrics(record(store), summarise(measurements()).plain())
+    assert run.data.metrics == metrics(record(store), summarise(table(measurements())).plain())
     assert tags(record(store)).items() <= run.data.tags.items()
     assert files(client, run_id) == ARTIFACTS
     for name in run.data.metrics:
         assert len(client.get_metric_history(run_id, name)) == 1, name
     with patch.dict(os.environ, MLFLOW_TRACKING_URI=store.uri):  # load_table forgets which store its client is of
-        table = client.load_table(run.info.experiment_id, TABLE, [run_id])
-    assert table.to_dict("records") == measurements()
+        logged = client.load_table(run.info.experiment_id, TABLE, [run_id])
+    assert logged.to_dict("records") == measurements()
 
 
 def test_params_are_the_choices_of_the_experiment_each_once():
@@ -114,7 +115,7 @@ def test_params_keep_to_mlflows_limits():
 
 
 def test_metrics_stand_in_sections(local_store):
-    found = metrics(record(local_store), summarise(measurements()).plain())
+    found = metrics(record(local_store), summarise(table(measurements())).plain())
     expected = {
         "tfrecords/images_per_second": 200,
         "tfrecords/images_per_second_median": 200,
@@ -143,7 +144,7 @@ def test_what_is_no_number_is_no_metric(local_store):
 
 
 def test_the_columns_of_any_entrypoint_become_metrics(local_store):
-    summary = summarise([{"shuffled_bytes": 10}, {"shuffled_bytes": 30}], "sort").plain()
+    summary = summarise(table([{"shuffled_bytes": 10}, {"shuffled_bytes": 30}], "sort")).plain()
     found = metrics(record(local_store, facts={}, phases={}), summary)
     assert found["sort/shuffled_bytes"] == 20
 

@@ -11,6 +11,7 @@ from flowerexp.workload.left_out import DEEPER, LOOSE
 from flowerexp.workload.prepared import MANIFEST
 from flowerexp.workload.readers import Source
 from flowerexp.workload.write_tfrecords import mend, prepare
+from tests.analysis.rows import table
 
 SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=3")
 TWELVE = "dataset.images=12"
@@ -229,5 +230,5 @@ def test_that_there_is_no_page_cache_to_know_of_casts_no_doubt():
     rows = [
         {"reader": "tfrecords", "images": 10, "seconds": 1.0, "repetition": n, "page_cache": "remote"} for n in (1, 2)
     ]
-    assert judge(rows).state == "valid"
-    assert judge([*rows, {**rows[0], "page_cache": "unknown"}]).state == "suspect"
+    assert judge(table(rows)).state == "valid"
+    assert judge(table([*rows, {**rows[0], "page_cache": "unknown"}])).state == "suspect"

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from flowerexp.analysis.regression import fit_all
 from flowerexp.analysis.report import page
 from flowerexp.analysis.report.cells import cells
 from flowerexp.analysis.report.derive import slowdowns_of
 from flowerexp.analysis.report.findings import sure, times
-from flowerexp.analysis.report.gather import load
+from flowerexp.analysis.report.gather import Material, load
 from flowerexp.analysis.report.svg import name_of
 from flowerexp.analysis.timing import time_models
 from flowerexp.escape import csv_cell
 from flowerexp.measurements import write_whole
-
-if TYPE_CHECKING:
-    import pandas
+from flowerexp.measurements.table import Measurements
 
 FILES = ("report.html", "report.md", "cells.csv", "cells.parquet")
 """What `make_report` writes."""
 
 MOST_FITTED = 5_000
-"""Measurements of a reader that models are fitted to; of more, a seeded sample: 5,000 fix a slope well enough."""
+"""Measurements of a series that models are fitted to; of more, a seeded sample: 5,000 fix a slope well enough."""
 
 
 def make_report(folder: Path, warn: Callable[[str], object] = lambda _: None) -> list[Path]:
@@ -47,9 +47,15 @@ def make_report(folder: Path, warn: Callable[[str], object] = lambda _: None) ->
     material = load(folder)
     for line in material.complaints:
         warn(line)
-    rows, table = sample(material.timed), cells(material)
-    found, parts = page.sections(material, table, rows, fit_all(rows), time_models(rows))
-    home = folder if material.is_sweep else folder / "analysis"
+    # Without copies of a table that nobody changes: of a million rows each is 200 MB.
+    with pd.option_context("mode.copy_on_write", True):
+        return _write(material)
+
+
+def _write(material: Material) -> list[Path]:
+    some, table = sample(material), cells(material)
+    found, parts = page.sections(material, table, some, fit_all(some), time_models(some))
+    home = material.folder if material.is_sweep else material.folder / "analysis"
     texts = {"report.html": page.html(material, found, parts), "report.md": page.markdown(material, found, parts)}
     texts["cells.csv"] = table.rename(columns=csv_cell).map(csv_cell).to_csv(index=False)
     paths = [write_whole(home / name, _writer(text)) for name, text in texts.items()]
@@ -75,10 +81,10 @@ def _writer(text: str) -> Any:
     return lambda aside: aside.write_text(text, encoding="utf-8")
 
 
-def sample(timed: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Timed rows as dictionaries, of each reader at most `MOST_FITTED`."""
+def sample(material: Material) -> Measurements:
+    """Timed measurements, of each series at most `MOST_FITTED`."""
     parts = [
-        own.sample(MOST_FITTED, random_state=0) if len(own) > MOST_FITTED else own for _, own in timed.groupby("reader")
+        own.sample(MOST_FITTED, random_state=0) if len(own) > MOST_FITTED else own
+        for _, own in material.timed.groupby("series")
     ]
-    rows: list[dict[Any, Any]] = [row for part in parts for row in part.assign(execution=1).to_dict("records")]
-    return rows
+    return material.table_of(pd.concat([material.timed.iloc[:0], *parts]))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from flowerexp.analysis.limits import Limits
-from flowerexp.analysis.regression import RATE, Fit
+from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import diagrams
 from flowerexp.analysis.report import fits as pictures
 from flowerexp.analysis.report.findings import LEAST_SECONDS
@@ -16,6 +15,7 @@ from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.svg import name_of, number
 from flowerexp.analysis.timing import Misfit, TimeModel
 from flowerexp.analysis.utilisation import Use
+from flowerexp.measurements.table import Measurements
 
 HOSTS = {
     "cpu_percent": "CPU, %",
@@ -86,9 +86,9 @@ def _hosts(material: Material) -> Iterator[Table]:
     if known:
         here = {run.name for run in material.measured if run.is_here}
         timed = material.timed.assign(host=material.timed["host"].mask(material.timed["run"].isin(here), diagrams.HERE))
-        groups = timed.groupby(["reader", "host"])[[*known]].median().reset_index().to_dict("records")
+        groups = timed.groupby(["series", "host"])[[*known]].median().reset_index().to_dict("records")
         lines = [
-            [name_of(str(one["reader"])), str(one["host"]), *(_rate(name, one[name]) for name in known)]
+            [name_of(str(one["series"])), str(one["host"]), *(_rate(name, one[name]) for name in known)]
             for one in groups[:MOST_ROWS]
         ]
         yield Table(["reader", "host", *known.values()], lines, frozenset(range(2, 2 + len(known))))
@@ -134,7 +134,7 @@ def ceilings(limits: Mapping[tuple[str, str], Limits]) -> Section:
     return section
 
 
-def models_of(rows: Sequence[Mapping[str, Any]], fits: Sequence[Fit], models: Sequence[TimeModel]) -> Section:
+def models_of(some: Measurements, fits: Sequence[Fit], models: Sequence[TimeModel]) -> Section:
     """The model of time beside the notebook's straight lines, and which of them fits."""
     section = Section("models", "What a batch and an image cost")
     for model in models:
@@ -146,7 +146,7 @@ def models_of(rows: Sequence[Mapping[str, Any]], fits: Sequence[Fit], models: Se
             "straight lines one by one, not as parts of one model."
         )
     section.draw(
-        pictures.time_model(rows, models),
+        pictures.time_model(some, models),
         "Dots are cells; lines are the model seconds = fixed + per batch × batches + per image × images.",
     )
     if models:
@@ -161,9 +161,9 @@ def models_of(rows: Sequence[Mapping[str, Any]], fits: Sequence[Fit], models: Se
         section.tables.append(
             Table(["reader", "fixed, ms", "per batch, ms", "per image, ms", "n"], lines, frozenset({1, 2, 3, 4}))
         )
-    straight = [fit for fit in fits if fit.value == RATE]
+    straight = [fit for fit in fits if fit.value == some.experiment.rate]
     section.draw(
-        pictures.straight_lines(rows, straight),
+        pictures.straight_lines(some, straight),
         "Straight lines as in the notebook: diamonds are averages (sum over sum), the band is "
         "the line's 95 % interval.",
     )

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.interference import Slowdown
+from flowerexp.analysis.regression import product
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.runs import Run, short, shown
@@ -44,7 +45,7 @@ MOST_TICKS = 8
 """Values of a parameter with a label."""
 MOST_VALUES = 16
 """Values of a parameter with a place of their own; more are drawn in as many groups."""
-GRID = {"batch_size": "batch size", "batch_number": "batches", "product": "images per measurement"}
+GRID = {"batch_size": "batch size", "batch_number": "batches", "batch_size x batch_number": "images per measurement"}
 
 
 def settings(material: Material) -> dict[str, list[Run]]:
@@ -59,19 +60,19 @@ def settings(material: Material) -> dict[str, list[Run]]:
 def overview(material: Material) -> Figure | None:
     """Each setting's rate with its interval, a panel a reader, the fastest of many; a run of its own is a small dot."""
     timed, groups = material.timed, settings(material)
-    readers = sorted(timed["reader"].unique())
+    readers = sorted(timed["series"].unique())
     if len(groups) < 2 or not readers:
         return None
     chosen = list(groups)
     if len(chosen) > MOST_LINES:
-        speeds = timed.groupby("run")["images"].sum() / timed.groupby("run")["seconds"].sum()
+        speeds = timed.groupby("run")["count"].sum() / timed.groupby("run")["seconds"].sum()
         fastest = {name: max(speeds.get(run.name, 0.0) for run in own) for name, own in groups.items()}
         chosen = sorted(chosen, key=lambda name: -fastest[name])[:MOST_LINES]
     made = figure(0.9 + 0.34 * len(chosen))
     panels = made.subplots(1, len(readers), sharey=True, squeeze=False)[0]
     tones = colours(readers)
     for panel, reader in zip(panels, readers, strict=True):
-        own = timed[timed["reader"] == reader]
+        own = timed[timed["series"] == reader]
         for line, name in enumerate(chosen):
             part = own[own["run"].isin([run.name for run in groups[name]])]
             if len(groups[name]) > 1:
@@ -105,7 +106,7 @@ def by_parameter(material: Material) -> Figure | None:
     columns = _parameters(material, timed)
     if not columns:
         return None
-    readers = sorted(timed["reader"].unique())
+    readers = sorted(timed["series"].unique())
     across = 2 if len(columns) == 4 else min(3, len(columns))
     lines = -(-len(columns) // across)
     made = figure(0.5 + 2.7 * lines, WIDTH if across > 1 else WIDTH * 0.6)
@@ -130,16 +131,16 @@ def _parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas
     for key in material.varied:
         values = {run.name: run.varied.get(key) for run in material.measured}
         found[short(key)] = timed["run"].map(values)
-    found[GRID["batch_size"]] = timed["batch_size"]
-    found[GRID["batch_number"]] = timed["batch_number"]
-    found[GRID["product"]] = timed["batch_size"] * timed["batch_number"]
+    found |= {GRID.get(name, name): timed[name] for name in material.experiment.numeric}
+    for names in material.experiment.products:
+        found[GRID.get(product(names), product(names))] = timed[[*names]].prod(axis=1, skipna=False)
     return {name: column for name, column in found.items() if column.nunique() > 1}
 
 
 def _parameter(panel: Any, name: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
     ordered = _ordered(rows["value"].dropna().unique())
     groups = _bundled(ordered)
-    for reader, own in rows.groupby("reader"):
+    for reader, own in rows.groupby("series"):
         rates = [rate_of(own[own["value"].isin(group)], material) for group in groups]
         known = [(place, rate) for place, rate in enumerate(rates) if rate]
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in ordered):

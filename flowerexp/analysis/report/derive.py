@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+
+import numpy as np
 
 from flowerexp.analysis.caching import Caching, Side, compare_caching
 from flowerexp.analysis.interference import Slowdown, slowdowns
@@ -13,6 +13,7 @@ from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.timing import time_models
 from flowerexp.analysis.utilisation import Use, by_phase
+from flowerexp.measurements.table import Measurements
 from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded
 
 
@@ -34,21 +35,23 @@ def slowdowns_of(material: Material) -> list[Slowdown]:
     """What measuring several at a time costs, of a sweep that varies that."""
     if len({_tasks(run) for run in material.measured}) < 2:
         return []
-    rows: dict[str, list[Any]] = {str(name): own.to_dict("records") for name, own in material.timed.groupby("run")}
-    return slowdowns([(run.config, rows.get(run.name, [])) for run in material.measured])
+    rows = {str(name): own for name, own in material.timed.groupby("run")}
+    none = material.timed.iloc[:0]
+    return slowdowns([(run.config, material.table_of(rows.get(run.name, none))) for run in material.measured])
 
 
-def limits_of(material: Material, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Limits]:
+def limits_of(material: Material, some: Measurements) -> dict[tuple[str, str], Limits]:
     """Rates against the ceilings of their hosts, by reader and cluster; the fastest run of each.
 
     Args:
         material: the material.
-        rows: timed rows, from which each cluster's decoding rate is taken where it was not measured on its own.
+        some: timed measurements, from which each cluster's decoding rate is taken where it was not measured on its own.
     """
     found: dict[tuple[str, str], Limits] = {}
     for cluster in dict.fromkeys(run.cluster for run in material.measured):
         runs = {run.name: run for run in material.measured if run.cluster == cluster}
-        models = time_models([row for row in rows if row["run"] in runs])
+        places, names = some.texts("run")
+        models = time_models(some.where(np.array([name in runs for name in names], bool)[places]))
         decode = {model.reader: 1 / term.value for model in models if (term := model.terms["per_image"]).value > 0}
         for reader in dict.fromkeys(reader for run in runs.values() for reader in run.rates):
             fastest = max(
@@ -74,7 +77,7 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
         return None
     facts = {name: value for name, value in run.facts.items() if isinstance(value, int | float)}
     limits = {**({DECODE: decode} if decode else {}), CORES: facts.get("cores", 0), **facts}
-    rows = material.timed[(material.timed["run"] == run.name) & (material.timed["reader"] == reader)]
+    rows = material.timed[(material.timed["run"] == run.name) & (material.timed["series"] == reader)]
     # A host that happened to measure nothing is told by the ceilings of all hosts, where these are known.
     told = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
     hosts = max(round(told), rows["host"].nunique(), 1)

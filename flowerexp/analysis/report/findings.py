@@ -48,7 +48,7 @@ def sure(ratio: Interval) -> str:
 def readers_compared(material: Material) -> Iterator[Finding]:
     """How much faster one reader is than each other one, over the cells that were measured."""
     timed = material.timed
-    rates = [(rate, str(reader)) for reader, own in timed.groupby("reader") if (rate := rate_of(own, material))]
+    rates = [(rate, str(reader)) for reader, own in timed.groupby("series") if (rate := rate_of(own, material))]
     rates.sort(key=lambda pair: -pair[0].value)
     for rate, reader in rates[1:]:
         best, name = rates[0]
@@ -73,7 +73,7 @@ def parameters_compared(material: Material) -> Iterator[Finding]:
             continue  # these have findings of their own
         values = {run.name: shown(run.varied.get(key)) for run in material.measured}
         found = []
-        for reader, own in timed.groupby("reader"):
+        for reader, own in timed.groupby("series"):
             groups = own.groupby(own["run"].map(values))
             rates = [(rate, str(value)) for value, part in groups if (rate := rate_of(part, material))]
             rates.sort(key=lambda pair: pair[0].value)

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flowerexp.analysis.plots import MOST_TICKS, apart
-from flowerexp.analysis.regression import PRODUCT, Fit, band, points
+from flowerexp.analysis.plots import MOST_TICKS, apart, averages_of
+from flowerexp.analysis.regression import Fit, band, points, product
 from flowerexp.analysis.report.svg import INK, PAPER, colours, figure, name_of, number, tidy, title
-from flowerexp.analysis.timing import TimeModel
-from flowerexp.measurements import PARAMETERS, Row, by_cell, total_rate
-from flowerexp.measurements import number as value_of
-
-if TYPE_CHECKING:
-    Array = np.ndarray[Any, Any]
+from flowerexp.analysis.timing import TimeModel, parts_of
+from flowerexp.measurements.table import Array, Measurements
 
 MOST_DOTS = 400
 """Measurements drawn one by one; of more, each place shows how its middle half and its most lie."""
 
 
-def straight_lines(rows: Sequence[Row], fits: Sequence[Fit]) -> Figure | None:
+def straight_lines(some: Measurements, fits: Sequence[Fit]) -> Figure | None:
     """The notebook's regression: a panel for each reader and parameter, with averages, the line and its band."""
-    wanted = [fit for fit in fits if fit.parameter in (*PARAMETERS, PRODUCT)]
+    wanted = [fit for fit in fits if fit.parameter != "repetition"]
     readers = list(dict.fromkeys(fit.reader for fit in wanted))
     columns = max((sum(fit.reader == reader for fit in wanted) for reader in readers), default=0)
     if not columns:
@@ -34,10 +30,9 @@ def straight_lines(rows: Sequence[Row], fits: Sequence[Fit]) -> Figure | None:
     grid = made.subplots(len(readers), columns, sharey="row", squeeze=False)
     tones = colours(readers)
     for line, reader in enumerate(readers):
-        own = [row for row in rows if row["reader"] == reader]
         several = [fit for fit in wanted if fit.reader == reader]
         for panel, fit in zip(grid[line], several, strict=False):
-            _straight(panel, own, fit, tones[reader])
+            _straight(panel, some.groups[reader], fit, tones[reader])
         for panel in grid[line][len(several) :]:
             panel.set_visible(False)
         grid[line, 0].set_ylabel(f"{name_of(reader)}: images/s")
@@ -45,41 +40,36 @@ def straight_lines(rows: Sequence[Row], fits: Sequence[Fit]) -> Figure | None:
     return made
 
 
-def _straight(panel: Any, rows: Sequence[Row], fit: Fit, colour: str) -> None:
-    xs, ys = points(rows, fit.parameter, fit.value)
-    across = np.linspace(min(xs), max(xs), 30)
-    low, high = band(xs, ys, across.tolist())
+def _straight(panel: Any, group: Measurements, fit: Fit, colour: str) -> None:
+    xs, ys = points(group, fit.parameter, fit.value)
+    across = np.linspace(xs.min(), xs.max(), 30)
+    low, high = band(xs, ys, across)
     panel.fill_between(across, low, high, color=INK, alpha=0.14, lw=0)
     panel.plot(across, fit.intercept + fit.slope * across, "-", color=INK, lw=1.4)
     _scatter(panel, xs, ys, colour)
-    groups: dict[float, list[Row]] = {}
-    for row in rows:
-        size, count = (value_of(row, key) or 0 for key in PARAMETERS)
-        key = {PARAMETERS[0]: size, PARAMETERS[1]: count}.get(fit.parameter, size * count)
-        groups.setdefault(key, []).append(row)
-    averages = {key: average for key, group in sorted(groups.items()) if (average := total_rate(group))}
-    panel.plot(list(averages), list(averages.values()), "D", color=colour, ms=6, mec=PAPER, mew=1, zorder=4)
+    averages = averages_of(group, fit)
+    panel.plot(*averages, "D", color=colour, ms=6, mec=PAPER, mew=1, zorder=4)
     tidy(panel, thousands="both")
-    if len(averages) <= MOST_TICKS:
-        panel.set_xticks(apart(list(averages)))
+    if len(averages[0]) <= MOST_TICKS:
+        panel.set_xticks(apart(averages[0]))
     sign = "−" if fit.slope < 0 else "+"
     title(panel, f"{number(fit.intercept)} {sign} {number(abs(fit.slope))} x,  R² {fit.r2:.2f}")
-    panel.set_xlabel("batch size × batches" if fit.parameter == PRODUCT else fit.parameter.replace("_", " "))
+    is_product = fit.parameter in map(product, group.experiment.products)
+    panel.set_xlabel("batch size × batches" if is_product else fit.parameter.replace("_", " "))
 
 
-def _scatter(panel: Any, xs: Sequence[float], ys: Sequence[float], colour: str) -> None:
+def _scatter(panel: Any, xs: Array, ys: Array, colour: str) -> None:
     """Measurements as faint dots; of many, the span of their middle half and of all but the outer 5 %."""
     if len(xs) <= MOST_DOTS:
         panel.plot(xs, ys, "o", color=colour, alpha=0.22, ms=3.5, mew=0, zorder=2)
         return
-    places, values = np.array(xs), np.array(ys)
-    for place in np.unique(places):
-        ends = np.quantile(values[places == place], [0.025, 0.25, 0.75, 0.975])
+    for place in np.unique(xs):
+        ends = np.quantile(ys[xs == place], [0.025, 0.25, 0.75, 0.975])
         panel.plot([place] * 2, ends[[0, 3]], "-", color=colour, alpha=0.3, lw=1.5, zorder=2)
         panel.plot([place] * 2, ends[[1, 2]], "-", color=colour, alpha=0.3, lw=5, zorder=2)
 
 
-def time_model(rows: Sequence[Row], models: Sequence[TimeModel]) -> Figure | None:
+def time_model(some: Measurements, models: Sequence[TimeModel]) -> Figure | None:
     """Seconds against images with the model's line, and beside it what that line means for images/s."""
     if not models:
         return None
@@ -87,12 +77,12 @@ def time_model(rows: Sequence[Row], models: Sequence[TimeModel]) -> Figure | Non
     left, right = made.subplots(1, 2)
     tones = colours([model.reader for model in models])
     for model in models:
-        own = list(by_cell(row for row in rows if row["reader"] == model.reader and value_of(row, "seconds")).values())
-        images = np.array([np.mean([value_of(row, "images") or 0 for row in cell]) for cell in own])
-        batches = np.array(
-            [np.mean([value_of(row, "batches") or value_of(row, "batch_number") or 0 for row in cell]) for cell in own]
+        group = some.groups[model.reader]
+        sizes = np.bincount(group.cells)
+        images, batches, seconds = (
+            np.bincount(group.cells, np.nan_to_num(values)) / sizes
+            for values in (group.counts, parts_of(group), group.seconds)
         )
-        seconds = np.array([np.mean([value_of(row, "seconds") or 0 for row in cell]) for cell in own])
         # The line is drawn at the grid's typical batch, since batches and images both rise along it.
         across = np.linspace(0, images.max() * 1.03, 80)
         expected = np.array([model.seconds(x * batches.sum() / images.sum(), x) for x in across])

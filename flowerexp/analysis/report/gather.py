@@ -6,51 +6,41 @@ import math
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet
 import yaml
 
 from flowerexp import index, records
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
+from flowerexp.analysis.timing import parts_of
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import PLAN, Journal
-from flowerexp.measurements import check_parquet, read_parquet
+from flowerexp.measurements import Experiment, experiment_of
+from flowerexp.measurements.parquet import check_parquet, read_parquet
+from flowerexp.measurements.table import Measurements
 
-if TYPE_CHECKING:
-    import pandas
-
-COLUMNS = {
-    "reader": "string",
-    "batch_size": "double",
-    "batch_number": "double",
-    "repetition": "double",
-    "execution": "double",
-    "images": "double",
-    "batches": "double",
-    "seconds": "double",
-    "first_batch_images": "double",
-    "first_batch_seconds": "double",
-    "neighbours": "double",
-    "page_cache": "string",
-    "host": "string",
-    "load_before": "double",
-    "cpu_percent": "double",
-    "others_cpu_percent": "double",
-    "net_bytes_s": "double",
-    "disk_bytes_s": "double",
-}
-"""The columns that a report reads, with their Arrow types; other ones of a table may be large and are left on disk."""
-
-
-CELL = ["run", "reader", "batch_size", "batch_number"]
-"""What makes a line of the tidy table."""
+NUMBERS = (
+    "repetition",
+    "execution",
+    "seconds",
+    "neighbours",
+    "load_before",
+    "cpu_percent",
+    "others_cpu_percent",
+    "net_bytes_s",
+    "disk_bytes_s",
+)
+TEXTS = ("page_cache", "host")
+"""The columns that a report reads of any experiment; other ones of a table may be large and are left on disk."""
 
 
 @dataclass(frozen=True)
@@ -107,44 +97,63 @@ class Material:
         whole = self.folder.absolute()
         return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), Path(whole.name))
 
-    @cached_property
-    def rows(self) -> pandas.DataFrame:
-        """All rows of all runs: `COLUMNS`, and the run's name; those that a run lacks are null."""
-        import pyarrow
+    @property
+    def experiment(self) -> Experiment:
+        """What was measured."""
+        return experiment_of(next((str(run.record["entrypoint"]) for run in self.measured), ""))
 
-        schema = pyarrow.schema([pyarrow.field(name, pyarrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+    @property
+    def cell(self) -> list[str]:
+        """What makes a line of the tidy table."""
+        return ["run", "series", *self.experiment.numeric]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """All rows of all runs: the run's name, the series, the parameters, and what was counted and timed."""
         parts = []
         for run in self.measured:
             path = run.folder / "analysis" / "measurements.parquet"
             if path.exists():
-                part = _table(path, schema)
-                parts.append(part.append_column("run", pyarrow.array([run.name] * part.num_rows, "string")))
-        empty = schema.append(pyarrow.field("run", "string")).empty_table()
-        rows: pandas.DataFrame = pyarrow.concat_tables([empty, *parts]).to_pandas()
-        names = rows["run"].map({run.name: str(run.record["entrypoint"]) for run in self.measured})
-        return rows.assign(reader=rows["reader"].fillna(names))
+                parts.append(
+                    _frame(_measurements(path, experiment_of(str(run.record["entrypoint"])))).assign(run=run.name)
+                )
+        empty = _frame(Measurements(pyarrow.table({}), self.experiment)).assign(run="")
+        return pd.concat(parts or [empty], ignore_index=True)
+
+    def table_of(self, rows: pd.DataFrame) -> Measurements:
+        """Some of the `rows` as measurements."""
+        experiment = replace(
+            self.experiment,
+            count="count",
+            categorical=("series",),
+            parts=("parts",),
+            first_count="first_count",
+            first_seconds="first_seconds",
+        )
+        return Measurements(pyarrow.Table.from_pandas(rows, preserve_index=False), experiment)
 
     @cached_property
-    def timed(self) -> pandas.DataFrame:
-        """The rows that rates are made of: first executions that were timed, with images.
+    def timed(self) -> pd.DataFrame:
+        """The rows that rates are made of: first executions that were timed and counted something.
 
         Their ``cell`` is a number that measurements share which repeat each other, repeats of a run included.
         """
         rows = self.rows
         first = rows["execution"].isna() | (rows["execution"] == 1)
-        timed = rows[first & (rows["images"] > 0) & (rows["seconds"] > 0)]
+        chosen = first & (rows["count"] > 0) & (rows["seconds"] > 0)
+        timed = rows if chosen.all() else rows[chosen]
         settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
         numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
-        alike = timed.assign(setting=numbers).groupby(["setting", *CELL[1:]], dropna=False)
+        alike = timed.assign(setting=numbers).groupby(["setting", *self.cell[1:]], dropna=False)
         return timed.assign(cell=alike.ngroup())
 
     @cached_property
     def instability(self) -> dict[str, Instability]:
-        """How far the machine's speed wandered, by run; all readers of a run tell together."""
+        """How far the machine's speed wandered, by run; all series of a run tell together."""
         found = {run.name: STEADY for run in self.measured}
         for name, own in self.timed.dropna(subset="repetition").groupby("run"):
-            logs = np.log((own["images"] / own["seconds"]).to_numpy(float))
-            cells = own.groupby(CELL, dropna=False).ngroup().to_numpy()
+            logs = np.log((own["count"] / own["seconds"]).to_numpy(float))
+            cells = own.groupby(self.cell, dropna=False).ngroup().to_numpy()
             found[str(name)] = instability(logs, cells, own["repetition"].to_numpy(float))
         return found
 
@@ -186,18 +195,24 @@ class Material:
         return found
 
 
-def _table(path: Path, schema: Any) -> Any:
-    """The columns of a schema, read from a Parquet file; what does not fit a column's type is null."""
-    import pyarrow
+def _measurements(path: Path, experiment: Experiment) -> Measurements:
+    """What a report reads of a Parquet file."""
+    which = experiment
+    wanted = [*which.categorical, *which.numeric, which.count, *which.parts, which.first_count, which.first_seconds]
+    return Measurements(read_parquet(path, [*dict.fromkeys([*wanted, *NUMBERS, *TEXTS])]), experiment)
 
-    found = read_parquet(path, schema.names)
-    columns = []
-    for field in schema:
-        nothing = pyarrow.nulls(found.num_rows, field.type)
-        column = found.column(field.name) if field.name in found.column_names else nothing
-        is_text = pyarrow.types.is_string(column.type) and field.type == pyarrow.float64()
-        columns.append(nothing if is_text else column.cast(field.type))
-    return pyarrow.table(columns, schema=schema)
+
+def _frame(found: Measurements) -> pd.DataFrame:
+    """Measurements by what their columns are; what a column cannot be is null."""
+    which = found.experiment
+    columns = {"series": np.array(found.series_names, object)[found.series]}
+    columns |= {name: found.numbers(name) for name in (*which.numeric, *NUMBERS)}
+    columns |= {"count": found.counts, "parts": parts_of(found)}
+    columns |= {"first_count": found.numbers(which.first_count), "first_seconds": found.numbers(which.first_seconds)}
+    for name in TEXTS:
+        places, values = found.texts(name)
+        columns[name] = np.array([*values, None], object)[places]
+    return pd.DataFrame(columns)
 
 
 def load(folder: Path) -> Material:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from flowerexp.analysis.timing import TimeModel
 from flowerexp.config.places import config_folder
 from flowerexp.escape import markdown as markdown_text
 from flowerexp.escape import markdown_cell, markdown_prose
+from flowerexp.measurements.table import Measurements
 
 if TYPE_CHECKING:
     import pandas
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def sections(
     material: Material,
     table: pandas.DataFrame,
-    rows: Sequence[Mapping[str, Any]],
+    some: Measurements,
     fits: Sequence[Fit],
     models: Sequence[TimeModel],
 ) -> tuple[list[Finding], list[Section]]:
@@ -40,11 +41,11 @@ def sections(
     Args:
         material: the material.
         table: its cells.
-        rows: timed rows, of which there may be a sample only.
+        some: timed measurements, of which there may be a sample only.
         fits: the straight lines through them.
         models: the models of time of them.
     """
-    caching, uses, limits = caching_of(material), uses_of(material), limits_of(material, rows)
+    caching, uses, limits = caching_of(material), uses_of(material), limits_of(material, some)
     company = slowdowns_of(material)
     all_of_them = [
         search.found(material),
@@ -56,7 +57,7 @@ def sections(
         results.money(material),
         causes.whereabouts(material, uses),
         causes.ceilings(limits),
-        causes.models_of(rows, fits, models),
+        causes.models_of(some, fits, models),
         trust.belief(material, table),
         trust.settings(material),
         trust.again(material),
@@ -103,7 +104,7 @@ def subtitle(material: Material) -> list[str]:
     if starts:
         words.append(f"{datetime.datetime.fromtimestamp(min(starts)):%d %B %Y, %H:%M}")
     if len(timed):
-        words.append(f"{len(timed):,} measurements of {timed['images'].sum():,.0f} images")
+        words.append(f"{len(timed):,} measurements of {timed['count'].sum():,.0f} {material.experiment.unit}")
     data = {(run.facts.get("images"), run.facts.get("bytes")) for run in runs if run.facts.get("images")}
     if len(data) == 1:
         images, size = data.pop()

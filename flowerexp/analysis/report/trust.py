@@ -67,22 +67,23 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         else f"No measurement of {len(material.timed):,} is far from the others of its cell."
     )
     if far:
-        worst = sorted(far, key=lambda pair: pair[1]["images_per_second"] / pair[1]["cell_median"])[:10]
+        which = material.experiment
+        worst = sorted(far, key=lambda pair: pair[1][which.rate] / pair[1]["cell_median"])[:10]
         section.tables.append(
             Table(
-                ["run", "reader", "cell", "repetition", "images/s", "median of its cell"],
+                ["run", *which.categorical, "cell", "repetition", f"{which.unit}/s", "median of its cell"],
                 [
                     [
                         run.name,
-                        name_of(str(one["reader"])),
-                        f"{one['batch_size']} × {one['batch_number']}",
+                        *(name_of(str(one[name])) for name in which.categorical),
+                        " × ".join(str(one[name]) for name in which.numeric),
                         str(one["repetition"]),
-                        number(one["images_per_second"]),
+                        number(one[which.rate]),
                         number(one["cell_median"]),
                     ]
                     for run, one in worst
                 ],
-                frozenset({3, 4, 5}),
+                frozenset(range(2 + len(which.categorical), 5 + len(which.categorical))),
             )
         )
     drifting = [
@@ -98,7 +99,7 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         "a cell disagree and the machine's speed wanders, or from how far runs that repeat each other disagree: "
         f"whichever is more. {_wandering(material)}"
     )
-    known = reach(table).dropna()
+    known = reach(table, material.experiment).dropna()
     if len(known):
         section.text.append(
             f"Of single cells, {(known <= NARROW).sum():,} of {len(known):,} have an interval within {NARROW:.0%} of "

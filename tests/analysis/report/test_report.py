@@ -15,9 +15,8 @@ from flowerexp.analysis.report import FILES, interference, make_report
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import load
 from flowerexp.errors import DataError
-from flowerexp.measurements import write_parquet
 from tests.analysis.report.page import Page
-from tests.analysis.rows import grid, row, written
+from tests.analysis.rows import grid, row, table, written
 from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, write_sweep
 from tests.tracking.browser import MISSING, browser
 
@@ -202,13 +201,13 @@ def test_what_company_on_a_host_costs_has_its_section_and_its_line(tmp_path):
 def test_repeats_that_disagree_widen_the_interval(tmp_path):
     """Repetitions within a run agree to 5 %, but one run is half as fast as the other: that must be seen."""
     folder = write_sweep(tmp_path, {"repeat": [1, 2]})
-    quiet = rate_of(load(folder).timed.query("reader == 'tfrecords'"), load(folder))
+    quiet = rate_of(load(folder).timed.query("series == 'tfrecords'"), load(folder))
     path = folder / "1" / "analysis" / "summary.json"
     summary = json.loads(path.read_text())
     for group in summary["groups"]:
         group["images_per_second"] /= 2
     path.write_text(json.dumps(summary))
-    loud = rate_of(load(folder).timed.query("reader == 'tfrecords'"), load(folder))
+    loud = rate_of(load(folder).timed.query("series == 'tfrecords'"), load(folder))
     assert quiet is not None
     assert loud is not None
     assert quiet.reach is not None
@@ -391,7 +390,7 @@ class TestWhatElseMayLieInAFolder:
 def test_runs_without_measurements_files_are_passed_over(tmp_path):
     folder = write_sweep(tmp_path, {"caching": [True, False]})
     (folder / "0" / "analysis" / "measurements.parquet").unlink()
-    write_parquet([], folder / "1" / "analysis" / "measurements.parquet")
+    table([]).write(folder / "1" / "analysis" / "measurements.parquet")
     assert Page(make_report(folder)[0]).sections[0] == "runs"
 
 

@@ -1,0 +1,123 @@
+"""The record of a measurement: its columns, what an experiment makes of them, and files that appear whole.
+
+An entrypoint writes ``measurements.jsonl``, a JSON object a row. The rows of our own entrypoints hold the columns of
+`COLUMNS`; any other entrypoint may yield any columns, and everything here works with those that are there. `loading`
+reads them, and `table` holds them as columns.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flowerexp.errors import from_os_error
+
+COLUMNS = {
+    "reader": "string",  # what was read: image_files, tfrecords
+    "batch_size": "int64",  # images a batch
+    "batch_number": "int64",  # batches that were asked for
+    "repetition": "int64",  # from 1
+    "execution": "int64",  # from 1; later ones read what the first has left in the page cache
+    "order": "int64",  # position in the seeded order
+    "images": "int64",  # counted, not computed
+    "batches": "int64",  # counted; the last may be short
+    "seconds": "double",  # the whole read loop; null where prepared data was reused
+    "first_batch_seconds": "double",
+    "first_batch_images": "int64",
+    "waited_seconds": "double",  # for the slot, outside the measurement
+    "neighbours": "int64",  # other measurements that overlapped this one on its host
+    "page_cache": "string",  # cold, warm or unknown; remote: read from a bucket, where there is none
+    "page_cache_fraction": "double",  # 0 to 1, of the bytes to be read
+    "warm_up_reads": "int64",  # by this process before its first measurement, until they got no faster
+    "warm_up_steady": "bool",  # whether they had stopped getting faster
+    "load_before": "double",  # the host's load average of the minute before the measurement
+    "host_cores": "int64",
+    "memory_available_bytes": "int64",  # before the measurement
+    "cpu_percent": "double",  # of the host, during the measurement: 100 is all of its cores
+    "others_cpu_percent": "double",  # the part of it that the measuring process did not use; rough if short
+    "net_bytes_s": "double",  # bytes a second over the host's network, during the measurement
+    "disk_bytes_s": "double",  # bytes a second from and to the host's disks, during the measurement
+    "host": "string",
+    "pid": "int64",
+    "started_at": "double",  # seconds since the epoch
+    "started_ns": "int64",  # perf_counter_ns: comparable within one host
+    "ended_ns": "int64",
+    "file": "string",
+    "partition": "int64",
+    "bytes": "int64",
+    "reused": "bool",
+}
+"""The columns that we know, with their Arrow types; they keep type and order whatever else a file holds."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment measures, and in which columns of its rows that stands.
+
+    Attributes:
+        name: what rows are called that have none of the categorical parameters.
+        unit: what a measurement counts; a rate is unit/s.
+        count: the column that holds how many it counted.
+        numeric: the parameters that are numbers: lines and regressions are drawn against them.
+        categorical: the parameters that split results into series.
+        products: the numeric parameters whose product is fitted as well.
+        parts: what holds the number of parts that a measurement has; the first of these columns that has a number.
+        first_count: the column that holds how many were counted in the first part.
+        first_seconds: the column that holds how long the first part took.
+    """
+
+    name: str
+    unit: str
+    count: str
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    products: tuple[tuple[str, ...], ...]
+    parts: tuple[str, ...]
+    first_count: str
+    first_seconds: str
+
+    @property
+    def rate(self) -> str:
+        """What its rate is called in files."""
+        return f"{self.unit}_per_second"
+
+
+_READ_SPEED = Experiment(
+    name="read_speed",
+    unit="images",
+    count="images",
+    numeric=("batch_size", "batch_number"),
+    categorical=("reader",),
+    products=(("batch_size", "batch_number"),),
+    parts=("batches", "batch_number"),
+    first_count="first_batch_images",
+    first_seconds="first_batch_seconds",
+)
+
+
+def experiment_of(entrypoint: str) -> Experiment:
+    """The experiment that an entrypoint is: all are described as read_speed is, but for the name."""
+    return replace(_READ_SPEED, name=entrypoint)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` make a file beside `path`, and move it there when it is whole: no reader ever sees half a file.
+
+    Raises:
+        MachineError: the file cannot be written.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(aside)
+        aside.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        raise from_os_error(error, "writing") from error
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,140 @@
+"""Make a table of the rows that an entrypoint has left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.compute
+import pyarrow.json
+
+from flowerexp.errors import DataError, from_os_error
+from flowerexp.measurements import COLUMNS, Experiment
+from flowerexp.measurements.table import AS_JSON, Measurements
+
+_BLOCK = 4 << 20  # bytes that Arrow reads at a time
+_KINDS = {"bool", "int64", "double", "string"}
+_LARGEST = 2.0**63  # Arrow makes a fraction of a whole number beyond it
+
+
+def load(path: Path, experiment: Experiment) -> Measurements:
+    """Read ``measurements.jsonl``.
+
+    Args:
+        path: a file with a JSON object a line; empty lines are passed over.
+        experiment: what was measured.
+
+    Raises:
+        DataError: the file is missing or damaged; the message names the file and the line.
+        MachineError: the file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist", hint="the run has left no measurements: see its log") from error
+    except OSError as error:
+        raise from_os_error(error, "reading the measurements") from error
+    table = _regular(content)
+    if table is not None:
+        return Measurements(table, experiment)
+    lines = enumerate(content.split(b"\n"), start=1)
+    return from_rows([_parse(line, f"{path}, line {place}") for place, line in lines if line.strip()], experiment)
+
+
+def _regular(content: bytes) -> pyarrow.Table | None:
+    """The table, if Arrow reads it as Python does: of a row a line, a kind a column, and all columns in every row."""
+    # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
+    options = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK)
+    try:
+        table = pyarrow.json.read_json(pyarrow.BufferReader(content), read_options=options)
+        table.validate(full=True)  # that texts are UTF-8
+        names = table.column_names
+    except ValueError:  # Arrow's errors are such
+        return None
+    lines = content.count(b"\n") + (not content.endswith(b"\n"))
+    if table.num_rows != lines or not names:
+        return None
+    columns = {name: _read(name, table.column(name)) for name in names}
+    if any(column is None for column in columns.values()):
+        return None
+    # Arrow does not tell a null from a column that a row lacks.
+    doubtful = [name for name in names if table.column(name).null_count]
+    if any(content.count(f"{json.dumps(name)}:".encode()) != lines for name in doubtful):
+        return None
+    return pyarrow.table({name: columns[name] for name in _ordered(names)})
+
+
+def _read(name: str, column: Any) -> Any:
+    """A column in the type that it is kept in; None where Arrow does not keep what stands in the file."""
+    kind, wanted = str(column.type), COLUMNS.get(name)
+    if kind == "null" or (kind == "int64" and wanted == "double"):
+        return column.cast(pyarrow.type_for_alias(wanted or "string"))
+    if kind == "double" and (pyarrow.compute.max(pyarrow.compute.abs(column)).as_py() or 0) >= _LARGEST:
+        return None
+    return column if kind in _KINDS else None
+
+
+def _parse(line: bytes, where: str) -> dict[str, Any]:
+    hint = "the file is damaged or was cut short: run the experiment again"
+    try:
+        row = json.loads(line)
+    except ValueError as error:  # also bytes that are not UTF-8
+        raise DataError(f"not a row of measurements: {error}", where=where, hint=hint) from error
+    if not isinstance(row, dict):
+        raise DataError(f"a row of measurements is a JSON object, and this is not: {row!r:.40}", where=where, hint=hint)
+    return row
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> Measurements:
+    """Make a table of rows.
+
+    Columns that we know come first, in our order and types; others follow as they appear: numbers as numbers, nested
+    values and columns of several kinds as JSON text. A row that lacks a column has a null there.
+    """
+    fields, arrays, lacking = [], [], {}
+    for name in _ordered(dict.fromkeys(name for row in rows for name in row)):
+        values = [row.get(name) for row in rows]
+        kind = _kind(values, COLUMNS.get(name))
+        if kind == "json":
+            values = [None if value is None else json.dumps(value) for value in values]
+        elif kind == "double":
+            values = [None if value is None else float(value) for value in values]
+        type_ = pyarrow.type_for_alias("string" if kind == "json" else kind)
+        arrays.append(pyarrow.array(values, type=type_))
+        fields.append(pyarrow.field(name, type_, metadata=AS_JSON if kind == "json" else None))
+        absent = np.array([name not in row for row in rows])
+        if absent.any():
+            lacking[name] = absent
+    table = pyarrow.table(arrays, schema=pyarrow.schema(fields))
+    if not fields:  # rows of nothing are rows
+        table = pyarrow.Table.from_struct_array(pyarrow.array(rows, pyarrow.struct([])))
+    return Measurements(table, experiment, lacking)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    given = [*names]
+    return [name for name in COLUMNS if name in given] + [name for name in given if name not in COLUMNS]
+
+
+def _kind(values: Iterable[Any], wanted: str | None) -> str:
+    """The narrowest kind that holds all values, but a known column's own kind if that holds them too."""
+    kinds = {_kind_of(value) for value in values if value is not None}
+    if wanted and kinds <= {wanted} | ({"int64"} if wanted == "double" else set()):
+        return wanted
+    if kinds and kinds <= {"int64", "double"}:
+        return "double" if "double" in kinds else "int64"
+    return kinds.pop() if len(kinds) == 1 else "json" if kinds else "string"
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int64" if -(2**63) <= value < 2**63 else "json"
+    if isinstance(value, str):  # a lone surrogate is JSON, and not UTF-8
+        return "string" if value.isascii() or value.encode("utf-8", "replace").decode() == value else "json"
+    return "double" if isinstance(value, float) else "json"

@@ -1,0 +1,227 @@
+"""The table of a run's measurements: its columns, and what follows from them: rates, series and cells.
+
+Everything is an array with a value a row, of shape (n,); rows keep their order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.compute
+import pyarrow.parquet
+
+from flowerexp.measurements import Experiment, write_whole
+
+Array = np.ndarray[Any, Any]
+
+AS_JSON = {b"flowerexp": b"json"}
+"""The metadata of a column that holds values of several kinds, or nested ones, as JSON text."""
+
+
+class Measurements:
+    """Measurements as columns.
+
+    Attributes:
+        table: the columns.
+        experiment: what was measured, and in which columns that stands.
+    """
+
+    def __init__(
+        self, table: pyarrow.Table, experiment: Experiment, lacking: Mapping[str, Array] | None = None
+    ) -> None:
+        """Take a table.
+
+        Args:
+            table: the columns.
+            experiment: what was measured.
+            lacking: by column, which rows lack it; all others have it, if only as a null.
+        """
+        self.table, self.experiment = table, experiment
+        self._lacking = lacking or {}
+        self._numbers: dict[str, Array] = {}
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns."""
+        return list(self.table.column_names)
+
+    def where(self, chosen: Array) -> Measurements:
+        """The rows of a mask."""
+        if chosen.all():
+            return self
+        lacking = {name: rows[chosen] for name, rows in self._lacking.items()}
+        return Measurements(self.table.filter(pyarrow.array(chosen)), self.experiment, lacking)
+
+    def has(self, name: str) -> Array:
+        """Which rows have a column, if only as a null."""
+        return ~self._lacking[name] if name in self._lacking else np.full(len(self), name in self.names)
+
+    def _column(self, name: str) -> Any:
+        return self.table.column(name) if name in self.names else pyarrow.chunked_array([pyarrow.nulls(len(self))])
+
+    def _values(self, name: str) -> list[Any]:
+        values = self._column(name).to_pylist()
+        return [value and json.loads(value) for value in values] if self._is_json(name) else values
+
+    def _is_json(self, name: str) -> bool:
+        return name in self.names and (self.table.schema.field(name).metadata or {}).items() >= AS_JSON.items()
+
+    def known(self, name: str) -> Array:
+        """Which rows have something in a column that is not null."""
+        return np.asarray(self._column(name).is_valid())
+
+    def numbers(self, name: str) -> Array:
+        """A column's finite numbers; NaN where there is none, also for true and false."""
+        if name not in self._numbers:
+            values = self._read_numbers(name)
+            finite = np.isfinite(values)
+            self._numbers[name] = values if finite.all() else np.where(finite, values, np.nan)
+        return self._numbers[name]
+
+    def _read_numbers(self, name: str) -> Array:
+        column = self._column(name)
+        if pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type):
+            return np.asarray(column.cast(pyarrow.float64(), safe=False))
+        values = self._values(name) if self._is_json(name) else [None] * len(self)
+        return np.array([value if type(value) in (int, float) else math.nan for value in values], float)
+
+    def truths(self, name: str) -> Array:
+        """What a column says: 1 is true, 0 is false, and -1 neither."""
+        column = self._column(name)
+        if pyarrow.types.is_boolean(column.type):
+            return np.asarray(column.cast(pyarrow.int8()).fill_null(-1))
+        return np.array([int(value) if isinstance(value, bool) else -1 for value in self._values(name)], int)
+
+    def texts(self, name: str) -> tuple[Array, list[str]]:
+        """A column as text: the place of each row's among the different ones, -1 for null, and these."""
+        column = self._column(name).combine_chunks().dictionary_encode()
+        values = [value for value in column.dictionary.to_pylist() if value is not None]
+        places = np.asarray(column.indices.fill_null(-1))
+        return places, [str(json.loads(value)) if self._is_json(name) else str(value) for value in values]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries, of all columns, with the values that the entrypoint gave."""
+        columns = [self._values(name) for name in self.names]
+        return [dict(zip(self.names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+    @cached_property
+    def firsts(self) -> Measurements:
+        """What analysis uses: an action that measures again reads what the first has left in the page cache.
+
+        A row of an entrypoint that does not count executions is a first one.
+        """
+        return self.where(~self.known("execution") | (self.numbers("execution") == 1))
+
+    @property
+    def counts(self) -> Array:
+        """How many of its unit each measurement counted."""
+        return self.numbers(self.experiment.count)
+
+    @property
+    def seconds(self) -> Array:
+        """How long each measurement took."""
+        return self.numbers("seconds")
+
+    @cached_property
+    def rates(self) -> Array:
+        """Each measurement's unit/s; NaN where nothing was timed or counted."""
+        rates = np.full(len(self), np.nan)
+        np.divide(self.counts, self.seconds, out=rates, where=self.seconds > 0)
+        return rates
+
+    @cached_property
+    def rated(self) -> Measurements:
+        """The rows that have a rate, if only 0."""
+        return self.where(~np.isnan(self.rates))
+
+    @cached_property
+    def timed(self) -> Measurements:
+        """The rows whose rate is above 0."""
+        return self.where(self.rates > 0)
+
+    @property
+    def total_rate(self) -> float | None:
+        """Unit/s over all of them: a sum over a sum, never an average of rates; None where nothing has a rate."""
+        rated = self.rated
+        return float(rated.counts.sum() / rated.seconds.sum()) if len(rated) else None
+
+    @cached_property
+    def _series(self) -> tuple[Array, list[str]]:
+        labels: list[tuple[str, ...]] = [()]
+        places = np.zeros(len(self), int)
+        for name in self.experiment.categorical:
+            own, values = self.texts(name)
+            labels = [(*label, *value) for label in labels for value in (*((text,) for text in values), ())]
+            places = places * (len(values) + 1) + np.where(own < 0, len(values), own)
+        named = [" ".join(label) if label else self.experiment.name for label in labels]
+        found = sorted({named[place] for place in np.unique(places)})
+        order = np.array([found.index(name) if name in found else -1 for name in named], int)
+        return order[places], found
+
+    @property
+    def series(self) -> Array:
+        """The place of each row's series among `series_names`."""
+        return self._series[0]
+
+    @property
+    def series_names(self) -> list[str]:
+        """What the categorical parameters are in each series, sorted."""
+        return self._series[1]
+
+    @cached_property
+    def groups(self) -> dict[str, Measurements]:
+        """The rows of each series."""
+        return {name: self.where(self.series == place) for place, name in enumerate(self.series_names)}
+
+    @cached_property
+    def _cells(self) -> tuple[Array, Array]:
+        """The number of each row's cell, and the first row of each cell."""
+        whole = self.series
+        for name in self.experiment.numeric:
+            values, places = np.unique(np.nan_to_num(self.numbers(name), nan=-np.inf), return_inverse=True)
+            whole = whole * len(values) + places
+        _, first, cells = np.unique(whole, return_index=True, return_inverse=True)
+        return cells, first
+
+    @property
+    def cells(self) -> Array:
+        """The number of each row's cell, from 0: cells are sorted by series, then by the numeric parameters."""
+        return self._cells[0]
+
+    @cached_property
+    def cell_keys(self) -> list[tuple[Any, ...]]:
+        """Of each cell its series and its numeric parameters; a parameter without a number is None."""
+        first = self._cells[1]
+        columns = [[_plain(value) for value in self.numbers(name)[first]] for name in self.experiment.numeric]
+        return list(zip([self.series_names[place] for place in self.series[first]], *columns, strict=True))
+
+    @cached_property
+    def gridded(self) -> Measurements:
+        """The rows that have a numeric parameter."""
+        known = np.zeros(len(self), bool)
+        for name in self.experiment.numeric:
+            known |= ~np.isnan(self.numbers(name))
+        return self.where(known)
+
+    def write(self, path: Path) -> Path:
+        """Write all columns, unchanged, as Parquet.
+
+        Raises:
+            MachineError: the file cannot be written.
+        """
+        return write_whole(path, lambda aside: pyarrow.parquet.write_table(self.table, aside, write_page_checksum=True))
+
+
+def _plain(value: float) -> float | None:
+    """A number as Python has it, whole ones as such."""
+    return None if math.isnan(value) else int(value) if value.is_integer() else float(value)

@@ -1,0 +1,142 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowerexp.analysis import analyse
+from flowerexp.errors import DataError
+from flowerexp.measurements import experiment_of, loading
+from flowerexp.measurements.loading import from_rows
+from tests.analysis.rows import grid, table, written
+
+EXPERIMENT = experiment_of("all")
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**65), 2**65),
+    st.floats(),
+    st.text(max_size=3),
+    st.sampled_from(["2026-01-01", "a", 1, 2.5, 0]),
+    st.lists(st.integers(0, 3), max_size=2),
+)
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    return loading.load(path, EXPERIMENT).rows()
+
+
+def parquet(rows: list[dict[str, Any]], folder: Path) -> pyarrow.Table:
+    return pyarrow.parquet.read_table(table(rows).write(folder / "m.parquet"))
+
+
+class TestLoad:
+    def test_reads_a_row_a_line(self, tmp_path):
+        rows = [{"images": 3, "seconds": None, "file": "Straße\u2028.tfrecord"}] * 2
+        path = tmp_path / "measurements.jsonl"
+        path.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in rows) + "\n\n", encoding="utf-8")
+        assert load(path) == rows
+
+    @pytest.mark.parametrize(
+        ("damage", "line"),
+        [(b'{"a": 1}\n{"a": 2', 2), (b"[1]\n", 1), (b'{"a": 1}\n\n7\n', 3), (b'{"a": 1}\n{"a": "\xff"}\n', 2)],
+    )
+    def test_names_file_and_line_of_damage(self, tmp_path, damage, line):
+        path = tmp_path / "measurements.jsonl"
+        path.write_bytes(damage)
+        with pytest.raises(DataError, match=rf"measurements\.jsonl, line {line}: .*; .*run the experiment again"):
+            load(path)
+
+    def test_a_missing_file_is_an_error_that_names_it(self, tmp_path):
+        with pytest.raises(DataError, match=r"measurements\.jsonl does not exist"):
+            load(tmp_path / "measurements.jsonl")
+
+    def test_an_empty_file_has_no_rows(self, tmp_path):
+        (tmp_path / "empty").touch()
+        assert load(tmp_path / "empty") == []
+
+    def test_rows_of_all_kinds_are_the_same_table_whoever_reads_them(self, tmp_path):
+        """Arrow reads regular files, and Python the others; what Arrow would change is among these."""
+        path = tmp_path / "measurements.jsonl"
+
+        @given(
+            st.lists(st.dictionaries(st.sampled_from(["seconds", "images", "reader", "x", "y"]), VALUES), max_size=4)
+        )
+        def check(rows: list[dict[str, Any]]) -> None:
+            lines = [json.dumps(row) for row in rows]
+            path.write_text("".join(f"{line}\n" for line in lines))
+            one, two = loading.load(path, EXPERIMENT), from_rows([json.loads(line) for line in lines], EXPERIMENT)
+            assert one.table.schema.equals(two.table.schema, check_metadata=True)
+            assert str(one.rows()) == str(two.rows())
+            assert all((one.has(name) == two.has(name)).all() for name in two.names)
+
+        check()
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{"x": 9223372036854775808}',  # Arrow would make a fraction of it
+            '{"x": "2026-01-01"}',  # and a time of this
+            '{"x": 1}{"x": 2}',
+            '{"x": [1]}',
+        ],
+    )
+    def test_what_arrow_would_change_is_left_to_python(self, line):
+        assert loading._regular(f"{line}\n".encode()) is None
+
+    def test_regular_files_are_left_to_arrow(self):
+        lines = [json.dumps({**row, "load_before": None}) for row in grid()]
+        found = loading._regular("\n".join(lines).encode())
+        assert found is not None
+        assert found.equals(table([json.loads(line) for line in lines]).table)
+
+    def test_rows_of_nothing_are_counted(self, tmp_path):
+        path = tmp_path / "measurements.jsonl"
+        path.write_text("{}\n{}\n")
+        found = loading.load(path, EXPERIMENT)
+        assert (len(found), len(found.firsts), found.total_rate) == (2, 2, None)
+        (group,) = analyse(found, tmp_path).summary.groups
+        assert (group.name, group.measurements) == ("all", 2)
+
+    def test_a_lone_surrogate_is_kept(self, tmp_path):
+        path = tmp_path / "measurements.jsonl"
+        path.write_text('{"file": "\\ud800"}\n')
+        assert load(path) == [{"file": "\ud800"}]
+
+
+class TestParquet:
+    def test_types_do_not_depend_on_the_rows_at_hand(self, tmp_path):
+        one = parquet([{"seconds": 1, "reader": "a", "page_cache_fraction": None, "reused": None}], tmp_path)
+        two = parquet([{"reader": "b"}, {"page_cache_fraction": 0.5, "reused": True, "seconds": 0.25}], tmp_path)
+        assert one.schema == two.schema
+        assert two.to_pylist()[0] == {"reader": "b", "seconds": None, "page_cache_fraction": None, "reused": None}
+
+    def test_all_rows_and_columns_come_back(self, tmp_path):
+        rows: list[dict[str, Any]] = [*grid(repetitions=1), written(0, None), {"mine": 2}]
+        table = parquet(rows, tmp_path)
+        back = [{key: value for key, value in one.items() if value is not None} for one in table.to_pylist()]
+        assert back == [{key: value for key, value in one.items() if value is not None} for one in rows]
+
+    def test_nested_and_mixed_values_become_json_text(self, tmp_path):
+        rows: list[dict[str, Any]] = [
+            {"deep": {"a": [1]}, "mixed": 1, "huge": 2**70},
+            {"mixed": "one", "huge": 1},
+            {"deep": [], "mixed": None},
+        ]
+        table = parquet(rows, tmp_path)
+        assert table.column("deep").to_pylist() == ['{"a": [1]}', None, "[]"]
+        assert table.column("mixed").to_pylist() == ["1", '"one"', None]
+        assert table.column("huge").to_pylist() == [str(2**70), "1", None]
+
+    def test_whole_numbers_and_fractions_mix(self, tmp_path):
+        assert parquet([{"x": 1}, {"x": 0.5}], tmp_path).column("x").to_pylist() == [1.0, 0.5]
+
+    def test_a_known_column_with_foreign_values_keeps_them(self, tmp_path):
+        assert parquet([{"images": 1.5, "file": 3}], tmp_path).to_pylist() == [{"images": 1.5, "file": 3}]
+
+    def test_no_rows_make_an_empty_table(self, tmp_path):
+        assert parquet([], tmp_path).num_rows == 0

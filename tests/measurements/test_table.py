@@ -1,0 +1,95 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowerexp.measurements import Experiment
+from flowerexp.measurements.loading import from_rows
+from tests.analysis.rows import row, table, written
+
+ODD = [1, 2.5, None, True, "3", float("nan"), float("inf"), [1]]
+
+
+class TestRates:
+    def test_a_total_rate_is_no_average_of_rates(self):
+        rows = [{"images": 100, "seconds": 1}, {"images": 100, "seconds": 4}]
+        assert table(rows).total_rate == 40  # the average of 100/s and 25/s would be 62.5
+
+    def test_what_was_not_timed_or_counted_has_no_rate(self):
+        rows: list[dict[str, Any]] = [
+            {"images": 5, "seconds": None},
+            {"seconds": 1},
+            {"images": 5, "seconds": 0},
+            {"images": True, "seconds": 1},
+        ]
+        assert np.isnan(table(rows).rates).all()
+        assert table([*rows, {"images": 6, "seconds": 2}]).total_rate == 3
+        assert table([]).total_rate is None
+
+    def test_a_rate_of_nothing_counts_as_time(self):
+        found = table([{"images": 0, "seconds": 1}, {"images": 2, "seconds": 1}])
+        assert (len(found.rated), len(found.timed), found.total_rate) == (2, 1, 1)
+
+
+class TestColumns:
+    def test_only_finite_numbers_are_numbers(self):
+        found = table([{"x": value} for value in ODD]).numbers("x")
+        assert found[:2].tolist() == [1, 2.5]
+        assert np.isnan(found[2:]).all()
+
+    @pytest.mark.parametrize("value", ODD)
+    def test_and_so_they_are_in_a_column_of_one_kind(self, value):
+        (found,) = table([{"x": value}]).numbers("x")
+        assert np.isnan(found) or (found == value and value is not True)
+
+    def test_a_column_that_is_not_there_has_no_numbers_truths_or_texts(self):
+        found = table([row(), row()])
+        assert np.isnan(found.numbers("x")).all()
+        assert found.truths("x").tolist() == [-1, -1]
+        assert found.texts("x")[0].tolist() == [-1, -1]
+        assert not found.known("x").any()
+        assert not found.has("x").any()
+
+    def test_true_and_false_are_told_from_all_else(self):
+        assert table([{"x": value} for value in (True, False, None)]).truths("x").tolist() == [1, 0, -1]
+        assert table([{"x": value} for value in (True, False, 1, "true")]).truths("x").tolist() == [1, 0, -1, -1]
+        assert table([{"x": 1}]).truths("x").tolist() == [-1]
+
+    def test_a_null_is_not_a_column_that_a_row_lacks(self):
+        found = table([{"x": 1, "y": None}, {"y": 2}, {"x": None, "y": 1}])
+        assert found.has("x").tolist() == [True, False, True]
+        assert found.has("y").all()
+        assert found.where(np.array([False, True, True])).has("x").tolist() == [False, True]
+
+    def test_texts_are_those_of_python(self):
+        places, names = table([{"x": value} for value in ("b", 1, None, "b")]).texts("x")
+        assert [None if place < 0 else names[place] for place in places] == ["b", "1", None, "b"]
+
+
+class TestCells:
+    def test_rows_are_split_by_what_is_categorical_and_the_experiment_names_the_others(self):
+        found = table([row("b"), row("a"), written(0, 1.0), row("b")], "ping")
+        assert {name: len(group) for name, group in found.groups.items()} == {"a": 1, "b": 2, "ping": 1}
+
+    def test_cells_are_sorted_as_numbers_and_what_is_missing_comes_first(self):
+        one = row("a") | {"batch_size": None}
+        found = table([row(size=16), row(size=2, number=12), row(size=2), row(size=2), one])
+        assert found.cells.tolist() == [3, 2, 1, 1, 0]
+        assert found.cell_keys == [("a", None, 3), ("tfrecords", 2, 3), ("tfrecords", 2, 12), ("tfrecords", 16, 3)]
+
+    def test_later_executions_are_left_out(self):
+        rows = [row(), row(execution=2), {"images": 1}, {"execution": None}]
+        assert [one["images"] for one in table(rows).firsts.rows()] == [6, 1, None]
+
+    def test_an_experiment_says_what_its_columns_are(self):
+        """Words of a text, by two categorical parameters and a numeric one."""
+        words = Experiment("count", "words", "found", ("partitions",), ("how", "where"), (), (), "-", "-")
+        rows = [
+            {"how": how, "where": where, "partitions": 2, "found": 10, "seconds": seconds}
+            for how, where, seconds in (("sort", "here", 1), ("hash", None, 2), ("sort", "there", 4), (None, None, 5))
+        ]
+        found = from_rows(rows, words)
+        assert [found.series_names[place] for place in found.series] == ["sort here", "hash", "sort there", "count"]
+        rates = {name: group.total_rate for name, group in found.groups.items()}
+        assert rates == {"count": 2, "hash": 5, "sort here": 10, "sort there": 2.5}
+        assert found.cell_keys[1] == ("hash", 2)
