@@ -52,9 +52,9 @@ def test_strips_are_cut_before_they_are_resized_and_all_else_gives_the_same_pixe
     turned = np.ascontiguousarray(ramp.transpose(1, 0, 2))
     contents = [*pictures]
     for strip in (ramp, turned, np.repeat(ramp, 3, axis=0)):
-        file = io.BytesIO()
-        Image.fromarray(strip).save(file, "JPEG", quality=95)
-        contents.append(file.getvalue())
+        saved = io.BytesIO()
+        Image.fromarray(strip).save(saved, "JPEG", quality=95)
+        contents.append(saved.getvalue())
     files = [str(tmp_path / f"{number}.jpg") for number in range(len(contents))]
     for file, content in zip(files, contents, strict=True):
         storage.write_bytes(file, content)
