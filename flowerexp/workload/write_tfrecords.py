@@ -249,6 +249,7 @@ def _manifest(
         "data_fingerprint": listing.fingerprint,
         **account.rows,
         "left_out": listing.left_out.rows,
+        "classes_empty": list(listing.empty),
         "files": files,
     }
 

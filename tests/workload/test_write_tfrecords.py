@@ -379,10 +379,13 @@ class TestRun:
     def test_what_is_left_out_is_in_the_manifest_too(self, prepared, plain):
         (plain / "amber" / "deeper").mkdir()
         (plain / "amber" / "deeper" / "1.jpg").write_text("")
+        (plain / "empty").mkdir()
         made = prepared(plain)
         assert made.manifest["left_out"] == [
             {"reason": "photographs deeper than CLASS/", "count": 1, "first": "amber/deeper/1.jpg"}
         ]
+        assert made.manifest["classes_empty"] == ["empty"]
+        assert made.manifest["class_records"] == {"amber": 4, "blue": 4, "crimson": 4, "empty": 0}
         assert made.records == 12
 
 
