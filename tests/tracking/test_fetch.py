@@ -105,7 +105,7 @@ def test_a_server_that_is_away_and_a_file_that_is_no_database_are_a_line_each(tm
     with pytest.raises(TrackingError, match="no MLflow server answers at"):
         find(Store(f"http://127.0.0.1:{unused_port()}"), "abcd")
     (tmp_path / "mlflow.db").write_text("no database")
-    with pytest.raises(TrackingError, match=r"reading from sqlite.* failed: file is not a database; check"):
+    with pytest.raises(TrackingError, match=r"mlflow\.db is damaged: file is not a database; move it away"):
         find(Store(f"sqlite:///{tmp_path}/mlflow.db"), "abcd")
 
 
