@@ -187,8 +187,8 @@ class Journal:
             }
             for run, own in zip(runs, overrides, strict=True)
         ]
-        records.write(self.folder / PLAN, {**sweep, "runs": [*earlier, *listed]}, indent=None)
-        (self.folder / PLAN).chmod(0o600)  # it holds the configs as they are, which resume needs
+        # For its owner alone: it holds the configs with their secrets, which resume needs.
+        records.write(self.folder / PLAN, {**sweep, "runs": [*earlier, *listed]}, indent=None, mode=0o600)
 
     def read_plan(self) -> dict[str, Any]:
         """What `write_plan` wrote.
