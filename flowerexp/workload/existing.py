@@ -73,10 +73,10 @@ def source_of(found: Found, config: dict[str, Any]) -> Source:
         [look.uri for look in looks],
         [look.records for look in looks],
         target_size,
-        anonymous,
-        ORIGIN,
-        Features(features.image, features.label, filled[0].text),
-        {look.uri: look.compression for look in looks if look.compression},
+        anonymous=anonymous,
+        origin=ORIGIN,
+        features=Features(features.image, features.label, filled[0].text),
+        compressions={look.uri: look.compression for look in looks if look.compression},
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cache, reduce
 from itertools import islice
 from typing import Any
@@ -96,6 +96,7 @@ class Source:
     files: Sequence[str]
     records: Sequence[int]
     target_size: tuple[int, int]
+    _: KW_ONLY
     anonymous: bool = False
     origin: str = "dataset"
     features: Features = Features()
