@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import records
-from flowerexp.errors import DataError, MachineError
+from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.plan import PlannedRun
 
 PLAN = "plan.json"
@@ -187,8 +187,8 @@ class Journal:
             }
             for run, own in zip(runs, overrides, strict=True)
         ]
-        records.write(self.folder / PLAN, {**sweep, "runs": [*earlier, *listed]}, indent=None)
-        (self.folder / PLAN).chmod(0o600)  # it holds the configs as they are, which resume needs
+        # For its owner alone: it holds the configs with their secrets, which resume needs.
+        records.write(self.folder / PLAN, {**sweep, "runs": [*earlier, *listed]}, indent=None, mode=0o600)
 
     def read_plan(self) -> dict[str, Any]:
         """What `write_plan` wrote.
@@ -217,12 +217,18 @@ class Journal:
         return known
 
     def known_scope(self) -> str | None:
-        """The id that the journal holds; None if it holds none. What was told of a cluster names it, too."""
+        """The id that the journal holds; None if it holds none. What was told of a cluster names it, too.
+
+        Raises:
+            MachineError: the journal cannot be read.
+        """
         try:
             with (self.folder / JOURNAL).open(encoding="utf-8", errors="replace") as lines:
                 return next((found for found in map(_scope_in, lines) if found), None)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise from_os_error(error, "reading") from error
 
     def append(self, event: str, **content: Any) -> None:
         """Add an event; it is on disk when this returns."""

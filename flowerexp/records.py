@@ -41,20 +41,21 @@ NOTE: Mapping[str, Any] = {"stores": [{"uri": str, "token": str, "run_id": str |
 """What `mlflow.json` holds: where a run was logged to."""
 
 
-def write(path: Path, content: Mapping[str, Any], indent: int | None = 1) -> None:
+def write(path: Path, content: Mapping[str, Any], indent: int | None = 1, mode: int = 0o666) -> None:
     """Write an object, with its seal.
 
     Args:
         path: the file's.
         content: the object; all keys are strings.
         indent: of the JSON; None writes one line.
+        mode: the file's permissions, less the process's umask.
 
     Raises:
         OSError: no room, no permission.
     """
     separators = (",", ": ") if indent else (",", ":")
     text = json.dumps({**content, SEAL: _seal(content)}, indent=indent, separators=separators)
-    write_bytes(str(path), text.encode())
+    write_bytes(str(path), text.encode(), mode=mode)
 
 
 def read(path: Path, wanted: Mapping[str, Any] | None = None) -> Json:

@@ -1,6 +1,7 @@
 """The journal: what it says survives its writer, damage to it, and a full disk."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,17 @@ class TestDamage:
         (journal.folder / "plan.json").write_text(text)
         with pytest.raises(DataError, match=r"plan\.json is damaged: "):
             journal.read_plan()
+
+    def test_nobody_else_can_read_a_plan_not_even_while_it_is_written(self, journal, monkeypatch):
+        modes, replace = [], Path.replace
+
+        def watched(path, to):
+            modes.append(path.stat().st_mode & 0o777)
+            return replace(path, to)
+
+        monkeypatch.setattr(Path, "replace", watched)
+        journal.write_plan({"sweep_id": "s", "max_clusters": 1, "max_failures": None}, [], [])
+        assert modes == [0o600]
 
     def test_a_plan_that_was_changed_is_one(self, journal):
         journal.write_plan({"sweep_id": "s", "max_clusters": 1, "max_failures": None}, [], [])

@@ -69,4 +69,7 @@ PATH = _limits(
     r"(?s)(?!gc?s:)(?!gs//).*|gs://[a-z0-9][-_.a-z0-9]*(/.*)?", "a folder, or gs://BUCKET/FOLDER",
     "a bucket's name is of small letters, digits, hyphens, dots and underscores",
 )  # fmt: skip
-LOCAL_PATH = _limits(r"(?s)(?!.*://)(?!gc?s:).+", "a folder of this machine", "buckets are for dataset and storage")
+HOME = _limits(
+    r"(?s)(?!.*://)(?!gc?s:)(?!.*\$\{).+", "a folder of this machine, without ${ in its path",
+    "buckets are for dataset and storage, and Hydra would resolve ${",
+)  # fmt: skip

@@ -337,4 +337,4 @@ class Config:
     gcp: Gcp = field(default_factory=dict)  # type: ignore[assignment]
     quota: Quota = field(default_factory=dict)  # type: ignore[assignment]
     budget: Budget = field(default_factory=dict)  # type: ignore[assignment]
-    home: str = _text(names.LOCAL_PATH)
+    home: str = _text(names.HOME)

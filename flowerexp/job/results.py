@@ -114,7 +114,7 @@ def read_outcome(results: Path, token: str | None, exit_code: int, tail: Sequenc
     try:
         if not is_there(str(results), token):
             line = explain(tail)
-            hint = _PACKAGES if "No module named" in line else None
+            hint = _PACKAGES if re.search("No module named|lacks a module", line) else None
             problem = f"the Spark job ended without results (exit code {exit_code}): {line}"
             return Outcome("failed", problem, hint=hint, retry=True)
         status = _status(str(results))

@@ -134,13 +134,19 @@ def open_read(uri: str, **options: Any) -> BinaryIO:
     return remote.open_read(uri, options)
 
 
-def write_bytes(uri: str, content: bytes, durable: bool = True) -> None:
+def access(anonymous: bool | None) -> dict[str, Any]:
+    """The options with which a file system reads a bucket: without credentials, or with the user's own."""
+    return {"token": "anon"} if anonymous else {}
+
+
+def write_bytes(uri: str, content: bytes, durable: bool = True, mode: int = 0o666) -> None:
     """Write a file whole or not at all; folders are made. Readers see the old file or the new one, never a part.
 
     Args:
         uri: the file's path or URI.
         content: what it will hold.
         durable: see `NewFile.keep`.
+        mode: the permissions of a local file, less the process's umask.
 
     Raises:
         OSError: no room, no permission.
@@ -151,7 +157,7 @@ def write_bytes(uri: str, content: bytes, durable: bool = True) -> None:
         remote.write(uri, content)
         return
     folder, slash, name = uri.rpartition("/")
-    with NewFile(folder or slash) as file:
+    with NewFile(folder or slash, mode) as file:
         file.stream.write(content)
         file.keep(name, durable)
 
@@ -168,8 +174,9 @@ class NewFile:
     Without `keep`, or after an exception, nothing is left.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, mode: int = 0o666) -> None:
         self.folder = folder or "."
+        self._mode = mode
         self.stream: BinaryIO
         self._aside = Path(self.folder) / f".{uuid.uuid4().hex}.tmp" if is_local(folder) else None
 
@@ -178,7 +185,7 @@ class NewFile:
             self.stream = cast("BinaryIO", tempfile.NamedTemporaryFile())
         else:
             self._aside.parent.mkdir(parents=True, exist_ok=True)
-            self.stream = self._aside.open("wb")
+            self.stream = os.fdopen(os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, self._mode), "wb")
         return self
 
     def keep(self, name: str, durable: bool = False) -> None:

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from flowerexp.app import App
 from flowerexp.config import check
 from flowerexp.config.answers import answering
-from flowerexp.config.redact import hide_in
+from flowerexp.config.redact import hide_in, redacted_override
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, JobError, QuotaError
 from flowerexp.job.bundle import Bundle, find_script
@@ -102,7 +102,7 @@ def launch(
         earlier = _open(journal, config, first)
         check_names([run.folder.name for run in runs], first, [run["run"] for run in earlier])
         hide_in(iter([folder / "multirun.yaml"]), list(checked))
-        journal.write_plan({"sweep_id": _sweep_id(folder), **vars(settings)}, runs, job_overrides, earlier)
+        journal.write_plan({"sweep_id": runs[0].extra["sweep_id"], **vars(settings)}, runs, job_overrides, earlier)
         if settings.search:
             from flowerexp.sweep.searching import Searching
 
@@ -158,7 +158,10 @@ def _preflight(checked: Sequence[Mapping[str, Any]], tolerance: contextlib.Abstr
                 preflight(config)
 
 
-def _sweep_id(folder: Path) -> str:
+def _sweep_id(folder: Path, first: int) -> str:
+    """The sweep's id in MLflow; a later batch has that of the first, also after midnight."""
+    if first:
+        return str(Journal(folder).read_plan()["sweep_id"])
     return f"{datetime.date.today().isoformat()}-{folder.name}"
 
 
@@ -184,7 +187,7 @@ def _runs(
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
     differs = grammar.labels([one.overrides for one in composed])
-    runs, names = [], []
+    runs, names, sweep_id = [], [], _sweep_id(around.folder, first)
     for place, one in enumerate(checked):
         script = one["entrypoint"]["script"]
         if script not in hashes:
@@ -192,7 +195,7 @@ def _runs(
         names.append(around.folder_name(composed[place], place + first))
         key = run_key(one, hashes[script])
         label = " ".join(f"{key}={value}" for key, value in differs[place].items())
-        extra = {"sweep_id": _sweep_id(around.folder), "label": label}
+        extra = {"sweep_id": sweep_id, "label": label}
         runs.append(PlannedRun(key, one, around.folder / names[-1], hashes[script], extra))
     check_names(names, first)
     return named(runs, differs)
@@ -229,7 +232,7 @@ class Around:
         hydra.job.id, hydra.job.num = number, number
         hydra.overrides.task = [override for override in overrides if not override.lstrip("+~").startswith("hydra.")]
         hydra.runtime.choices.update(composed.origin.choices)
-        hydra.job.override_dirname = ",".join(hydra.overrides.task)
+        hydra.job.override_dirname = ",".join(map(redacted_override, hydra.overrides.task))  # it names folders
         hydra.sweep.dir = str(self.folder)
         if name is not None:
             hydra.sweep.subdir = name

@@ -12,7 +12,6 @@ from flowerexp import records
 from flowerexp.errors import FlowerexpError
 from flowerexp.escape import csv_cell
 from flowerexp.journal import RECORD, State
-from flowerexp.measurements.parquet import check_parquet, read_parquet
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
 
@@ -73,6 +72,8 @@ def _summary(folder: Path, state: str) -> dict[str, Any] | None:
     Raises:
         DataError: one of its files is damaged, or missing though the run has finished.
     """
+    from flowerexp.measurements.parquet import check_parquet  # with Arrow, which a plan does not need
+
     if state == "finished" or (folder / RECORD).exists():
         records.of_run(folder)
     check_parquet(folder / "analysis" / MEASUREMENTS)
@@ -83,6 +84,8 @@ def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
     """All rows of all runs, a file at a time; columns that a run lacks are null."""
     import pyarrow
     import pyarrow.parquet
+
+    from flowerexp.measurements.parquet import read_parquet
 
     paths = [(run, run.folder / "analysis" / "measurements.parquet") for run in runs]
     paths = [(run, path) for run, path in paths if path.exists()]

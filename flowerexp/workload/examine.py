@@ -13,7 +13,7 @@ import google_crc32c
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
-from flowerexp.workload.found import Skipped, options
+from flowerexp.workload.found import Skipped
 from flowerexp.workload.left_out import shown
 from flowerexp.workload.photographs import Photograph, Photographs
 from flowerexp.workload.readers import IMAGE_FILES, why_not
@@ -208,7 +208,7 @@ def check(spark: Any, photographs: Photographs, config: dict[str, Any]) -> dict[
         DataError: one cannot be used, and the config says that this is not to be.
         MachineError: a bucket does not answer.
     """
-    examiner, how = Examiner.of(config), options(config["dataset"])
+    examiner, how = Examiner.of(config), storage.access(config["dataset"].get("anonymous"))
 
     def examined(hand: Photographs) -> Account:
         account = Account()

@@ -37,9 +37,8 @@ def find(root: str, anonymous: bool) -> Found:
     Raises:
         DataError: there is no such folder, or it cannot be read.
     """
-    options: dict[str, Any] = {"token": "anon"} if anonymous else {}
     try:
-        entries = list(storage.list_files(root, **options))
+        entries = list(storage.list_files(root, **storage.access(anonymous)))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{root} is not a folder", where=ORIGIN, hint="check the path") from error
     except PermissionError as error:
@@ -74,10 +73,10 @@ def source_of(found: Found, config: dict[str, Any]) -> Source:
         [look.uri for look in looks],
         [look.records for look in looks],
         target_size,
-        anonymous,
-        ORIGIN,
-        Features(features.image, features.label, filled[0].text),
-        {look.uri: look.compression for look in looks if look.compression},
+        anonymous=anonymous,
+        origin=ORIGIN,
+        features=Features(features.image, features.label, filled[0].text),
+        compressions={look.uri: look.compression for look in looks if look.compression},
     )
 
 
@@ -96,7 +95,7 @@ def _look(uri: str, features: Features, anonymous: bool) -> _Look:
     from flowerexp.workload import images, tfrecords
 
     try:
-        with storage.open_read(uri, **({"token": "anon"} if anonymous else {})) as file:
+        with storage.open_read(uri, **storage.access(anonymous)) as file:
             compression, records = tfrecords.compression_of(file), tfrecords.count_records(file, uri)
             if not records:
                 return _Look(uri, 0, compression)

@@ -54,7 +54,9 @@ class Found:
         Returns:
             False as soon as there are more photographs than `most`.
         """
-        for entry in storage.list_files(root, below=below, passed=self.passed, **options(self._dataset)):
+        for entry in storage.list_files(
+            root, below=below, passed=self.passed, **storage.access(self._dataset.get("anonymous"))
+        ):
             self.take(entry)
             if most is not None and self.inside > most:
                 return False
@@ -94,11 +96,6 @@ class Found:
     def by_class(self) -> dict[str, int]:
         """How many photographs each class folder has."""
         return {name: self.counts[place] for name, place in self.classes.items()}
-
-
-def options(dataset: dict[str, Any]) -> dict[str, Any]:
-    """The options of a data set's file system."""
-    return {"token": "anon"} if dataset.get("anonymous") else {}
 
 
 def class_of(relative: str) -> str:

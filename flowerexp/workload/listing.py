@@ -13,7 +13,7 @@ from unicodedata import normalize
 from flowerexp import storage
 from flowerexp.errors import DataError, did_you_mean
 from flowerexp.workload import report
-from flowerexp.workload.found import Found, Skipped, class_of, options
+from flowerexp.workload.found import Found, Skipped, class_of
 from flowerexp.workload.generated import synthetic_fingerprint, synthetic_folder
 from flowerexp.workload.left_out import DEEPER, LOOSE, LeftOut, named, shown
 from flowerexp.workload.photographs import Photograph, Photographs
@@ -117,7 +117,7 @@ def listing_of(root: str, config: dict[str, Any], context: Any = None) -> Listin
 def _scattered(context: Any, root: str, config: dict[str, Any]) -> Listing:
     """List and sample a large data set with executors, a class folder at a time each: to the same result."""
     loose = Found(config)
-    names, files = storage.list_folder(root, passed=loose.passed, **options(config["dataset"]))
+    names, files = storage.list_folder(root, passed=loose.passed, **storage.access(config["dataset"].get("anonymous")))
     for entry in files:
         loose.take(entry)
     folders = Folders(context, names, lambda name: _look(root, name, config))

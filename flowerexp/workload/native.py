@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload import decoded, images, tfrecords
-from flowerexp.workload.readers import IMAGE_FILES, Source, data_of, keeps_decoded, options_of
+from flowerexp.workload.readers import IMAGE_FILES, Source, data_of, keeps_decoded
 
 _LARGEST = 4  # times the target's pixels: of a picture that is resized whole, what is cut off included
 Batch = tuple[NDArray[np.uint8], NDArray[Any]]
@@ -95,7 +95,7 @@ def _photographs(source: Source, files: Sequence[str]) -> Iterator[tuple[str, by
     if all(map(storage.is_local, files[:1])):
         yield from ((uri, None) for uri in files)
         return
-    for uri, content in zip(files, storage.read_each(files, **options_of(source)), strict=True):
+    for uri, content in zip(files, storage.read_each(files, **storage.access(source.anonymous)), strict=True):
         if isinstance(content, OSError):
             raise content
         yield uri, content
@@ -128,7 +128,7 @@ def _records(source: Source, files: Sequence[str]) -> Iterator[bytes]:
     """The records of TFRecord files: local ones are mapped into memory, a bucket's streamed in blocks of 5 MiB."""
     for uri in files:
         if not storage.is_local(uri):
-            with storage.open_read(uri, **options_of(source)) as stream:
+            with storage.open_read(uri, **storage.access(source.anonymous)) as stream:
                 yield from tfrecords.read_records(stream, uri)
         elif size := Path(uri).stat().st_size:  # an empty file cannot be mapped
             with Path(uri).open("rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped:

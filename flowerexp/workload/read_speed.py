@@ -152,7 +152,9 @@ def _photographs(photographs: Photographs, skipped: set[str], config: dict[str, 
         photographs = photographs.pick(n for n, one in enumerate(photographs) if one.relative not in skipped)
     files = photographs.uris
     anonymous = bool(config["dataset"].get("anonymous"))
-    return Source(IMAGE_FILES, files, [1] * len(files), _target(config), anonymous, config["preprocess"]["orientation"])
+    orientation = config["preprocess"]["orientation"]
+    records = [1] * len(files)
+    return Source(IMAGE_FILES, files, records, _target(config), anonymous=anonymous, orientation=orientation)
 
 
 def _target(config: dict[str, Any]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cache, reduce
 from itertools import islice
 from typing import Any
@@ -96,6 +96,7 @@ class Source:
     files: Sequence[str]
     records: Sequence[int]
     target_size: tuple[int, int]
+    _: KW_ONLY
     anonymous: bool = False
     origin: str = "dataset"
     features: Features = Features()
@@ -135,22 +136,13 @@ def dataset(source: Source, files: Sequence[str]) -> Any:
     return native.Pictures(source, files)
 
 
-def options_of(source: Source) -> dict[str, Any]:
-    """The file system's options."""
-    return _options(source.anonymous)
-
-
-def _options(anonymous: bool) -> dict[str, Any]:
-    return {"token": "anon"} if anonymous else {}
-
-
 def _read_file(anonymous: bool, *, local: bool) -> Any:
     """The op that reads a whole file: TensorFlow's own for local files, ours through fsspec for a bucket."""
     import tensorflow as tf
 
     if local:
         return tf.io.read_file
-    options = _options(anonymous)
+    options = storage.access(anonymous)
 
     def read(uri: Any) -> Any:
         content = tf.numpy_function(lambda name: storage.read_bytes(os.fsdecode(name), **options), [uri], tf.string)
@@ -233,7 +225,8 @@ def _tfrecords(source: Source, files: Sequence[str]) -> Any:
         ]
         return reduce(lambda some, more: some.concatenate(more), made)
     records = tf.data.Dataset.from_generator(
-        lambda: _remote_records(files, options_of(source)), output_signature=tf.TensorSpec([None], tf.string)
+        lambda: _remote_records(files, storage.access(source.anonymous)),
+        output_signature=tf.TensorSpec([None], tf.string),
     )
     return records.unbatch().map(_parser(source.target_size, source.features))
 

@@ -77,7 +77,7 @@ def _check_records(source: Source, uri: str) -> None:
     """
     from flowerexp.workload import native, tfrecords
 
-    with storage.open_read(uri, **readers.options_of(source)) as file:
+    with storage.open_read(uri, **storage.access(source.anonymous)) as file:
         for number, record in enumerate(tfrecords.read_records(file, uri), start=1):
             try:
                 native.picture_of(source, record)

@@ -23,7 +23,6 @@ from flowerexp.workload import examine, report
 from flowerexp.workload.contact_sheet import contact_sheet
 from flowerexp.workload.deal import deal
 from flowerexp.workload.examine import Account, Examiner
-from flowerexp.workload.found import options
 from flowerexp.workload.listing import Listing, list_photographs
 from flowerexp.workload.photographs import Photograph, Photographs
 from flowerexp.workload.prepared import MANIFEST, Prepared, damage, misfits, read_manifest
@@ -203,7 +202,7 @@ def _written(
         folder=folder,
         preprocess=config["preprocess"],
         examiner=Examiner.of(config),
-        options=options(config["dataset"]),
+        options=storage.access(config["dataset"].get("anonymous")),
         classes=len(listing.classes),
     )
 

@@ -365,12 +365,12 @@ class TestFind:
         assert alive(orphan["pid"])
         intended = cluster().handle(files.folder, files.scope)  # all that a launcher wrote down that died too early
         assert cluster().find(files.folder, intended).handle == orphan
-        assert cluster().find(files.folder, cluster().handle(files.folder, "another")) is None
         (tmp_path / "pipe").write_text("it\n")
         assert ended(found) == (["read it"], 0)  # nobody tells a stranger the exit code: the results say how it went
         assert (files.folder / "spark.properties").exists()
         assert cluster().find(files.folder, orphan) is None
         assert cluster().find(files.folder, intended) is None
+        assert cluster().find(files.folder, cluster().handle(files.folder, "another")) is None
         assert not (files.folder / "spark.properties").exists()
 
     def test_it_can_be_stopped(self, orphan, files, monkeypatch):

@@ -173,7 +173,7 @@ def test_an_interpolation_that_leads_somewhere_is_resolved(config):
 
 
 def test_a_reader_that_cannot_turn_photographs_is_refused_before_anything_starts(config):
-    with pytest.raises(ConfigError, match=r"orientation=exif .*=image_files, .*=image_files_native") as caught:
+    with pytest.raises(ConfigError, match=r"orientation=exif .*=image_files: .*=image_files_native") as caught:
         config("preprocess.orientation=exif", "reader=[tfrecords,image_files]")
     assert "command line" in str(caught.value)
     for more in (["reader=image_files_native"], ["reader=tfrecords"], ["entrypoint=write_tfrecords"]):

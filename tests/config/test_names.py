@@ -36,6 +36,7 @@ REFUSED = [
     ("storage.prepared=gs://My_Bucket/data", "a folder, or gs://BUCKET/FOLDER"),
     ("storage.prepared=gs:/b/data", "a folder, or gs://BUCKET/FOLDER"),
     ("home=gs://b/home", "a folder of this machine"),
+    ("home='/data/\\${b}'", "a folder of this machine, without ${ in its path; "),
 ]
 
 

@@ -46,7 +46,9 @@ class Submitted:
 class Session:
     """What the runner takes for Spark."""
 
-    sparkContext = SimpleNamespace(master="local[2]")
+    sparkContext = SimpleNamespace(
+        master="local[2]", _jsc=SimpleNamespace(sc=lambda: SimpleNamespace(isStopped=lambda: False))
+    )
 
     def stop(self) -> None:
         """There is nothing to stop."""

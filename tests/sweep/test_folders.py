@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from flowerexp import app
 from flowerexp.errors import ConfigError
+from flowerexp.journal import Journal
 from flowerexp.sweep import launch
 from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.folders import check_names
@@ -20,14 +21,14 @@ from flowerexp.sweep.grammar import expand
 def planned():
     """The planned runs of a command line's sweep."""
 
-    def planned(*overrides, first=0):
+    def planned(*overrides, first=0, folder=Path("/sweep")):
         application = app.create()
         master = application.compose_config("config", list(overrides), RunMode.MULTIRUN)
         task: Any = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
         composer = Composer(application, "config", master)
         composed = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
         checked = [launch._check(one, number) for number, one in enumerate(composed)]
-        return launch._runs(checked, composed, launch.Around(master, Path("/sweep")), first)
+        return launch._runs(checked, composed, launch.Around(master, folder), first)
 
     yield planned
     GlobalHydra.instance().clear()
@@ -75,6 +76,20 @@ def test_folders_of_earlier_batches_count(planned):
     check_names(["2", "3"], 2, ["0", "1"])
     with pytest.raises(ConfigError, match="an earlier run and run 3 would share the folder 1"):
         check_names(["2", "1"], 2, ["0", "1"])
+
+
+def test_a_later_batch_has_the_id_of_the_first_whatever_day_it_is(planned, tmp_path):
+    first = planned("hydra.sweep.dir=" + str(tmp_path), folder=tmp_path)
+    Journal(tmp_path).write_plan({"sweep_id": "2020-02-29-mine", "max_clusters": 1, "max_failures": None}, first, [[]])
+    (later,) = planned(first=1, folder=tmp_path)
+    assert later.extra["sweep_id"] == "2020-02-29-mine"
+    assert first[0].extra["sweep_id"].endswith(f"-{tmp_path.name}")
+
+
+def test_no_secret_names_a_folder(planned):
+    (run,) = planned("hydra.sweep.subdir='${hydra:job.override_dirname}'", "+cluster.spark.my.password=hunter2")
+    assert "hunter2" not in run.folder.name
+    assert "my.password=" in run.folder.name
 
 
 def test_a_change_of_directory_is_left_out(planned):

@@ -18,7 +18,8 @@ def test_what_users_write_is_no_formula_and_numbers_stay_numbers(tmp_path: Path)
     state.runs["-0"], state.errors["-0"] = "failed", "-x is no flag"
     (tmp_path / "-1" / "analysis").mkdir(parents=True)
     (tmp_path / "-1" / "analysis" / "summary.json").write_text(
-        '{"verdict": {"state": "valid"}, "groups": [{"name": "=ping", "images_per_second": -2.5, "low": -3}]}'
+        '{"verdict": {"state": "valid"}, "groups": '
+        '[{"name": "=ping", "images_per_second": -2.5, "measurements": 3, "low": -3}]}'
     )
     tables.write(tmp_path, runs, state)
     with (tmp_path / "runs.csv").open(newline="") as file:
