@@ -80,7 +80,7 @@ MISTAKES = [
     (["hydra.verbose=[1]"], "hydra.verbose: it must be true, false, or the names of loggers"),
     (["hydra.job.env_copy=[NO_SUCH]"], "hydra.job.env_copy: there is no environment variable 'NO_SUCH'"),
     (["+storage=local"], "command line: storage is chosen already; leave the + out: storage=OPTION"),
-    (["grid=${no_resolver:1}"], "command line: grid=${no_resolver:1} chooses no option"),
+    (["grid=${no_resolver:1}"], "command line: grid=${no_resolver:1} does not name an option"),
     (["home='~nobody-here/x'"], "command line: home=~nobody-here/x: there is no home folder for ~nobody-here"),
     (["hydra.launcher.max_clusters=0"], "command line: hydra.launcher.max_clusters=0 must be 1 or more"),
     (["-m", "hydra.launcher.max_failures=0", "caching=true"], "hydra.launcher.max_failures=0 must be 1 or more"),

@@ -108,7 +108,7 @@ def own_folder() -> Path:
         except OSError as error:
             reasons.append(f"{folder} cannot be made: {error.strerror}")
     hint = "set TMPDIR to a folder that only you can write to, with a plain name"
-    raise MachineError(f"no folder for small files of our own: {'; '.join(reasons)}", hint=hint)
+    raise MachineError(f"no folder for flowerexp's small files: {'; '.join(reasons)}", hint=hint)
 
 
 def is_plain(path: Path) -> bool:

@@ -43,7 +43,9 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         wrong = [override for override in overrides if of_group and override.partition("=")[0].lstrip("+~") in groups()]
         if not wrong:
             return ConfigError(text, hint="put names in the defaults list into quotes" if "defaults" in text else None)
-        return ConfigError(f"{wrong[-1]} chooses no option", where="command line", hint="name one of the group's")
+        return ConfigError(
+            f"{wrong[-1]} does not name an option", where="command line", hint="name one of the group's options"
+        )
     if text.startswith("Error merging override "):
         problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
         return ConfigError(problem, where="command line")
@@ -80,7 +82,9 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
         return ConfigError(f"{twice[1]} is chosen already", where="command line", hint=hint)
     asking = [one for one in overrides if "${" in one and one.partition("=")[0].lstrip("+") in groups()]
     if asking and "nterpolation" in text:
-        return ConfigError(f"{asking[0]} chooses no option", where="command line", hint="name one of the group's")
+        return ConfigError(
+            f"{asking[0]} does not name an option", where="command line", hint="name one of the group's options"
+        )
     return None
 
 

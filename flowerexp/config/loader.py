@@ -59,9 +59,9 @@ def _reason(error: Exception) -> str:
     """Why a file cannot be read, in a line."""
     if isinstance(error, yaml.MarkedYAMLError):
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        return f"this is no YAML: {error.problem or error.context}{line}"
+        return f"this is not YAML: {error.problem or error.context}{line}"
     if isinstance(error, UnicodeDecodeError):
-        return f"this is no text in UTF-8: {error.reason} at byte {error.start}"
+        return f"this is not text in UTF-8: {error.reason} at byte {error.start}"
     if isinstance(error, RecursionError):
         return "something in it contains itself"
     if isinstance(error, OmegaConfBaseException):

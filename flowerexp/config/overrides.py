@@ -98,7 +98,9 @@ def _refuse_misfits(override: Override) -> None:
         raise ConfigError(f"{line} has a sweep within a value", where="command line", hint=hint)
     lists = [choice for choice in choices if isinstance(choice, list)]
     if chooses_option(override.key_or_group) and not all(isinstance(name, str) for names in lists for name in names):
-        raise ConfigError(f"{line} chooses no option", where="command line", hint="name one of the group's")
+        raise ConfigError(
+            f"{line} does not name an option", where="command line", hint="name one of the group's options"
+        )
 
 
 def _within(value: Any) -> list[Any]:

@@ -60,10 +60,12 @@ def _check_labels(labels: Mapping[str, Any], origin: Origin) -> None:
         raise ConfigError(f"{key} has {len(labels)} labels", where=origin.of(key), hint=f"{_MOST_LABELS} are allowed")
     for name in map(str, labels):
         if not re.search("[A-Za-z]", name):
-            problem = f"{key}.{name} is no label of Google Cloud"
+            problem = f"{key}.{name} is not a label of Google Cloud"
             raise ConfigError(problem, where=origin.of(key), hint="begin its key with a letter")
         if name.lower().startswith(_OURS):
-            raise ConfigError(f"{key}.{name} is a label of ours", where=origin.of(key), hint="choose another key")
+            raise ConfigError(
+                f"{key}.{name} is a label that flowerexp sets", where=origin.of(key), hint="choose another key"
+            )
 
 
 def _check_orientation(config: Mapping[str, Any], origin: Origin) -> None:

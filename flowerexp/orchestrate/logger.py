@@ -106,7 +106,7 @@ class Logger(threading.Thread):
         while not self._events.empty():
             handle(self._events.get())
         if self._behind:
-            self._screen.say(f"{self._behind} runs are at home, and not in MLflow yet: {command}")
+            self._screen.say(f"{self._behind} runs have results that MLflow does not have yet: {command}")
 
     def run(self) -> None:
         """Log what comes, until `stop` is called or the process ends."""

@@ -84,10 +84,10 @@ def lock_file(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     except OSError as error:
         if path.is_symlink() or path.is_dir():
-            raise _refused(f"{path} is not a file of ours") from error
+            raise _refused(f"{path} is not a file that flowerexp made") from error
         raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
         os.close(descriptor)
-        raise _refused(f"{path} is not a file of ours")
+        raise _refused(f"{path} is not a file that flowerexp made")
     return descriptor

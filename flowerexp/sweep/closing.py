@@ -40,7 +40,7 @@ def tell(
             return
         try:
             if len({run.config["grid"]["concurrency"] for run in runs}) > 1:
-                screen.say(f"slower    {interference(folder) or 'none was in company'}")
+                screen.say(f"slower    {interference(folder) or 'no measurements overlapped'}")
             screen.say(f"report    {make_report(folder)[0]}")
         finally:  # MLflow is told whatever becomes of the report
             store = tracking.Store(**runs[0].config["tracking"])

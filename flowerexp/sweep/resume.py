@@ -67,7 +67,7 @@ def resume(folder: Path, screen: Screen, consent: Consent) -> State:
     runs = planned_runs(plan, folder, functools.cache(lambda script: Bundle(find_script(script)).code_hash))
     if plan.get("search") and consent.failed:
         hint = "leave --failed out, or start a new search"
-        raise ConfigError("a search takes a run that fails for an answer", where="--failed", hint=hint)
+        raise ConfigError("a search counts a run that fails as an answer", where="--failed", hint=hint)
     if not consent.changed_code:
         _same_code(runs)
     with journal.held():

@@ -9,14 +9,14 @@ from flowerexp.config import check
 from flowerexp.errors import ConfigError
 
 FILES = [
-    (b"a: [1\n", "grid/mine.yaml: this is no YAML: expected ',' or ']', but got '<stream end>' in line 2"),
-    (b"a:\n\tb: 1\n", "grid/mine.yaml: this is no YAML: found character '\\t' that cannot start any token in line 2"),
-    (b"seed: 1\nseed: 2\n", "grid/mine.yaml: this is no YAML: found duplicate key seed in line 2"),
-    (b"seed: *nope\n", "grid/mine.yaml: this is no YAML: found undefined alias 'nope' in line 1"),
-    (b"seed: !!python/object:os.system x\n", "grid/mine.yaml: this is no YAML: could not determine a constructor for"),
-    (b"seed: 1\n---\nseed: 2\n", "grid/mine.yaml: this is no YAML: but found another document in line 2"),
-    (b"seed: caf\xe9\n", "grid/mine.yaml: this is no text in UTF-8: invalid continuation byte at byte 9"),
-    (bytes(range(256)), "grid/mine.yaml: this is no text in UTF-8: "),
+    (b"a: [1\n", "grid/mine.yaml: this is not YAML: expected ',' or ']', but got '<stream end>' in line 2"),
+    (b"a:\n\tb: 1\n", "grid/mine.yaml: this is not YAML: found character '\\t' that cannot start any token in line 2"),
+    (b"seed: 1\nseed: 2\n", "grid/mine.yaml: this is not YAML: found duplicate key seed in line 2"),
+    (b"seed: *nope\n", "grid/mine.yaml: this is not YAML: found undefined alias 'nope' in line 1"),
+    (b"seed: !!python/object:os.system x\n", "grid/mine.yaml: this is not YAML: could not determine a constructor for"),
+    (b"seed: 1\n---\nseed: 2\n", "grid/mine.yaml: this is not YAML: but found another document in line 2"),
+    (b"seed: caf\xe9\n", "grid/mine.yaml: this is not text in UTF-8: invalid continuation byte at byte 9"),
+    (bytes(range(256)), "grid/mine.yaml: this is not text in UTF-8: "),
     (b"a: &a {b: *a}\n", "grid/mine.yaml: something in it contains itself"),
     (b"batch_size: ${\n", "grid/mine.yaml: batch_size: no viable alternative at input '${'"),
     (b"null: 2\n", "grid/mine.yaml: Incompatible key type 'NoneType'"),

@@ -30,7 +30,7 @@ def test_a_sweep_within_a_value_is_refused(typed):
 
 @pytest.mark.parametrize("typed", ["quota=[a,null]", "grid=[[quick]]", "grid=[{a:1}]", "+grid=[null]"])
 def test_options_are_names(typed):
-    with pytest.raises(ConfigError, match="chooses no option; name one of the group's"):
+    with pytest.raises(ConfigError, match="does not name an option; name one of the group's options"):
         composed([typed])
 
 

@@ -101,7 +101,7 @@ class TestQueue:
         logger.stop()
         opened.set()  # the one under way ends, the others are not begun
         logger.leave(lambda event: logger.note(), "flowerexp resume here")
-        assert stream.getvalue() == "2 runs are at home, and not in MLflow yet: flowerexp resume here\n"
+        assert stream.getvalue() == "2 runs have results that MLflow does not have yet: flowerexp resume here\n"
 
     def test_ctrl_c_ends_a_wait_for_room(self, made, monkeypatch):
         logger = made.logger

@@ -208,7 +208,10 @@ class TestFolder:
         (tmp_path / "victim").write_text("precious")
         slots.folder()
         (shared / "slot-0.lock").symlink_to(tmp_path / "victim")
-        with pytest.raises(MachineError, match=r"slot-0.lock is not a file of ours; remove it"), slots.slot(1):
+        with (
+            pytest.raises(MachineError, match=r"slot-0.lock is not a file that flowerexp made; remove it"),
+            slots.slot(1),
+        ):
             pass
         assert (tmp_path / "victim").read_text() == "precious"
 
@@ -242,7 +245,7 @@ class TestFolder:
         slots.folder()
         (shared / "slot-0.lock").touch()
         os.chown(shared / "slot-0.lock", 54321, 54321)
-        with pytest.raises(MachineError, match=r"slot-0\.lock is not a file of ours"), slots.slot(1):
+        with pytest.raises(MachineError, match=r"slot-0\.lock is not a file that flowerexp made"), slots.slot(1):
             pass
 
 
