@@ -187,10 +187,10 @@ class TestLocal:
     @pytest.mark.parametrize("failing", ["write", "flush", "fsync", "close"])
     def test_a_full_disk_leaves_nothing_and_the_old_file(self, tmp_path, monkeypatch, failing):
         storage.write_bytes(f"{tmp_path}/name", b"old")
-        opened = Path.open
+        opened = os.fdopen
 
-        def full(self, mode="r", **options):
-            file = opened(self, mode, **options)
+        def full(descriptor, mode="r", *others, **options):
+            file = opened(descriptor, mode, *others, **options)
             if "w" not in mode:
                 return file
 
@@ -217,7 +217,7 @@ class TestLocal:
 
             return Full()
 
-        monkeypatch.setattr(Path, "open", full)
+        monkeypatch.setattr(os, "fdopen", full)
         with pytest.raises(OSError, match="No space left") as caught:
             storage.write_bytes(f"{tmp_path}/name", b"new")
         assert caught.value.errno == errno.ENOSPC

@@ -52,8 +52,8 @@ def _read_job(uri: str) -> dict[str, Any]:
         job: dict[str, Any] = json.loads(storage.read_bytes(uri))
     except ImportError as error:
         raise SystemExit(
-            f"flowerexp: error: the driver's Python on {socket.gethostname()} lacks a module, and cannot read {uri}: "
-            f"{error}"
+            f"flowerexp: error: {error}: the driver's Python on {socket.gethostname()} lacks a module, and cannot read "
+            f"{uri}"
         ) from error
     return job
 

@@ -114,7 +114,7 @@ class TestWhatTheNotebookMet:
     @pytest.mark.parametrize(
         ("lacking", "message"),
         [
-            (PACKAGES, r"Python on .* lacks a module.*gcsfs.*cluster\.packages=stage"),
+            (PACKAGES, r"gcsfs.* lacks a module.*cluster\.packages=stage"),
             (("tensorflow",), r"tensorflow cannot be imported on .*tensorflow-cpu=="),
         ],
     )
