@@ -147,11 +147,11 @@ def test_the_launcher_is_killed_and_its_job_goes_on(marked, cloud):
 @pytest.mark.parametrize(
     ("method", "after", "seconds"),
     [
-        ("SubmitJob", False, 4.0),  # on its way when resume begins
         ("SubmitJob", True, 4.0),
         *(
             pytest.param(*case, marks=pytest.mark.long)
             for case in (
+                ("SubmitJob", False, 4.0),  # on its way when resume begins
                 ("SubmitJob", False, 20.0),  # on its way until resume is about to end
                 ("CreateCluster", False, 4.0),
                 ("CreateCluster", True, 4.0),
@@ -212,6 +212,7 @@ def test_the_folder_is_moved_after_the_launcher_was_killed(marked, cloud):
     assert not sweep.exists()
 
 
+@pytest.mark.long
 def test_a_copy_of_the_folder_starts_nothing_beside_the_sweep(marked, cloud):
     launcher = marked.start()
     copied = shutil.copytree(marked.sweep, marked.path / "copied")
@@ -229,6 +230,7 @@ def test_a_copy_of_the_folder_starts_nothing_beside_the_sweep(marked, cloud):
     assert cloud.counts().jobs == 1
 
 
+@pytest.mark.long
 def test_the_terminal_is_closed(marked, cloud):
     launcher = marked.start()
     for stream in (launcher.stdout, launcher.stderr):

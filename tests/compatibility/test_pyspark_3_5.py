@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from flowerexp.cluster import spark_submit
+from flowerexp.cluster import environment, spark_submit
 from flowerexp.cluster.local import Local
 from flowerexp.cluster.local_nodes import LocalNodes
 from tests.jobs import SMALL, check_failing, job_files, most_at_once, run_failing, run_job
@@ -59,6 +59,7 @@ def install(folder):
 def old_spark(installed, monkeypatch):
     """Jobs are submitted by the `spark-submit` of PySpark 3.5, and its modules come before all others."""
     monkeypatch.setattr(spark_submit, "spark_home", lambda: installed / "pyspark")
+    monkeypatch.setattr(environment, "_brings_pyspark", lambda _: False)  # here it is the job's own
     monkeypatch.setenv("PYTHONPATH", str(installed))
 
 

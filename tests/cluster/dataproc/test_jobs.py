@@ -244,7 +244,7 @@ class TestEnds:
 
     def test_a_server_that_stays_away_is_given_up(self, opened, files, google):
         submission = opened.submit(files())
-        submission._clients.pace = type(submission._clients.pace)(look=0.0, patience=0.0)
+        submission._clients.pace = type(submission._clients.pace)(look=0.0, patience=0.0, lag=0.0, stop=0.0)
         google.fail_next("GetJob", "UNAVAILABLE", "nobody there, Bearer abc.def", times=-1)
         code, tail = follow(submission, lambda _: None)
         assert code == 1
