@@ -22,8 +22,11 @@ from side_by_side import wall
 from targets import Target, finish
 
 from flowerexp.analysis.report.cells import NARROW, reach
-from flowerexp.analysis.report.gather import CELL
+from flowerexp.measurements import experiment_of
 
+MEASURED = experiment_of("read_speed")
+CELL = ["run", *MEASURED.categorical, *MEASURED.numeric]
+"""What makes a line of the tables."""
 REPETITIONS = 24
 """Of each cell: what made most intervals narrow, though they allow for how far the machine wanders meanwhile."""
 CACHED = "sweep.axes.caching=[true]"
@@ -50,7 +53,7 @@ def compared(tables: list[pd.DataFrame]) -> dict[str, float]:
         raise SystemExit("these are not repeats of one sweep: their cells differ")
     lows, highs, reaches = (
         pd.concat([column(table) for table in indexed], axis=1)
-        for column in (lambda table: table["low"], lambda table: table["high"], reach)
+        for column in (lambda table: table["low"], lambda table: table["high"], lambda table: reach(table, MEASURED))
     )
     narrow = reaches.median(axis=1) <= NARROW
     overlap = lows.max(axis=1) <= highs.min(axis=1)
@@ -70,9 +73,9 @@ def show(tables: list[pd.DataFrame]) -> None:
         verdicts = table.groupby("run")["verdict"].first()
         whole = table.groupby("reader")[["images", "seconds"]].sum()
         rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in (whole["images"] / whole["seconds"]).items())
-        share = (reach(table) <= NARROW).mean()
+        share = (reach(table, MEASURED) <= NARROW).mean()
         print(
-            f"{number:<6} {len(table):>6} {reach(table).median():>7.1%} {share:>7.0%} {len(verdicts):>5} "
+            f"{number:<6} {len(table):>6} {reach(table, MEASURED).median():>7.1%} {share:>7.0%} {len(verdicts):>5} "
             f"{(verdicts == 'suspect').sum():>8}  {rates}"
         )
     print("reach: half of an interval's width as a share of its median, that of the cell in the middle")

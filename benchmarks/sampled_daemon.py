@@ -23,10 +23,14 @@ DECODE, RESIZE, ENCODE = "decode", "resize", "encode"
 
 # The innermost function of ours tells the part of the work: by file and function, else by file.
 _PARTS = {
-    "workload/images.py": {
-        "decode": DECODE,
+    "workload/decoded.py": {
+        "look": DECODE,
         "_decode_jpeg": DECODE,
         "_decode_with_pillow": DECODE,
+        "": "geometry and checks",
+    },
+    "workload/examine.py": {"": "geometry and checks"},
+    "workload/images.py": {
         "resize_and_crop": RESIZE,
         "_bilinear": RESIZE,
         "_taps": RESIZE,
