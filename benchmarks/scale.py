@@ -128,7 +128,8 @@ def report(home: str, count: int) -> Callable[[], object]:
     from flowerexp.analysis.report import make_report
 
     subprocess.run([sys.executable, __file__, "--point", "rows", str(count), home], stdout=subprocess.PIPE, check=True)
-    run = {"state": "finished", "entrypoint": "read_speed", "name": "rows", "config": {}, "facts": {}, "phases": {}}
+    run = {"run_key": "rows", "state": "finished", "entrypoint": "read_speed", "name": "rows", "error": None}
+    run |= {"config": {}, "facts": {}, "phases": {}, "verdict": None, "started_at": 0, "ended_at": 1}
     (Path(home) / "run.json").write_text(json.dumps(run))
     return lambda: make_report(Path(home))
 
