@@ -127,7 +127,8 @@ def main() -> None:
         everything += targets
         shown = " ".join(["python", f"benchmarks/{command[0]}", *command[1:]]).replace(images, "IMAGES")
         print(printed, flush=True)  # what was measured stays, should a later one fail
-        parts.append(f"## {title}\n\n`{shown}`\n\n```text\n{printed}\n```\n\n{table(targets, reasons)}\n")
+        when = f"{datetime.date.today():%Y-%m-%d}"
+        parts.append(f"## {title}\n\n`{shown}`, {when}\n\n```text\n{printed}\n```\n\n{table(targets, reasons)}\n")
     if options.only:
         page = replaced(options.page.read_text(), dict(zip(chosen, parts, strict=True)))
         options.page.write_text(page)
