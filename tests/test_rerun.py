@@ -70,6 +70,7 @@ def test_runs_again_after_its_folder_is_gone_and_shows_both_side_by_side(home, o
 
 
 @pytest.mark.spark
+@pytest.mark.long
 def test_shows_packages_and_data_that_changed_before_it_runs(home, old):
     home.mlflow().set_tag(old.info.run_id, "version.numpy", "1.0.0")
     home.mlflow().set_tag(old.info.run_id, "version.departed", "3.1")

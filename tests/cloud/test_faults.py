@@ -256,6 +256,7 @@ def test_ctrl_c(marked, cloud):
     assert marked.marks.count("0") == 1
 
 
+@pytest.mark.long
 def test_a_cluster_that_deletes_itself_under_a_sweep(marked, cloud):
     launcher = marked.start()
     (name,) = cloud.clusters()

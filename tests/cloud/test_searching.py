@@ -64,6 +64,7 @@ class Searched(Marked):
         return account
 
 
+@pytest.mark.long
 def test_killed_out_of_budget_and_refused_a_cluster(tmp_path: Path, cloud: Cloud) -> None:
     home = Searched(tmp_path, cloud)
     try:

@@ -36,6 +36,7 @@ def texts(folder: Path) -> str:
     return b"\n".join(found).decode(errors="replace")
 
 
+@pytest.mark.long
 def test_two_clusters_with_and_without_caching_and_no_secret_anywhere(home, cloud):
     secret, account = "ya29.A0PlantedToken", "planted@somebody.iam.gserviceaccount.com"
     home.environment |= {"GOOGLE_OAUTH_ACCESS_TOKEN": secret, "MLFLOW_TRACKING_PASSWORD": secret}
@@ -73,6 +74,7 @@ def test_two_clusters_with_and_without_caching_and_no_secret_anywhere(home, clou
     assert account not in everything
 
 
+@pytest.mark.long
 def test_serverless(home, cloud):
     assert home("cluster=serverless", "cluster.packages=image", "quota=none", "reader=image_files", *DATA).code == 0
     (run,) = home.logged()

@@ -139,6 +139,7 @@ main(run)
 
 @pytest.mark.spark
 @pytest.mark.parametrize("end", ["is stopped", "loses its driver"])
+@pytest.mark.long
 def test_no_process_outlives_a_job_that(tmp_path, end):
     script = tmp_path / "busy.py"
     script.write_text(BUSY)

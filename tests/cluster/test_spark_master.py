@@ -210,6 +210,7 @@ class TestStandalone:
         assert row["level"] == "2"
         assert row["worker"] != row["driver"]
 
+    @pytest.mark.long
     def test_a_package_that_is_missing_fails_every_run_before_it_starts(self, standalone, tmp_path):
         script = tmp_path / "script.py"
         script.write_text(HEADER + f"main(lambda *_: open({str(tmp_path / 'started')!r}, 'w'))\n")

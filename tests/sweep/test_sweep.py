@@ -295,6 +295,7 @@ def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, ph
         assert (run / "flowerexp.log").read_text()
 
 
+@pytest.mark.long
 def test_two_sweeps_at_once_on_a_store_that_neither_has_made(home):
     home.release()
     command = [sys.executable, "-m", "flowerexp", *home.arguments[:-1], "entrypoint.settings.n=0,1"]

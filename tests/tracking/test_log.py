@@ -377,6 +377,7 @@ def test_a_redacted_password_is_not_sent_as_one(tmp_path, mlflow_server):
     assert_whole(store, log_run(write_run(tmp_path / "run", redacted)))
 
 
+@pytest.mark.long
 def test_a_server_that_dies_half_way_costs_nothing(tmp_path, mlflow_server: Server, monkeypatch):
     from mlflow import MlflowClient
 
