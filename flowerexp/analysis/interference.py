@@ -68,7 +68,7 @@ def slowdowns(runs: Sequence[Measured]) -> list[Slowdown]:
 
 @dataclass(frozen=True)
 class _Part:
-    """One pair of runs, of one series: seconds of the same measurements, and the neighbours of those in company."""
+    """One pair of runs, of one series: seconds of the same measurements, and how many others overlapped each."""
 
     together: Array
     alone: Array

@@ -1,6 +1,6 @@
 """Can a run's measurements be believed? Valid, suspect or invalid, with a sentence for each reason.
 
-Pure functions of measurements; a column that rows lack is no reason for doubt.
+Pure functions of measurements; a column that rows lack does not make a run suspect.
 """
 
 from __future__ import annotations

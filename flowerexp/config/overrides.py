@@ -22,7 +22,7 @@ _OF_NUMBERS = frozenset({"range", "interval", "int", "float", "bool"})
 
 
 class Parser(OverridesParser):
-    """Hydra's parser, but for keys that hold text: `dataset.path=2024_10` is no number."""
+    """Hydra's parser, but for keys that hold text: `dataset.path=2024_10` is not a number."""
 
     def parse_rule(self, s: str, rule_name: str) -> Any:
         """See Hydra's `OverridesParser.parse_rule`, which is this one with Hydra's own visitor."""

@@ -85,7 +85,7 @@ class Recorder(Keeper, Protocol):
         ...
 
     def logged(self, result: Result) -> None:
-        """MLflow was told about a run that has come home, or could not be."""
+        """A run whose results are here was logged to MLflow, or could not be."""
         ...
 
     def lost(self, run: PlannedRun, reason: str) -> None:

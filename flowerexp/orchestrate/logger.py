@@ -15,7 +15,7 @@ from flowerexp.orchestrate.home import Result, log
 from flowerexp.orchestrate.interrupt import Interrupt
 
 MOST = 1000
-"""Runs that may wait to be logged; beyond that, what comes home waits, too."""
+"""Runs that may wait to be logged; beyond that, collecting results waits, too."""
 
 _PATIENCE = 0.5  # seconds between two looks at what else happens, such as Ctrl-C
 _DRAIN_SECONDS = 2.0  # before it is said that MLflow is waited for

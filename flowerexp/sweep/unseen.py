@@ -55,7 +55,7 @@ class Unseen:
         Args:
             runs: runs that are to be made, or made again.
             state: what the journal says.
-            again: why those are made again that had ended, by name; those that come home are taken out.
+            again: why those are made again that had ended, by name; those whose results are collected are taken out.
 
         Raises:
             OSError: a bucket cannot be read.

@@ -137,7 +137,7 @@ def log_run(folder: Path, store: Store | None = None) -> str:
         MLflow's run_id: of the run that this folder became when it was first logged there.
 
     Raises:
-        DataError: that is no folder of a run, or one of its files is damaged.
+        DataError: that is not the folder of a run, or one of its files is damaged.
         TrackingError: the store failed; the hint is the command that tries again.
     """
     record = records.of_run(folder)

@@ -255,7 +255,7 @@ def unreadable(reader: str, rows: dict[str, Any], on_error: str) -> set[str]:
 
 
 def _refuse_bucket_trouble(uri: str, error: OSError) -> None:
-    """A bucket that does not answer is no fault of a photograph: to leave that one out would change what is prepared.
+    """A bucket that does not answer is not a photograph's fault: leaving that one out would change what is prepared.
 
     Raises:
         MachineError: the file is in a bucket, and is not just gone.

@@ -42,8 +42,8 @@ class _Rows(AccumulatorParam):  # type: ignore[misc]
 def run(spark: Any, config: dict[str, Any]) -> Iterable[Row]:
     """The entrypoint: one row a measurement and execution, as `measure.measure` returns them.
 
-    With caching off, each action on the measurement RDD measures again; all executions come home, numbered. Where a
-    measurement fails, those before it come home, and then what was raised.
+    With caching off, each action on the measurement RDD measures again; the rows of all executions are returned,
+    numbered. Where a measurement fails, the rows before it are returned, and then the error is raised.
 
     Raises:
         DataError: there is nothing to read, or not enough for the grid; or a file is damaged.
