@@ -18,7 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from flowerexp.analysis.regression import Fit, band, parameter_of, points, product, values
-from flowerexp.measurements import Experiment, write_whole
+from flowerexp.experiment import Experiment
+from flowerexp.measurements import write_whole
 from flowerexp.measurements.table import Array, Measurements
 
 WIDTH, DPI = 8.0, 150  # inches, dots an inch: 1200 px wide

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from flowerexp.analysis.summary import measured_columns
-from flowerexp.measurements import Experiment
+from flowerexp.experiment import Experiment
 from flowerexp.measurements.table import Array, Measurements
 
 FEWEST = 3

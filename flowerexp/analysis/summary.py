@@ -117,7 +117,7 @@ def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
         median_images_per_second=_median(rated.rates),
         spread=_number(spread(rated.rates, one, 1)[0]),
         repetition_spread=repetition_spread(rated),
-        first_batch_seconds=_median(first.numbers(first.experiment.first_seconds)),
+        first_batch_seconds=_median(first.first_seconds),
         cells=_cells(name, rows.gridded, wandered),
         columns={key: Column(len(found), float(np.median(found))) for key, found in measured_columns(first).items()},
     )
@@ -134,7 +134,7 @@ def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, 
     middle, low, high = grouped_medians(rows.rates[rated], cells[rated], count)
     low, high = _wider(middle, low, high, wandered)
     least, most = grouped_quantiles(rows.rates[rated], cells[rated], count, (0, 1))
-    heads = rows.numbers(rows.experiment.first_seconds)
+    heads = rows.first_seconds
     told = first & ~np.isnan(heads)
     (head,) = grouped_quantiles(heads[told], cells[told], count, (0.5,))
     parameters = [dict(zip(rows.experiment.numeric, key[1:], strict=True)) for key in rows.cell_keys]
@@ -159,8 +159,8 @@ def _wider(middle: Array, low: Array, high: Array, wandered: Instability) -> tup
 
 def _later(rows: Measurements) -> tuple[Array, Array]:
     """What each measurement counted after its first part, and the seconds that took; 0 where there is nothing."""
-    more = rows.counts - rows.numbers(rows.experiment.first_count)
-    longer = rows.seconds - rows.numbers(rows.experiment.first_seconds)
+    more = rows.counts - rows.first_counts
+    longer = rows.seconds - rows.first_seconds
     goes_on = (more > 0) & (longer > 0)
     return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
 

@@ -76,20 +76,12 @@ def time_models(measurements: Measurements) -> list[TimeModel]:
     return [model for name, group in groups if (model := _model(name, group)) is not None]
 
 
-def parts_of(group: Measurements) -> Array:
-    """How many parts each measurement has, by the first column that says so; NaN where none does."""
-    found = np.full(len(group), np.nan)
-    for name in group.experiment.parts:
-        found = np.where(np.nan_to_num(found), found, group.numbers(name))
-    return found
-
-
 def _model(name: str, group: Measurements) -> TimeModel | None:
     from statsmodels.regression.linear_model import WLS
 
     timed = group.timed
     timed = timed.where(np.all([np.nan_to_num(timed.numbers(key)) != 0 for key in timed.experiment.numeric], axis=0))
-    images, batches, seconds, cells = timed.counts, parts_of(timed), timed.seconds, timed.cells
+    images, batches, seconds, cells = timed.counts, timed.parts, timed.seconds, timed.cells
     if len(images) < 5 or not np.ptp(images):
         return None
     expected = (np.bincount(cells, seconds) / np.bincount(cells))[cells]

@@ -161,7 +161,7 @@ def _page_cache(rows: Measurements) -> list[str]:
 def _clock(rows: Measurements) -> list[str]:
     """Times that were not taken, or that contradict each other."""
     untimed = np.count_nonzero(rows.has("seconds") & ~rows.known("seconds") & (rows.truths("reused") != 1))
-    odd = np.count_nonzero((rows.numbers(rows.experiment.first_seconds) > rows.seconds) & (rows.seconds > 0))
+    odd = np.count_nonzero((rows.first_seconds > rows.seconds) & (rows.seconds > 0))
     parted = _parted(rows)
     reasons = []
     if untimed:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from flowerexp.errors import from_os_error
+from flowerexp.experiment import Experiment, Parameter, Parts
 
 COLUMNS = {
     "reader": "string",  # what was read: image_files, tfrecords
@@ -53,54 +54,29 @@ COLUMNS = {
 """The columns that we know, with their Arrow types; they keep type and order whatever else a file holds."""
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """What an experiment measures, and in which columns of its rows that stands.
-
-    Attributes:
-        name: what rows are called that have none of the categorical parameters.
-        unit: what a measurement counts; a rate is unit/s.
-        count: the column that holds how many it counted.
-        numeric: the parameters that are numbers: lines and regressions are drawn against them.
-        categorical: the parameters that split results into series.
-        products: the numeric parameters whose product is fitted as well.
-        parts: what holds the number of parts that a measurement has; the first of these columns that has a number.
-        first_count: the column that holds how many were counted in the first part.
-        first_seconds: the column that holds how long the first part took.
-    """
-
-    name: str
-    unit: str
-    count: str
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    products: tuple[tuple[str, ...], ...]
-    parts: tuple[str, ...]
-    first_count: str
-    first_seconds: str
-
-    @property
-    def rate(self) -> str:
-        """What its rate is called in files."""
-        return f"{self.unit}_per_second"
-
-
-_READ_SPEED = Experiment(
+_TEXT = Parameter(type="text")
+_WHOLE = Parameter(type="int", min=1)
+READ_SPEED = Experiment(
     name="read_speed",
+    question="How fast can images be read?",
+    script="spark_entry/read_speed.py",
+    where="executor",
     unit="images",
-    count="images",
-    numeric=("batch_size", "batch_number"),
-    categorical=("reader",),
+    parameters={"reader": _TEXT, "batch_size": _WHOLE, "batch_number": _WHOLE},
     products=(("batch_size", "batch_number"),),
-    parts=("batches", "batch_number"),
-    first_count="first_batch_images",
-    first_seconds="first_batch_seconds",
+    parts=Parts(
+        name="batch",
+        count="batches",
+        planned="batch_number",
+        first_count="first_batch_images",
+        first_seconds="first_batch_seconds",
+    ),
 )
 
 
 def experiment_of(entrypoint: str) -> Experiment:
     """The experiment that an entrypoint is: all are described as read_speed is, but for the name."""
-    return replace(_READ_SPEED, name=entrypoint)
+    return replace(READ_SPEED, name=entrypoint)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:

@@ -13,7 +13,8 @@ import pyarrow.compute
 import pyarrow.json
 
 from flowerexp.errors import DataError, from_os_error
-from flowerexp.measurements import COLUMNS, Experiment
+from flowerexp.experiment import Experiment
+from flowerexp.measurements import COLUMNS
 from flowerexp.measurements.table import AS_JSON, Measurements
 
 _BLOCK = 4 << 20  # bytes that Arrow reads at a time

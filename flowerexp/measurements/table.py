@@ -17,7 +17,8 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
-from flowerexp.measurements import Experiment, write_whole
+from flowerexp.experiment import Experiment
+from flowerexp.measurements import write_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -131,6 +132,24 @@ class Measurements:
     def seconds(self) -> Array:
         """How long each measurement took."""
         return self.numbers("seconds")
+
+    @property
+    def parts(self) -> Array:
+        """How many parts each measurement has: as counted, else as planned; NaN where nothing says so."""
+        found, parts = np.full(len(self), np.nan), self.experiment.parts
+        for name in (parts.count, parts.planned) if parts else ():
+            found = np.where(np.nan_to_num(found), found, self.numbers(name)) if name else found
+        return found
+
+    @property
+    def first_counts(self) -> Array:
+        """How many of its unit each measurement counted in its first part; NaN where it has no parts."""
+        return self.numbers(self.experiment.parts.first_count if self.experiment.parts else "")
+
+    @property
+    def first_seconds(self) -> Array:
+        """How long the first part of each measurement took; NaN where it has no parts."""
+        return self.numbers(self.experiment.parts.first_seconds if self.experiment.parts else "")
 
     @cached_property
     def rates(self) -> Array:

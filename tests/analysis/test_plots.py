@@ -11,7 +11,8 @@ from flowerexp.analysis.plots import READER_COLOURS, _regression_figure, equatio
 from flowerexp.analysis.regression import Fit, fit_all
 from flowerexp.analysis.report import svg
 from flowerexp.errors import MachineError
-from flowerexp.measurements import Experiment, experiment_of
+from flowerexp.experiment import Experiment, Parameter
+from flowerexp.measurements import experiment_of
 from flowerexp.measurements.loading import from_rows
 from flowerexp.workload.readers import READERS
 from tests.analysis.rows import grid, row, table, written
@@ -137,7 +138,16 @@ class TestAnalyse:
     def test_an_experiment_of_any_shape_is_analysed_by_its_description(self, tmp_path, numeric):
         """Words of a text, of two categorical parameters, and so many numeric ones."""
         products = (numeric[:2],) if numeric[1:] else ()
-        words = Experiment("count", "words", "found", numeric, ("how", "where"), products, (), "-", "-")
+        parameters = {name: Parameter(type="int") for name in numeric}
+        words = Experiment(
+            name="count",
+            question="How fast?",
+            script="count.py",
+            unit="words",
+            column="found",
+            parameters={**parameters, "how": Parameter(type="text"), "where": Parameter(type="text")},
+            products=products,
+        )
         rows = [
             {"how": how, "where": "here", "found": 100, "seconds": size + more, "repetition": again}
             | {name: size + place for place, name in enumerate(numeric)}

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowerexp.measurements import Experiment
+from flowerexp.experiment import Experiment, Parameter
 from flowerexp.measurements.loading import from_rows
 from tests.analysis.rows import row, table, written
 
@@ -83,7 +83,18 @@ class TestCells:
 
     def test_an_experiment_says_what_its_columns_are(self):
         """Words of a text, by two categorical parameters and a numeric one."""
-        words = Experiment("count", "words", "found", ("partitions",), ("how", "where"), (), (), "-", "-")
+        words = Experiment(
+            name="count",
+            question="How fast?",
+            script="count.py",
+            unit="words",
+            column="found",
+            parameters={
+                "partitions": Parameter(type="int"),
+                "how": Parameter(type="text"),
+                "where": Parameter(type="text"),
+            },
+        )
         rows = [
             {"how": how, "where": where, "partitions": 2, "found": 10, "seconds": seconds}
             for how, where, seconds in (("sort", "here", 1), ("hash", None, 2), ("sort", "there", 4), (None, None, 5))

@@ -10,7 +10,7 @@ import pandas as pd
 from flowerexp.analysis.estimate import Interval, grouped_medians, stratified_rate, student
 from flowerexp.analysis.instability import Instability, widened, wider
 from flowerexp.analysis.report.gather import Material
-from flowerexp.measurements import Experiment
+from flowerexp.experiment import Experiment
 
 NARROW = 0.10
 """A cell's interval is narrow if it reaches no further from its median than this share of it."""
@@ -71,7 +71,7 @@ def _headed(experiment: Experiment) -> dict[str, str]:
     """What the experiment calls the columns."""
     rates = {f"{kind}rate": f"{kind}{experiment.rate}" for kind in ("", "steady_", "median_")}
     named = {"series": "_".join(experiment.categorical) or "series", "count": experiment.count}
-    return {**rates, **named, "first_seconds": experiment.first_seconds}
+    return {**rates, **named, **({"first_seconds": experiment.parts.first_seconds} if experiment.parts else {})}
 
 
 def reach(table: pd.DataFrame, experiment: Experiment) -> pd.Series[float]:

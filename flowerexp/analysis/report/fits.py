@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from flowerexp.analysis.plots import MOST_TICKS, apart, averages_of
 from flowerexp.analysis.regression import Fit, band, points, product
 from flowerexp.analysis.report.svg import INK, PAPER, colours, figure, name_of, number, tidy, title
-from flowerexp.analysis.timing import TimeModel, parts_of
+from flowerexp.analysis.timing import TimeModel
 from flowerexp.measurements.table import Array, Measurements
 
 MOST_DOTS = 400
@@ -81,7 +81,7 @@ def time_model(some: Measurements, models: Sequence[TimeModel]) -> Figure | None
         sizes = np.bincount(group.cells)
         images, batches, seconds = (
             np.bincount(group.cells, np.nan_to_num(values)) / sizes
-            for values in (group.counts, parts_of(group), group.seconds)
+            for values in (group.counts, group.parts, group.seconds)
         )
         # The line is drawn at the grid's typical batch, since batches and images both rise along it.
         across = np.linspace(0, images.max() * 1.03, 80)

@@ -19,12 +19,12 @@ import yaml
 from flowerexp import index, records
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.timing import parts_of
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.experiment import Experiment, Parameter
 from flowerexp.journal import PLAN, Journal
-from flowerexp.measurements import Experiment, experiment_of
+from flowerexp.measurements import experiment_of
 from flowerexp.measurements.parquet import check_parquet, read_parquet
 from flowerexp.measurements.table import Measurements
 
@@ -122,13 +122,12 @@ class Material:
 
     def table_of(self, rows: pd.DataFrame) -> Measurements:
         """Some of the `rows` as measurements."""
+        known, parts = self.experiment.parameters, self.experiment.parts
         experiment = replace(
             self.experiment,
-            count="count",
-            categorical=("series",),
-            parts=("parts",),
-            first_count="first_count",
-            first_seconds="first_seconds",
+            column="count",
+            parameters={"series": Parameter(type="text")} | {name: known[name] for name in self.experiment.numeric},
+            parts=parts and replace(parts, count="parts", first_count="first_count", first_seconds="first_seconds"),
         )
         return Measurements(pyarrow.Table.from_pandas(rows, preserve_index=False), experiment)
 
@@ -198,7 +197,9 @@ class Material:
 def _measurements(path: Path, experiment: Experiment) -> Measurements:
     """What a report reads of a Parquet file."""
     which = experiment
-    wanted = [*which.categorical, *which.numeric, which.count, *which.parts, which.first_count, which.first_seconds]
+    parts = which.parts
+    of_parts = [parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
+    wanted = [*which.parameters, which.count, *filter(None, of_parts)]
     return Measurements(read_parquet(path, [*dict.fromkeys([*wanted, *NUMBERS, *TEXTS])]), experiment)
 
 
@@ -207,8 +208,8 @@ def _frame(found: Measurements) -> pd.DataFrame:
     which = found.experiment
     columns = {"series": np.array(found.series_names, object)[found.series]}
     columns |= {name: found.numbers(name) for name in (*which.numeric, *NUMBERS)}
-    columns |= {"count": found.counts, "parts": parts_of(found)}
-    columns |= {"first_count": found.numbers(which.first_count), "first_seconds": found.numbers(which.first_seconds)}
+    columns |= {"count": found.counts, "parts": found.parts}
+    columns |= {"first_count": found.first_counts, "first_seconds": found.first_seconds}
     for name in TEXTS:
         places, values = found.texts(name)
         columns[name] = np.array([*values, None], object)[places]

@@ -1,0 +1,154 @@
+"""What an experiment says about itself: its question, what it counts, what it varies, and what it uses.
+
+An entrypoint's YAML file (`conf/entrypoint/NAME.yaml`) holds it, and every other part of flowerexp follows from it:
+nothing else knows what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+NUMERIC = ("int", "float")
+"""The types of parameters that are numbers: lines and regressions are drawn against them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One thing that a run's grid varies, or one setting: its type and limits.
+
+    Attributes:
+        type: `int`, `float`, `bool` or `text`.
+        choices: the values that are allowed; None for all.
+        min: the smallest number that is allowed.
+        above: a number that all have to exceed.
+        max: the largest number that is allowed.
+        unit: of a number, such as `rows`.
+        label: what to call it in pictures and tables; its name by default.
+        labels: the same of each choice, where that differs from it.
+        requires: what the cluster has to have for some choices: the module, and the requirement that brings it.
+    """
+
+    type: str
+    choices: tuple[Any, ...] | None = None
+    min: float | None = None
+    above: float | None = None
+    max: float | None = None
+    unit: str | None = None
+    label: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    requires: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Is it a number? Others split results into series."""
+        return self.type in NUMERIC
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """The number that an experiment is about.
+
+    Attributes:
+        name: `rate`, `steady_rate` (of the parts after the first), `seconds`, or a column that `measure` returns.
+        better: `higher` or `lower`.
+    """
+
+    name: str = "rate"
+    better: str = "higher"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts that a measurement has, such as batches, and the columns that say how the first one went.
+
+    Attributes:
+        name: what one part is called, such as `batch`.
+        count: the column that holds how many there were.
+        planned: the parameter that says how many there should be; for rows that lack `count`.
+        first_count: the column that holds how many units were counted in the first part.
+        first_seconds: the column that holds how long the first part took.
+    """
+
+    name: str
+    count: str
+    planned: str | None = None
+    first_count: str
+    first_seconds: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An entrypoint with its declaration.
+
+    Attributes:
+        name: short, for tables.
+        question: the sentence that heads its report.
+        script: the file that runs on the cluster.
+        where: `driver` if a measurement is a Spark job of the driver; `executor` if it is a task on an executor.
+        unit: what a measurement counts, in the plural; a rate is unit/s.
+        column: the column that holds how many it counted; the unit's name by default.
+        value: the number that it is about.
+        parameters: what the grid of a run varies; categorical ones split results into series.
+        products: the numeric parameters whose product is fitted as well.
+        parts: the parts of a measurement, if it has some.
+        uses: the config groups that it reads: `dataset`, `sampling`, `preprocess`.
+        settings: its own settings, as checked.
+        limits: the type and limits of each setting.
+        requires: what it imports on the cluster beside PySpark: the module, and the requirement that brings it.
+        phases: what the phases of its runs are called on screen.
+    """
+
+    name: str
+    question: str
+    script: str
+    where: str = "driver"
+    unit: str
+    column: str = ""
+    value: Value = field(default_factory=Value)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    products: tuple[tuple[str, ...], ...] = ()
+    parts: Parts | None = None
+    uses: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Parameter] = field(default_factory=dict)
+    requires: Mapping[str, str] = field(default_factory=dict)
+    phases: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def numeric(self) -> tuple[str, ...]:
+        """The parameters that are numbers: lines and regressions are drawn against them."""
+        return tuple(name for name, one in self.parameters.items() if one.is_numeric)
+
+    @cached_property
+    def categorical(self) -> tuple[str, ...]:
+        """The parameters that split results into series."""
+        return tuple(name for name, one in self.parameters.items() if not one.is_numeric)
+
+    @property
+    def count(self) -> str:
+        """The column that holds how many of its unit a measurement counted."""
+        return self.column or self.unit
+
+    @property
+    def rate(self) -> str:
+        """What its rate is called in files."""
+        return f"{self.unit}_per_second"
+
+    @property
+    def rate_unit(self) -> str:
+        """What its rate is called where people read it."""
+        return f"{self.unit}/s"
+
+    @property
+    def one(self) -> str:
+        """The unit in the singular, for `seconds per image`."""
+        return self.unit.removesuffix("s")
+
+    def label_of(self, name: str) -> str:
+        """What to call a parameter, or a product such as `a x b`, where people read it."""
+        parameter = self.parameters.get(name)
+        words = (parameter.label if parameter else None) or name.replace("_", " ")
+        return f"{words} ({parameter.unit})" if parameter and parameter.unit else words
