@@ -32,8 +32,9 @@ NOTEBOOK = {"image_files": "images", "tfrecords": "tfrecords"}
 
 def one(reader: str, folder: Path, options: argparse.Namespace) -> None:
     """Measure one reader in this process; prints its rates as JSON."""
-    from flowerexp.workload import readers, tfrecords
-    from flowerexp.workload.measure import time_batches, warm_up
+    from flowerexp.workload.images import tfrecords
+    from flowerexp.workload.read_speed import readers
+    from flowerexp.workload.read_speed.measuring import time_batches, warm_up
 
     files = sorted(map(str, folder.rglob("*.jpg" if readers.data_of(reader) == "image_files" else "*.tfrec")))
     counts = [1] * len(files)
@@ -76,7 +77,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         return one(options.one, options.images, options)
-    from flowerexp.workload.readers import READERS, data_of
+    from flowerexp.workload.read_speed.readers import READERS, data_of
 
     images = options.images.absolute()
     asked = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in ("batch_size", "batch_number")]

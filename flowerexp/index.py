@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from flowerexp import records, storage
 from flowerexp.errors import DataError
 from flowerexp.plan import PlannedRun
-from flowerexp.workload import generated, listing
-from flowerexp.workload.existing import find
-from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
+from flowerexp.workload.images import generated, listing
+from flowerexp.workload.read_speed.existing import find
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 _RECENT = 50  # runs that an estimate looks at
 _LINE = {

@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from flowerexp.config import names
-from flowerexp.workload.readers import READERS
+from flowerexp.workload.read_speed.readers import READERS
 
 
 def _number(**limits: float) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowerexp.config.origin import Origin
 from flowerexp.errors import ConfigError
-from flowerexp.workload.readers import IMAGE_FILES
+from flowerexp.workload.read_speed.readers import IMAGE_FILES
 
 MOST_MEASUREMENTS = 1_000_000
 """Of one run: cells x repetitions."""

@@ -1,13 +1,84 @@
-"""A report of its own for every test, as every run has one."""
+"""A report of its own for every test, as every run has one; and read_speed's runs as the engine makes them."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from flowerexp import app
 from flowerexp.workload import report
+from flowerexp.workload.engine import run
+from flowerexp.workload.engine.declared import Workload
+from flowerexp.workload.engine.stream import Stream
+from flowerexp.workload.read_speed import measuring
+
+READ_SPEED = Workload(
+    measure=measuring.measure,
+    prepare=measuring.prepare,
+    ready=measuring.ready,
+    possible=measuring.possible,
+    warm=measuring.warm,
+    warmth=measuring.warmth,
+    recover=measuring.recover,
+)
 
 
 @pytest.fixture(autouse=True)
 def told() -> report.Report:
     """What the test's code reported."""
     return report.begin("test")
+
+
+@pytest.fixture
+def read_speed(tmp_path: Any) -> Callable[..., list[dict[str, Any]]]:
+    """`read_speed(spark, config, rows)` makes a run; returns its rows, and also puts them into `rows` as they come."""
+
+    def read_speed(
+        spark: Any, config: dict[str, Any], rows: list[dict[str, Any]] | None = None
+    ) -> list[dict[str, Any]]:
+        rows = [] if rows is None else rows
+        with Stream(str(tmp_path / "output"), keep=False) as stream:
+            one = {"config": config, "run_key": "key", "output": str(tmp_path / "output")}
+            for line in run.of_workload(READ_SPEED)(spark, one, stream):
+                rows.append(json.loads(line))
+        return rows
+
+    return read_speed
+
+
+# ---- To be deleted when configs have the shape that the workload gets: `config` is then the one of tests/conftest.py.
+_OLD = {
+    r"^measure\.(repetitions|seed|concurrency)=": r"grid.\1=",
+    r"^entrypoint\.settings\.(on_short|page_cache)=": r"grid.\1=",
+    r"^grid\.reader=": "reader=",
+}
+
+
+@pytest.fixture
+def config(tmp_path: Any) -> Callable[..., dict[str, Any]]:
+    """`config("grid=wide", ...)` is a run's config as a workload gets it."""
+
+    def config(*overrides: str) -> dict[str, Any]:
+        for new, old in _OLD.items():
+            overrides = tuple(re.sub(new, old, override) for override in overrides)
+        made: dict[str, Any] = json.loads(json.dumps(app.composed([f"home={tmp_path}", *overrides])))
+        grid, number = made["grid"], {"type": "int", "min": 1}
+        made["measure"] = {
+            **{name: grid.pop(name) for name in ("repetitions", "seed", "concurrency")},
+            **{"warm_up_seconds": 2.0, "max_seconds": None, "storage_level": None},
+        }
+        made["entrypoint"].update(
+            where="executor",
+            unit="images",
+            parameters={"reader": {"type": "text"}, "batch_size": number, "batch_number": number},
+            products=[["batch_size", "batch_number"]],
+            settings={name: grid.pop(name) for name in ("on_short", "page_cache")},
+        )
+        grid["reader"] = made["reader"]
+        return made
+
+    return config
