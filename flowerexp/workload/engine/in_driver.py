@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from flowerexp.workload import host, report, slots
+from flowerexp.workload import executors, host, report, slots
 from flowerexp.workload.engine import spark_metrics
 from flowerexp.workload.engine.cells import Task, warmth_of
 from flowerexp.workload.engine.declared import Declared, Workload
 from flowerexp.workload.engine.gathered import Gathered
 from flowerexp.workload.engine.measurement import Place, measured
-from flowerexp.workload.engine.warm_up import settle
+from flowerexp.workload.engine.warm_up import forget, settle
 
 _TELL_SECONDS = 0.25  # from one line of progress to the next
 
@@ -47,7 +47,10 @@ def measure(
                 group = f"{experiment.run_key} measurement {task.order}"
                 recorded = partial(spark_metrics.recorded, context, group)
                 place = Place(look, recorded, partial(context.cancelJobGroup, group), tidies=False)
-                gathered.add(measured(experiment, workload, prepared, task, place))
+                gathered.add(row := measured(experiment, workload, prepared, task, place))
+                if row["censored"]:
+                    executors.wait_until_idle(context)
+                    forget()  # Spark has killed the Python workers that were busy
         report.progress(len(missing), len(missing))
 
 
@@ -57,5 +60,7 @@ def _warm_up(context: Any, experiment: Declared, workload: Workload, prepared: A
     try:
         with slots.slot(experiment.concurrency):
             settle(experiment, workload, prepared, task, partial(context.cancelJobGroup, group))
+        if experiment.max_seconds is not None:
+            executors.wait_until_idle(context)
     finally:
         context.setLocalProperty("spark.jobGroup.id", None)

@@ -51,11 +51,18 @@ def settle(experiment: Declared, workload: Workload, prepared: Any, task: Task, 
         task: the measurement.
         cancel: see `limit.clocked`.
     """
+    if not experiment.warm_up_seconds:
+        return WarmUp(0, None)
     key = warmth_of(experiment, workload, prepared, task.cell)
     if key not in _warm:
         _warm[key] = _repeated(partial(_made_ready, workload, prepared, task.first), experiment, cancel)
         tidy()
     return _warm[key]
+
+
+def forget() -> None:
+    """Warm up again before the next measurement."""
+    _warm.clear()
 
 
 def _made_ready(workload: Workload, prepared: Any, cell: Cell) -> Callable[[], object]:
