@@ -231,8 +231,6 @@ class TestDriver:
         found = host.between(before, after)["others_cpu_percent"] or 0
         others = (after.busy - before.busy) - (after.own - before.own)
         assert found / 100 * (after.at - before.at) * after.cores == pytest.approx(others)
-            (after.busy - before.busy) - (after.own - before.own)
-        )
 
     def test_the_slot_is_held_while_measuring(self, spark, tmp_path, monkeypatch):
         held = []
