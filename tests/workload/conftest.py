@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from flowerexp import app
+from flowerexp.config import plain
 from flowerexp.workload import report
 from flowerexp.workload.engine import run
 from flowerexp.workload.engine.declared import Workload
@@ -50,35 +49,12 @@ def read_speed(tmp_path: Any) -> Callable[..., list[dict[str, Any]]]:
     return read_speed
 
 
-# ---- To be deleted when configs have the shape that the workload gets: `config` is then the one of tests/conftest.py.
-_OLD = {
-    r"^measure\.(repetitions|seed|concurrency)=": r"grid.\1=",
-    r"^entrypoint\.settings\.(on_short|page_cache)=": r"grid.\1=",
-    r"^grid\.reader=": "reader=",
-}
-
-
 @pytest.fixture
-def config(tmp_path: Any) -> Callable[..., dict[str, Any]]:
+def config(config: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """`config("grid=wide", ...)` is a run's config as a workload gets it."""
 
-    def config(*overrides: str) -> dict[str, Any]:
-        for new, old in _OLD.items():
-            overrides = tuple(re.sub(new, old, override) for override in overrides)
-        made: dict[str, Any] = json.loads(json.dumps(app.composed([f"home={tmp_path}", *overrides])))
-        grid, number = made["grid"], {"type": "int", "min": 1}
-        made["measure"] = {
-            **{name: grid.pop(name) for name in ("repetitions", "seed", "concurrency")},
-            **{"warm_up_seconds": 2.0, "max_seconds": None, "storage_level": None},
-        }
-        made["entrypoint"].update(
-            where="executor",
-            unit="images",
-            parameters={"reader": {"type": "text"}, "batch_size": number, "batch_number": number},
-            products=[["batch_size", "batch_number"]],
-            settings={name: grid.pop(name) for name in ("on_short", "page_cache")},
-        )
-        grid["reader"] = made["reader"]
+    def plainly(*overrides: str) -> dict[str, Any]:
+        made: dict[str, Any] = json.loads(json.dumps(plain(config(*overrides))))
         return made
 
-    return config
+    return plainly

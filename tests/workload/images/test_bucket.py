@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from flowerexp import index, storage
+from flowerexp.config import typed
 from flowerexp.errors import DataError, MachineError
 from flowerexp.workload.images import listing, tfrecords, transform
 from flowerexp.workload.images.left_out import DEEPER, LOOSE
@@ -50,7 +51,7 @@ class TestSpark:
         assert all(row["images"] == row["batch_size"] * row["batch_number"] for row in rows)
         assert {(row["page_cache"], row["page_cache_fraction"]) for row in rows} == {("remote", None)}
         assert told.facts["images_found"] == 12
-        assert told.facts["data_fingerprint"] == index.current_fingerprint(made)
+        assert told.facts["data_fingerprint"] == index.current_fingerprint(typed(made))
         assert not told.facts["prepared_reused"]
 
         names = [entry.relative for entry in storage.list_files(bucket)]
@@ -191,10 +192,10 @@ class TestFingerprint:
         self, config, remote_config, bucket, storage_server
     ):
         here, there = config(TWELVE), remote_config(TWELVE)
-        assert index.current_fingerprint(here) == index.current_fingerprint(there) is not None
+        assert index.current_fingerprint(typed(here)) == index.current_fingerprint(typed(there)) is not None
         assert storage_server.seen == []
         known = [
-            index.current_fingerprint(remote_config(TWELVE, *more))
+            index.current_fingerprint(typed(remote_config(TWELVE, *more)))
             for more in (
                 (),
                 ("dataset.seed=1",),
@@ -208,16 +209,16 @@ class TestFingerprint:
 
     def test_a_folder_in_a_bucket_is_listed_and_changes_with_what_is_in_it(self, config, bucket, storage_server, told):
         made = config("dataset=folder", f"dataset.path={bucket}/photos")
-        found = [index.current_fingerprint(made)]
+        found = [index.current_fingerprint(typed(made))]
         for content in (b"1", b"2"):
             storage.write_bytes(f"{bucket}/photos/a/1.jpg", content)
-            found.append(index.current_fingerprint(made))
+            found.append(index.current_fingerprint(typed(made)))
             listing.list_photographs(None, made)
             assert told.facts["data_fingerprint"] == found[-1]
         assert found[0] is None
         assert all(one != other for one, other in pairwise(found))
         storage_server.counted()
-        assert index.current_fingerprint(made, {}, buckets=False) is None
+        assert index.current_fingerprint(typed(made), {}, buckets=False) is None
         assert storage_server.seen == []
 
     def test_tfrecord_files_in_a_bucket_count_too(self, config, bucket):
@@ -225,10 +226,10 @@ class TestFingerprint:
             "dataset=folder", f"dataset.path={bucket}/p", f"dataset.tfrecords={bucket}/t", "grid.reader=tfrecords"
         )
         storage.write_bytes(f"{bucket}/t/1.tfrec", b"1")
-        one = index.current_fingerprint(made)
+        one = index.current_fingerprint(typed(made))
         storage.write_bytes(f"{bucket}/t/1.tfrec", b"2")
-        assert None not in (one, index.current_fingerprint(made))
-        assert one != index.current_fingerprint(made)
+        assert None not in (one, index.current_fingerprint(typed(made)))
+        assert one != index.current_fingerprint(typed(made))
 
     def test_a_bucket_that_cannot_be_listed_is_not_known(self, config, bucket, storage_server):
         storage_server.faults = [("GET", 403, "No")] * 3
