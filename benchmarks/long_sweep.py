@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = """
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     yield {"n": config["entrypoint"]["settings"]["n"]}
