@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from flowerexp.cluster.machines import Group, groups
-from flowerexp.config.schema import Cluster
+from flowerexp.cluster.machines import Batch, Group, Nodes, groups, vcpus_of
+from flowerexp.config import schema
 from flowerexp.errors import ConfigError, did_you_mean
 
 _SHIPPED = Path(__file__).with_name("prices.yaml")
@@ -123,11 +123,11 @@ class Rate:
         return self.total * max(seconds, self.minimum_seconds) / 3600 if seconds > 0 else 0.0
 
 
-def rate(cluster: Cluster, prices: Prices) -> Rate | None:
+def rate(cluster: schema.Cluster | Nodes | Batch, prices: Prices) -> Rate | None:
     """What a cluster costs.
 
     Args:
-        cluster: a checked config's `cluster` node.
+        cluster: its config, or what was found in the cloud.
         prices: see `Prices.load`.
 
     Returns:
@@ -136,19 +136,19 @@ def rate(cluster: Cluster, prices: Prices) -> Rate | None:
     Raises:
         ConfigError: a machine type, disk or region has no price.
     """
-    if cluster["kind"] == "dataproc":
+    if isinstance(cluster, schema.Dataproc | Nodes):
         return _dataproc(cluster, prices)
-    if cluster["kind"] == "serverless":
+    if isinstance(cluster, schema.Serverless | Batch):
         return _serverless(cluster, prices)
-    return None if cluster["kind"] == "spark_master" else Rate()
+    return None if isinstance(cluster, schema.SparkMaster) else Rate()
 
 
-def _dataproc(cluster: Cluster, prices: Prices) -> Rate:
-    content, region = prices.content, str(cluster["region"])
+def _dataproc(cluster: schema.Dataproc | Nodes, prices: Prices) -> Rate:
+    content, region = prices.content, cluster.region
     nodes = groups(cluster, prices.machine_types)
     machines = sum(group.count * _machine(group, region, prices) for group in nodes)
     monthly = sum(group.count * group.disk_gb * _disk(group, region, prices) for group in nodes)
-    addresses = 0 if cluster["internal_ip_only"] else sum(group.count for group in nodes)
+    addresses = 0 if cluster.internal_ip_only else sum(group.count for group in nodes)
     vcpus = sum(group.count * group.machine.vcpus for group in nodes)
     return Rate(
         machines,
@@ -182,18 +182,17 @@ def _disk(group: Group, region: str, prices: Prices) -> float:
     return float(disks[group.disk_type])
 
 
-def _serverless(cluster: Cluster, prices: Prices) -> Rate:
+def _serverless(batch: schema.Serverless | Batch, prices: Prices) -> Rate:
     """A batch: the driver and its executors, each of `cores` vCPUs with the memory that they have by default."""
-    region, unit = str(cluster["region"]), prices.content["serverless"]
-    dcu = prices.region(region).get("dcu")
+    unit, dcu = prices.content["serverless"], prices.region(batch.region).get("dcu")
     if dcu is None:
-        raise prices.missing(f"a serverless DCU in {region}", "cluster.region")
+        raise prices.missing(f"a serverless DCU in {batch.region}", "cluster.region")
     each = float(unit["dcu_per_vcpu"]) + float(unit["gb_per_vcpu"]) * float(unit["dcu_per_gb"])
-    vcpus = (int(cluster["executors"]) + 1) * int(cluster["cores"])
-    return Rate(machines=vcpus * each * float(dcu), minimum_seconds=float(prices.content["minimum_seconds"]))
+    machines = vcpus_of(batch) * each * float(dcu)
+    return Rate(machines=machines, minimum_seconds=float(prices.content["minimum_seconds"]))
 
 
-def start_seconds(cluster: Cluster, measured: Sequence[float] = ()) -> float:
+def start_seconds(cluster: schema.Cluster, measured: Sequence[float] = ()) -> float:
     """How long a cluster is paid for before its first run and after its last.
 
     Args:
@@ -203,7 +202,7 @@ def start_seconds(cluster: Cluster, measured: Sequence[float] = ()) -> float:
     Returns:
         Seconds; an assumption where nothing was measured, zero for clusters that nobody starts.
     """
-    return statistics.median(measured) if measured else _START_SECONDS.get(str(cluster["kind"]), 0.0)
+    return statistics.median(measured) if measured else _START_SECONDS.get(cluster.kind, 0.0)
 
 
 @dataclass(frozen=True)

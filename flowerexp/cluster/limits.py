@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from flowerexp.cluster.machines import Group, groups
-from flowerexp.config.schema import Cluster
+from flowerexp.config.schema import Cluster, Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError
 
 _Value = TypeVar("_Value")
@@ -49,19 +49,18 @@ def ceilings(cluster: Cluster, further: Mapping[str, Any] | None = None) -> dict
         and `limit/disk_write_mib_s` (2^20 bytes) of one machine, and each with `/cluster` of all. What is not known is
         left out.
     """
-    kind = cluster["kind"]
-    if kind == "dataproc":
+    if isinstance(cluster, Dataproc):
         try:
             return _dataproc(groups(cluster, further)[-1])
         except ConfigError:  # a machine type that nobody knows
             return {}
-    if kind == "serverless":
-        return {"limit/vcpus": float(cluster["executors"] * cluster["cores"])}
+    if isinstance(cluster, Serverless):
+        return {"limit/vcpus": float(cluster.executors * cluster.cores)}
     here = len(os.sched_getaffinity(0))
-    if kind == "local":
-        return {"limit/vcpus": float(min(here, cluster["cores"] or here))}
-    if kind == "local_nodes":
-        return {"limit/vcpus": float(min(here, cluster["nodes"] * cluster["cores"]))}
+    if isinstance(cluster, Local):
+        return {"limit/vcpus": float(min(here, cluster.cores or here))}
+    if isinstance(cluster, LocalNodes):
+        return {"limit/vcpus": float(min(here, cluster.nodes * cluster.cores))}
     return {}
 
 

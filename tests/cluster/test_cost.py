@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowerexp.cluster.cost import Prices, Rate, rate, shares, start_seconds
+from flowerexp.cluster.machines import Batch, Nodes
+from flowerexp.config import schema
 from flowerexp.errors import ConfigError
 from tests.cluster.configs import made
 
@@ -12,7 +14,7 @@ PRICES = Prices.load()
 
 
 def cluster(*overrides):
-    return made(*overrides)["cluster"]
+    return made(*overrides).cluster
 
 
 def test_four_nodes_by_hand():
@@ -61,6 +63,14 @@ def test_this_machine_is_free_and_a_master_that_is_there_unknown():
     assert rate(cluster("cluster=local"), PRICES) == Rate()
     assert rate(cluster("cluster=local_nodes"), PRICES) == Rate()
     assert rate(cluster("cluster=spark_master", "cluster.master=spark://a:7077"), PRICES) is None
+
+
+def test_what_is_found_in_the_cloud_costs_what_its_config_says():
+    four = made("cluster=four_nodes", "cluster.internal_ip_only=false").cluster
+    assert isinstance(four, schema.Dataproc)
+    found = Nodes(four.region, four.master, four.workers, internal_ip_only=False)
+    assert rate(found, PRICES) == rate(four, PRICES)
+    assert rate(Batch("us-central1", 2, 4), PRICES) == rate(cluster("cluster=serverless"), PRICES)
 
 
 def test_a_minute_at_least_and_nothing_for_nothing():

@@ -54,4 +54,4 @@ def test_smaller_ones_leave_out_what_dataproc_refuses():
     ],
 )  # fmt: skip
 def test_a_cluster_in_a_line(overrides, line):
-    assert machines.describe(made(*overrides)["cluster"]) == line
+    assert machines.describe(made(*overrides).cluster) == line

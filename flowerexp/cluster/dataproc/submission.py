@@ -18,7 +18,7 @@ from flowerexp import storage
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import Clients, is_transient
 from flowerexp.cluster.dataproc.output import DriverOutput
-from flowerexp.cluster.dataproc.refusals import explained, message_of, scrubbed
+from flowerexp.cluster.dataproc.refusals import message_of, scrubbed
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.errors import ClusterError, from_os_error
 
@@ -189,8 +189,7 @@ class CloudSubmission(ABC):
         except exceptions.NotFound:
             return  # the bucket was deleted meanwhile
         except GOOGLE_ERRORS as error:
-            place = {"project": self._clients.project, "region": self._clients.region}
-            raise explained(error, "fetching the driver's log and the event log", place) from error
+            raise self._clients.explained(error, "fetching the driver's log and the event log") from error
         except OSError as error:
             problem = from_os_error(error, "writing the driver's log")
             raise ClusterError(problem.problem, hint=problem.hint) from error
