@@ -11,7 +11,7 @@ import pytest
 from flowerexp import app
 from flowerexp.cluster import JobFiles, backend, java, process, spark_submit
 from flowerexp.cluster.local_nodes import LocalNodes
-from flowerexp.config import schema
+from flowerexp.config import plain, schema
 from flowerexp.errors import MachineError
 from tests.jobs import HEADER, SMALL, job_files, most_at_once, run_job
 
