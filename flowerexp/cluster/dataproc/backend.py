@@ -6,6 +6,7 @@ Google's libraries take seconds to import, so that this module imports them only
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from flowerexp.cluster.dataproc.jobs import Job
     from flowerexp.cluster.dataproc.lifecycle import Lifecycle
     from flowerexp.cluster.dataproc.staging import Bucket
+    from flowerexp.cluster.dataproc.submission import CloudSubmission
     from flowerexp.cluster.dataproc.wheels import Packages
 
 C = TypeVar("C", bound=schema.Cloud)
@@ -48,7 +50,7 @@ def _check(project: str, region: str, bucket: str) -> None:
     Bucket(clients, bucket).check()
 
 
-class _Cloud(Generic[C]):
+class _Cloud(ABC, Generic[C]):
     """What both kinds have in common."""
 
     on_this_host = False
@@ -83,6 +85,20 @@ class _Cloud(Generic[C]):
 
         staged = self.cluster.packages == "stage"
         return stage(self._bucket, requires, python, archive=archive) if staged else None
+
+    @abstractmethod
+    def _submitted(self, folder: Path, handle: Mapping[str, Any]) -> CloudSubmission:
+        """The job of a folder, by its handle, whether or not there is one."""
+
+    def arrived(self, handle: Mapping[str, Any]) -> bool:
+        """See `Backend.arrived`."""
+        return self._submitted(Path(), handle).seen() is not None
+
+    def find(self, folder: Path, handle: dict[str, Any]) -> CloudSubmission | None:
+        """See `Backend.find`; a job that has ended well is found, too, since its results can be fetched."""
+        found = self._submitted(folder, handle)
+        seen = found.seen()
+        return found if seen and (seen.good or not seen.ended) else None
 
 
 class Dataproc(_Cloud[schema.Dataproc]):
@@ -130,17 +146,11 @@ class Dataproc(_Cloud[schema.Dataproc]):
 
         return jobs.running(self._clients, scope, cluster_name(scope, self.cluster))
 
-    def arrived(self, handle: Mapping[str, Any]) -> bool:
-        """See `Backend.arrived`."""
+    def _submitted(self, folder: Path, handle: Mapping[str, Any]) -> Job:
         from flowerexp.cluster.dataproc import jobs
 
-        return jobs.arrived(self._clients, handle)
-
-    def find(self, folder: Path, handle: dict[str, Any]) -> Job | None:
-        """See `Backend.find`; a job that has ended well is found, too, since its results can be brought home."""
-        from flowerexp.cluster.dataproc import jobs
-
-        return jobs.find(self._clients, self._bucket, folder, handle)
+        name, staged = handle["job_id"], handle["staged"]
+        return jobs.Job(self._clients, self._bucket, name, folder, staged, handle["cluster"])
 
     def close(self, scope: str, life: Life) -> None:
         """See `Backend.close`."""
@@ -184,17 +194,11 @@ class Serverless(_Cloud[schema.Serverless]):
 
         return batches.running(self._clients, scope, cluster_name(scope, self.cluster))
 
-    def arrived(self, handle: Mapping[str, Any]) -> bool:
-        """See `Backend.arrived`."""
+    def _submitted(self, folder: Path, handle: Mapping[str, Any]) -> Batch:
         from flowerexp.cluster.dataproc import batches
 
-        return batches.arrived(self._clients, handle)
-
-    def find(self, folder: Path, handle: dict[str, Any]) -> Batch | None:
-        """See `Backend.find`; a batch that has ended well is found, too, since its results can be brought home."""
-        from flowerexp.cluster.dataproc import batches
-
-        return batches.find(self._clients, self._bucket, folder, handle)
+        name, staged = handle["batch_id"], handle["staged"]
+        return batches.Batch(self._clients, self._bucket, name, folder, staged)
 
     def close(self, scope: str, life: Life) -> None:
         """See `Backend.close`: a batch that has ended costs nothing, and one that has not is ended."""

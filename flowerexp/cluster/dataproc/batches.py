@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -161,34 +160,3 @@ def _execution(config: Serverless) -> dict[str, Any]:
     if config.service_account:
         execution["service_account"] = config.service_account
     return execution
-
-
-def arrived(clients: Clients, handle: Mapping[str, Any]) -> bool:
-    """Does Google know the batch of a handle?
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    try:
-        clients.batches.get_batch(name=f"{clients.parent}/batches/{handle['batch_id']}", **clients.call)
-    except exceptions.NotFound:
-        return False
-    except GOOGLE_ERRORS as error:
-        raise clients.explained(error, f"looking for batch {handle['batch_id']}") from error
-    return True
-
-
-def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Batch | None:
-    """A batch by its handle, if it runs or has ended well: then its results can be brought home.
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    batch = Batch(clients, bucket, handle["batch_id"], folder, handle["staged"])
-    try:
-        seen = batch.look(clients.call)
-    except exceptions.NotFound:
-        return None
-    except GOOGLE_ERRORS as error:
-        raise clients.explained(error, f"looking for batch {handle['batch_id']}") from error
-    return None if seen.ended and not seen.good else batch

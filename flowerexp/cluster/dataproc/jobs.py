@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,34 +133,3 @@ def submit(clients: Clients, bucket: Bucket, config: Dataproc, cluster: str, fil
     except GOOGLE_ERRORS as error:
         raise clients.explained(error, f"submitting a job to cluster {cluster}") from error
     return Job(clients, bucket, name, files.folder, staged, cluster)
-
-
-def arrived(clients: Clients, handle: Mapping[str, Any]) -> bool:
-    """Does Google know the job of a handle?
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    try:
-        clients.jobs.get_job(request={**clients.place, "job_id": handle["job_id"]}, **clients.call)
-    except exceptions.NotFound:
-        return False
-    except GOOGLE_ERRORS as error:
-        raise clients.explained(error, f"looking for job {handle['job_id']}") from error
-    return True
-
-
-def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Job | None:
-    """A job by its handle, if it runs or has ended well: then its results can be brought home.
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    job = Job(clients, bucket, handle["job_id"], folder, handle["staged"], handle["cluster"])
-    try:
-        seen = job.look(clients.call)
-    except exceptions.NotFound:
-        return None
-    except GOOGLE_ERRORS as error:
-        raise clients.explained(error, f"looking for job {handle['job_id']}") from error
-    return None if seen.ended and not seen.good else job

@@ -87,6 +87,19 @@ class CloudSubmission(ABC):
     def _cancel(self) -> None:
         """Ask Google to end it; errors are Google's own."""
 
+    def seen(self) -> Seen | None:
+        """How it stands; None if Google does not know it.
+
+        Raises:
+            ClusterError: Google does not say.
+        """
+        try:
+            return self.look(self._clients.call)
+        except exceptions.NotFound:
+            return None
+        except GOOGLE_ERRORS as error:
+            raise self._clients.explained(error, f"looking for {self.noun} {self._name}") from error
+
     def poll(self) -> tuple[Sequence[str], int | None]:
         """See `Submission.poll`; Google is asked no more often than `Pace.look` says."""
         now = time.monotonic()
