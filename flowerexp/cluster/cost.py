@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from flowerexp.cluster.machines import Batch, Group, Nodes, groups, vcpus_of
+from flowerexp.cluster.machines import Batch, Group, Machine, Nodes, Types, groups, vcpus_of
 from flowerexp.config import schema
 from flowerexp.errors import ConfigError, did_you_mean
 
@@ -25,10 +25,17 @@ _START_SECONDS = {"dataproc": 120.0, "serverless": 60.0}
 
 @dataclass(frozen=True)
 class Prices:
-    """A file of prices, see `prices.yaml`; `source` is its path, for messages."""
+    """A file of prices, see `prices.yaml`.
+
+    Attributes:
+        content: what it holds.
+        source: its path, for messages.
+        machine_types: those beside the known series.
+    """
 
     content: Mapping[str, Any]
     source: str
+    machine_types: Types
 
     @classmethod
     @functools.cache
@@ -40,25 +47,19 @@ class Prices:
         """
         shipped = yaml.load(_SHIPPED.read_text(encoding="utf-8"), _LOADER)
         if path is None:
-            return cls(shipped, "the shipped prices")
+            return cls(shipped, "the shipped prices", {})
         try:
             own = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no YAML"
             raise ConfigError(f"{path} cannot be read: {reason}", where="budget.prices") from error
         _check(own, shipped, path)
-        return cls(_laid_over(shipped, own), path)
+        return cls(_laid_over(shipped, own), path, dict(_machine_types(own, path)))
 
     @property
     def dated(self) -> str:
         """The day of the prices."""
         return str(self.content["dated"])
-
-    @property
-    def machine_types(self) -> Mapping[str, Any]:
-        """Machine types beside the known series."""
-        found: Mapping[str, Any] = self.content["machine_types"]
-        return found
 
     def region(self, name: str) -> Mapping[str, Any]:
         """The prices of a region.
@@ -86,6 +87,16 @@ def _check(own: Any, shipped: Mapping[str, Any], path: str) -> None:
             raise ConfigError(
                 f"unknown key {key} in {path}", where="budget.prices", hint=did_you_mean(str(key), shipped)
             )
+
+
+def _machine_types(own: Mapping[str, Any], path: str) -> Iterator[tuple[str, Machine]]:
+    for name, values in (own.get("machine_types") or {}).items():
+        try:
+            yield name, Machine(name, name.partition("-")[0], int(values["vcpus"]), float(values["memory_gb"]))
+        except (KeyError, TypeError, ValueError) as error:
+            problem = f"machine_types.{name} in {path} does not say how large it is"
+            hint = f"write {name}: {{vcpus: 4, memory_gb: 16, per_hour: {{us-central1: 0.2}}}}"
+            raise ConfigError(problem, where="budget.prices", hint=hint) from error
 
 
 def _laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,11 +173,11 @@ def _dataproc(cluster: schema.Dataproc | Nodes, prices: Prices) -> Rate:
 def _machine(group: Group, region: str, prices: Prices) -> float:
     """US dollars an hour of one machine."""
     where = f"cluster.{group.role}.machine_type"
-    own = prices.machine_types.get(group.machine.name)
-    if own is not None:
-        if region not in own.get("per_hour", {}):
+    if group.machine.name in prices.machine_types:
+        own = prices.content["machine_types"][group.machine.name].get("per_hour", {})
+        if region not in own:
             raise prices.missing(f"{group.machine.name} in {region}", where)
-        return float(own["per_hour"][region])
+        return float(own[region])
     series = prices.region(region).get("machines", {})
     if group.machine.series not in series:
         raise prices.missing(f"{group.machine.series} machines in {region}", where)

@@ -13,10 +13,10 @@ Sources, as read on 2026-11-23:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
-from flowerexp.cluster.machines import Group, groups
+from flowerexp.cluster.machines import Group, Types, groups
 from flowerexp.config.schema import Cluster, Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError
 
@@ -37,7 +37,7 @@ _FLASH_E2 = ((2, (240.0, 240.0)), (8, (800.0, 800.0)), (16, (1200.0, 1000.0)))
 _ONE_VCPU = ((1, (240.0, 204.0)),)
 
 
-def ceilings(cluster: Cluster, further: Mapping[str, Any] | None = None) -> dict[str, float]:
+def ceilings(cluster: Cluster, further: Types | None = None) -> dict[str, float]:
     """What the machines that run tasks can reach at most.
 
     Args:

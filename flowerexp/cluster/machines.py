@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flowerexp.config import plain, schema
 from flowerexp.config.redact import redacted
@@ -47,6 +46,10 @@ class Machine:
     memory_gb: float
 
 
+Types = Mapping[str, Machine]
+"""Machine types by name."""
+
+
 @dataclass(frozen=True)
 class Group:
     """Machines of a cluster that are alike: the master, or all workers. The disk is in GB, which are 2^30 bytes."""
@@ -77,21 +80,20 @@ class Batch:
     cores: int
 
 
-def machine(name: str, further: Mapping[str, Any] | None = None, where: str | None = None) -> Machine:
+def machine(name: str, further: Types | None = None, where: str | None = None) -> Machine:
     """What a machine type's name says.
 
     Args:
         name: such as `n1-standard-2`.
-        further: machine types of the user's own, `machine_types` of a file of prices.
+        further: machine types of the user's own.
         where: the config key that names it, for the message.
 
     Raises:
         ConfigError: it is unknown.
     """
+    if further and name in further:
+        return further[name]
     series, _, rest = name.partition("-")
-    own = (further or {}).get(name)
-    if own is not None:
-        return Machine(name, series, int(own["vcpus"]), float(own["memory_gb"]))
     match = re.fullmatch(r"([a-z]+)-(\d+)", rest)
     if match and series in _MEMORY:
         shape, vcpus = match[1], int(match[2])
@@ -125,7 +127,7 @@ def smaller(name: str) -> list[str]:
     ]
 
 
-def groups(cluster: schema.Dataproc | Nodes, further: Mapping[str, Any] | None = None) -> list[Group]:
+def groups(cluster: schema.Dataproc | Nodes, further: Types | None = None) -> list[Group]:
     """The machines of a Dataproc cluster: the master, and the workers if there are any.
 
     Args:

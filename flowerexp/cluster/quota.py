@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
-from flowerexp.cluster.machines import groups, smaller, vcpus_of
+from flowerexp.cluster.machines import Types, groups, smaller, vcpus_of
 from flowerexp.config.schema import Cloud, Cluster, Dataproc, Machine, Quota, Serverless
 from flowerexp.errors import ClusterError, QuotaError
 
@@ -63,7 +63,7 @@ class Limits:
     n2_vcpus: int | None = None
 
 
-def demand(cluster: Cluster, further: Mapping[str, Any] | None = None) -> Demand:
+def demand(cluster: Cluster, further: Types | None = None) -> Demand:
     """What a cluster needs; nothing if it is not in the cloud.
 
     Args:
@@ -154,7 +154,7 @@ def _over(needed: Demand, limit: Limits) -> Iterator[tuple[str, int, int]]:
 def check(
     cluster: Cluster,
     quota: Quota,
-    further: Mapping[str, Any] | None = None,
+    further: Types | None = None,
     client: Any = None,
 ) -> None:
     """Would a cluster alone fit?
@@ -182,7 +182,7 @@ def check(
         raise QuotaError(problem, where="quota", hint=f"{hint}. Else {_ELSE}")
 
 
-def _that_fit(cluster: Cloud, limit: Limits, further: Mapping[str, Any] | None) -> list[str]:
+def _that_fit(cluster: Cloud, limit: Limits, further: Types | None) -> list[str]:
     """Overrides with which a cluster fits: the nearest of each way to be smaller, two at most."""
     found = []
     for changes in _smaller(cluster, limit, further):
@@ -193,7 +193,7 @@ def _that_fit(cluster: Cloud, limit: Limits, further: Mapping[str, Any] | None) 
     return found[:2]
 
 
-def _smaller(cluster: Cloud, limit: Limits, further: Mapping[str, Any] | None) -> Iterator[list[dict[str, Any]]]:
+def _smaller(cluster: Cloud, limit: Limits, further: Types | None) -> Iterator[list[dict[str, Any]]]:
     """The ways to be smaller, each with its changes from the smallest on: addresses, disks, workers, machines."""
     if isinstance(cluster, Serverless):
         yield [{"executors": count} for count in range(cluster.executors - 1, 1, -1)]
@@ -222,7 +222,7 @@ def _smaller_machines(cluster: Dataproc) -> Iterator[dict[str, Any]]:
         )
 
 
-def _smaller_disks(cluster: Dataproc, limit: Limits, further: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+def _smaller_disks(cluster: Dataproc, limit: Limits, further: Types | None) -> Iterator[dict[str, Any]]:
     """The largest disks that the quota has room for, or standard ones in the place of SSD."""
     for role, count, node in _nodes(cluster):
         standard = node.disk_type == "pd-standard"

@@ -111,7 +111,9 @@ class TestWhatHasNoPrice:
     @pytest.mark.parametrize(
         ("text", "message"),
         [("regoins: {}", "unknown key regoins.*did you mean 'regions'"), ("- 1", "holds no prices"),
-         ("a: [", "no YAML"), (None, "No such file")],
+         ("a: [", "no YAML"),
+         ("machine_types: {c3-standard-4: {vcpus: 4}}", "machine_types.c3-standard-4 in .* how large it is; write"),
+         (None, "No such file")],
     )  # fmt: skip
     def test_a_file_that_is_none(self, tmp_path, text, message):
         path = tmp_path / "prices.yaml"

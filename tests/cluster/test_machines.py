@@ -33,7 +33,7 @@ def test_the_nearest_name_is_proposed():
 
 
 def test_types_of_one_s_own():
-    one = machines.machine("c3-standard-4", {"c3-standard-4": {"vcpus": 4, "memory_gb": 16}})
+    one = machines.machine("c3-standard-4", {"c3-standard-4": machines.Machine("c3-standard-4", "c3", 4, 16)})
     assert (one.series, one.vcpus, one.memory_gb) == ("c3", 4, 16)
 
 
