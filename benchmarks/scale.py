@@ -37,8 +37,9 @@ _CLASSES = 5
 
 def _config(home: str, *overrides: str) -> dict[str, object]:
     from flowerexp import app
+    from flowerexp.config import plain
 
-    return app.composed([f"home={home}", *overrides])
+    return dict(plain(app.composed([f"home={home}", *overrides])))
 
 
 def link_files(folder: Path, count: int) -> None:
