@@ -1,4 +1,4 @@
-"""Parquet files of measurements: read whole, and checked, so that damage is told by its file."""
+"""Parquet files of measurements: read whole and checked, so that an error names the damaged file."""
 
 from __future__ import annotations
 

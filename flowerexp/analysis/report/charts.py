@@ -205,7 +205,7 @@ def caching_pairs(caching: Caching, labels: dict[str, str]) -> Figure:
 
 
 def slowdowns(material: Material, found: Sequence[Slowdown]) -> Figure:
-    """The slowdown of each series in company, with its interval."""
+    """How much slower each series is when several are measured at once, with its interval."""
     made = figure(1.0 + 0.34 * len(found), WIDTH * 0.85)
     panel = made.subplots()
     tones = material.tones

@@ -1,4 +1,4 @@
-"""What a report derives from all runs of a sweep: caching pairs, what company costs, and busy executors."""
+"""What a report derives from all runs of a sweep: caching pairs, the cost of several at once, and busy executors."""
 
 from __future__ import annotations
 

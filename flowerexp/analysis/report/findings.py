@@ -104,7 +104,7 @@ def caching_found(material: Material, caching: Caching | None) -> Iterator[Findi
 
 
 def slowdowns_found(material: Material, slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
-    """What company on a host costs each series."""
+    """What it costs each series to be measured several at once on a host."""
     for one in slowdowns:
         text = f"as long as alone take measurements of {material.label(one.series)}, {one.at_once} at once on a host"
         certain = one.ratio.excludes_one
@@ -145,17 +145,17 @@ def _compared(key: str, phase: str, known: Sequence[tuple[Use, str]]) -> tuple[f
 
 def models_found(material: Material, models: Sequence[TimeModel]) -> Iterator[Finding]:
     """What a measurement costs before its first unit, in the currency of units."""
-    told = []
+    known = []
     for model in models:
         fixed, each = model.terms["fixed"], model.terms["per_unit"]
         if fixed.low is not None and fixed.low > 0 and each.low is not None and each.low > 0:
-            told.append(
-                (f"{1000 * fixed.value:,.0f} ms", material.label(model.series), number(fixed.value / each.value, 2))
-            )
-    if told:
+            known.append((1000 * fixed.value, material.label(model.series), number(fixed.value / each.value, 2)))
+    if known:
         unit = material.experiment.unit
-        costs = "; ".join(f"{name} as long as {many} {unit} take" for _, name, many in told)
-        figure = " and ".join(milliseconds for milliseconds, _, _ in told)
+        costs = "; ".join(f"{name} as long as {many} {unit} take" for _, name, many in known)
+        figure = " and ".join(f"{milliseconds:,.0f} ms" for milliseconds, _, _ in known)
+        if len(known) > 2:
+            figure = f"{min(known)[0]:,.0f} to {max(known)[0]:,.0f} ms"
         yield Finding(figure, f"pass before a measurement gets under way: {costs}. Short ones are slow for that reason")
 
 

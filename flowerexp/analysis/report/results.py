@@ -122,7 +122,7 @@ def cached(material: Material, caching: Caching | None) -> Section:
 
 def disturbed(material: Material, slowdowns: Sequence[Slowdown]) -> Section:
     """Measurements alone, and several at a time on one host."""
-    section = Section("interference", "What company costs")
+    section = Section("interference", "What measuring several at once costs")
     if not slowdowns:
         return section
     section.text.append(
@@ -131,8 +131,8 @@ def disturbed(material: Material, slowdowns: Sequence[Slowdown]) -> Section:
     )
     section.draw(
         charts.slowdowns(material, slowdowns),
-        "Seconds of a measurement in company over seconds of the same one alone, with the 95\u00a0% interval; at 1, "
-        "company costs nothing.",
+        "Seconds of a measurement that others overlapped over seconds of the same one alone, with the 95\u00a0% "
+        "interval; at 1, the others cost nothing.",
     )
     lines = [
         [
@@ -150,7 +150,7 @@ def disturbed(material: Material, slowdowns: Sequence[Slowdown]) -> Section:
         "at once",
         "slowdown",
         "95 % interval",
-        "measurements in company",
+        "overlapped measurements",
         "others at the time",
     ]
     section.tables.append(Table(head, lines, frozenset(range(1, 6))))

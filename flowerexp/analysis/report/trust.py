@@ -1,4 +1,4 @@
-"""The sections that let a reader check: verdicts, settings, and how to run it again."""
+"""The sections by which a report can be checked: verdicts, settings, and how to run it again."""
 
 from __future__ import annotations
 

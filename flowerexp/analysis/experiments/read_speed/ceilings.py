@@ -64,9 +64,9 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
     facts = {name: value for name, value in run.facts.items() if isinstance(value, int | float)}
     limits = {**({DECODE: decode} if decode else {}), CORES: facts.get("cores", 0), **facts}
     rows = material.timed[(material.timed["run"] == run.name) & (material.timed["series"] == reader)]
-    # A host that happened to measure nothing is told by the ceilings of all hosts, where these are known.
-    told = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
-    hosts = max(round(told), rows["host"].nunique(), 1)
+    # Hosts that happened to measure nothing are counted by the ceilings of all hosts, where these are known.
+    known = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
+    hosts = max(round(known), rows["host"].nunique(), 1)
     warm = bool((rows["page_cache"] == "warm").all())
     rate = run.rates[reader]["rate"]
     return against_limits(rate, limits, size, _is_remote(run, reader), warm, run.at_once, hosts)
