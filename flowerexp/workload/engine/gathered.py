@@ -36,6 +36,7 @@ class Gathered:
         self._attempt = 1 + max([len(earlier), *(row["attempt"] for row in self.rows)])
         self._lock = threading.Lock()
         self._executions = Counter(map(self._key, self.rows))
+        self._stopped = {self._key(row)[1:] for row in self.rows if row.get("censored")}
         self._recent: dict[str, deque[Row]] = defaultdict(lambda: deque(maxlen=_RECENT))
 
     def _key(self, row: Row) -> tuple[Any, ...]:
@@ -47,6 +48,8 @@ class Gathered:
             row["attempt"] = self._attempt
             self._executions[self._key(row)] += 1
             row["execution"] = self._executions[self._key(row)]
+            if row["censored"]:
+                self._stopped.add(self._key(row)[1:])
             recent = self._recent[row["host"]]
             row["neighbours"] = sum(_overlap(row, other) for other in recent)
             recent.append(row)
@@ -64,34 +67,30 @@ class Gathered:
         strangers = [row for row in self.rows if self._key(row) not in planned]
         if strangers:
             self.rows = [row for row in self.rows if self._key(row) in planned]
+            self._stopped &= {task.cell.key for task in tasks}
             self.earlier = len(self.rows)
             report.note(f"{len(strangers)} rows of earlier attempts are left out: their cells are not measured now")
 
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
         """The measurements that are to be made: neither measured, nor of a cell that takes longer than it may."""
         with self._lock:
-            done, censored = set(map(self._key, self.rows)), self._censored()
-        return [task for task in tasks if task.key not in done and task.cell.key not in censored]
+            return [task for task in tasks if task.key not in self._executions and task.cell.key not in self._stopped]
 
     def uncensored(self, tasks: Iterable[Task]) -> list[Task]:
         """The measurements whose cells take no longer than they may."""
         with self._lock:
-            censored = self._censored()
-        return [task for task in tasks if task.cell.key not in censored]
-
-    def _censored(self) -> set[tuple[Any, ...]]:
-        return {self._key(row)[1:] for row in self.rows if row.get("censored")}
+            return [task for task in tasks if task.cell.key not in self._stopped]
 
     def tell_censored(self) -> None:
         """Say which cells were stopped, if any were."""
-        censored = sorted(self._censored(), key=str)
-        if censored:
-            cells = [Cell(dict(zip(self._experiment.grid, key, strict=True))) for key in censored]
+        if self._stopped:
+            stopped = sorted(self._stopped, key=str)
+            cells = [Cell(dict(zip(self._experiment.grid, key, strict=True))) for key in stopped]
             report.note(
                 f"cells that took longer than measure.max_seconds ({self._experiment.max_seconds:g} s) were stopped, "
                 f"and their other repetitions left out: {listed(cells)}"
             )
-            report.fact("cells_censored", len(censored))
+            report.fact("cells_censored", len(stopped))
 
     def numbered(self) -> list[Row]:
         """All rows, in the order of their measurements, the first executions first.

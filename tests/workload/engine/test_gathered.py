@@ -15,7 +15,8 @@ def row(order, started, seconds, host="a", started_at=None, **others):
     return {
         "size": order, "repetition": 1, "order": order, "host": host, "things": 1, "seconds": seconds,
         "started_ns": started * 10**9, "ended_ns": (started + seconds) * 10**9,
-        "started_at": started if started_at is None else started_at, "execution": 1, "neighbours": 0, **others,
+        "started_at": started if started_at is None else started_at, "execution": 1, "neighbours": 0,
+        "censored": False, **others,
     }  # fmt: skip
 
 
