@@ -18,6 +18,7 @@ import pytest
 
 from flowerexp import app
 from flowerexp.cluster import java
+from flowerexp.config import Config
 from flowerexp.workload import synthetic
 from tests.buckets import StorageServer
 
@@ -36,7 +37,7 @@ hypothesis.settings.load_profile("busy machine")
 PHOTOGRAPHS_EACH = 8
 CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
-Compose = Callable[..., dict[str, Any]]
+Compose = Callable[..., Config]
 
 
 @pytest.fixture

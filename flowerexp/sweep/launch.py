@@ -84,7 +84,7 @@ def launch(
     if settings.search:
         from flowerexp.sweep.smoke import with_changes
 
-        settings = replace(settings, search=with_changes(settings.search, composer))
+        settings = replace(settings, search=with_changes(settings.search, composer, job_overrides[0]))
     journal, screen = Journal(folder), Screen()
     sweep = Sweep(journal, runs, screen, settings.max_clusters, settings.max_failures)
     if not first:

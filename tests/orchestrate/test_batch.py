@@ -72,7 +72,7 @@ class Cluster(Standing):
     on_this_host = False
 
     def __init__(self, world, config):
-        self.world, self.name = world, config["name"]
+        self.world, self.name = world, config.name
 
     def open(self, scope, requires, life):
         life.tell("creating", {"name": self.name})
@@ -264,10 +264,10 @@ def test_what_stops_a_sweep_ends_the_wait_for_a_cluster_too_and_deletes_it(sweep
 def test_the_budget_stops_a_running_job_and_what_was_spent_before_counts(sweep, world, config):
     world.hanging = True
     made = config(*PLACE, "cluster=single_node", "budget.usd=10")
-    rate = cost.rate(made["cluster"], cost.Prices.load(None))
+    rate = cost.rate(made.cluster, cost.Prices.load(None))
     assert rate is not None
     assert 0.1 < rate.total < 10
-    before = Bill(made["cluster"], 0.0, 0.0, 3600 * 9.999999 / rate.total)
+    before = Bill(made.cluster, 0.0, 0.0, 3600 * 9.999999 / rate.total)
     assert Ledger(made, [before]).over_budget(0) is None
     with pytest.raises(BudgetError):
         sweep(["cluster=single_node"], ledger=Ledger(made, [before]))
@@ -294,7 +294,7 @@ def test_a_run_that_is_followed_anew_has_the_limit_from_its_first_start(sweep, w
 
 
 def test_a_limit_begins_after_what_later_runs_share():
-    limit = TimeLimit(10)
+    limit = TimeLimit(10, ("generate", "prepare"))
     limit.start(100.0)
     limit.hear({"phase": "prepare", "done": 1, "total": 2}, 150.0)
     assert not limit.passes(1000.0)
@@ -307,7 +307,7 @@ def test_a_limit_begins_after_what_later_runs_share():
 
 
 def test_a_cluster_that_nobody_needs_any_more_is_only_closed(sweep, world, config):
-    left = config(*PLACE, "cluster=single_node")["cluster"]
+    left = config(*PLACE, "cluster=single_node").cluster
     sweep(["cluster=four_nodes"], leftover=[left])
     assert "close single_node" in world.events
     assert "open single_node" not in world.events

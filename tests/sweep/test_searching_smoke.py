@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.sweep.pretended import SETTINGS, Killed, seconds_of, told
 
 SMOKE: dict[str, Any] = {
     "smoke": True,
-    CHANGES: {"sampling": {"fraction": 0.02}, "grid": {"on_short": "drop"}},
+    CHANGES: {"sampling": {"fraction": 0.02, "on_short": "drop"}, "entrypoint": {"settings": {"on_short": "drop"}}},
     "rule": "random",
     "max_runs": 3,
 }
@@ -152,13 +153,13 @@ def test_they_count_as_failures_and_against_the_budget(search, tmp_path):
 def test_one_that_finished_before_is_not_run_again(search, configs, tmp_path):
     place = tmp_path / "sweep"
     label, config = configs[0]
-    run = PlannedRun("0", {**config, "home": str(place)}, place / "0", "code", {"label": label})
+    run = PlannedRun("0", replace(config, home=str(place)), place / "0", "code", {"label": label})
     (smoke,) = smoke_runs([run], SMOKE)
     place.mkdir()
     record = {"started_at": 0.0, "ended_at": 21.0, "phases": {}}
     (place / "earlier").mkdir()
     (place / "earlier" / "run.json").write_text(json.dumps(record))
-    cluster = index.cluster_hash(config["cluster"])
+    cluster = index.cluster_hash(config.cluster)
     done = index.Finished(smoke.run_key, None, "id", str(place / "earlier"), 21.0, 1, cluster, smoke.entrypoint, 9.0)
     index.add(smoke.config, done)
     sweep = search(lambda run: 20.0, **SMOKE)
@@ -173,7 +174,7 @@ def test_a_smoke_run_is_that_of_the_option(configs):
     run = PlannedRun("0", config, Path("sweep/0"), "code", {"label": label})
     (smoke,) = smoke_runs([run], SMOKE)
     option = app.composed(["cluster=four_nodes", "gcp.project=mine", "quota=none", "sampling=smoke"])
-    option["cluster"] = config["cluster"]
+    option = replace(option, cluster=config.cluster)
     assert smoke.config == option
     assert smoke.run_key == run_key(option, "code") != run_key(config, "code")
     with pytest.raises(ConfigError, match=r"hydra.sweeper.smoke: a smoke run takes 2.000% of the files"):
@@ -185,7 +186,7 @@ def test_a_lone_cluster_has_none(search, configs, tmp_path):
     from tests.sweep.pretended import Pretended
 
     label, config = configs[0]
-    run = PlannedRun("0", {**config, "home": str(tmp_path)}, tmp_path / "0", "code", {"label": label})
+    run = PlannedRun("0", replace(config, home=str(tmp_path)), tmp_path / "0", "code", {"label": label})
     journal = Journal(tmp_path)
     sweep: Any = Pretended(journal, ends, None)
     Searching(sweep, journal, [run], Screen(io.StringIO()), {**SETTINGS, **SMOKE}).run(lambda _: None)
