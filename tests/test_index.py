@@ -147,6 +147,13 @@ class TestEstimate:
         )  # fmt: skip
         assert known.estimate(run) == 4
 
+    def test_runs_without_a_grid_are_as_long_as_one_of_them(self, config):
+        run = planned(config, "entrypoint=write_tfrecords")
+        cluster = cluster_hash(run.config.cluster)
+        known = [finished(seconds=s, measurements=m, cluster=cluster, entrypoint=run.entrypoint)
+                 for m, s in ((0, 3.0), (16, 4.0), (160, 5.0))]  # fmt: skip
+        assert index.Index(known).estimate(run) == 4
+
     def test_is_never_negative(self, config):
         assert self.known(config, (100, 1.0), (200, 100.0)).estimate(planned(config, "measure.repetitions=1")) >= 0
 

@@ -286,6 +286,36 @@ def test_a_run_that_takes_longer_than_its_limit_is_stopped_and_comes_home_as_abo
     assert world.events[-1] == "close single_node"
 
 
+def test_a_run_that_is_stopped_keeps_its_rows_and_mlflow_waits_for_the_resume(
+    sweep, world, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(batch, "bring_home", home.bring_home)
+    made = Job.__init__
+
+    def measuring(self, world, files):
+        made(self, world, files)
+        (one,) = json.loads(files.job.read_bytes())["runs"]
+        results = Path(one["output"])
+        (results / "measurements.jsonl").unlink()
+        told = {"token": one["token"], "started_at": 1.0, "facts": {"cores": 2}, "phases": {}, "notes": []}
+        (results / "attempt.json").write_text(json.dumps(told))
+        (results / "rows").mkdir()
+        (results / "rows" / "00001.jsonl").write_text('{"images": 4, "seconds": 0.5, "attempt": 1}\n')
+
+    monkeypatch.setattr(Job, "__init__", measuring)
+    world.hanging = True
+    made_config = config(*PLACE, "cluster=single_node", "budget.usd=10")
+    before = Bill(made_config.cluster, 0.0, 0.0, 3600 * 1000.0)
+    with pytest.raises(BudgetError):
+        sweep(["cluster=single_node"], ledger=Ledger(made_config, [before]))
+    assert "the budget" in world.notes.lost_runs["0"]
+    assert world.notes.results == []
+    record = json.loads((tmp_path / "0" / "run.json").read_bytes())
+    assert (record["state"], record["facts"]["cores"]) == ("failed", 2)
+    assert "unfinished: 1 of " in record["notes"][0]
+    assert (tmp_path / "0" / "analysis" / "measurements.parquet").exists()
+
+
 def test_a_run_that_is_followed_anew_has_the_limit_from_its_first_start(sweep, world):
     world.hanging = True
     limit = TimeLimit(3600, started_at=1.0)

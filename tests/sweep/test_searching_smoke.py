@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 
 from flowerexp import app, index
 from flowerexp.console import Screen
@@ -18,7 +19,8 @@ from flowerexp.journal import JOURNAL, Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search.smoke import TOO_MUCH
 from flowerexp.sweep.candidates import name_of
-from flowerexp.sweep.smoke import CHANGES, smoke_runs
+from flowerexp.sweep.compose import Composer
+from flowerexp.sweep.smoke import CHANGES, smoke_runs, with_changes
 from tests.sweep.pretended import SETTINGS, Killed, seconds_of, told
 
 SMOKE: dict[str, Any] = {
@@ -179,6 +181,25 @@ def test_a_smoke_run_is_that_of_the_option(configs):
     assert smoke.run_key == run_key(option, "code") != run_key(config, "code")
     with pytest.raises(ConfigError, match=r"hydra.sweeper.smoke: a smoke run takes 2.000% of the files"):
         smoke_runs([smoke], SMOKE)
+
+
+def test_an_experiment_that_uses_no_sample_has_none(configs):
+    config = configs[0][1]
+    entrypoint = replace(config.entrypoint, uses=("dataset",))
+    run = PlannedRun("0", replace(config, entrypoint=entrypoint, sampling=None), Path("0"), "code", {"label": "a"})
+    with pytest.raises(ConfigError, match=r"^hydra.sweeper.smoke: .* and read_speed does not use sampling; leave"):
+        smoke_runs([run], SMOKE)
+
+
+def test_settings_that_follow_from_the_option_follow_in_smoke_runs_too():
+    application = app.create(None)
+    try:
+        overrides = ["entrypoint=read_speed", "measure.repetitions=7"]
+        found = with_changes({"smoke": True}, Composer(application, "config"), overrides)
+    finally:
+        GlobalHydra.instance().clear()
+    changes = {"sampling": {"fraction": 0.02, "on_short": "drop"}, "entrypoint": {"settings": {"on_short": "drop"}}}
+    assert found[CHANGES] == changes
 
 
 def test_a_lone_cluster_has_none(search, configs, tmp_path):
