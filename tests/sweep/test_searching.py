@@ -67,7 +67,7 @@ class Hanging(Home):
         super().__init__(path)
         (path / "hanging.py").write_text(script)
         (path / "mine" / "entrypoint").mkdir(parents=True)
-        config = {"name": "hanging", "question": "What hangs?", "unit": "marks", "uses": [*uses]}
+        config: dict[str, Any] = {"name": "hanging", "question": "What hangs?", "unit": "marks", "uses": [*uses]}
         config |= {"settings": {"marks": str(path / "marks")}, "limits": {"marks": {"type": "text"}}}
         config["script"] = str(path / "hanging.py")
         (path / "mine" / "entrypoint" / "hanging.yaml").write_text(json.dumps(config))
