@@ -18,8 +18,7 @@ import pytest
 
 from flowerexp import app
 from flowerexp.cluster import java
-from flowerexp.config import Config
-from flowerexp.workload import synthetic
+from flowerexp.workload.images import synthetic
 from tests.buckets import StorageServer
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -37,7 +36,8 @@ hypothesis.settings.load_profile("busy machine")
 PHOTOGRAPHS_EACH = 8
 CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
-Compose = Callable[..., Config]
+Compose = Callable[..., Any]
+"""Makes a config; what kind of cluster and data it has, each test knows."""
 
 
 @pytest.fixture
