@@ -133,6 +133,8 @@ class Experiment:
         limits: the type and limits of each setting.
         requires: what it imports on the cluster beside PySpark: the module, and the requirement that brings it.
         phases: what the phases of its runs are called on screen.
+        shared: the phases that make what later runs of the same data find made, so that the first run alone takes them.
+        repeatable: whether a run that is made again measures the same; false where it leaves its results to be found.
         refuses: values that do not go together.
     """
 
@@ -151,6 +153,8 @@ class Experiment:
     limits: Mapping[str, Parameter] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, str] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    repeatable: bool = True
     refuses: tuple[Refusal, ...] = ()
 
     @cached_property

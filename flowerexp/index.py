@@ -40,7 +40,7 @@ class Finished:
         run_id: MLflow's.
         folder: where it left its files.
         seconds: from its own start to its end, without waiting for others.
-        measurements: how many its grid asked for.
+        measurements: how many it made in that time; 0 for one of an experiment without a grid.
         cluster: `cluster_hash` of its cluster.
         entrypoint: the entrypoint's name.
         at: when it ended, in epoch seconds.
@@ -92,12 +92,18 @@ class Index:
         return run_key in self._by_key
 
     def estimate(self, run: PlannedRun) -> float | None:
-        """How many seconds a run will take, by earlier runs of its entrypoint on its cluster; None without any."""
+        """How many seconds a run will take, by earlier runs of its entrypoint on its cluster; None without any.
+
+        By how many measurements these made, where there is a grid; else as long as one of them.
+        """
         key = (run.entrypoint, cluster_hash(run.config.cluster))
         if key not in self._history:
             return None
+        recent = self._history[key][-_RECENT:]
+        if not run.measurements:
+            return statistics.median(one.seconds for one in recent)
         if key not in self._models:
-            self._models[key] = _fit([(one.measurements, one.seconds) for one in self._history[key][-_RECENT:]])
+            self._models[key] = _fit([(one.measurements, one.seconds) for one in recent])
         fixed, each = self._models[key]
         return fixed + each * run.measurements
 

@@ -78,8 +78,8 @@ class TestFile:
 
     def test_many_processes_at_once(self, config, tmp_path):
         code = (
-            "import sys; from flowerexp import index\n"
-            "config = {'home': sys.argv[1], 'tracking': {'uri': 'http://h:1'}}\n"
+            "import sys; from types import SimpleNamespace; from flowerexp import index\n"
+            "config = SimpleNamespace(home=sys.argv[1], tracking=SimpleNamespace(uri='http://h:1'))\n"
             "for n in range(100):\n"
             "    index.add(config, index.Finished(f'{sys.argv[2]}-{n}', 'd' * 500, 'r', '/f', 1.0, 1, 'c', 'e', 1.0))\n"
         )
@@ -118,7 +118,7 @@ class TestFind:
 
 class TestEstimate:
     def known(self, config, *points):
-        cluster = cluster_hash(config()["cluster"])
+        cluster = cluster_hash(config().cluster)
         return index.Index([finished(seconds=s, measurements=m, cluster=cluster) for m, s in points])
 
     def test_nothing_is_known_without_history(self, config):
@@ -142,10 +142,17 @@ class TestEstimate:
     def test_runs_without_measurements(self, config):
         run = planned(config, "entrypoint=write_tfrecords")
         known = index.Index(
-            [finished(seconds=s, measurements=0, cluster=cluster_hash(run.config["cluster"]), entrypoint=run.entrypoint)
+            [finished(seconds=s, measurements=0, cluster=cluster_hash(run.config.cluster), entrypoint=run.entrypoint)
              for s in (3.0, 4.0, 5.0)]
         )  # fmt: skip
         assert known.estimate(run) == 4
+
+    def test_runs_without_a_grid_are_as_long_as_one_of_them(self, config):
+        run = planned(config, "entrypoint=write_tfrecords")
+        cluster = cluster_hash(run.config.cluster)
+        known = [finished(seconds=s, measurements=m, cluster=cluster, entrypoint=run.entrypoint)
+                 for m, s in ((0, 3.0), (16, 4.0), (160, 5.0))]  # fmt: skip
+        assert index.Index(known).estimate(run) == 4
 
     def test_is_never_negative(self, config):
         assert self.known(config, (100, 1.0), (200, 100.0)).estimate(planned(config, "measure.repetitions=1")) >= 0

@@ -68,7 +68,7 @@ def _run(config: DictConfig) -> str | None:
     from hydra.core.hydra_config import HydraConfig
 
     from flowerexp.app import origin_of
-    from flowerexp.config import check
+    from flowerexp.config import check, plain
     from flowerexp.config.redact import hide_in
     from flowerexp.console import Screen
     from flowerexp.orchestrate import run
@@ -79,7 +79,7 @@ def _run(config: DictConfig) -> str | None:
     origin = origin_of(hydra)
     try:
         checked = check(config, origin)
-        hide_in(folder.glob(f"{hydra.hydra.output_subdir}/*.yaml"), checked)
+        hide_in(folder.glob(f"{hydra.hydra.output_subdir}/*.yaml"), plain(checked))
         result = run(checked, folder, screen)
     except FlowerexpError as error:
         raise located(error, origin) from error

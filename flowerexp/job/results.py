@@ -11,6 +11,7 @@ from typing import Any
 
 from flowerexp import records, storage
 from flowerexp.errors import DataError, FlowerexpError, from_os_error
+from flowerexp.job import rows
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Outcome:
 
 _PACKAGES = "list it in entrypoint.requires; clusters in the cloud install that with cluster.packages=stage"
 STATUS = "status.json"
-_FILES = ("measurements.jsonl", "phases.json")
+_FILES = (rows.MEASUREMENTS, "phases.json")
 _WANTED: Mapping[str, Any] = {
     "state": str,
     "error": str | None,
@@ -103,11 +104,11 @@ def fetch(output: str, results: Path, token: str | None) -> None:
 
 
 def read_outcome(results: Path, token: str | None, exit_code: int, tail: Sequence[str]) -> Outcome:
-    """Read a run's results; those of another run or attempt are none.
+    """Read a run's results; those of another run or attempt are none. Without results, it failed.
 
     Args:
         results: the folder that the entrypoint wrote to.
-        token: the attempt's, see `is_there`; None for a run whose job ended without results.
+        token: the attempt's, see `is_there`; None where there was none.
         exit_code: the job's.
         tail: the last lines that the job printed, to explain results that are missing.
     """
@@ -116,7 +117,9 @@ def read_outcome(results: Path, token: str | None, exit_code: int, tail: Sequenc
             line = explain(tail)
             hint = _PACKAGES if re.search("No module named|lacks a module", line) else None
             problem = f"the Spark job ended without results (exit code {exit_code}): {line}"
-            return Outcome("failed", problem, hint=hint, retry=True)
+            told = rows.begun(results, token) or {}
+            told = {name: told[name] for name in ("facts", "phases", "notes", "started_at") if name in told}
+            return Outcome("failed", problem, hint=hint, retry=True, **told)
         status = _status(str(results))
         _compare(results, status.get("files", {}))
         phases = records.read(results / "phases.json", {"*": records.NUMBER})

@@ -12,6 +12,7 @@ from flowerexp.cluster import Backend, JobFiles
 from flowerexp.config import plain
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError
+from flowerexp.job import rows
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun
 
@@ -39,7 +40,8 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
             "run_key": run.run_key,
             "token": token,
             "config": redacted(plain(run.config)),
-            "output": cluster.output(run.folder, scope),
+            "output": (output := cluster.output(run.folder, scope)),
+            "earlier": rows.earlier(run, output),
         }
         for run in runs
     ]

@@ -14,6 +14,7 @@ from flowerexp.cluster import backend
 from flowerexp.config.schema import Cluster
 from flowerexp.console import Listener, Screen
 from flowerexp.errors import BudgetError, FlowerexpError, JobError
+from flowerexp.job.rows import begun
 from flowerexp.orchestrate.drive import Drive, drives
 from flowerexp.orchestrate.events import Event, Found, Recorder
 from flowerexp.orchestrate.home import Result, bring_home, record
@@ -215,16 +216,19 @@ class Batch:
     def _lose(self, run: PlannedRun, event: Event, listener: Listener) -> None:
         """A run without results: with a journal it can be resumed, so a stop is no failure of the run."""
         aborted = self._limit is not None and self._limit.passed and not self._ended_by
-        if self._recorder and event.message == "stopped" and not aborted:
+        stopped = event.message == "stopped" and not aborted
+        if self._recorder and stopped and not begun(run.folder / "results", event.token):
             self._recorder.lost(run, self._ended_by or "stopped")
             return
         refusal = event.message if isinstance(event.message, FlowerexpError) else None
         if event.message == "stopped":
             refusal = JobError(str(self._limit) if aborted else "it was stopped before it had results")
-        result = bring_home(run, self._started_at, None, event.exit_code, event.tail, refusal)
+        with self._slots() if self._active else nullcontext():
+            result = bring_home(run, self._started_at, event.token, event.exit_code, event.tail, refusal)
         if self._recorder:
-            self._recorder.lost(run, str(result.error))
-        self._tell(result, listener)
+            self._recorder.lost(run, self._ended_by or "stopped" if stopped else str(result.error))
+        if not (self._recorder and stopped):  # MLflow does not hear of a run that is to be resumed
+            self._tell(result, listener)
 
     def _tell(self, result: Result, listener: Listener) -> None:
         """Show a result, and have it logged: what is on screen does not wait for MLflow."""

@@ -127,7 +127,7 @@ class Drive(threading.Thread):
         return [run for run in self.runs if run not in ended and run not in self._over]
 
     def _lose(self, kind: str, runs: Sequence[PlannedRun], *more: Any) -> None:
-        """Tell that runs are `lost` or `refused`, and why."""
+        """Tell that runs are `lost` or `refused`, and why: the further attributes of an event."""
         self._over += runs
         self._events.put(Event(kind, runs, *more))
 
@@ -178,16 +178,17 @@ class Drive(threading.Thread):
         self._submission = None
         self._collect(submission)
         remaining = watch.remaining()
-        tail = [*tail, *watch.trouble]
-        if self._stopping.is_set():
-            self._lose("lost", remaining, "stopped", code, tail)
-            return []
         # The run at hand dies with its job; the others may go on in another, unless it did not come to any.
         lost = [run for run in remaining if run in watch.started] or (remaining if not watch.ended else [])
+        watch.keep_rows(lost)
+        tail = [*tail, *watch.trouble]
+        if self._stopping.is_set():
+            self._lose("lost", remaining, "stopped", code, tail, token)
+            return []
         for run in lost:
             keep_log(run, watch.printed)
         if lost:
-            self._lose("lost", lost, None, code, tail)
+            self._lose("lost", lost, None, code, tail, token)
         return [run for run in remaining if run not in lost]
 
 

@@ -25,7 +25,7 @@ class Event:
             the drive that closed, or the result that was logged.
         exit_code: of the job that ended.
         tail: the last lines that the job printed.
-        token: that of the attempt whose results are there.
+        token: that of the attempt whose results are there, or which was lost.
     """
 
     kind: str
@@ -89,5 +89,5 @@ class Recorder(Keeper, Protocol):
         ...
 
     def lost(self, run: PlannedRun, reason: str) -> None:
-        """A run's job ended without its results."""
+        """A run's job ended without its results; rows that it had measured are in the run's folder."""
         ...

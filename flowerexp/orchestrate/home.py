@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import analysis, index, records, tracking
@@ -12,6 +12,7 @@ from flowerexp.cluster import cost, limits
 from flowerexp.config import plain
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError, from_os_error
+from flowerexp.job import rows
 from flowerexp.job.results import Outcome, read_outcome
 from flowerexp.journal import RECORD
 from flowerexp.plan import PlannedRun
@@ -19,6 +20,7 @@ from flowerexp.provenance import provenance
 
 if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
+    from flowerexp.measurements.table import Measurements
 
 SECONDS = "cost/cluster_seconds"
 """The fact that holds how long a run kept its cluster busy."""
@@ -55,46 +57,52 @@ def bring_home(
     Args:
         run: the run.
         submitted_at: epoch seconds; when a run has no start time of its own, it counts from here.
-        token: what its results carry; None for a run that left none.
+        token: what its results carry; None for a run that was not even submitted.
         exit_code: its job's, for results that are missing.
         tail: the last lines that the job printed, likewise.
-        refusal: why there was no job, or why it was stopped; its results are not looked for then.
+        refusal: why there was no job, or why it was stopped.
 
     Returns:
         The result. Whatever goes wrong here is in its `error`; what was measured stays in the run's folder.
     """
-    error = refusal
+    outcome = read_outcome(run.folder / "results", token, exit_code, tail)
     if refusal:
-        outcome = Outcome("failed", refusal.problem, refusal.where, refusal.hint)
-    else:
-        outcome = read_outcome(run.folder / "results", token, exit_code, tail)
-    if outcome.error and not error:
-        driver_log = run.folder / "job" / "driver.log"
-        hint = f"see {driver_log}" if driver_log.exists() and not (outcome.where or outcome.hint) else outcome.hint
-        error = JobError(outcome.error, where=outcome.where, hint=hint)
-    retry, found = outcome.retry, None
+        why, where, hint = refusal.problem, refusal.where, refusal.hint
+        outcome = replace(outcome, state="failed", error=why, where=where, hint=hint, retry=False)
+    error = refusal or _error(run, outcome)
+    retry, found, counted = outcome.retry, None, Counted()
     try:
-        found = _analyse(run) if outcome.started_at is not None else None
+        found, counted = _analyse(run) if outcome.started_at is not None else (None, counted)
     except FlowerexpError as problem:
         error, retry = error or problem, retry or isinstance(problem, MachineError)
     if found and found.verdict.state == "invalid" and not error:
         error = DataError("; ".join(found.verdict.reasons))
-    facts = {**outcome.facts, **limits.ceilings(run.config.cluster), **_own_cost(run, outcome)}
+    facts = {**counted.facts(run), **outcome.facts, **limits.ceilings(run.config.cluster), **_own_cost(run, outcome)}
     ended = {
         "state": "failed" if error else "finished",
         "error": str(error) if error else None,
         "ended_at": outcome.ended_at or time.time(),
         "phases": outcome.phases,
         "facts": facts,
-        "notes": list(outcome.notes),
+        "notes": [*outcome.notes, *counted.notes(run, outcome)],
         "verdict": vars(found.verdict) if found else None,
     }
     try:
+        if not retry and outcome.ended_at is not None:
+            rows.forget(run)
         ended["files"] = _digests(run, found)
         record(run, outcome.started_at or submitted_at, ended)
     except OSError as problem:
         error, retry = error or from_os_error(problem, "writing the run's record"), True
     return Result(run, outcome, found, None, error, retry)
+
+
+def _error(run: PlannedRun, outcome: Outcome) -> JobError | None:
+    if not outcome.error:
+        return None
+    driver_log = run.folder / "job" / "driver.log"
+    hint = f"see {driver_log}" if driver_log.exists() and not (outcome.where or outcome.hint) else outcome.hint
+    return JobError(outcome.error, where=outcome.where, hint=hint)
 
 
 def _digests(run: PlannedRun, found: Analysis | None) -> dict[str, str]:
@@ -138,13 +146,47 @@ def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
     return {SECONDS: seconds, "cost/usd": rate.total * seconds / 3600} if rate and rate.total else {}
 
 
-def _analyse(run: PlannedRun) -> Analysis | None:
-    """Analyse what was measured, also by a run that failed later; None where there is nothing."""
+@dataclass(frozen=True)
+class Counted:
+    """How many measurements each attempt to make a run has made, in the order of the attempts."""
+
+    by_attempt: Sequence[int] = ()
+
+    def facts(self, run: PlannedRun) -> dict[str, int]:
+        """The same as facts of the run."""
+        several = {"attempts": len(self.by_attempt), "measurements_before": sum(self.by_attempt[:-1])}
+        all_ = {"measurements": sum(self.by_attempt)} if run.measurements and self.by_attempt else {}
+        return {**all_, **(several if len(self.by_attempt) > 1 else {})}
+
+    def notes(self, run: PlannedRun, outcome: Outcome) -> list[str]:
+        """What to say of a run that was made in several attempts, or whose measurements are not all there."""
+        told = []
+        if len(self.by_attempt) > 1:
+            each = ", ".join(map(str, self.by_attempt))
+            told.append(f"its measurements are those of {len(self.by_attempt)} attempts: {each}")
+        if outcome.ended_at is None and self.by_attempt:
+            of = f" of {run.measurements}" if run.measurements else ""
+            told.append(f"unfinished: {sum(self.by_attempt)}{of} measurements were made before it ended")
+        return told
+
+
+def _analyse(run: PlannedRun) -> tuple[Analysis | None, Counted]:
+    """Analyse what was measured, also by a run that failed later, or did not end; None where there is nothing."""
     from flowerexp.measurements.loading import load
 
-    path = run.folder / "results" / "measurements.jsonl"
+    path = run.folder / "results" / rows.MEASUREMENTS
     found = load(path, run.config.entrypoint) if path.exists() else None
-    return analysis.analyse(found, run.folder / "analysis") if found else None
+    if not found:
+        return None, Counted()
+    counted = Counted(_by_attempt(found.firsts))
+    return analysis.analyse(found, run.folder / "analysis"), counted
+
+
+def _by_attempt(found: Measurements) -> list[int]:
+    import numpy as np
+
+    attempts = np.nan_to_num(found.numbers("attempt"), nan=1.0)
+    return [int(count) for count in np.unique(attempts, return_counts=True)[1]]
 
 
 def _remember(run: PlannedRun, found: Mapping[str, Any], run_id: str) -> None:
@@ -155,7 +197,7 @@ def _remember(run: PlannedRun, found: Mapping[str, Any], run_id: str) -> None:
         run_id=run_id,
         folder=str(run.folder),
         seconds=found["ended_at"] - found["started_at"],
-        measurements=int(found["facts"].get("measurements", 0)),
+        measurements=_measured(run, found["facts"]),
         cluster=index.cluster_hash(run.config.cluster),
         entrypoint=run.entrypoint,
         at=found["ended_at"],
@@ -164,6 +206,11 @@ def _remember(run: PlannedRun, found: Mapping[str, Any], run_id: str) -> None:
         index.add(run.config, finished)
     except OSError as problem:
         raise from_os_error(problem, "writing the index of finished runs") from problem
+
+
+def _measured(run: PlannedRun, facts: Mapping[str, Any]) -> int:
+    """How many measurements a run made in the time that its record tells; 0 for one that has no grid."""
+    return int(facts.get("measurements", 0)) - int(facts.get("measurements_before", 0)) if run.measurements else 0
 
 
 def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from flowerexp.cluster import cost, quota
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.quota import Demand, Limits
 from flowerexp.config import key_of
-from flowerexp.config.schema import Cluster, Config
+from flowerexp.config.schema import Cloud, Cluster, Config
 from flowerexp.errors import ConfigError
 
 
@@ -112,4 +112,4 @@ def _key(cluster: Cluster) -> str:
 
 def _place(cluster: Cluster) -> tuple[str, str] | None:
     """Where a cluster's quotas are counted: its project and region; None for one outside of the cloud."""
-    return (cluster["project"], cluster["region"]) if "region" in cluster else None
+    return (cluster.project, cluster.region) if isinstance(cluster, Cloud) else None

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-SHARED = ("generate", "prepare")
-"""Phases that make what later runs of the same data find made: no part of what tells clusters apart."""
 
 
 @dataclass
 class TimeLimit:
-    """The seconds that a batch's one run may take, from its own start, or from the end of the phases in `SHARED`.
+    """The seconds that a batch's one run may take, from its own start, or from the end of phases that others share.
 
     Attributes:
         seconds: so many.
+        shared: the phases that make what later runs of the same data find made: they do not tell clusters apart.
         started_at: epoch seconds at which the run has started; None before.
         ended_at: when the limit passed; None before.
         sharing: whether the run is in such a phase, which no limit ends.
     """
 
     seconds: float
+    shared: Sequence[str] = ()
     started_at: float | None = None
     ended_at: float | None = None
     sharing: bool = False
@@ -33,7 +32,7 @@ class TimeLimit:
 
     def hear(self, message: Mapping[str, Any], now: float) -> None:
         """The run tells how far it is: its time begins anew when it has made what later runs share."""
-        before, self.sharing = self.sharing, message.get("phase") in SHARED
+        before, self.sharing = self.sharing, message.get("phase") in self.shared
         if before and not self.passed:
             self.started_at = now
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from flowerexp import storage, tracking
 from flowerexp.cluster import backend, quota
 from flowerexp.cluster.cost import Prices
-from flowerexp.config import plain
+from flowerexp.config import names, plain
 from flowerexp.config.schema import Cloud, Config, Dataproc
 from flowerexp.errors import ConfigError, DataError, MachineError
 from flowerexp.job.bundle import find_script
@@ -71,8 +72,10 @@ def check_quota(config: Config) -> None:
 
 def _data_folders(config: Config) -> list[tuple[str, str]]:
     """The folders that the config's data set names, each with the last part of its key."""
-    data = plain(config.dataset) if config.dataset else {}
-    return [(key, data[key]) for key in ("path", "tfrecords") if data.get(key)]
+    if config.dataset is None:
+        return []
+    named = [spec.name for spec in fields(config.dataset) if names.PATH.items() <= spec.metadata.items()]
+    return [(name, place) for name in named if (place := getattr(config.dataset, name))]
 
 
 def _check_data(config: Config) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
+from flowerexp.job import rows
 from flowerexp.job.results import fetch, is_there
 from flowerexp.orchestrate.events import Event
 from flowerexp.plan import PlannedRun
@@ -48,6 +49,16 @@ class Watch:
             if run not in self.ended and self._are_there(output):
                 self._end(output, run)
         return [run for run in self._runs.values() if run not in self.ended]
+
+    def keep_rows(self, lost: Sequence[PlannedRun]) -> None:
+        """Fetch what runs have measured that have no results, once the job is over."""
+        for output, run in self._runs.items():
+            if run not in lost:
+                continue
+            try:
+                rows.fetch(run, output, self._token)
+            except (OSError, DataError) as error:
+                self.trouble.append(f"Error: the rows in {output} cannot be kept: {error}")
 
     def _are_there(self, output: str) -> bool:
         try:

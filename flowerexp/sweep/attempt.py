@@ -11,7 +11,6 @@ from flowerexp import index, records
 from flowerexp.errors import BudgetError, FlowerexpError
 from flowerexp.journal import RECORD, Journal
 from flowerexp.orchestrate import Found, Result, TimeLimit
-from flowerexp.orchestrate.limit import SHARED
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Status
 from flowerexp.sweep.budget import expenses, over, total
@@ -63,7 +62,7 @@ class Attempts:
         if done is None:
             return None
         try:
-            return done, _seconds(Path(done.folder))
+            return done, _seconds(Path(done.folder), run)
         except (OSError, FlowerexpError):  # its folder is gone, or damaged: then it is made anew
             return None
 
@@ -84,7 +83,8 @@ class Attempts:
         limit = None
         if state.runs.get(run.folder.name) not in ("finished", "failed") or not state.is_done(run.folder.name):
             if seconds is not None:
-                limit = TimeLimit(seconds, state.started.get(run.folder.name) if own else None)
+                begun = state.started.get(run.folder.name) if own else None
+                limit = TimeLimit(seconds, run.config.entrypoint.shared, begun)
             if not own:
                 self._afford(run, deliver)
             self._sweep.batch(deliver, [] if own else [run], own, limit)
@@ -105,7 +105,7 @@ class Attempts:
         error = state.errors.get(name, "")
         if state.runs.get(name) in ("finished", "failed"):
             status = Status.FINISHED if state.runs[name] == "finished" else Status.FAILED
-            return Ended(status, _seconds(run.folder), error)
+            return Ended(status, _seconds(run.folder, run), error)
         if limit is not None and limit.passed:
             return Ended(Status.ABORTED, limit.taken, "it can no longer win")
         if sum(name in job["runs"] for job in state.jobs) == before:
@@ -134,13 +134,13 @@ class Attempts:
         raise BudgetError(problem, where="budget.usd", hint="resume the search with a larger --budget to go on")
 
 
-def _seconds(folder: Path) -> float:
-    """How long a run took, by its record, without making what later runs of the same data find made.
+def _seconds(folder: Path, run: PlannedRun) -> float:
+    """How long a run took, by the record in a folder, without making what later runs of the same data find made.
 
     Raises:
         FileNotFoundError: there is no such record.
         DataError: it is damaged.
     """
     record = records.read(folder / RECORD, _TIMES)
-    made = sum(record["phases"].get(phase, 0.0) for phase in SHARED)
+    made = sum(record["phases"].get(phase, 0.0) for phase in run.config.entrypoint.shared)
     return max(1e-3, float(record["ended_at"] - record["started_at"] - made))

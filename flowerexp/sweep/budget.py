@@ -81,7 +81,7 @@ def _expense(group: Sequence[tuple[PlannedRun, float | None]], prices: Prices) -
         each = rate(cluster, prices)
     except ConfigError as error:
         each, unpriced = None, error.problem
-    batches = len({run.config.entrypoint.script for run, _ in group}) if cluster["kind"] == "serverless" else 1
+    batches = len({run.config.entrypoint.script for run, _ in group}) if cluster.kind == "serverless" else 1
     start = batches * start_seconds(cluster)
     quota = config.quota
     unknown = len(group) - len(known)

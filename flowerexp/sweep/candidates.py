@@ -94,9 +94,10 @@ def name_of(run: PlannedRun) -> str:
 def _check_alike(runs: Sequence[PlannedRun]) -> None:
     """Refuse runs that differ in what is measured: their times would not compare clusters."""
     first = plain(runs[0].config)
-    if runs[0].entrypoint == "write_tfrecords":
-        problem = "write_tfrecords writes its files once, and every later cluster finds them written"
-        raise ConfigError(problem, where="entrypoint", hint="search with read_speed, or an entrypoint of yours")
+    if not runs[0].config.entrypoint.repeatable:
+        problem = f"a search compares runs of clusters, and of {runs[0].entrypoint} only the first run does the work"
+        hint = "choose another entrypoint; this one declares repeatable: false"
+        raise ConfigError(problem, where="entrypoint", hint=hint)
     seen: dict[str, str] = {}
     for run in runs:
         own = plain(run.config)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flowerexp import index, records
+from flowerexp.config.schema import Folder
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import RECORD
 from flowerexp.plan import PlannedRun
@@ -16,19 +17,25 @@ def other_data(runs: Sequence[PlannedRun]) -> str | None:
     return index.other_data((run.folder.name, run.config, _fingerprint(run.folder)) for run in runs)
 
 
-def refuse_changed(done: Sequence[PlannedRun], missing: Sequence[PlannedRun]) -> None:
-    """Refuse to run what is missing on data that is not that of the runs that are done.
+def refuse_changed(done: Sequence[PlannedRun], missing: Sequence[PlannedRun], begun: Mapping[str, str | None]) -> None:
+    """Refuse to run what is missing on data that is not that of what has been measured.
+
+    Args:
+        done: the runs that are done.
+        missing: the others.
+        begun: the fingerprint of the data that those of them read which were begun, by their folders' names.
 
     Raises:
         DataError: the data changed, as far as that can be seen from here.
     """
-    known = {index.data_asked(run.config): found for run in done if (found := _fingerprint(run.folder)) is not None}
+    told = [(run, begun.get(run.folder.name)) for run in missing] + [(run, _fingerprint(run.folder)) for run in done]
+    known = {index.data_asked(run.config): found for run, found in told if found is not None}
     seen: dict[str, str | None] = {}
     for run in missing:
         before = known.get(index.data_asked(run.config))
         now = index.current_fingerprint(run.config, seen) if before is not None else None
         if now is not None and now != before:
-            place = getattr(run.config.dataset, "path", None) or "the data set"
+            place = run.config.dataset.path if isinstance(run.config.dataset, Folder) else "the data set"
             raise DataError(
                 f"{place} has changed since this sweep began, so new results would not be comparable",
                 where="dataset",

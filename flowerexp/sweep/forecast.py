@@ -168,7 +168,7 @@ def _check_search(items: Sequence[Item], search: Mapping[str, Any], composer: Co
         for item in items
     ]
     make_search(named, search)
-    made = smoke_runs(named, with_changes(search, composer))
+    made = smoke_runs(named, with_changes(search, composer, items[0].overrides))
     return [run for run, item in zip(made, items, strict=False) if not item.skipped]
 
 

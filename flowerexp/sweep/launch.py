@@ -84,7 +84,7 @@ def launch(
     if settings.search:
         from flowerexp.sweep.smoke import with_changes
 
-        settings = replace(settings, search=with_changes(settings.search, composer))
+        settings = replace(settings, search=with_changes(settings.search, composer, job_overrides[0]))
     journal, screen = Journal(folder), Screen()
     sweep = Sweep(journal, runs, screen, settings.max_clusters, settings.max_failures)
     if not first:
@@ -102,7 +102,7 @@ def launch(
     with journal.held():
         earlier = _open(journal, config, first)
         check_names([run.folder.name for run in runs], first, [run["run"] for run in earlier])
-        hide_in(iter([folder / "multirun.yaml"]), list(checked))
+        hide_in(iter([folder / "multirun.yaml"]), plain(checked))
         journal.write_plan({"sweep_id": runs[0].extra["sweep_id"], **vars(settings)}, runs, job_overrides, earlier)
         if settings.search:
             from flowerexp.sweep.searching import Searching

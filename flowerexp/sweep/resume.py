@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowerexp import records, storage, tracking
 from flowerexp.cluster import backend
 from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted
+from flowerexp.config.schema import Cloud
 from flowerexp.console import Screen
-from flowerexp.errors import ConfigError, DataError, FlowerexpError, MachineError
+from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.job.results import STATUS
-from flowerexp.journal import DONE, RECORD, Journal, State
+from flowerexp.job.rows import Kept
+from flowerexp.journal import DONE, Journal, State
 from flowerexp.orchestrate import Found, preflight
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.data import refuse_changed
+from flowerexp.sweep.left_behind import clear, damage, rows_of
 from flowerexp.sweep.run import Sweep, planned_runs
-from flowerexp.sweep.unseen import Unseen, discard, output_of
+from flowerexp.sweep.unseen import Unseen, tokens_of
 
 FAILED = "--failed"
 """The option, and how the reason begins of a run that is made again for it."""
@@ -49,7 +50,8 @@ def resume(folder: Path, screen: Screen, consent: Consent) -> State:
 
     Runs that finished, or failed on their own, stay as they are. A run is made again that was lost with its job, never
     started, failed for another reason than its experiment, or whose files are damaged; what it left behind goes first,
-    in MLflow too. A run that is only missing in MLflow is logged.
+    in MLflow too, but for rows that it had measured with the same code and data: only what they lack is measured. A run
+    that is only missing in MLflow is logged.
 
     Args:
         folder: the sweep's folder.
@@ -114,12 +116,15 @@ class _Resumption:
             [run for run in some if self._is_open(run, state) and run.folder.name not in followed]
             for some in (self._runs, self._aside)
         )
+        tokens = tokens_of(self._journal.folder, state)
+        kept = {run.folder.name: self._rows_of(run, tokens.get(run.folder.name)) for run in missing}
         if not self._consent.changed_data:
-            refuse_changed([run for run in self._runs if run not in missing], missing)
+            begun = {name: found.data_fingerprint for name, found in kept.items()}
+            refuse_changed([run for run in self._runs if run not in missing], missing, begun)
         self._tell(missing, followed, state)
         for run in (*missing, *open_aside):
             if not self._search or run.folder.name in state.runs:
-                self._clear(run)
+                clear(run, self._journal.folder, kept.get(run.folder.name, Kept()), self._screen)
         unlogged = [run for run in (*self._runs, *self._aside) if state.is_unlogged(run.folder.name)]
         self._go_on(missing, found, [run for run in unlogged if run not in missing])
         return self._journal.read()
@@ -135,7 +140,7 @@ class _Resumption:
             name = run.folder.name
             if state.runs.get(name) not in ("finished", "failed") or name in state.again:
                 continue
-            if problem := _damage(run):
+            if problem := damage(run):
                 self._screen.warn(f"run {name}: {problem}")
                 if name not in told:  # what a search was told stands in the journal
                     self._again[name] = problem
@@ -196,39 +201,29 @@ class _Resumption:
         jobs = [*state.jobs, *state.intended.values()]
         known = {value for job in jobs for value in map(str, job["handle"].values())}
         alive = [event["cluster"] for event in state.clusters.values() if event["state"] != "deleted"]
-        runs = [*self._runs, *self._aside] if alive else []
-        for cluster in {key_of(run.config.cluster): run.config.cluster for run in runs}.values():
-            if redacted(plain(cluster)) not in alive:
+        clusters = {key_of(run.config.cluster): run.config.cluster for run in (*self._runs, *self._aside)}
+        for cluster in clusters.values():
+            if not isinstance(cluster, Cloud) or redacted(plain(cluster)) not in alive:
                 continue
             for name in backend(cluster).running(self._journal.scope()):
                 if name not in known:
                     problem = f"a job of this sweep runs that its journal does not know: {name}"
                     hint = "is another copy of the folder at work? Wait for the job, or cancel it, then resume"
                     where = str(self._journal.folder)
-                    raise DataError(f"{problem}, in project {cluster['project']}", where=where, hint=hint)
+                    raise DataError(f"{problem}, in project {cluster.project}", where=where, hint=hint)
 
     def _has_ended(self, run: PlannedRun, state: State) -> bool:
         return state.runs.get(run.folder.name) in (*DONE, "lost")
 
-    def _clear(self, run: PlannedRun) -> None:
-        """Take away what a lost run left, so that nothing of it is taken for the new one's."""
-        try:
-            tracking.withdraw(run.folder, tracking.Store.of(run.config.tracking))
-        except (DataError, MachineError) as error:
-            self._screen.warn(f"run {run.folder.name}: {error.problem}; MLflow may keep a run of it")
-        for name in ("mlflow.json", RECORD, "results", "analysis", "job"):
-            discard(run.folder / name)
-        if not storage.is_local(output := output_of(run, self._journal.folder)):
-            storage.remove(storage.join(output, STATUS))
+    def _rows_of(self, run: PlannedRun, token: str | None) -> Kept:
+        """What a run has measured that need not be measured again.
 
-
-def _damage(run: PlannedRun) -> str | None:
-    """What is wrong with the files of a run that had ended; None if nothing is."""
-    try:
-        found = records.of_run(run.folder)
-    except FlowerexpError as error:
-        return error.problem
-    return None if found["run_key"] == run.run_key else f"{run.folder / RECORD} is that of another run"
+        In a search nothing is kept: what a cluster is chosen by is how long a whole run takes.
+        """
+        mixed = self._consent.changed_code or self._consent.changed_data
+        if mixed or self._search or run.folder.name in self._again:
+            return Kept()
+        return rows_of(run, self._journal.folder, token, self._screen)
 
 
 def find_sweep(name: str, home: Path) -> Path:

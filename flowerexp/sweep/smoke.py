@@ -30,16 +30,22 @@ CHANGES = "smoke_changes"
 _WHERE = f"{SWEEPER}.smoke"
 
 
-def with_changes(search: Mapping[str, Any], composer: Composer) -> dict[str, Any]:
+def with_changes(search: Mapping[str, Any], composer: Composer, overrides: Sequence[str]) -> dict[str, Any]:
     """The settings of a search, with what makes a smoke run of a run, where smoke runs are asked for.
+
+    Args:
+        search: the settings.
+        composer: of the sweep.
+        overrides: those of a run; they say whose settings follow from the option.
 
     Raises:
         ConfigError: the user's own config knows no `sampling=smoke`.
     """
     if not search.get("smoke"):
         return dict(search)
+    chosen = [line for line in overrides if line.partition("=")[0] == "entrypoint"]
     try:
-        whole, smoke = (_resolvable(composer.compose(overrides).config) for overrides in ([], [OPTION]))
+        whole, smoke = (_settled(composer.compose([*chosen, *option]).config) for option in ([], [OPTION]))
     except ConfigError as error:
         raise ConfigError(f"there is no {OPTION}: {error.problem}", where=_WHERE, hint=error.hint) from error
     return {**search, CHANGES: _changes(whole, smoke)}
@@ -53,21 +59,31 @@ def smoke_runs(runs: Sequence[PlannedRun], search: Mapping[str, Any]) -> list[Pl
         search: its settings, as `with_changes` gives them.
 
     Raises:
-        ConfigError: a smoke run would not read less.
+        ConfigError: a smoke run would not read less, or the experiment does not use a sample of its data.
     """
     changes = search.get(CHANGES)
     return [] if changes is None else [_smoke_run(run, changes) for run in runs]
 
 
 def _smoke_run(run: PlannedRun, changes: Mapping[str, Any]) -> PlannedRun:
+    sampling = run.config.sampling
+    if sampling is None:
+        problem = f"a smoke run takes a small sample of the data, and {run.entrypoint} does not use sampling"
+        raise ConfigError(problem, where=_WHERE, hint=f"leave {_WHERE} out; a smaller grid makes all runs shorter")
     config: Config = typed(_changed(plain(run.config), changes))
-    share, whole = (one.sampling.fraction if one.sampling else 1.0 for one in (config, run.config))
+    share, whole = _share(config), sampling.fraction
     if not share < whole:
         problem = f"a smoke run takes {share:.3%} of the files, and the runs of this search no more than {whole:.3%}"
         raise ConfigError(problem, where=_WHERE, hint="leave it out, or search with a larger sampling.fraction")
     folder = run.folder.parent / f"{run.folder.name}-smoke"
     extra = {**run.extra, "label": f"{run.label} {OPTION}"}
     return PlannedRun(run_key(config, run.code_hash), config, folder, run.code_hash, extra)
+
+
+def _share(config: Config) -> float:
+    """The share of the data that a smoke run reads."""
+    assert config.sampling
+    return config.sampling.fraction
 
 
 class SmokeStage:
@@ -124,7 +140,7 @@ class SmokeStage:
             self._note(run, SmokeRun(candidate, Status.FINISHED, known[1], prior=True))
             return
         limit = bound(candidate, list(self.seen.values()), self._settings)
-        share = f"{run.config.sampling.fraction if run.config.sampling else 1:.3g} of the data"
+        share = f"{_share(run.config):.3g} of the data"
         most = f"; at most {amount(limit.seconds, Objective.TIME)}" if limit else ""
         self._screen.say(f"smoke {len(self.seen) + 1}   {name}: {share}{most}")
         ended = self._attempts.make(run, limit.seconds if limit else None, lambda _: None)
@@ -164,8 +180,12 @@ def _outcome(one: SmokeRun) -> str:
     return f"{word:<9} {one.candidate.name} smoke run{came_to}" + (f": {one.error}" if one.error else "")
 
 
-def _resolvable(config: DictConfig) -> dict[str, Any]:
+def _settled(config: DictConfig) -> dict[str, Any]:
+    """A config's values, without those of other keys that they refer to, but in the experiment's settings."""
     content: Any = OmegaConf.to_container(config, resolve=False)
+    settings = OmegaConf.select(config, "entrypoint.settings")
+    if settings is not None:
+        content["entrypoint"]["settings"] = OmegaConf.to_container(settings, resolve=True)
     return dict(content)
 
 

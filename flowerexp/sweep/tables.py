@@ -38,7 +38,7 @@ def write(folder: Path, runs: Sequence[PlannedRun], state: State) -> list[dict[s
     for row in (columns, *([line.get(column, "") for column in columns] for line in lines)):
         writer.writerow(map(csv_cell, row))
     write_bytes(str(folder / RUNS), buffer.getvalue().encode())
-    whole = [run for run, line in zip(runs, lines, strict=True) if line["state"] in ("finished", "failed")]
+    whole = [run for run, line in zip(runs, lines, strict=True) if line["state"] in ("finished", "failed", "lost")]
     _write_measurements(folder, whole)
     return lines
 

@@ -29,6 +29,18 @@ def output_of(run: PlannedRun, folder: Path) -> str:
     return backend(run.config.cluster).output(run.folder, Journal(folder).scope())
 
 
+def tokens_of(folder: Path, state: State) -> dict[str, str | None]:
+    """The token of the last job that carried each run, by the run's name.
+
+    Args:
+        folder: the sweep's.
+        state: what its journal says.
+    """
+    jobs = [*state.jobs, *state.intended.values()]  # the last one that carried a run counts
+    folders = {name: job["folder"] for job in jobs for name in job["runs"]}
+    return {name: token_of(folder / job) for name, job in folders.items()}
+
+
 def discard(path: Path) -> None:
     """Remove a file, or whatever stands in its place."""
     if path.is_dir() and not path.is_symlink():
@@ -61,11 +73,10 @@ class Unseen:
             OSError: a bucket cannot be read.
         """
         recorder = SweepRecorder(self._journal)
-        jobs = [*state.jobs, *state.intended.values()]  # the last one that carried a run counts
-        folders = {name: self._journal.folder / job["folder"] for job in jobs for name in job["runs"]}
+        tokens = tokens_of(self._journal.folder, state)
         for run in runs:
             name = run.folder.name
-            if name in folders and (result := self._result(run, token_of(folders[name]))):
+            if name in tokens and (result := self._result(run, tokens[name])):
                 again.pop(name, None)
                 recorder.ended(result)
 

@@ -12,18 +12,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowerexp import storage
+
 Scalar = str | int | float | bool | None
+
+ATTEMPT = "attempt.json"
+"""Below a run's output: what was reported before its measurements; it stays if the run is killed, with their rows."""
 
 
 @dataclass
 class Report:
     """What was reported of one run so far: seconds of each phase, facts, messages for the user, and files by name.
 
-    `failed_phase` is the outermost phase that the last exception went through.
+    `failed_phase` is the outermost phase that the last exception went through. `output` is where the attempt is written
+    down, with what else identifies it; empty for nowhere.
     """
 
     run_key: str = ""
@@ -33,6 +39,8 @@ class Report:
     attached: dict[str, bytes] = field(default_factory=dict)
     phase: str = ""
     failed_phase: str = ""
+    output: str = ""
+    attempt: dict[str, Any] = field(default_factory=dict)
 
 
 _current = Report()
@@ -44,6 +52,28 @@ def begin(run_key: str) -> Report:
     global _current, _inside
     _current, _inside = Report(run_key), 0
     return _current
+
+
+def attempt(output: str, token: str | None, started_at: float) -> None:
+    """Write down that an attempt to make the run has begun, and again after each phase, so that what it has measured
+    can be told from what others have if it is killed.
+
+    Args:
+        output: the path or URI of the run's results.
+        token: the attempt's, by the job file.
+        started_at: epoch seconds.
+    """
+    _current.output, _current.attempt = output, {"token": token, "started_at": started_at}
+    _write_attempt()
+
+
+def _write_attempt() -> None:
+    if not _current.output:
+        return
+    told = {"facts": _current.facts, "phases": _current.phases, "notes": _current.notes}
+    content = json.dumps({**_current.attempt, **told}, default=str).encode()
+    with suppress(OSError):  # the results will meet it again; without them, what was measured cannot be kept
+        storage.write_bytes(storage.join(_current.output, ATTEMPT), content, durable=False)
 
 
 @contextmanager
@@ -69,6 +99,8 @@ def phase(name: str) -> Iterator[None]:
         _current.phases[name] = _current.phases.get(name, 0.0) + (took - _inside) / 1e9
         _inside = inside + (_inside if name.startswith(f"{outer}.") else took)
         _current.phase = outer
+        if not outer:
+            _write_attempt()
 
 
 def fact(name: str, value: Scalar) -> None:

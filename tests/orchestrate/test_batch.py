@@ -72,7 +72,7 @@ class Cluster(Standing):
     on_this_host = False
 
     def __init__(self, world, config):
-        self.world, self.name = world, config["name"]
+        self.world, self.name = world, config.name
 
     def open(self, scope, requires, life):
         life.tell("creating", {"name": self.name})
@@ -264,10 +264,10 @@ def test_what_stops_a_sweep_ends_the_wait_for_a_cluster_too_and_deletes_it(sweep
 def test_the_budget_stops_a_running_job_and_what_was_spent_before_counts(sweep, world, config):
     world.hanging = True
     made = config(*PLACE, "cluster=single_node", "budget.usd=10")
-    rate = cost.rate(made["cluster"], cost.Prices.load(None))
+    rate = cost.rate(made.cluster, cost.Prices.load(None))
     assert rate is not None
     assert 0.1 < rate.total < 10
-    before = Bill(made["cluster"], 0.0, 0.0, 3600 * 9.999999 / rate.total)
+    before = Bill(made.cluster, 0.0, 0.0, 3600 * 9.999999 / rate.total)
     assert Ledger(made, [before]).over_budget(0) is None
     with pytest.raises(BudgetError):
         sweep(["cluster=single_node"], ledger=Ledger(made, [before]))
@@ -286,6 +286,36 @@ def test_a_run_that_takes_longer_than_its_limit_is_stopped_and_comes_home_as_abo
     assert world.events[-1] == "close single_node"
 
 
+def test_a_run_that_is_stopped_keeps_its_rows_and_mlflow_waits_for_the_resume(
+    sweep, world, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(batch, "bring_home", home.bring_home)
+    made = Job.__init__
+
+    def measuring(self, world, files):
+        made(self, world, files)
+        (one,) = json.loads(files.job.read_bytes())["runs"]
+        results = Path(one["output"])
+        (results / "measurements.jsonl").unlink()
+        told = {"token": one["token"], "started_at": 1.0, "facts": {"cores": 2}, "phases": {}, "notes": []}
+        (results / "attempt.json").write_text(json.dumps(told))
+        (results / "rows").mkdir()
+        (results / "rows" / "00001.jsonl").write_text('{"images": 4, "seconds": 0.5, "attempt": 1}\n')
+
+    monkeypatch.setattr(Job, "__init__", measuring)
+    world.hanging = True
+    made_config = config(*PLACE, "cluster=single_node", "budget.usd=10")
+    before = Bill(made_config.cluster, 0.0, 0.0, 3600 * 1000.0)
+    with pytest.raises(BudgetError):
+        sweep(["cluster=single_node"], ledger=Ledger(made_config, [before]))
+    assert "the budget" in world.notes.lost_runs["0"]
+    assert world.notes.results == []
+    record = json.loads((tmp_path / "0" / "run.json").read_bytes())
+    assert (record["state"], record["facts"]["cores"]) == ("failed", 2)
+    assert "unfinished: 1 of " in record["notes"][0]
+    assert (tmp_path / "0" / "analysis" / "measurements.parquet").exists()
+
+
 def test_a_run_that_is_followed_anew_has_the_limit_from_its_first_start(sweep, world):
     world.hanging = True
     limit = TimeLimit(3600, started_at=1.0)
@@ -294,7 +324,7 @@ def test_a_run_that_is_followed_anew_has_the_limit_from_its_first_start(sweep, w
 
 
 def test_a_limit_begins_after_what_later_runs_share():
-    limit = TimeLimit(10)
+    limit = TimeLimit(10, ("generate", "prepare"))
     limit.start(100.0)
     limit.hear({"phase": "prepare", "done": 1, "total": 2}, 150.0)
     assert not limit.passes(1000.0)
@@ -307,7 +337,7 @@ def test_a_limit_begins_after_what_later_runs_share():
 
 
 def test_a_cluster_that_nobody_needs_any_more_is_only_closed(sweep, world, config):
-    left = config(*PLACE, "cluster=single_node")["cluster"]
+    left = config(*PLACE, "cluster=single_node").cluster
     sweep(["cluster=four_nodes"], leftover=[left])
     assert "close single_node" in world.events
     assert "open single_node" not in world.events

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from flowerexp.config.schema import Config, Dataproc
 from flowerexp.console import Screen
 from flowerexp.journal import Journal
 from flowerexp.plan import PlannedRun
@@ -16,16 +18,17 @@ from tests.sweep.pretended import COUNTS, SETTINGS, TYPES, Pretended
 
 
 @pytest.fixture(scope="package")
-def configs() -> list[tuple[str, dict[str, Any]]]:
+def configs() -> list[tuple[str, Config]]:
     from flowerexp import app
 
     base = app.composed(["cluster=four_nodes", "gcp.project=mine", "quota=none"])
+    assert isinstance(base.cluster, Dataproc)
     found = []
     for kind in TYPES:
         for count in COUNTS:
-            workers = {**base["cluster"]["workers"], "machine_type": kind, "count": count}
+            workers = replace(base.cluster.workers, machine_type=kind, count=count)
             label = f"cluster.workers.machine_type={kind} cluster.workers.count={count}"
-            found.append((label, {**base, "cluster": {**base["cluster"], "workers": workers}}))
+            found.append((label, replace(base, cluster=replace(base.cluster, workers=workers))))
     return found
 
 
@@ -37,7 +40,7 @@ def search(configs, tmp_path):
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         runs = [
-            PlannedRun(str(n), {**config, "home": str(place)}, place / str(n), "code", {"label": label})
+            PlannedRun(str(n), replace(config, home=str(place)), place / str(n), "code", {"label": label})
             for n, (label, config) in enumerate(configs)
         ]
         journal, stream = Journal(place), io.StringIO()

@@ -15,6 +15,7 @@ import pytest
 
 from flowerexp import app, cluster, index
 from flowerexp.cluster import JobFiles, Standing
+from flowerexp.config import Config, recorded
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import Journal
@@ -26,16 +27,21 @@ from flowerexp.workload.engine import runner
 Rows = Iterator[dict[str, Any]]
 
 
+class Killed(BaseException):
+    """The job died."""
+
+
 class Submitted:
     """A job that has run by the time it was submitted."""
 
-    def __init__(self, files: JobFiles, lines: Sequence[str]) -> None:
+    def __init__(self, files: JobFiles, lines: Sequence[str], code: int) -> None:
         self.handle = {"job": files.folder.name}
         self._lines = lines
+        self._code = code
 
     def poll(self) -> tuple[Sequence[str], int | None]:
         lines, self._lines = self._lines, ()
-        return lines, 0
+        return lines, self._code
 
     def stop(self) -> None:
         """It has ended."""
@@ -61,18 +67,51 @@ class World:
     def __init__(self) -> None:
         self.measured: list[int] = []
         self.errors: dict[int, Exception] = {}
+        self.dies: dict[int, int] = {}  # the job of a run dies after so many of its rows
+        self.repetitions: list[tuple[int, int]] = []  # each measurement: the run's quality, and which repetition
+        self.job: dict[str, Any] = {}
+        self.refuses = False  # to begin any job
         self.after: Callable[[Path], object] = lambda folder: None  # called with a job's folder when it has run
-        self.fingerprint: Callable[[dict[str, Any]], str | None] = index.current_fingerprint
+        self.fingerprint: Callable[[Config], str | None] = index.current_fingerprint
 
     def measure(self, spark: Any, config: dict[str, Any]) -> Rows:
         """Rows that follow from the config alone."""
         quality = int(config["preprocess"]["quality"])
         self.measured.append(quality)
-        report.fact("data_fingerprint", self.fingerprint(config))
+        report.fact("data_fingerprint", self.fingerprint(recorded(config)))
         if quality in self.errors:
             raise self.errors[quality]
-        for repetition in range(1, 4):
-            yield {"images": 40, "seconds": (quality + repetition) / 100, "repetition": repetition, "execution": 1}
+        if quality not in self.dies and not self.goes_on:
+            for repetition in range(1, 4):
+                yield {"images": 40, "seconds": (quality + repetition) / 100, "repetition": repetition, "execution": 1}
+            return
+        yield from self._as_the_engine(quality)
+
+    goes_on = False
+    """Whether rows appear as they come, and those of earlier attempts are not measured again, as the engine has it."""
+
+    def _as_the_engine(self, quality: int) -> Rows:
+        """What the engine does: rows appear in parts, and those of earlier attempts are not measured again."""
+        (own,) = [one for one in self.job["runs"] if int(one["config"]["preprocess"]["quality"]) == quality]
+        rows = [json.loads(line) for folder in own["earlier"] for part in sorted(Path(folder).glob("[0-9]*.jsonl"))
+                for line in part.read_text().splitlines()]  # fmt: skip
+        attempt = 1 + max((row["attempt"] for row in rows), default=0)
+        done = {row["repetition"] for row in rows}
+        with report.phase("list"):
+            pass
+        for number in range(1, 7):
+            if number in done:
+                continue
+            if self.dies.get(quality) == number - 1:
+                raise Killed
+            self.repetitions.append((quality, number))
+            seconds = (quality + number) / 100
+            row = {"images": 40, "seconds": seconds, "repetition": number, "execution": 1, "attempt": attempt}
+            part = Path(own["output"]) / "rows" / f"1{number:04d}.jsonl"
+            part.parent.mkdir(exist_ok=True)
+            part.write_text(json.dumps(row, separators=(",", ":")) + "\n")
+            rows.append(row)
+        yield from rows
 
 
 WORLD = World()
@@ -90,15 +129,20 @@ class Made(Standing):
         """All is well."""
 
     def submit(self, files: JobFiles) -> Submitted:
-        printed, argv = io.StringIO(), sys.argv
+        printed, argv, code = io.StringIO(), sys.argv, 0
+        WORLD.job = json.loads(files.job.read_bytes())
+        if WORLD.refuses:
+            return Submitted(files, ["Error: no Java"], 1)
         sys.argv = ["script.py", "--job", str(files.job)]
         try:
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
                 runner.main(WORLD.measure)
+        except Killed:
+            code = 137
         finally:
             sys.argv = argv
         WORLD.after(files.folder)
-        return Submitted(files, printed.getvalue().splitlines())
+        return Submitted(files, printed.getvalue().splitlines(), code)
 
     def find(self, folder: Path, handle: dict[str, Any]) -> None:
         """No job outlives its submission."""
@@ -121,7 +165,7 @@ def planned(folder: Path, home: Path, qualities: Sequence[int], *overrides: str)
     for number, quality in enumerate(qualities):
         own = [f"preprocess.quality={quality}"]
         config = app.composed([f"home={home}", "entrypoint=write_tfrecords", *overrides, *own])
-        code = Bundle(find_script(config["entrypoint"]["script"])).code_hash
+        code = Bundle(find_script(config.entrypoint.script)).code_hash
         extra = {"sweep_id": folder.name, "label": own[0], "name": f"quality {quality}"}
         runs.append(PlannedRun(run_key(config, code), config, folder / str(number), code, extra))
     return runs

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from flowerexp.config.schema import Dataproc
 from flowerexp.journal import Journal
 from flowerexp.plan import PlannedRun
 
@@ -25,9 +26,10 @@ class Killed(BaseException):
 
 def seconds_of(run: PlannedRun) -> float:
     """A job that needs 40 GB, or is slow."""
-    workers = run.config["cluster"]["workers"]
-    nodes = int(workers["count"])
-    cores = nodes * int(workers["machine_type"].rpartition("-")[2])
+    assert isinstance(run.config.cluster, Dataproc)
+    workers = run.config.cluster.workers
+    nodes = workers.count
+    cores = nodes * int(workers.machine_type.rpartition("-")[2])
     return (60 + 4 * nodes + 6000 / cores) * (3 if cores < 10 else 1)
 
 

@@ -91,8 +91,8 @@ OVERRIDES = [
     ["dataset=folder"],
     ["dataset=flowers", "sampling=smoke"],
     ["sampling=smoke", "grid=notebook"],
-    ["+grid@entrypoint.settings=quick"],
-    ["+grid@entrypoint.settings=quick", "entrypoint.settings.seed=3"],
+    ["+measure@entrypoint.settings=quick"],
+    ["+measure@entrypoint.settings=quick", "entrypoint.settings.seed=3"],
     ["~experiment"],
     ["experiment=both"],
     ["experiment=both", "grid=wide", "caching=true"],
@@ -217,14 +217,13 @@ def test_hydra_composes_each_choice_of_groups_once(app, monkeypatch):
 class TestWhatAsksHydra:
     def test_is_composed_whole_and_answered(self, app):
         settings = Composer(app, "config").compose(["experiment=asks_hydra", "grid=wide"]).config.entrypoint.settings
-        assert OmegaConf.to_container(settings, resolve=False) == {
-            "job": "flowerexp", "grid": {"chosen": "wide", "list": [1, "config"]},
-        }  # fmt: skip
+        answered = OmegaConf.to_container(OmegaConf.masked_copy(settings, ["job", "grid"]), resolve=False)
+        assert answered == {"job": "flowerexp", "grid": {"chosen": "wide", "list": [1, "config"]}}
 
     def test_in_an_override(self, app):
-        composed = Composer(app, "config").compose(["+entrypoint.settings.a=${hydra:overrides.task.1}", "repeat=2"])
-        assert composed.config.entrypoint.settings.a == "repeat=2"
-        assert check(composed.config, composed.origin)["repeat"] == 2
+        composed = Composer(app, "config").compose(["cluster.name=${hydra:overrides.task.1}", "repeat=2"])
+        assert composed.config.cluster.name == "repeat=2"
+        assert check(composed.config, composed.origin).repeat == 2
 
     def test_what_hydra_cannot_answer_yet_is_one_line(self, app):
         with pytest.raises(ConfigError, match=r"settings\.a: .*output_dir.* has no value") as caught:

@@ -39,10 +39,9 @@ def test_each_run_s_folder_is_named_by_its_own_config(planned):
                    "caching=true,false", "preprocess.partitions=2,4")  # fmt: skip
     for number, run in enumerate(runs):
         config = run.config
-        assert run.folder == Path(f"/sweep/cache-{config['caching']}-{config['preprocess']['partitions']}-{number}")
+        assert run.folder == Path(f"/sweep/cache-{config.caching}-{config.preprocess.partitions}-{number}")
         assert (
-            run.label
-            == f"caching={str(config['caching']).lower()} preprocess.partitions={config['preprocess']['partitions']}"
+            run.label == f"caching={str(config.caching).lower()} preprocess.partitions={config.preprocess.partitions}"
         )
 
 

@@ -13,8 +13,8 @@ from flowerexp.sweep.launch import _in_order
 
 
 @pytest.fixture
-def runs(tmp_path):
-    return [PlannedRun(str(number), {}, tmp_path / str(number), "") for number in range(4)]
+def runs(config, tmp_path):
+    return [PlannedRun(str(number), config(), tmp_path / str(number), "") for number in range(4)]
 
 
 def test_each_run_is_told_of_in_order(tmp_path: Path, runs):

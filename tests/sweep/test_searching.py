@@ -63,11 +63,13 @@ SEARCH = ("hydra/sweeper=cluster_search", "hydra.sweeper.usd_per_vcpu_hour=0.05"
 class Hanging(Home):
     """A home with an entrypoint."""
 
-    def __init__(self, path: Path, script: str = SCRIPT) -> None:
+    def __init__(self, path: Path, script: str = SCRIPT, *uses: str) -> None:
         super().__init__(path)
         (path / "hanging.py").write_text(script)
         (path / "mine" / "entrypoint").mkdir(parents=True)
-        config = {"name": "hanging", "script": str(path / "hanging.py"), "settings": {"marks": str(path / "marks")}}
+        config: dict[str, Any] = {"name": "hanging", "question": "What hangs?", "unit": "marks", "uses": [*uses]}
+        config |= {"settings": {"marks": str(path / "marks")}, "limits": {"marks": {"type": "text"}}}
+        config["script"] = str(path / "hanging.py")
         (path / "mine" / "entrypoint" / "hanging.yaml").write_text(json.dumps(config))
 
     def search(self, *overrides: str) -> Answer:
@@ -122,7 +124,7 @@ def test_local_clusters_are_searched_and_what_is_known_is_not_run_again(tmp_path
 
 
 def test_a_search_killed_in_a_smoke_run_follows_that_run_and_drops_what_fails(tmp_path):
-    home, marks = Hanging(tmp_path, SMOKED), tmp_path / "marks"
+    home, marks = Hanging(tmp_path, SMOKED, "sampling"), tmp_path / "marks"
     arguments = home.arguments("cluster.cores=1,2", "hydra.sweeper.smoke=true")
     launcher = subprocess.Popen(
         [sys.executable, "-m", "flowerexp", *arguments],

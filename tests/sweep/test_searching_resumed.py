@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,12 +119,12 @@ def test_what_cannot_be_compared_is_refused(configs, config):
         return [PlannedRun(str(n), one, Path(str(n)), "code", {"label": f"cluster={n}"}) for n, one in enumerate(made)]
 
     with pytest.raises(ConfigError, match="caching differs"):
-        make_search(runs(configs[0][1], {**configs[1][1], "caching": False}), SETTINGS)
+        make_search(runs(configs[0][1], replace(configs[1][1], caching=False)), SETTINGS)
     with pytest.raises(ConfigError, match="0 and 1 are the same cluster"):
         make_search(runs(configs[0][1], configs[0][1]), SETTINGS)
     with pytest.raises(ConfigError, match="only its own master knows"):
         make_search(runs(config("cluster=spark_master", "cluster.master=yarn")), SETTINGS)
-    with pytest.raises(ConfigError, match="finds them written"):
+    with pytest.raises(ConfigError, match="of write_tfrecords only the first run does the work"):
         make_search(runs(config("entrypoint=write_tfrecords")), SETTINGS)
     with pytest.raises(ConfigError, match="0 has no price"):
         make_search(runs(config()), SETTINGS)

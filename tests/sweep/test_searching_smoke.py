@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 
 from flowerexp import app, index
 from flowerexp.console import Screen
@@ -17,12 +19,13 @@ from flowerexp.journal import JOURNAL, Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search.smoke import TOO_MUCH
 from flowerexp.sweep.candidates import name_of
-from flowerexp.sweep.smoke import CHANGES, smoke_runs
+from flowerexp.sweep.compose import Composer
+from flowerexp.sweep.smoke import CHANGES, smoke_runs, with_changes
 from tests.sweep.pretended import SETTINGS, Killed, seconds_of, told
 
 SMOKE: dict[str, Any] = {
     "smoke": True,
-    CHANGES: {"sampling": {"fraction": 0.02}, "grid": {"on_short": "drop"}},
+    CHANGES: {"sampling": {"fraction": 0.02, "on_short": "drop"}, "entrypoint": {"settings": {"on_short": "drop"}}},
     "rule": "random",
     "max_runs": 3,
 }
@@ -152,13 +155,13 @@ def test_they_count_as_failures_and_against_the_budget(search, tmp_path):
 def test_one_that_finished_before_is_not_run_again(search, configs, tmp_path):
     place = tmp_path / "sweep"
     label, config = configs[0]
-    run = PlannedRun("0", {**config, "home": str(place)}, place / "0", "code", {"label": label})
+    run = PlannedRun("0", replace(config, home=str(place)), place / "0", "code", {"label": label})
     (smoke,) = smoke_runs([run], SMOKE)
     place.mkdir()
     record = {"started_at": 0.0, "ended_at": 21.0, "phases": {}}
     (place / "earlier").mkdir()
     (place / "earlier" / "run.json").write_text(json.dumps(record))
-    cluster = index.cluster_hash(config["cluster"])
+    cluster = index.cluster_hash(config.cluster)
     done = index.Finished(smoke.run_key, None, "id", str(place / "earlier"), 21.0, 1, cluster, smoke.entrypoint, 9.0)
     index.add(smoke.config, done)
     sweep = search(lambda run: 20.0, **SMOKE)
@@ -173,11 +176,30 @@ def test_a_smoke_run_is_that_of_the_option(configs):
     run = PlannedRun("0", config, Path("sweep/0"), "code", {"label": label})
     (smoke,) = smoke_runs([run], SMOKE)
     option = app.composed(["cluster=four_nodes", "gcp.project=mine", "quota=none", "sampling=smoke"])
-    option["cluster"] = config["cluster"]
+    option = replace(option, cluster=config.cluster)
     assert smoke.config == option
     assert smoke.run_key == run_key(option, "code") != run_key(config, "code")
     with pytest.raises(ConfigError, match=r"hydra.sweeper.smoke: a smoke run takes 2.000% of the files"):
         smoke_runs([smoke], SMOKE)
+
+
+def test_an_experiment_that_uses_no_sample_has_none(configs):
+    config = configs[0][1]
+    entrypoint = replace(config.entrypoint, uses=("dataset",))
+    run = PlannedRun("0", replace(config, entrypoint=entrypoint, sampling=None), Path("0"), "code", {"label": "a"})
+    with pytest.raises(ConfigError, match=r"^hydra.sweeper.smoke: .* and read_speed does not use sampling; leave"):
+        smoke_runs([run], SMOKE)
+
+
+def test_settings_that_follow_from_the_option_follow_in_smoke_runs_too():
+    application = app.create(None)
+    try:
+        overrides = ["entrypoint=read_speed", "measure.repetitions=7"]
+        found = with_changes({"smoke": True}, Composer(application, "config"), overrides)
+    finally:
+        GlobalHydra.instance().clear()
+    changes = {"sampling": {"fraction": 0.02, "on_short": "drop"}, "entrypoint": {"settings": {"on_short": "drop"}}}
+    assert found[CHANGES] == changes
 
 
 def test_a_lone_cluster_has_none(search, configs, tmp_path):
@@ -185,7 +207,7 @@ def test_a_lone_cluster_has_none(search, configs, tmp_path):
     from tests.sweep.pretended import Pretended
 
     label, config = configs[0]
-    run = PlannedRun("0", {**config, "home": str(tmp_path)}, tmp_path / "0", "code", {"label": label})
+    run = PlannedRun("0", replace(config, home=str(tmp_path)), tmp_path / "0", "code", {"label": label})
     journal = Journal(tmp_path)
     sweep: Any = Pretended(journal, ends, None)
     Searching(sweep, journal, [run], Screen(io.StringIO()), {**SETTINGS, **SMOKE}).run(lambda _: None)

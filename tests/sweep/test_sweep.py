@@ -35,7 +35,7 @@ def run(spark, config):
         marks.write(f"{settings['n']}\\n")
     while settings["n"] == settings["held"] and not Path(settings["release"]).exists():
         time.sleep(0.05)
-    if settings["n"] in settings["bad"]:
+    if str(settings["n"]) in settings["bad"].split():
         raise ValueError("made to fail")
     yield {"n": settings["n"], "value": settings["n"] ** 2}
 
@@ -52,8 +52,10 @@ class Marked(Home):
         self.launchers: list[subprocess.Popen[str]] = []
         (path / "marking.py").write_text(SCRIPT)
         (path / "mine" / "entrypoint").mkdir(parents=True)
-        settings = {"n": 0, "held": HELD, "bad": [], "marks": str(path / "marks"), "release": str(path / "release")}
-        config = {"name": "marking", "script": str(path / "marking.py"), "settings": settings}
+        settings = {"n": 0, "held": HELD, "bad": "none", "marks": str(path / "marks"), "release": str(path / "release")}
+        limits = {name: {"type": "int" if isinstance(value, int) else "text"} for name, value in settings.items()}
+        config = {"name": "marking", "question": "What is marked?", "unit": "marks", "settings": settings}
+        config |= {"script": str(path / "marking.py"), "limits": limits}
         (path / "mine" / "entrypoint" / "marking.yaml").write_text(json.dumps(config))
         self.arguments = ["-m", "--config-dir", str(path / "mine"), "entrypoint=marking"]
         self.arguments.append(f"entrypoint.settings.n=range({RUNS})")
@@ -241,7 +243,7 @@ def test_a_sweep_that_runs_is_not_resumed(home):
 
 def test_failures_stop_nothing_and_are_all_listed(home):
     home.release()
-    answer = home(*home.arguments, "entrypoint.settings.bad=[2,7]")
+    answer = home(*home.arguments, "entrypoint.settings.bad='2 7'")
     assert answer.code == 1
     assert "2 of 12 runs failed" in answer.errors[-1]
     assert answer.err.count("made to fail") >= 2
@@ -257,7 +259,7 @@ def test_failures_stop_nothing_and_are_all_listed(home):
 
 
 def test_max_failures_ends_the_sweep(home):
-    answer = home(*home.arguments, "entrypoint.settings.bad=[0,1]", "hydra.launcher.max_failures=2")
+    answer = home(*home.arguments, "entrypoint.settings.bad='0 1'", "hydra.launcher.max_failures=2")
     assert answer.code == 1
     assert "flowerexp resume" in answer.err
     assert len(home.marks) <= HELD + 1
@@ -317,3 +319,6 @@ def test_no_secret_of_a_sweep_reaches_the_store(home):
     # Spark hides such properties in its event log itself.
     assert len(logged) > 10
     assert not [path for path in logged if b"hunter2" in path.read_bytes()]
+    written = [home.sweep / "multirun.yaml", *home.sweep.glob("*/.hydra/*.yaml")]
+    assert len(written) > 4
+    assert not [path for path in written if "hunter2" in path.read_text()]

@@ -8,10 +8,10 @@ from flowerexp.plan import PlannedRun
 from flowerexp.sweep import tables
 
 
-def test_what_users_write_is_no_formula_and_numbers_stay_numbers(tmp_path: Path) -> None:
+def test_what_users_write_is_no_formula_and_numbers_stay_numbers(config, tmp_path: Path) -> None:
     labels = ["=1+1", "+a=2", "@SUM(A1)", "a=-1"]
     runs = [
-        PlannedRun("key", {"entrypoint": {"name": "ping"}}, tmp_path / f"-{number}", "", {"label": label})
+        PlannedRun("key", config(), tmp_path / f"-{number}", "", {"label": label})
         for number, label in enumerate(labels)
     ]
     state = State()

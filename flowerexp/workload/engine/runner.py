@@ -89,6 +89,7 @@ def _run_one(
     # The launcher takes only results that carry the token of the attempt that it started.
     status: dict[str, Any] = {"run_key": one["run_key"], "token": one.get("token"), "state": "finished", "error": None}
     status.update(where=None, hint=None, blame=None, retry=False, started_at=time.time())
+    report.attempt(one["output"], one.get("token"), status["started_at"])
     lines: list[str] = []
     try:
         with Stream(one["output"], keep=bool(one.get("earlier"))) as stream:
