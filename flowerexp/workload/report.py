@@ -68,9 +68,10 @@ def fact(name: str, value: Scalar) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the user something, in one line; it is shown on screen and kept with the results."""
-    _current.notes.append(text)
-    _emit({"note": text})
+    """Tell the user something, in one line; it is shown on screen and kept with the results. Once a run, if repeated."""
+    if text not in _current.notes:
+        _current.notes.append(text)
+        _emit({"note": text})
 
 
 def remark(text: str) -> None:
