@@ -68,7 +68,7 @@ def fact(name: str, value: Scalar) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the user something, in one line; it is shown on screen and kept with the results. Once a run, if repeated."""
+    """Tell the user something, in one line, once a run; it is shown on screen and kept with the results."""
     if text not in _current.notes:
         _current.notes.append(text)
         _emit({"note": text})
