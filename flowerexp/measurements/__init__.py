@@ -41,6 +41,17 @@ COLUMNS = {
     "others_cpu_percent": "double",  # the part of it that the measuring process did not use; rough if short
     "net_bytes_s": "double",  # bytes a second over the host's network, during the measurement
     "disk_bytes_s": "double",  # bytes a second from and to the host's disks, during the measurement
+    "spark_jobs": "int64",  # what Spark did during a measurement of the driver
+    "spark_stages": "int64",  # without those that were skipped
+    "spark_tasks": "int64",
+    "shuffle_read_bytes": "int64",
+    "shuffle_write_bytes": "int64",
+    "spill_bytes": "int64",  # to disk
+    "gc_seconds": "double",  # added up over tasks, like the next two
+    "task_seconds": "double",  # executor run time
+    "executor_cpu_seconds": "double",
+    "slowest_task_seconds": "double",  # of the stage with the most task time, like the next
+    "median_task_seconds": "double",
     "host": "string",
     "pid": "int64",
     "started_at": "double",  # seconds since the epoch

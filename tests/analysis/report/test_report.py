@@ -122,7 +122,7 @@ class TestFindings:
             r"7\.9\d × the tasks at once in phase prepare with partitions 16 against 2: 15\.\d and 2",
             page.text["findings"],
         )
-        assert "on 16 and 2 of 16 executors; 50% and 6% of the cores were busy" in page.text["findings"]
+        assert "on 16 and 2 of 16 executors; 50% and 6% of the cores were at work" in page.text["findings"]
         assert page.text["executors"].count("(2 cores)") == 32  # 16 strips in each of two pictures
         assert re.search(r"0 prepare 2 16 2 6% 2 of 16 50%", page.text["executors"])
 
