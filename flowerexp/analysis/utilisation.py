@@ -124,7 +124,8 @@ def over_time(log: EventLog, start: float, end: float, steps: int) -> tuple[list
             _since(places, (np.array(times, dtype=float) - start) / step, len(executors), steps)
             for times in ([since for _, since, _ in own], [until for _, _, until in own])
         )
-        return np.diff(begun - over, axis=1) / cores
+        share: Array = np.diff(begun - over, axis=1) / cores
+        return share
 
     waiting = spent((task.executor, *wait) for task in known for wait in task.waits)
     working = spent((task.executor, task.started, task.ended) for task in known) - waiting

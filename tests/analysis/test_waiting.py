@@ -2,10 +2,11 @@
 
 import math
 import random
+from typing import Any
 
 import pytest
 
-from flowerexp.analysis.event_log import read
+from flowerexp.analysis.event_log import EventLog, read
 from flowerexp.analysis.utilisation import over_time, use
 from flowerexp.analysis.waiting import Measured, with_waits
 from tests.analysis.events import START, executor, job, task, write
@@ -19,11 +20,10 @@ def measured(pid, at, seconds, waited=0.0, host="a"):
     return Measured(host, pid, START + at, seconds, waited)
 
 
-def waits(log):
+def waits(log: EventLog) -> list[Any]:
     """Of each task, from when to when it waited, in seconds since the start."""
-    return [
-        [pytest.approx((since - START, until - START), abs=0.002) for since, until in one.waits] for one in log.tasks
-    ]
+    spans = [[(since - START, until - START) for since, until in one.waits] for one in log.tasks]
+    return [[pytest.approx(span, abs=0.002) for span in own] for own in spans]
 
 
 def test_of_four_tasks_of_a_host_one_measures_and_the_others_wait(tmp_path):

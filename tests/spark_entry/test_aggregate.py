@@ -19,6 +19,8 @@ pytestmark = pytest.mark.spark
 def aggregate(spark, monkeypatch):
     monkeypatch.setattr(workload, "main", None, raising=False)
     spec = importlib.util.spec_from_file_location("aggregate", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield module

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from flowerexp.analysis.regression import Fit
-from flowerexp.analysis.report import causes, results, search, trust
+from flowerexp.analysis.report import causes, results, search, spark, trust
 from flowerexp.analysis.report.derive import caching_of, limits_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
 from flowerexp.analysis.report.gather import Material
@@ -56,6 +56,7 @@ def sections(
         results.disturbed(company),
         results.money(material),
         causes.whereabouts(material, uses),
+        spark.did(material),
         causes.ceilings(limits),
         causes.models_of(some, fits, models),
         trust.belief(material, table),

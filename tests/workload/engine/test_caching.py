@@ -116,6 +116,6 @@ def test_where_there_is_nothing_to_cache_nothing_happens(prepared, told):
 
 def test_what_holds_itself_is_looked_at_once(spark):
     prepared = [frame(spark)]
-    prepared.append(prepared)  # type: ignore[arg-type]
+    prepared.append(prepared)
     caching.apply(prepared, None)
     assert len(stored(spark)) == 1

@@ -130,7 +130,7 @@ def test_a_measurement_whose_body_fails_leaves_no_numbers_and_the_group_as_it_wa
 
 
 def test_a_spark_that_does_not_say_costs_the_columns_and_a_note(told):
-    properties = {}
+    properties: dict[str, str | None] = {}
     context = SimpleNamespace(
         getLocalProperty=properties.get,
         setLocalProperty=properties.__setitem__,
