@@ -80,7 +80,19 @@ def _panel(
         tone = tones[str(name)]
         panel.vlines(places, quartiles[0.25], quartiles[0.75], color=tone, lw=2, alpha=0.5)
         line = "-" if are_numbers else ""
-        panel.plot(places, quartiles[0.5], line, color=tone, lw=1.2, marker="o", ms=6, mec=PAPER, mew=1, zorder=3)
+        panel.plot(
+            places,
+            quartiles[0.5],
+            line,
+            color=tone,
+            lw=1.2,
+            marker="o",
+            ms=6,
+            mec=PAPER,
+            mew=1,
+            zorder=3,
+            clip_on=False,
+        )
     tidy(panel)
     step = -(-len(starts) // MOST_TICKS)
     labels = [shown_value(value) for value in starts[::step]]
