@@ -118,7 +118,7 @@ def test_adaptive_execution_joins_small_partitions(spark, aggregate, made):
     ("override", "message"),
     [
         ("entrypoint.settings.skew=-1", "skew"),
-        ("entrypoint.settings.skwe=1", "unknown key entrypoint.settings.skwe"),
+        ("entrypoint.settings.skwe=1", "did you mean .entrypoint.settings.skew."),
         ("grid.shape=sort", "group_by, join"),
         ("grid.rows=0", "grid.rows"),
     ],
