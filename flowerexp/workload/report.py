@@ -120,16 +120,32 @@ def spark_progress(context: Any, total: int) -> Iterator[None]:
         total: how many tasks there will be.
     """
     group = f"flowerexp-{time.perf_counter_ns()}"
-    context.setJobGroup(group, _current.phase)
     stop = threading.Event()
     thread = threading.Thread(target=_watch, args=(context.statusTracker(), group, total, stop), daemon=True)
     thread.start()
     try:
-        yield
+        with job_group(context, group):
+            yield
     finally:
         stop.set()
         thread.join()
-        context.setLocalProperty("spark.jobGroup.id", None)
+
+
+@contextmanager
+def job_group(context: Any, group: str) -> Iterator[None]:
+    """Let the Spark jobs that run inside belong to a group, and be called what the current phase is called.
+
+    Args:
+        context: the SparkContext.
+        group: the group's id.
+    """
+    outer = {name: context.getLocalProperty(name) for name in ("spark.jobGroup.id", "spark.job.description")}
+    context.setJobGroup(group, _current.phase)
+    try:
+        yield
+    finally:
+        for name, value in outer.items():
+            context.setLocalProperty(name, value)
 
 
 def _watch(tracker: Any, group: str, total: int, stop: threading.Event) -> None:

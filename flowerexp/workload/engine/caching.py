@@ -53,7 +53,7 @@ def remove(prepared: Any) -> Any:
     for data in found:
         data.unpersist(blocking=True)
     if found and (left := _context(found[0])._jsc.getPersistentRDDs().size()):
-        report.note(f"{left} RDDs stay cached: they were not in what `prepare` returned, so that caching is not off")
+        report.note(f"{left} RDDs stay cached, whatever `caching` says: they were not in what `prepare` returned")
     return prepared
 
 

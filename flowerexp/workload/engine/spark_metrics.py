@@ -14,8 +14,6 @@ from flowerexp.workload import report
 
 Numbers = dict[str, int | float]
 
-_GROUP = "spark.jobGroup.id"
-
 # Spark's names of what a stage's tasks add up to, and the unit of ours in theirs.
 _SUMS = {
     "shuffle_read_bytes": ("shuffleReadBytes", 1),
@@ -47,12 +45,9 @@ def recorded(context: Any, group: str) -> Iterator[Numbers]:
         where Spark does not say these: a note of the run says so, and the measurement counts all the same.
     """
     numbers: Numbers = {}
-    before, started = context.getLocalProperty(_GROUP), _jobs_so_far(context)
-    context.setLocalProperty(_GROUP, group)
-    try:
+    started = _jobs_so_far(context)
+    with report.job_group(context, group):
         yield numbers
-    finally:
-        context.setLocalProperty(_GROUP, before)
     try:
         found = _read(context, group)
     except Exception as error:  # py4j raises several

@@ -7,6 +7,7 @@ import pytest
 from pyspark import InheritableThread
 from pyspark.sql import Window, functions
 
+from flowerexp.workload import report
 from flowerexp.workload.engine.spark_metrics import recorded
 
 COLUMNS = {
@@ -35,16 +36,27 @@ def test_tasks_and_what_they_shuffled_are_counted(spark, told):
 
 def test_each_measurement_has_its_own_jobs_and_not_those_around_it(spark, told):
     context = spark.sparkContext
-    context.setJobGroup("outer", "measure")
+    context.setJobGroup("outer", "preparing")
     for count in (1, 3):
         pairs(context).count()
         with recorded(context, f"own-{count}") as numbers:
             for _ in range(count):
                 pairs(context, partitions=2).count()
         assert (numbers["spark_jobs"], numbers["spark_tasks"]) == (count, 2 * count)
-    assert context.getLocalProperty("spark.jobGroup.id") == "outer"
-    context.setLocalProperty("spark.jobGroup.id", None)
+    outer = ("spark.jobGroup.id", "spark.job.description")
+    assert [context.getLocalProperty(name) for name in outer] == ["outer", "preparing"]
+    for name in outer:
+        context.setLocalProperty(name, None)
     assert told.notes == []
+
+
+def test_jobs_are_called_what_their_phase_is_called(spark):
+    """Which the table of phases of a report is made from."""
+    context = spark.sparkContext
+    with report.phase("measure"), recorded(context, "named"):
+        pairs(context).count()
+    (number,) = context.statusTracker().getJobIdsForGroup("named")
+    assert context._jsc.sc().statusStore().job(number).description().get() == "measure"
 
 
 def test_stages_that_were_skipped_do_not_count(spark):
@@ -134,6 +146,7 @@ def test_a_spark_that_does_not_say_costs_the_columns_and_a_note(told):
     context = SimpleNamespace(
         getLocalProperty=properties.get,
         setLocalProperty=properties.__setitem__,
+        setJobGroup=lambda group, _: properties.update({"spark.jobGroup.id": group}),
         _jsc=SimpleNamespace(sc=lambda: SimpleNamespace()),
     )
     for turn in range(2):
