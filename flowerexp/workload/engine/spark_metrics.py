@@ -87,8 +87,9 @@ def _read(context: Any, group: str) -> Numbers:
     # A stage can have run without one whole task, where an action needed none of it any more.
     longest = max(stages, key=lambda stage: stage.executorRunTime(), default=None)
     if longest is not None and (count := longest.numCompleteTasks()):
-        numbers["slowest_task_seconds"] = _task_seconds(context, store, longest, 0, rising=False)
-        numbers["median_task_seconds"] = _task_seconds(context, store, longest, count // 2, rising=True)
+        (numbers["slowest_task_seconds"],) = _task_seconds(context, store, longest, 0, 1, rising=False)
+        middle = _task_seconds(context, store, longest, (count - 1) // 2, 2 - count % 2, rising=True)
+        numbers["median_task_seconds"] = sum(middle) / len(middle)
     return numbers
 
 
@@ -101,11 +102,11 @@ def _stages(context: Any, store: Any, jobs: Sequence[int]) -> list[Any]:
     return [one.apply(place) for one in attempts for place in range(one.size())]
 
 
-def _task_seconds(context: Any, store: Any, stage: Any, place: int, rising: bool) -> float:
-    """The run time of the task that has a place, from 0, among those of a stage by their run time.
+def _task_seconds(context: Any, store: Any, stage: Any, place: int, count: int, rising: bool) -> list[float]:
+    """The run times of some tasks of a stage, sorted by them: so many, from a place on, which is counted from 0.
 
     Spark's own quantiles sort the tasks by each of 25 numbers: twice this function's cost, and seconds of 100,000.
     """
     by = context._jvm.scala.Option.apply(_RUN_TIME)
-    tasks = store.taskList(stage.stageId(), stage.attemptId(), place, 1, by, rising, None)
-    return float(tasks.apply(0).taskMetrics().get().executorRunTime() / 1e3)
+    tasks = store.taskList(stage.stageId(), stage.attemptId(), place, count, by, rising, None)
+    return [tasks.apply(number).taskMetrics().get().executorRunTime() / 1e3 for number in range(tasks.size())]

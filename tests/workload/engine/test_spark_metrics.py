@@ -104,17 +104,19 @@ def test_what_spills_to_disk_is_counted(spark):
     assert numbers["spill_bytes"] > 0
 
 
-def test_the_slowest_task_is_of_the_stage_with_most_task_time(spark):
+@pytest.mark.parametrize(("count", "middle"), [(1, 0.8), (2, 0.45), (5, 0.1)])
+def test_the_slowest_task_is_of_the_stage_with_most_task_time(spark, count, middle):
     def work(number):
-        time.sleep(0.4 if number == 0 else 0.05)
+        time.sleep(0.8 if number == 0 else 0.1)
         return number
 
     context = spark.sparkContext
-    with recorded(context, "skewed") as numbers:
-        context.parallelize(range(5), 5).map(work).collect()
+    with recorded(context, f"skewed-{count}") as numbers:
+        context.parallelize(range(count), count).map(work).collect()
         pairs(context).count()
-    assert numbers["slowest_task_seconds"] >= 0.4
-    assert 0.05 <= numbers["median_task_seconds"] < numbers["slowest_task_seconds"]
+    assert numbers["slowest_task_seconds"] >= 0.8
+    assert numbers["median_task_seconds"] >= middle
+    assert (numbers["median_task_seconds"] == numbers["slowest_task_seconds"]) == (count == 1)
 
 
 def test_jobs_of_other_threads_are_counted_or_told(spark, told):
