@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 if TYPE_CHECKING:
     from flowerexp.analysis.interval import Basis

@@ -14,7 +14,7 @@ from flowerexp.errors import MachineError
 from flowerexp.experiment import Experiment, Parameter
 from flowerexp.measurements import experiment_of
 from flowerexp.measurements.loading import from_rows
-from flowerexp.workload.readers import READERS
+from flowerexp.workload.read_speed.readers import READERS
 from tests.analysis.rows import grid, row, table, written
 
 

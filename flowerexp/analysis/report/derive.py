@@ -14,7 +14,7 @@ from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.timing import time_models
 from flowerexp.analysis.utilisation import Use, by_phase
 from flowerexp.measurements.table import Measurements
-from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded
 
 
 def caching_of(material: Material) -> Caching | None:

@@ -1,1 +1,1 @@
-"""The measuring engine: what every experiment's measurements have in common, on the cluster."""
+"""The measuring engine: what is the same for every experiment."""

@@ -10,9 +10,6 @@ from pyspark import RDD, StorageLevel
 
 from flowerexp.workload import report
 
-LEVELS = ("MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY")
-"""The storage levels to choose from."""
-
 
 def apply(prepared: Any, level: str | None) -> Any:
     """Cache each RDD and DataFrame, and fill the caches now, so that no measurement does it.
@@ -21,8 +18,8 @@ def apply(prepared: Any, level: str | None) -> Any:
 
     Args:
         prepared: what `prepare` returned: an RDD, a DataFrame, or dicts, lists and tuples of them, nested or not.
-        level: one of `LEVELS`; None for what `cache()` means in Spark: memory alone for an RDD, memory and disk for a
-            DataFrame.
+        level: Spark's name of it, such as `MEMORY_ONLY`; None for what `cache()` means in Spark: memory alone for an
+            RDD, memory and disk for a DataFrame.
 
     Returns:
         What it was given.
