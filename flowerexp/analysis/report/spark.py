@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flowerexp.analysis import words
 from flowerexp.analysis.report import spark_charts
 from flowerexp.analysis.report.gather import SPARK, Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import short, shown
-from flowerexp.analysis.report.svg import name_of, number
+from flowerexp.analysis.report.svg import number
 
 if TYPE_CHECKING:
     import pandas
@@ -104,16 +105,16 @@ def _cell(material: Material, cell: Any) -> dict[str, str]:
     row = material.timed[material.timed["cell"] == cell].iloc[0]
     run = next(run for run in material.measured if run.name == row["run"])
     found = {short(key): shown(run.varied.get(key)) for key in material.varied}
-    found[""] = name_of(str(row["series"]))
+    found[""] = material.label(str(row["series"]))
     for name in material.experiment.numeric:
-        found[material.experiment.label_of(name)] = number(row[name])
+        found[words.parameter(material.experiment, name)] = number(row[name])
     return found
 
 
 def _table(material: Material, medians: pandas.DataFrame) -> Table:
     """The medians of each cell."""
     cells = [_cell(material, cell) for cell in medians.index[:MOST_ROWS]]
-    head = [name or "series" for name in cells[0]]
+    head = [name or words.head(material.experiment) for name in cells[0]]
     counts = [[_shown(value) for value in row] for row in medians.iloc[:MOST_ROWS].itertuples(index=False)]
     lines = [[*cell.values(), *row] for cell, row in zip(cells, counts, strict=True)]
     return Table([*head, *medians.columns], lines, frozenset(range(len(head), len(head) + len(medians.columns))))

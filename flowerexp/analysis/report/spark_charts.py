@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from flowerexp.analysis.report.charts import MOST_TICKS, MOST_VALUES, shown_value
+from flowerexp.analysis import words
+from flowerexp.analysis.report.charts import are_numbers, bundles, parameters, ticks
 from flowerexp.analysis.report.gather import Material
-from flowerexp.analysis.report.runs import short
-from flowerexp.analysis.report.svg import INK, PAPER, WIDTH, colours, figure, name_of, plain, tidy, title
+from flowerexp.analysis.report.svg import PAPER, WIDTH, figure, legend, plain, tidy, title
 
 if TYPE_CHECKING:
     import pandas
@@ -30,35 +29,23 @@ def by_parameter(material: Material, metrics: pandas.DataFrame, names: Sequence[
         names: the numbers to draw.
     """
     rows = material.timed.loc[metrics.index]
-    parameters = _parameters(material, rows)
-    if not names or not parameters:
+    columns = dict([*parameters(material, rows).items()][:MOST_PARAMETERS])
+    if not names or not columns:
         return None
-    series = sorted(rows["series"].unique())
-    tones = colours(series)
-    made = figure(0.7 + 1.75 * len(names), WIDTH if len(parameters) > 1 else WIDTH * 0.6)
-    grid = made.subplots(len(names), len(parameters), sharey="row", squeeze=False)
-    for panel, label in zip(grid[0], parameters, strict=True):
+    made = figure(0.7 + 1.75 * len(names), WIDTH if len(columns) > 1 else WIDTH * 0.6)
+    grid = made.subplots(len(names), len(columns), sharey="row", squeeze=False)
+    series = words.ordered(material.experiment, rows["series"].unique())
+    tones = {name: material.tones[name] for name in series}
+    for panel, label in zip(grid[0], columns, strict=True):
         title(panel, f"by {label}")
     for line, name in zip(grid, names, strict=True):
-        for panel, values in zip(line, parameters.values(), strict=True):
+        for panel, values in zip(line, columns.values(), strict=True):
             _panel(panel, metrics[name], values, rows["series"], tones)
         line[0].set_ylabel(plain(name))
         line[0].set_ylim(bottom=0)
     if len(series) > 1:
-        marks = [Line2D([], [], color=tones[one], marker="o", ms=6, lw=2, label=name_of(one)) for one in series]
-        made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
+        legend(made, {words.series(material.experiment, name): tone for name, tone in tones.items()})
     return made
-
-
-def _parameters(material: Material, rows: pandas.DataFrame) -> dict[str, pandas.Series[Any]]:
-    """What varies, by its label: what a sweep does first, then the numeric parameters."""
-    found = {
-        short(key): rows["run"].map({run.name: run.varied.get(key) for run in material.measured})
-        for key in material.varied
-    }
-    found |= {material.experiment.label_of(name): rows[name] for name in material.experiment.numeric}
-    varied = [(label, values) for label, values in found.items() if values.nunique() > 1]
-    return dict(varied[:MOST_PARAMETERS])
 
 
 def _panel(
@@ -69,33 +56,14 @@ def _panel(
     tones: Mapping[str, str],
 ) -> None:
     """Each series' medians and middle halves, at each value of a parameter or group of neighbouring ones."""
-    ordered = sorted(values.dropna().unique().tolist(), key=lambda value: (isinstance(value, str), value))
-    edges = np.linspace(0, len(ordered), min(len(ordered), MOST_VALUES) + 1).round().astype(int)
-    starts = [ordered[edge] for edge in edges[:-1]]
-    groups = values.map({value: np.searchsorted(edges, place, "right") - 1 for place, value in enumerate(ordered)})
-    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in ordered)
-    for shift, (name, own) in enumerate(numbers.groupby(series)):
-        quartiles = own.groupby(groups).quantile(np.array([0.25, 0.5, 0.75])).unstack().dropna()
-        places = quartiles.index.to_numpy(float) + 0.1 * (shift - (series.nunique() - 1) / 2)
-        tone = tones[str(name)]
-        panel.vlines(places, quartiles[0.25], quartiles[0.75], color=tone, lw=2, alpha=0.5)
-        line = "-" if are_numbers else ""
-        panel.plot(
-            places,
-            quartiles[0.5],
-            line,
-            color=tone,
-            lw=1.2,
-            marker="o",
-            ms=6,
-            mec=PAPER,
-            mew=1,
-            zorder=3,
-            clip_on=False,
-        )
+    groups = bundles(values)
+    places = values.map({value: place for place, group in enumerate(groups) for value in group})
+    for shift, (name, tone) in enumerate(tones.items()):
+        own = numbers[series == name].groupby(places)
+        quartiles = own.quantile(np.array([0.25, 0.5, 0.75])).unstack().dropna()
+        spots = quartiles.index.to_numpy(float) + 0.1 * (shift - (len(tones) - 1) / 2)
+        panel.vlines(spots, quartiles[0.25], quartiles[0.75], color=tone, lw=2, alpha=0.5)
+        style = {"color": tone, "lw": 1.2, "marker": "o", "ms": 6, "mec": PAPER, "mew": 1}
+        panel.plot(spots, quartiles[0.5], "-" if are_numbers(groups) else "", zorder=3, clip_on=False, **style)
     tidy(panel)
-    step = -(-len(starts) // MOST_TICKS)
-    labels = [shown_value(value) for value in starts[::step]]
-    turned = 30 if sum(map(len, labels)) > 30 else 0
-    panel.set_xticks(range(0, len(starts), step), labels, rotation=turned, ha="right" if turned else "center")
-    panel.set_xlim(-0.6, len(starts) - 0.4)
+    ticks(panel, groups)
