@@ -109,9 +109,10 @@ def fact(name: str, value: Scalar) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the user something, in one line; it is shown on screen and kept with the results."""
-    _current.notes.append(text)
-    _emit({"note": text})
+    """Tell the user something, in one line, once a run; it is shown on screen and kept with the results."""
+    if text not in _current.notes:
+        _current.notes.append(text)
+        _emit({"note": text})
 
 
 def remark(text: str) -> None:
@@ -160,16 +161,32 @@ def spark_progress(context: Any, total: int) -> Iterator[None]:
         total: how many tasks there will be.
     """
     group = f"flowerexp-{time.perf_counter_ns()}"
-    context.setJobGroup(group, _current.phase)
     stop = threading.Event()
     thread = threading.Thread(target=_watch, args=(context.statusTracker(), group, total, stop), daemon=True)
     thread.start()
     try:
-        yield
+        with job_group(context, group):
+            yield
     finally:
         stop.set()
         thread.join()
-        context.setLocalProperty("spark.jobGroup.id", None)
+
+
+@contextmanager
+def job_group(context: Any, group: str) -> Iterator[None]:
+    """Let the Spark jobs that run inside belong to a group, and be called what the current phase is called.
+
+    Args:
+        context: the SparkContext.
+        group: the group's id.
+    """
+    outer = {name: context.getLocalProperty(name) for name in ("spark.jobGroup.id", "spark.job.description")}
+    context.setJobGroup(group, _current.phase)
+    try:
+        yield
+    finally:
+        for name, value in outer.items():
+            context.setLocalProperty(name, value)
 
 
 def _watch(tracker: Any, group: str, total: int, stop: threading.Event) -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from flowerexp.analysis.utilisation import by_phase, find_logs, over_time, read, use
-from flowerexp.errors import DataError
+from flowerexp.analysis.event_log import read
+from flowerexp.analysis.utilisation import by_phase, over_time, use
 from tests.analysis.events import START, cluster, executor, job, removed, task, write
 
 
@@ -83,8 +83,9 @@ class TestOverTime:
             task(0, "1", 1.5, 2.5),
             task(0, "2", 3.25, 9),
         )
-        executors, share = over_time(log, START, START + 4, 4)
+        executors, share, waiting = over_time(log, START, START + 4, 4)
         assert [one.name for one in executors] == ["1", "2"]
+        assert not waiting.any()
         assert share.tolist() == [pytest.approx([0.5, 0.75, 0.75, 0.5]), pytest.approx([0, 0, 0, 0.75])]
 
     def test_no_work_is_lost_whatever_the_steps(self, tmp_path):
@@ -94,37 +95,9 @@ class TestOverTime:
         log = log_of(tmp_path, executor("1", "a", 10_000), job(0, "x"), *tasks)
         work = sum(one.ended - one.started for one in log.tasks)
         for steps in (1, 7, 300):
-            _, share = over_time(log, START, START + 60, steps)
+            _, share, _ = over_time(log, START, START + 60, steps)
             assert share.sum() * 60 / steps * 10_000 == pytest.approx(work)
 
     def test_a_log_without_executors_has_no_rows(self, tmp_path):
-        executors, share = over_time(log_of(tmp_path, job(0, "x")), START, START + 1, 5)
-        assert (executors, share.shape) == ([], (0, 5))
-
-
-def test_a_line_cut_short_is_passed_over_and_a_damaged_one_is_named(tmp_path):
-    path = write(cluster(2), tmp_path / "events" / "app.inprogress")
-    whole = path.read_bytes()
-    path.write_bytes(whole + b'{"Event":"SparkListenerTaskEnd","Stage ID":0,"Task In')
-    assert len(read(path).tasks) == 2
-    path.write_bytes(b'{"Event":"SparkListenerTaskEnd","Stage\n' + whole)
-    with pytest.raises(DataError, match=r"app\.inprogress, line 1: not an event of Spark"):
-        read(path)
-
-
-def test_logs_are_found_below_the_jobs_folder(tmp_path):
-    assert find_logs(tmp_path) == []
-    path = write(cluster(2), tmp_path / "events" / "local-1")
-    (path.parent / ".local-1.crc").touch()
-    assert find_logs(tmp_path) == [path]
-
-
-@pytest.mark.parametrize(
-    "line",
-    ['{"Event":"SparkListenerApplicationEnd"}', '{"Event":"SparkListenerExecutorAdded","Executor Info":7}',
-     '{"Event":"SparkListenerApplicationStart","Timestamp":"x"}'],
-)  # fmt: skip
-def test_an_event_that_lacks_what_spark_writes_is_damage(tmp_path, line):
-    (tmp_path / "app").write_text(line + "\n")
-    with pytest.raises(DataError, match=r"app is damaged: (Key|Type)Error"):
-        read(tmp_path / "app")
+        executors, share, waiting = over_time(log_of(tmp_path, job(0, "x")), START, START + 1, 5)
+        assert (executors, share.shape, waiting.shape) == ([], (0, 5), (0, 5))

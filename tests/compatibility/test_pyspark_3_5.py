@@ -98,6 +98,18 @@ def test_read_speed(old_spark, made, tmp_path):
     assert len(ended.events("ResourceProfileAdded")) == 2  # Spark's own, and ours
 
 
+def test_aggregate(old_spark, config, tmp_path):
+    """In the driver, with caching and Spark's own numbers."""
+    small = ("grid.rows=[1000]", "grid.shuffle_partitions=[2]", "measure.repetitions=1", "measure.warm_up_seconds=0")
+    made = plain(config("entrypoint=aggregate", "measure.storage_level=DISK_ONLY", *small))
+    cluster = Local(schema.Local(kind="local", cores=2, memory="512m"))
+    ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/aggregate.py", [made]))
+    assert finished(ended)["cached_disk_bytes"] > 0
+    assert ended.status()["notes"] == []
+    assert len(ended.rows()) == 4
+    assert all(row["spark_tasks"] >= 2 and row["shuffle_read_bytes"] > 0 for row in ended.rows())
+
+
 def test_failing_tasks(old_spark, tmp_path):
     """What a task raised comes to the user the same way, and a killed worker is told apart."""
     check_failing(run_failing(Local(schema.Local(kind="local", cores=1, memory="512m")), tmp_path))

@@ -248,8 +248,13 @@ def test_every_shipped_option_is_right(config, group):
     from flowerexp.config.places import groups
 
     for option in groups()[group]:
-        wanted = {"folder": "dataset.path=x", "spark_master": "cluster.master=spark://host:7077"}.get(option)
-        assert config(f"{group}={option}", "gcp.project=mine", *([wanted] if wanted else []))
+        wanted = {
+            "dataset=folder": ["dataset.path=x"],
+            "cluster=spark_master": ["cluster.master=spark://host:7077"],
+            "grid=aggregate": ["entrypoint=aggregate"],
+        }
+        chosen = f"{group}={option}"
+        assert config(chosen, "gcp.project=mine", *wanted.get(chosen, []))
 
 
 def test_a_cluster_in_the_cloud_wants_a_project_and_keeps_data_in_its_bucket(config, monkeypatch):

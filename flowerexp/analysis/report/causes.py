@@ -36,8 +36,8 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
     for log in material.logs[:MOST_JOBS]:
         section.draw(
             diagrams.busy_executors(log, material.runs_of(log)),
-            "How many of an executor's cores had a task, over time; numbers above are "
-            "runs. A task that waits for its turn to measure counts as busy.",
+            "How many of an executor's cores had a task, over time: dark ones worked, pale ones waited for their turn "
+            "to measure, since others on the same host would disturb them. Numbers above are runs.",
         )
     lines = []
     for run in material.measured:
@@ -53,6 +53,7 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
                     number(one.seconds),
                     number(one.parallel),
                     f"{one.busy:.0%}",
+                    f"{one.waiting:.0%}",
                     f"{one.working} of {one.executors}",
                     f"{one.largest:.0%}",
                     number(one.run),
@@ -67,7 +68,8 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
         "tasks",
         "seconds",
         "at once",
-        "cores busy",
+        "cores at work",
+        "waiting for their turn",
         "executors with work",
         "share of the busiest",
         "run time, s",

@@ -101,7 +101,7 @@ def _bar(panel: Any, rate: Interval | None, place: float, colour: str, across: b
 def by_parameter(material: Material) -> Figure | None:
     """Rates by each parameter that a sweep or a grid varies, with intervals; everything else pooled."""
     timed = material.timed
-    columns = _parameters(material, timed)
+    columns = parameters(material, timed)
     if not columns:
         return None
     series = words.ordered(material.experiment, timed["series"].unique())
@@ -122,7 +122,7 @@ def by_parameter(material: Material) -> Figure | None:
     return made
 
 
-def _parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.Series[Any]]:
+def parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.Series[Any]]:
     """The columns to group by: what the runs vary, then the grid; those with one value say nothing."""
     found: dict[str, Any] = {}
     for key in material.varied:
@@ -136,34 +136,40 @@ def _parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas
 
 
 def _parameter(panel: Any, key: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
-    ordered = _ordered(rows["value"].dropna().unique())
-    groups = _bundled(ordered)
+    groups = bundles(rows["value"])
     for name, own in rows.groupby("series"):
         rates = [rate_of(own[own["value"].isin(group)], material) for group in groups]
         known = [(place, rate) for place, rate in enumerate(rates) if rate]
-        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in ordered):
+        if are_numbers(groups):
             values = [rate.value for _, rate in known]
             panel.plot([place for place, _ in known], values, "-", color=tones[str(name)], lw=1.2, alpha=0.5, zorder=2)
         for place, rate in known:
             _bar(panel, rate, place, tones[str(name)])
     tidy(panel)
+    ticks(panel, groups)
+    title(panel, f"by {key}")
+
+
+def bundles(values: pandas.Series[Any]) -> list[list[Any]]:
+    """The different values of a parameter, sorted, each on its own; neighbours together where there are many."""
+    found = sorted(values.dropna().unique().tolist(), key=lambda value: (isinstance(value, str), value))
+    count = min(len(found), MOST_VALUES)
+    edges = [round(place * len(found) / count) for place in range(count + 1)]
+    return [found[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def are_numbers(groups: Sequence[Sequence[Any]]) -> bool:
+    """Are all of some values numbers, so that a line may join them?"""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for group in groups for value in group)
+
+
+def ticks(panel: Any, groups: Sequence[Sequence[Any]]) -> None:
+    """Give each group of values a place on the x axis, and as many of them a label as have room."""
     labels = [shown_value(group[0]) if len(group) == 1 else f"{shown_value(group[0])}+" for group in groups]
     step = -(-len(groups) // MOST_TICKS)
     turned = 30 if sum(map(len, labels[::step])) > 40 else 0
     panel.set_xticks(range(0, len(groups), step), labels[::step], rotation=turned, ha="right" if turned else "center")
     panel.set_xlim(-0.6, len(groups) - 0.4)
-    title(panel, f"by {key}")
-
-
-def _ordered(values: Any) -> list[Any]:
-    found = [value.item() if hasattr(value, "item") else value for value in values]
-    return sorted(found, key=lambda value: (isinstance(value, str), value))
-
-
-def _bundled(values: Sequence[Any]) -> list[list[Any]]:
-    count = min(len(values), MOST_VALUES)
-    edges = [round(place * len(values) / count) for place in range(count + 1)]
-    return [list(values[start:end]) for start, end in itertools.pairwise(edges)]
 
 
 def shown_value(value: Any) -> str:

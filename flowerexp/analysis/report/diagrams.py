@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from flowerexp.analysis.event_log import EventLog
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.report.svg import (
     ACCENT,
+    INK,
     LINE,
     MUTED,
+    PAPER,
     figure,
     plain,
     tidy,
 )
-from flowerexp.analysis.utilisation import EventLog, over_time
+from flowerexp.analysis.utilisation import over_time
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -28,52 +32,63 @@ MOST_STRIPS = 32
 """Executors with a strip of their own; more are drawn host by host, or in as many groups."""
 HERE = "this machine"
 """What the host of a local run is called: a report that is passed on names no machine of its writer's."""
+_SHADES = {"working": 0.85, "waiting to measure": 0.3}
+"""What a core with a task does, and how dark it is drawn."""
 
 
 def busy_executors(log: EventLog, runs: Sequence[Run]) -> Figure | None:
-    """How busy each executor was over time: a strip each, and above it which run it worked for."""
+    """What each executor did over time: a strip each, in three shades, and above it which run it worked for."""
     start, end = log.span
-    executors, share = over_time(log, start, end, STEPS)
+    executors, working, waiting = over_time(log, start, end, STEPS)
     if not executors or not log.tasks:
         return None
     here = bool(runs) and all(run.is_here for run in runs)
     hosts = [HERE if here else one.host for one in executors]
-    names, strips = _strips(
+    names, work, wait = _strips(
         [f"{host} {one.name}" if one.name != "driver" else host for host, one in zip(hosts, executors, strict=True)],
         [one.cores for one in executors],
-        share,
+        working,
+        waiting,
     )
-    made = figure(1.05 + max(0.9, 0.26 * len(strips)))
+    made = figure(1.25 + max(0.9, 0.26 * len(names)))
     panel = made.subplots()
     edges = np.linspace(0, end - start, STEPS + 1)
-    for line, strip in enumerate(strips):
-        panel.fill_between(
-            edges,
-            line + 0.42,
-            line + 0.42 - 0.84 * np.append(strip, strip[-1]),
-            step="post",
-            color=ACCENT,
-            linewidth=0,
-            alpha=0.85,
-        )
+    for line, (own, also) in enumerate(zip(work, work + wait, strict=True)):
+        _strip(panel, edges, line, np.zeros_like(own), own, _SHADES["working"])
+        _strip(panel, edges, line, own, also, _SHADES["waiting to measure"])
         panel.axhline(line + 0.42, color=LINE, lw=0.8, zorder=0)
     _mark_runs(panel, runs, start, end)
     tidy(panel, grid="x", thousands="x")
     panel.set_xlim(0, end - start)
-    panel.set_ylim(len(strips) - 0.5, -0.62)
-    panel.set_yticks(range(len(strips)), [plain(name) for name in names])
+    panel.set_ylim(len(names) - 0.5, -0.62)
+    panel.set_yticks(range(len(names)), [plain(name) for name in names])
     panel.set_xlabel("seconds since the Spark application started")
+    marks = [Patch(color=ACCENT, alpha=shade, lw=0, label=word) for word, shade in _SHADES.items()]
+    marks.append(Patch(facecolor=PAPER, edgecolor=LINE, label="idle"))
+    made.legend(handles=marks, loc="outside upper left", ncols=3, frameon=False, labelcolor=INK, fontsize=9.5)
     return made
 
 
-def _strips(names: Sequence[str], cores: Sequence[int], share: Array) -> tuple[list[str], Array]:
-    """At most `MOST_STRIPS` strips: neighbours are averaged, by their cores."""
+def _strip(panel: Any, edges: Array, line: int, low: Array, high: Array, shade: float) -> None:
+    """Fill a strip between two shares of its height."""
+    bottom, top = (line + 0.42 - 0.84 * np.append(share, share[-1]) for share in (low, high))
+    panel.fill_between(edges, bottom, top, step="post", color=ACCENT, linewidth=0, alpha=shade)
+
+
+def _strips(
+    names: Sequence[str], cores: Sequence[int], working: Array, waiting: Array
+) -> tuple[list[str], Array, Array]:
+    """At most `MOST_STRIPS` strips of each of two shares: neighbours are averaged, by their cores."""
     if len(names) <= MOST_STRIPS:
-        return [f"{name} ({count} cores)" for name, count in zip(names, cores, strict=True)], share
+        named = [f"{name} ({count} cores)" for name, count in zip(names, cores, strict=True)]
+        return named, working, waiting
     groups = np.array_split(np.arange(len(names)), MOST_STRIPS)
     weights = np.array(cores, float)
-    strips = np.stack([np.average(share[group], axis=0, weights=weights[group]) for group in groups])
-    return [f"{len(group)} executors from {names[group[0]]}" for group in groups], strips
+    first, second = (
+        np.stack([np.average(share[group], axis=0, weights=weights[group]) for group in groups])
+        for share in (working, waiting)
+    )
+    return [f"{len(group)} executors from {names[group[0]]}" for group in groups], first, second
 
 
 def _mark_runs(panel: Any, runs: Sequence[Run], start: float, end: float) -> None:

@@ -138,7 +138,7 @@ def _compared(key: str, phase: str, known: Sequence[tuple[Use, str]]) -> tuple[f
     text = (
         f"the tasks at once in phase {phase} with {short(key)} {many} against {few}: {number(most.parallel)} and "
         f"{number(least.parallel)}, on {most.working} and {least.working} of {most.executors} executors; "
-        f"{most.busy:.0%} and {least.busy:.0%} of the cores were busy"
+        f"{most.busy:.0%} and {least.busy:.0%} of the cores were at work"
     )
     return times_more, Finding(times(times_more), text)
 

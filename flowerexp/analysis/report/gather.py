@@ -19,10 +19,11 @@ import yaml
 from flowerexp import index, records
 from flowerexp.analysis import words
 from flowerexp.analysis.earlier import find_summary, key_today
+from flowerexp.analysis.event_log import EventLog, find_logs, read
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.utilisation import EventLog, find_logs, read
+from flowerexp.analysis.waiting import Measured, with_waits
 from flowerexp.config import recorded, upgraded
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
@@ -41,7 +42,13 @@ NUMBERS = (
     "others_cpu_percent",
     "net_bytes_s",
     "disk_bytes_s",
+    *("started_at", "waited_seconds", "pid"),
 )
+SPARK = (
+    *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
+    *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
+)
+"""What Spark did during each measurement; the rows of some experiments alone have these columns."""
 TEXTS = ("host",)
 """The columns that a report reads of any experiment; other ones of a table may be large and are left on disk."""
 
@@ -220,10 +227,17 @@ class Material:
         for folder in (self.folder / "job", *sorted((self.folder / "jobs").glob("*"))):
             for path in find_logs(folder):
                 try:
-                    found.append(read(path))
+                    found.append(self._with_waits(read(path)))
                 except FlowerexpError:
                     continue
         return found
+
+    def _with_waits(self, log: EventLog) -> EventLog:
+        """A log whose tasks say when they waited for their turn to measure."""
+        rows = self.rows[self.rows["run"].isin([run.name for run in self.runs_of(log)])]
+        wanted = ["pid", "started_at", "seconds", "waited_seconds"]
+        rows = rows.dropna(subset=[*wanted, "host"])[["host", *wanted]]
+        return with_waits(log, (Measured(*one) for one in rows.itertuples(index=False, name=None)))
 
 
 def _measurements(path: Path, experiment: Experiment) -> Measurements:
@@ -233,7 +247,7 @@ def _measurements(path: Path, experiment: Experiment) -> Measurements:
     of_parts = [parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
     wanted = [*which.parameters, which.count, *filter(None, of_parts)]
     return Measurements(
-        read_parquet(path, [*dict.fromkeys([*wanted, *NUMBERS, *_texts(which), "censored"])]), experiment
+        read_parquet(path, [*dict.fromkeys([*wanted, *NUMBERS, *SPARK, *_texts(which), "censored"])]), experiment
     )
 
 
@@ -246,6 +260,7 @@ def _frame(found: Measurements) -> pd.DataFrame:
     which = found.experiment
     columns = {"series": np.array(found.series_names, object)[found.series]}
     columns |= {name: found.numbers(name) for name in (*which.numeric, *NUMBERS)}
+    columns |= {name: found.numbers(name) for name in SPARK if name in found.names}
     columns |= {"count": found.counts, "parts": found.parts}
     columns |= {"first_count": found.first_counts, "first_seconds": found.first_seconds}
     columns["censored"] = found.censored

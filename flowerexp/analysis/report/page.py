@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.interference import FACTOR
 from flowerexp.analysis.regression import Fit
-from flowerexp.analysis.report import causes, results, search, trust
+from flowerexp.analysis.report import causes, results, search, spark, trust
 from flowerexp.analysis.report.derive import caching_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
 from flowerexp.analysis.report.gather import Material
@@ -57,6 +57,7 @@ def sections(
         results.disturbed(material, company),
         results.money(material),
         causes.whereabouts(material, uses),
+        spark.did(material),
         *own,
         causes.models_of(material, some, fits, models),
         trust.belief(material, table),

@@ -56,11 +56,8 @@ def measure(
 
 def _warm_up(context: Any, experiment: Declared, workload: Workload, prepared: Any, task: Task) -> None:
     group = f"{experiment.run_key} warm-up"
-    context.setJobGroup(group, group)
-    try:
+    with report.job_group(context, group):
         with slots.slot(experiment.concurrency):
             settle(experiment, workload, prepared, task, partial(context.cancelJobGroup, group))
         if experiment.max_seconds is not None:
             executors.wait_until_idle(context)
-    finally:
-        context.setLocalProperty("spark.jobGroup.id", None)

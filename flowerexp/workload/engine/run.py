@@ -54,7 +54,7 @@ def of_workload(workload: Workload) -> Lines:
 
 
 def _make(spark: Any, config: dict[str, Any], experiment: Declared, workload: Workload, gathered: Gathered) -> None:
-    with report.phase("prepare"):
+    with report.phase("prepare"), report.job_group(spark.sparkContext, f"{experiment.run_key} prepare"):
         prepared = workload.prepare(spark, config)
     tasks = planned(experiment, workload, prepared)
     gathered.forget(tasks)
@@ -89,7 +89,7 @@ def _measure(
         on_executors.measure(spark.sparkContext, experiment, workload, prepared, tasks, gathered)
         return
     if experiment.caching:
-        with report.phase("cache"):
+        with report.phase("cache"), report.job_group(spark.sparkContext, f"{experiment.run_key} cache"):
             prepared = caching.apply(prepared, experiment.storage_level)
     else:
         caching.remove(prepared)

@@ -123,9 +123,9 @@ class TestFindings:
             r"7\.9\d × the tasks at once in phase prepare with partitions 16 against 2: 15\.\d and 2",
             page.text["findings"],
         )
-        assert "on 16 and 2 of 16 executors; 50% and 6% of the cores were busy" in page.text["findings"]
+        assert "on 16 and 2 of 16 executors; 50% and 6% of the cores were at work" in page.text["findings"]
         assert page.text["executors"].count("(2 cores)") == 32  # 16 strips in each of two pictures
-        assert re.search(r"0 prepare 2 16 2 6% 2 of 16 50%", page.text["executors"])
+        assert re.search(r"0 prepare 2 16 2 6% 0% 2 of 16 50%", page.text["executors"])
 
     def test_money_is_compared_where_it_is_known(self, page):
         assert re.search(r"single_node 4 \d+\.?\d* 0\.0310 eight_nodes 4 \d+\.?\d* 0\.0970", page.text["clusters"])
