@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from flowerexp.analysis.regression import Fit
-from flowerexp.analysis.report import causes, results, search, trust
+from flowerexp.analysis.report import causes, model, results, search, trust
 from flowerexp.analysis.report.derive import caching_of, limits_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
 from flowerexp.analysis.report.gather import Material
@@ -58,6 +58,7 @@ def sections(
         causes.whereabouts(material, uses),
         causes.ceilings(limits),
         causes.models_of(some, fits, models),
+        model.section(material),
         trust.belief(material, table),
         trust.settings(material),
         trust.again(material),
