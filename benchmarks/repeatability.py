@@ -36,7 +36,7 @@ def sweep(images: Path, repetitions: int, overrides: list[str]) -> tuple[pd.Data
     """Run the sweep once in a new home; its table of cells, and its wall time in seconds."""
     with tempfile.TemporaryDirectory() as home:
         data = ["dataset=folder", f"dataset.path={images}", f"home={home}"]
-        chosen = [f"grid.repetitions={repetitions}", CACHED, *overrides]
+        chosen = [f"measure.repetitions={repetitions}", CACHED, *overrides]
         seconds = wall([sys.executable, "-m", "flowerexp", "-m", "experiment=notebook", *data, *chosen])
         (table,) = Path(home).glob("outputs/*/*/cells.csv")
         return pd.read_csv(table), seconds

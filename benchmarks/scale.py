@@ -157,7 +157,7 @@ def measured(what: str, count: int) -> dict[str, float]:
     """One point of a curve: seconds, and peak memory in MB."""
     with tempfile.TemporaryDirectory() as home:
         if what == "runs":
-            command = [sys.executable, "-m", "flowerexp", "plan", "-m", f"home={home}", f"grid.seed=range({count})"]
+            command = [sys.executable, "-m", "flowerexp", "plan", "-m", f"home={home}", f"measure.seed=range({count})"]
             cost = measure(command)
             return {"seconds": cost.wall, "memory": cost.memory}
         done = subprocess.run(

@@ -18,7 +18,7 @@ from targets import Target, finish
 
 MORE = 0.5
 # About 0.2 s of read loops: one cell of 144 images, with both readers, once.
-RUN = ["dataset.images=200", "grid.batch_size=[8]", "grid.batch_number=[18]", "grid.repetitions=1"]
+RUN = ["dataset.images=200", "grid.batch_size=[8]", "grid.batch_number=[18]", "measure.repetitions=1"]
 
 
 def main() -> None:
@@ -31,8 +31,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         flowerexp = [sys.executable, "-m", "flowerexp"]
         single = [*flowerexp, f"home={home}", *RUN]
-        sweep = [*flowerexp, "-m", f"home={home}", *RUN, f"grid.seed=range({options.runs})"]
-        peer = [*flowerexp, "-m", "hydra/launcher=basic", f"home={home}", *RUN, f"grid.seed=range({options.peer_runs})"]
+        sweep = [*flowerexp, "-m", f"home={home}", *RUN, f"measure.seed=range({options.runs})"]
+        peer = [
+            *flowerexp,
+            "-m",
+            "hydra/launcher=basic",
+            f"home={home}",
+            *RUN,
+            f"measure.seed=range({options.peer_runs})",
+        ]
         wall(single)
         walls: dict[str, list[float]] = {"single": [], "sweep": [], "peer": []}
         for _ in range(options.rounds):

@@ -25,7 +25,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from flowerexp.config import Origin, check, check_plugins
+from flowerexp.config import Config, Origin, check, check_plugins
 from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.loader import Loader
@@ -35,7 +35,7 @@ from flowerexp.errors import ConfigError, JobError
 from flowerexp.journal import refuse_taken
 
 Task = Callable[[DictConfig], Any]
-Before = Callable[[dict[str, Any], Origin], None]
+Before = Callable[[Config, Origin], None]
 
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
 
@@ -188,7 +188,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def composed(overrides: Sequence[str]) -> dict[str, Any]:
+def composed(overrides: Sequence[str]) -> Config:
     """The checked config that a run with these overrides would have; nothing is run.
 
     Raises:

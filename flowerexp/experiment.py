@@ -11,6 +11,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+TYPES = ("int", "float", "bool", "text")
+
+RESERVED = frozenset(
+    {
+        *("repetition", "execution", "order", "attempt", "censored", "seconds", "waited_seconds", "neighbours"),
+        *("warm_ups", "warm_up_steady", "host", "pid", "started_at", "started_ns", "ended_ns", "load_before"),
+        *("host_cores", "memory_available_bytes", "cpu_percent", "others_cpu_percent", "net_bytes_s", "disk_bytes_s"),
+        *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
+        *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
+        *("run", "series", "parts", "count", "cell", "setting", "rate", "first_count", "first_seconds", "verdict"),
+    }
+)
+"""Columns of measurements and of reports that are ours: no parameter can be called so."""
+
+USES = ("dataset", "sampling", "preprocess")
+"""The config groups that an experiment reads only if it says so."""
+
 NUMERIC = ("int", "float")
 """The types of parameters that are numbers: lines and regressions are drawn against them."""
 
@@ -31,7 +48,7 @@ class Parameter:
         requires: what the cluster has to have for some choices: the module, and the requirement that brings it.
     """
 
-    type: str
+    type: str = field(metadata={"choices": TYPES})
     choices: tuple[Any, ...] | None = None
     min: float | None = None
     above: float | None = None
@@ -57,7 +74,7 @@ class Value:
     """
 
     name: str = "rate"
-    better: str = "higher"
+    better: str = field(default="higher", metadata={"choices": ("higher", "lower")})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +97,21 @@ class Parts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Values that an experiment cannot measure together.
+
+    Attributes:
+        when: config keys with dots, each with a value; all of them together are refused.
+        because: the reason.
+        hint: what to do instead.
+    """
+
+    when: Mapping[str, Any]
+    because: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """An entrypoint with its declaration.
 
@@ -99,23 +131,25 @@ class Experiment:
         limits: the type and limits of each setting.
         requires: what it imports on the cluster beside PySpark: the module, and the requirement that brings it.
         phases: what the phases of its runs are called on screen.
+        refuses: values that do not go together.
     """
 
     name: str
     question: str
     script: str
-    where: str = "driver"
+    where: str = field(default="driver", metadata={"choices": ("driver", "executor")})
     unit: str
-    column: str = ""
+    column: str | None = None
     value: Value = field(default_factory=Value)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     products: tuple[tuple[str, ...], ...] = ()
     parts: Parts | None = None
-    uses: tuple[str, ...] = ()
+    uses: tuple[str, ...] = field(default=(), metadata={"choices": USES})
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Parameter] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, str] = field(default_factory=dict)
+    refuses: tuple[Refusal, ...] = ()
 
     @cached_property
     def numeric(self) -> tuple[str, ...]:

@@ -9,20 +9,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from flowerexp import records, storage
-from flowerexp.errors import DataError
+from flowerexp import records
+from flowerexp.config import key_of, plain
+from flowerexp.config.schema import Cluster, Config
 from flowerexp.plan import PlannedRun
-from flowerexp.workload import generated, listing
-from flowerexp.workload.existing import find
-from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
+from flowerexp.workload import data
 
 _RECENT = 50  # runs that an estimate looks at
 _LINE = {
@@ -96,7 +93,7 @@ class Index:
 
     def estimate(self, run: PlannedRun) -> float | None:
         """How many seconds a run will take, by earlier runs of its entrypoint on its cluster; None without any."""
-        key = (run.entrypoint, cluster_hash(run.config["cluster"]))
+        key = (run.entrypoint, cluster_hash(run.config.cluster))
         if key not in self._history:
             return None
         if key not in self._models:
@@ -115,15 +112,15 @@ def _fit(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
     return (0.0, seconds / count) if count else (seconds, 0.0)
 
 
-def cluster_hash(cluster: Mapping[str, Any]) -> str:
+def cluster_hash(cluster: Cluster) -> str:
     """What tells clusters apart: a short hash of the config's `cluster` node."""
-    return hashlib.sha256(json.dumps(cluster, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    return hashlib.sha256(key_of(cluster).encode()).hexdigest()[:8]
 
 
-def path_of(config: Mapping[str, Any]) -> Path:
+def path_of(config: Config) -> Path:
     """The index's file: `mlruns/finished.jsonl` in the home folder; one of its own for every other store."""
-    folder = Path(config["home"]) / "mlruns"
-    uri = str(config["tracking"]["uri"])
+    folder = Path(config.home) / "mlruns"
+    uri = str(config.tracking.uri)
     if uri == f"sqlite:///{folder / 'mlflow.db'}":
         return folder / "finished.jsonl"
     parts = urlsplit(uri)
@@ -131,7 +128,7 @@ def path_of(config: Mapping[str, Any]) -> Path:
     return folder / f"finished-{hashlib.sha256(address.encode()).hexdigest()[:8]}.jsonl"
 
 
-def add(config: Mapping[str, Any], finished: Finished) -> None:
+def add(config: Config, finished: Finished) -> None:
     """Add a finished run; several processes may do so at once.
 
     Args:
@@ -146,7 +143,7 @@ def add(config: Mapping[str, Any], finished: Finished) -> None:
     records.append(path, asdict(finished), mode=0o666)
 
 
-def load(config: Mapping[str, Any]) -> Index:
+def load(config: Config) -> Index:
     """The index of the store that a config names; without a file, an empty one."""
     path = path_of(config)
     try:
@@ -166,7 +163,7 @@ def _read(path: Path, _modified: int, _size: int) -> Index:
 
 
 def current_fingerprint(
-    config: Mapping[str, Any], seen: dict[str, str | None] | None = None, *, buckets: bool = True
+    config: Config, seen: dict[str, str | None] | None = None, *, buckets: bool = True
 ) -> str | None:
     """The fingerprint of a run's data as it is now, where this machine can tell.
 
@@ -179,23 +176,28 @@ def current_fingerprint(
         buckets: look into buckets; without it, their data is not known.
 
     Returns:
-        None for data that cannot be listed from here, and for data that a run would refuse.
+        None for data that cannot be listed from here, for data that a run would refuse, and where there is no data.
     """
-    if not buckets and _in_bucket(config):
+    if config.dataset is None:
+        return None
+    found = plain(config)
+    if not buckets and data.in_bucket(found):
         return None
     asked = data_asked(config)
     seen = {} if seen is None else seen
     if asked not in seen:
-        seen[asked] = _fingerprint(dict(config))
+        seen[asked] = data.fingerprint(found)
     return seen[asked]
 
 
-def data_asked(config: Mapping[str, Any]) -> str:
+def data_asked(config: Config) -> str:
     """What a config says about its data: runs of which it is the same have one fingerprint, unless the data changed."""
-    return json.dumps([config[key] for key in ("dataset", "sampling", "reader", "entrypoint")], sort_keys=True)
+    experiment = config.entrypoint
+    series = {name: config.grid[name] for name in experiment.categorical}
+    return key_of([config.dataset, config.sampling, experiment, series])
 
 
-def other_data(runs: Iterable[tuple[str, Mapping[str, Any], str | None]]) -> str | None:
+def other_data(runs: Iterable[tuple[str, Config, str | None]]) -> str | None:
     """What to say of runs that were to read the same data, and did not; None where all is well.
 
     Args:
@@ -211,37 +213,3 @@ def other_data(runs: Iterable[tuple[str, Mapping[str, Any], str | None]]) -> str
         f"the data changed during the sweep: {len(others)} of {len(told)} runs read other data than those before them, "
         f"and cannot be compared with them (data_fingerprint differs): runs {named}"
     )
-
-
-def _existing(config: Mapping[str, Any]) -> str | None:
-    """The folder of TFRecord files that a run reads instead of preparing its own."""
-    reads = config["entrypoint"]["name"] == "read_speed" and TFRECORDS in map(data_of, config["reader"])
-    return config["dataset"]["tfrecords"] if reads else None
-
-
-def _in_bucket(config: Mapping[str, Any]) -> bool:
-    places = (config["dataset"].get("path"), _existing(config))
-    return any(place and not storage.is_local(place) for place in places)
-
-
-def _fingerprint(config: dict[str, Any]) -> str | None:
-    existing = _existing(config)
-    try:
-        own = _photographs(config) if not existing or IMAGE_FILES in map(data_of, config["reader"]) else None
-        anonymous = bool(config["dataset"].get("anonymous"))
-        return listing.data_fingerprint(own, find(existing, anonymous).files if existing else ())
-    except (DataError, OSError):
-        return None
-
-
-def _photographs(config: dict[str, Any]) -> str | None:
-    """The fingerprint of the run's photographs.
-
-    Raises:
-        DataError: a run would refuse them.
-        OSError: they cannot be listed.
-    """
-    if config["dataset"]["kind"] == "synthetic":
-        return generated.synthetic_fingerprint(config)
-    path = config["dataset"].get("path")
-    return listing.listing_of(path, config).fingerprint if path else None

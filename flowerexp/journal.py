@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import records
+from flowerexp.config import plain
 from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.plan import PlannedRun
 
@@ -183,7 +184,7 @@ class Journal:
                 "label": run.label,
                 "name": run.name,
                 "overrides": list(own),
-                "config": run.config,
+                "config": plain(run.config),
             }
             for run, own in zip(runs, overrides, strict=True)
         ]

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flowerexp.config import key_of, plain
+from flowerexp.config.schema import Cluster, Config
+
 # What a run's result does not depend on: where it is kept and logged, and which sweep it is part of.
 VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
 _VOLATILE_OF_CLUSTER = ("project", "bucket", "subnetwork", "service_account", "labels", "idle_delete_minutes",
                         "auto_delete_minutes", "ttl_minutes")  # fmt: skip
+
+_OF_THE_ENTRYPOINT = ("name", "script", "where", "unit", "column", "settings", "requires")
+"""What of an experiment's declaration a result depends on; the rest says what to call and how to show it."""
 
 _VALUE_LENGTH = 30  # characters of a value in a run's name: a path says nothing there
 
@@ -30,7 +37,7 @@ class PlannedRun:
     """
 
     run_key: str
-    config: Mapping[str, Any]
+    config: Config
     folder: Path
     code_hash: str
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +45,7 @@ class PlannedRun:
     @property
     def entrypoint(self) -> str:
         """The entrypoint's name."""
-        return str(self.config["entrypoint"]["name"])
+        return self.config.entrypoint.name
 
     @property
     def name(self) -> str:
@@ -46,11 +53,9 @@ class PlannedRun:
         if "name" in self.extra:
             return str(self.extra["name"])
         config = self.config
-        what = self.entrypoint
-        if what == "read_speed":
-            what = config["reader"][0] if len(config["reader"]) == 1 else what
-            return f"{config['cluster']['name']} {what} cache={'on' if config['caching'] else 'off'}"
-        return f"{config['cluster']['name']} {what}"
+        chosen = [config.grid[name] for name in config.entrypoint.categorical]
+        fixed = [shown(values[0]) for values in chosen] if all(len(values) == 1 for values in chosen) else []
+        return f"{config.cluster.name} {' '.join(fixed) or self.entrypoint} cache={'on' if config.caching else 'off'}"
 
     @property
     def label(self) -> str:
@@ -60,26 +65,25 @@ class PlannedRun:
     @property
     def requires(self) -> dict[str, str]:
         """What the run imports on the cluster beside PySpark: the modules, each with the requirement that brings it."""
-        entrypoint = self.config["entrypoint"]
-        by_reader = entrypoint.get("reader_requires") or {}  # which a config of an earlier version lacks
-        needed = [entrypoint["requires"], *(by_reader.get(reader, {}) for reader in self.config["reader"])]
-        return {name: str(pin) for each in needed for name, pin in each.items()}
+        experiment, grid = self.config.entrypoint, self.config.grid
+        needed = dict(experiment.requires)
+        for name, parameter in experiment.parameters.items():
+            for value in grid[name]:
+                needed |= parameter.requires.get(str(value), {})
+        return needed
 
     @property
     def measurements(self) -> int:
-        """How many measurements the grid asks for, before cells are dropped; 0 where the entrypoint has no grid."""
-        grid = self.config["grid"]
-        if self.entrypoint != "read_speed":
-            return 0
-        cells = len(self.config["reader"]) * len(grid["batch_size"]) * len(grid["batch_number"])
-        return cells * int(grid["repetitions"])
+        """How many measurements the grid asks for, before cells are dropped; 0 where the experiment has no grid."""
+        grid = self.config.grid
+        return math.prod(map(len, grid.values())) * self.config.measure.repetitions if grid else 0
 
 
 @dataclass(frozen=True)
 class PlannedJob:
     """Runs that share a cluster and an entrypoint, and so one Spark application."""
 
-    cluster: Mapping[str, Any]
+    cluster: Cluster
     script: str
     runs: Sequence[PlannedRun]
 
@@ -125,11 +129,20 @@ def named(runs: Sequence[PlannedRun], differs: Sequence[Mapping[str, str]]) -> l
     return [replace(run, extra={**run.extra, "name": name}) for run, name in zip(runs, names, strict=True)]
 
 
+def _without(node: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key not in keys}
+
+
+def shown(value: Any) -> str:
+    """A config's value as its YAML has it."""
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
+
+
 def _shortened(value: str) -> str:
     return value if len(value) <= _VALUE_LENGTH else f"{value[: _VALUE_LENGTH - 3]}..."
 
 
-def run_key(config: Mapping[str, Any], code_hash: str) -> str:
+def run_key(config: Config, code_hash: str) -> str:
     """A run's identity: a hash of its config, without what is volatile, and of the code that is shipped.
 
     Args:
@@ -139,14 +152,15 @@ def run_key(config: Mapping[str, Any], code_hash: str) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    stable = {key: value for key, value in config.items() if key not in VOLATILE}
-    stable["cluster"] = {key: value for key, value in config["cluster"].items() if key not in _VOLATILE_OF_CLUSTER}
+    stable = {key: value for key, value in plain(config).items() if key not in VOLATILE}
+    stable["cluster"] = _without(stable["cluster"], _VOLATILE_OF_CLUSTER)
+    stable["entrypoint"] = {key: stable["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}
     text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def plan(
-    configs: Sequence[Mapping[str, Any]],
+    configs: Sequence[Config],
     folders: Sequence[Path],
     code_hash: str,
     extra: Mapping[str, Any] | None = None,
@@ -176,6 +190,6 @@ def grouped(runs: Sequence[PlannedRun]) -> list[PlannedJob]:
     """Group runs that share a cluster and a script into jobs, in the order in which these first appear."""
     groups: dict[str, list[PlannedRun]] = {}
     for run in runs:
-        key = json.dumps([run.config["cluster"], run.config["entrypoint"]["script"]], sort_keys=True)
+        key = key_of([run.config.cluster, run.config.entrypoint.script])
         groups.setdefault(key, []).append(run)
-    return [PlannedJob(own[0].config["cluster"], own[0].config["entrypoint"]["script"], own) for own in groups.values()]
+    return [PlannedJob(own[0].config.cluster, own[0].config.entrypoint.script, own) for own in groups.values()]

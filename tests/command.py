@@ -15,7 +15,7 @@ PHOTOGRAPHS = Path(
     os.environ.get("FLOWEREXP_PHOTOS") or Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
 )
 """The flower photographs, a folder for each class; they are not part of the checkout, and may be missing."""
-SMALL_GRID = ("grid.batch_size=[2,4]", "grid.batch_number=[1,2,3]", "grid.repetitions=2")
+SMALL_GRID = ("grid.batch_size=[2,4]", "grid.batch_number=[1,2,3]", "measure.repetitions=2")
 
 
 @dataclass(frozen=True)

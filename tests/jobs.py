@@ -14,8 +14,8 @@ from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.follow import follow
 
 SMALL = (
-    *("preprocess.target_size=[16,24]", "preprocess.partitions=3", "grid.page_cache=as_found"),
-    *("grid.batch_size=[2,3]", "grid.batch_number=[1,2]", "grid.repetitions=2"),
+    *("preprocess.target_size=[16,24]", "preprocess.partitions=3", "entrypoint.settings.page_cache=as_found"),
+    *("grid.batch_size=[2,3]", "grid.batch_number=[1,2]", "measure.repetitions=2"),
 )
 
 HEADER = "from flowerexp.workload.runner import main\n"

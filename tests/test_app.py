@@ -92,7 +92,7 @@ MISTAKES = [
     (["grid=quick,wide"], "command line: grid=quick,wide is a sweep over several values; add -m"),
     (["caching=choice(true,false)"], "is a sweep over several values; add -m"),
     (["grid.batch_size={a: 1}"], "command line: grid.batch_size={a: 1}"),
-    (["+grid.seed=3"], "'grid.seed'"),
+    (["+measure.seed=3"], "'measure.seed'"),
     (["dataset=folder"], "conf/dataset/folder.yaml: path: dataset.path has no value; add dataset.path=VALUE"),
     (["dataset=null"], "command line: dataset=null"),
     (["experiment=nothing"], "there is no experiment=nothing"),
@@ -242,7 +242,11 @@ class TestRun:
         (tmp_path / "own" / "experiment").mkdir()
         (tmp_path / "own" / "experiment" / "cold.yaml").write_text("# @package _global_\ngrid: {page_cache: cold}\n")
         assert call("--config-dir", "own", "grid=mine", "experiment=cold")[0] == 0
-        assert (ran[0].grid.batch_size, ran[0].grid.page_cache, ran[0].grid.repetitions) == ([7], "cold", 3)
+        assert (ran[0].grid.batch_size, ran[0].entrypoint.settings.page_cache, ran[0].measure.repetitions) == (
+            [7],
+            "cold",
+            3,
+        )
 
     @pytest.mark.parametrize("held", ["taken/run.json", "taken/plan.json", "taken/results/x", "plan.json"])
     @pytest.mark.parametrize("folder", ["taken", "${hydra:job.name}/../taken"])
@@ -269,7 +273,7 @@ class TestRun:
 
     def test_overrides_may_stand_before_and_after_flags(self, call, ran):
         assert call("grid=wide", "-m", "caching=true,false")[0] == 0
-        assert [(config.grid.repetitions, config.caching) for config in ran] == [(5, True), (5, False)]
+        assert [(config.measure.repetitions, config.caching) for config in ran] == [(5, True), (5, False)]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +282,7 @@ class TestRun:
         [],
         ["grid=notebook", "sampling=smoke"],
         ["dataset=folder", "dataset.path=gs://bucket/a b", "dataset.classes=[a,'b c']"],
-        ["+cluster.spark={spark.task.cpus: 2}", "~grid.seed", "++caching=false"],
+        ["+cluster.spark={spark.task.cpus: 2}", "~measure.seed", "++caching=false"],
         ["storage.prepared=${home}/elsewhere", "entrypoint=write_tfrecords", "preprocess.target_size=[1,2]"],
         ["cluster.cores=null", "+unknown.key=3", "sampling.fraction=1e-3"],
     ],

@@ -58,7 +58,7 @@ def test_measures_every_cell_as_often_as_asked(home, first_run):
 def test_logs_one_finished_run_with_params_metrics_and_artifacts(home, first_run):
     (run,) = home.logged()
     assert run.info.status == "FINISHED"
-    assert run.data.params["grid.repetitions"] == "2"
+    assert run.data.params["measure.repetitions"] == "2"
     assert run.data.params["caching"] == "true"
     assert run.data.metrics["tfrecords/images_per_second"] > 0
     assert run.data.tags["spark"].startswith("4.")
@@ -76,7 +76,7 @@ def test_logs_one_finished_run_with_params_metrics_and_artifacts(home, first_run
 
 def test_second_run_prepares_nothing_again_and_says_so(home, first_run):
     written = {path: path.stat().st_mtime_ns for path in home.path.glob("data/**/*.*")}
-    answer = home("dataset.images=60", *SMALL_GRID, "reader=tfrecords", "caching=false")
+    answer = home("dataset.images=60", *SMALL_GRID, "grid.reader=tfrecords", "caching=false")
     assert answer.code == 0, answer.err
     assert "prepared data reused: 60 images" in answer.err
     assert home.record()["facts"]["prepared_reused"] is True
@@ -89,7 +89,7 @@ def test_second_run_prepares_nothing_again_and_says_so(home, first_run):
 
 @pytest.mark.long
 def test_smoke_sampling_drops_cells_that_need_more_images(home, first_run):
-    answer = home("dataset.images=60", "sampling=smoke", "sampling.fraction=0.1", *SMALL_GRID, "reader=tfrecords")
+    answer = home("dataset.images=60", "sampling=smoke", "sampling.fraction=0.1", *SMALL_GRID, "grid.reader=tfrecords")
     assert answer.code == 0, answer.err
     assert "cells left out" in answer.err
     images = home.record()["facts"]["prepared_images"]
@@ -102,7 +102,7 @@ def test_existing_tfrecords_are_measured_without_a_manifest(home, first_run, tmp
     (manifest,) = [one for one in home.manifests() if one["records"] == 60]
     for file in manifest["files"][:4]:
         shutil.copy(manifest["folder"] / file["file"], tmp_path)
-    answer = home("reader=tfrecords", f"dataset.tfrecords={tmp_path}", "grid.batch_size=2", "grid.batch_number=2")
+    answer = home("grid.reader=tfrecords", f"dataset.tfrecords={tmp_path}", "grid.batch_size=2", "grid.batch_number=2")
     assert answer.code == 0, answer.err
     assert home.record()["facts"]["prepared_images"] == sum(file["records"] for file in manifest["files"][:4])
 
@@ -224,7 +224,7 @@ def test_a_folder_that_is_laid_out_otherwise_is_one_line(tmp_path, layout, wante
 
 def test_a_grid_larger_than_the_data_fails_and_keeps_what_was_prepared(tmp_path, photos):
     home = Home(tmp_path)
-    answer = home("dataset=folder", f"dataset.path={photos}", "reader=tfrecords", "grid.batch_size=50")
+    answer = home("dataset=folder", f"dataset.path={photos}", "grid.reader=tfrecords", "grid.batch_size=50")
     assert answer.code == 1
     assert len(answer.errors) == 1
     assert "needs 600 images, tfrecords has 40" in answer.errors[0]

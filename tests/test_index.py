@@ -129,7 +129,7 @@ class TestEstimate:
     def test_a_start_and_so_much_a_measurement(self, config):
         known = self.known(config, (10, 5.0), (110, 15.0), (60, 10.0))
         assert known.estimate(planned(config)) == pytest.approx(4 + 54 * 0.1)
-        assert known.estimate(planned(config, "reader=tfrecords")) == pytest.approx(4 + 27 * 0.1)
+        assert known.estimate(planned(config, "grid.reader=tfrecords")) == pytest.approx(4 + 27 * 0.1)
 
     def test_an_odd_run_changes_little(self, config):
         points = [(10 * n, 4.0 + n) for n in range(1, 9)]
@@ -148,7 +148,7 @@ class TestEstimate:
         assert known.estimate(run) == 4
 
     def test_is_never_negative(self, config):
-        assert self.known(config, (100, 1.0), (200, 100.0)).estimate(planned(config, "grid.repetitions=1")) >= 0
+        assert self.known(config, (100, 1.0), (200, 100.0)).estimate(planned(config, "measure.repetitions=1")) >= 0
 
 
 class TestCurrentFingerprint:

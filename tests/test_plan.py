@@ -125,9 +125,9 @@ class TestGrouping:
     [
         (["grid=quick"], 2 * 9 * 3),
         (["grid=notebook"], 2 * 16 * 3),
-        (["grid=notebook", "reader=tfrecords"], 16 * 3),
-        (["grid=quick", f"reader=[{','.join(READERS)}]"], 6 * 9 * 3),
-        (["grid.batch_size=1", "grid.batch_number=1", "grid.repetitions=1", "reader=image_files"], 1),
+        (["grid=notebook", "grid.reader=tfrecords"], 16 * 3),
+        (["grid=quick", f"grid.reader=[{','.join(READERS)}]"], 6 * 9 * 3),
+        (["grid.batch_size=1", "grid.batch_number=1", "measure.repetitions=1", "grid.reader=image_files"], 1),
         (["entrypoint=write_tfrecords"], 0),
     ],
 )
@@ -139,7 +139,7 @@ def test_measurements_are_counted_before_any_is_made(config, overrides, measurem
     ("overrides", "name"),
     [
         ([], "local read_speed cache=on"),
-        (["reader=tfrecords", "caching=false"], "local tfrecords cache=off"),
+        (["grid.reader=tfrecords", "caching=false"], "local tfrecords cache=off"),
         (["entrypoint=write_tfrecords"], "local write_tfrecords"),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_sweep_s_names_say_what_it_varies_and_its_keys_do_not(config):
     [
         ({"caching": "true", "cluster": "local", "repeat": "2"}, ""),  # said already, or the same but for chance
         ({"cluster": "four_nodes"}, " cluster=four_nodes"),
-        ({"grid.seed": "1", "sampling.seed": "2", "repeat": "3"}, " grid.seed=1 sampling.seed=2"),
+        ({"measure.seed": "1", "sampling.seed": "2", "repeat": "3"}, " measure.seed=1 sampling.seed=2"),
         ({"dataset.path": "/" + 40 * "x"}, f" path=/{26 * 'x'}..."),
     ],
 )
@@ -176,16 +176,16 @@ def test_a_plan_can_be_written_down(config):
 class TestRequires:
     @pytest.mark.parametrize("reader", READERS)
     def test_tensorflow_is_asked_for_by_the_readers_that_import_it(self, config, tmp_path, reader):
-        requires = PlannedRun("key", config(f"reader={reader}"), tmp_path, CODE).requires
+        requires = PlannedRun("key", config(f"grid.reader={reader}"), tmp_path, CODE).requires
         assert ("tensorflow" in requires) == (reader in TF_DATA)
         assert requires["cv2"].startswith("opencv-python-headless==")
 
     def test_one_reader_is_enough(self, config, tmp_path):
-        made = config("reader=[tfrecords_native,tfrecords]")
+        made = config("grid.reader=[tfrecords_native,tfrecords]")
         assert "tensorflow" in PlannedRun("key", made, tmp_path, CODE).requires
 
     def test_an_entrypoint_s_own_stay_whatever_the_reader(self, config, tmp_path):
-        made = config("+entrypoint.requires.petals='petals==1.0'", "reader=tfrecords_native")
+        made = config("+entrypoint.requires.petals='petals==1.0'", "grid.reader=tfrecords_native")
         del made["entrypoint"]["reader_requires"]  # as in a config that an earlier version recorded
         assert PlannedRun("key", made, tmp_path, CODE).requires["petals"] == "petals==1.0"
 

@@ -89,7 +89,7 @@ class TestWhatIsShown:
         assert run["run_key"] == same["run_key"]
 
     def test_a_sweep(self, call):
-        code, out, _ = call("-m", "caching=true,false", "grid=quick,wide", "grid.seed=5")
+        code, out, _ = call("-m", "caching=true,false", "grid=quick,wide", "measure.seed=5")
         assert code == 0
         lines = out.splitlines()
         assert lines[0] == "4 runs in 1 job on 1 cluster, 408 measurements; nothing is started"
@@ -119,12 +119,12 @@ class TestWhatIsShown:
         assert keys[0] == planned()["runs"][0]["run_key"]
 
     def test_of_many_runs_the_first_and_the_last(self, call, planned):
-        _, out, _ = call("-m", "grid.seed=range(0,50)")
+        _, out, _ = call("-m", "measure.seed=range(0,50)")
         numbers = [line.split()[0] for line in out.splitlines() if line[:1].isdigit() and "local read" in line]
         assert numbers == [*map(str, range(20)), *map(str, range(30, 50))]
         assert "...  10 more" in out
-        assert len(planned("-m", "grid.seed=range(0,50)")["runs"]) == 50
-        assert "more" not in call("-m", "grid.seed=range(0,40)")[1]
+        assert len(planned("-m", "measure.seed=range(0,50)")["runs"]) == 50
+        assert "more" not in call("-m", "measure.seed=range(0,40)")[1]
 
     def test_configs_of_one_s_own(self, planned, tmp_path):
         (tmp_path / "mine" / "grid").mkdir(parents=True)
@@ -237,7 +237,7 @@ class TestASearchForACluster:
 
     def test_what_it_would_refuse(self, call):
         assert "cores=1 has no price, and the search is for the cheapest" in call(*self.SEARCH, "cluster.cores=1,2")[2]
-        assert "reader differs" in call(*self.SEARCH, "reader=tfrecords,image_files")[2]
+        assert "reader differs" in call(*self.SEARCH, "grid.reader=tfrecords,image_files")[2]
 
 
 class TestWhatCostsMoney:
@@ -324,7 +324,7 @@ MISTAKES = [
     (["cachign=false"], "command line: unknown key cachign; did you mean 'caching'?"),
     (["caching=true,false"], "command line: caching=true,false is a sweep over several values; add -m to plan"),
     (["word"], "command line: 'word' cannot be read as KEY=VALUE"),
-    (["-m", "grid.repetitions=1,0"], "command line: run 1 (grid.repetitions=0): grid.repetitions=0 must be 1 or more"),
+    (["-m", "measure.repetitions=1,0"], "command line: run 1 (measure.repetitions=0): measure.repetitions=0 must be 1 or more"),
     (["-m", "grid=quick,quik"], "command line: run 1 (grid=quik): there is no grid=quik; did you mean 'quick'?"),
     (["-m", "cachign=1,2"], "command line: run 0 (cachign=1): unknown key cachign; did you mean 'caching'?"),
     (["-m", "+cluster.wrokers=1,2"],
@@ -333,8 +333,8 @@ MISTAKES = [
      "entrypoint.script: run 0 (entrypoint.script=none.py): there is no script none.py; give its path"),
     (["-m", "experiment=caching,notebook"],
      "sweep: run 0 (experiment=caching): its config has sweep axes of its own"),
-    (["-m", "sweep.zip=[{grid.seed:[1],repeat:[1,2]}]"], "sweep.zip: grid.seed has 1 values, repeat has 2 values"),
-    (["-m", "grid.seed=interval(0,1)"], "command line: grid.seed=interval(0,1): an interval has no values"),
+    (["-m", "sweep.zip=[{measure.seed:[1],repeat:[1,2]}]"], "sweep.zip: measure.seed has 1 values, repeat has 2 values"),
+    (["-m", "measure.seed=interval(0,1)"], "command line: measure.seed=interval(0,1): an interval has no values"),
     (["experiment=caching", "sweep.exclude=[{caching:true},{caching:false}]"], "sweep.exclude: none of 2 runs is left"),
     (["--config-dir", "nowhere"], "command line: --config-dir: nowhere is no folder"),
 ]  # fmt: skip
@@ -400,7 +400,7 @@ def test_a_thousand_runs_in_seconds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     start = time.process_time()
     made = forecast(
-        ["preprocess.partitions=range(1,11)", "grid.repetitions=range(1,11)", "grid.seed=range(0,10)"], True
+        ["preprocess.partitions=range(1,11)", "measure.repetitions=range(1,11)", "measure.seed=range(0,10)"], True
     )
     assert len({item.run.run_key for item in made.items}) == 1000
     assert time.process_time() - start < 10  # 4 on the machine that this was written on

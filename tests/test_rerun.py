@@ -31,8 +31,8 @@ def home(tmp_path_factory, photos):
 def old(home):
     """A run whose folder, and the files that it prepared, are gone: MLflow is all that is left of it."""
     answer = home(
-        "dataset=folder", "dataset.path=photos", "reader=tfrecords", "caching=false", "preprocess.partitions=2",
-        "grid.batch_size=[2,4]", "grid.batch_number=[2]", "grid.repetitions=2",
+        "dataset=folder", "dataset.path=photos", "grid.reader=tfrecords", "caching=false", "preprocess.partitions=2",
+        "grid.batch_size=[2,4]", "grid.batch_number=[2]", "measure.repetitions=2",
     )  # fmt: skip
     assert answer.code == 0, answer.err
     shutil.rmtree(home.path / "outputs")
@@ -77,7 +77,7 @@ def test_shows_packages_and_data_that_changed_before_it_runs(home, old):
     photo = next((home.path / "photos" / "roses").iterdir())
     before = photo.stat()
     os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
-    answer = home("rerun", old.info.run_id, "grid.repetitions=1")
+    answer = home("rerun", old.info.run_id, "measure.repetitions=1")
     assert answer.code == 0, answer.err
     new = home.logged()[-1]
     changes = drifted(answer.out)
@@ -88,7 +88,7 @@ def test_shows_packages_and_data_that_changed_before_it_runs(home, old):
     assert changes.keys() <= {"numpy", "departed", "data"} | CHANGING
     assert f"not comparable: different data ({' and '.join(changes['data'])})" in answer.out
     assert "images/s" in answer.out
-    assert new.data.params["grid.repetitions"] == "1"
+    assert new.data.params["measure.repetitions"] == "1"
     assert new.info.run_name == "local tfrecords cache=off"
 
 
@@ -111,7 +111,7 @@ def test_a_rerun_that_fails_is_logged_and_fails(home, old):
         (["hydra/launcher=basic"], "hydra/launcher=basic chooses a config"),
         (["caching=true,false"], "command line: caching=true,false is a sweep over several values"),
         (["cachign=true"], "command line: unknown key cachign; did you mean 'caching'?"),
-        (["grid.repetitions=0"], "command line: grid.repetitions=0 must be 1 or more"),
+        (["measure.repetitions=0"], "command line: measure.repetitions=0 must be 1 or more"),
         (["grid.batch_size=[1"], "command line: 'grid.batch_size=[1' cannot be read as KEY=VALUE"),
         (["dataset.path=nowhere"], "dataset.path (command line): "),
         (["tracking.uri=sqlite:////nowhere/mlflow.db"], "there are no runs yet in /nowhere/mlflow.db"),

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, did_you_mean
 
 
@@ -192,7 +193,7 @@ _KINDS = {
 }
 
 
-def backend(cluster: Mapping[str, Any]) -> Backend:
+def backend(cluster: Cluster) -> Backend:
     """The backend of a cluster config.
 
     Raises:

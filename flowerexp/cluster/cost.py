@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from flowerexp.cluster.machines import Group, groups
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, did_you_mean
 
 _SHIPPED = Path(__file__).with_name("prices.yaml")
@@ -122,7 +123,7 @@ class Rate:
         return self.total * max(seconds, self.minimum_seconds) / 3600 if seconds > 0 else 0.0
 
 
-def rate(cluster: Mapping[str, Any], prices: Prices) -> Rate | None:
+def rate(cluster: Cluster, prices: Prices) -> Rate | None:
     """What a cluster costs.
 
     Args:
@@ -142,7 +143,7 @@ def rate(cluster: Mapping[str, Any], prices: Prices) -> Rate | None:
     return None if cluster["kind"] == "spark_master" else Rate()
 
 
-def _dataproc(cluster: Mapping[str, Any], prices: Prices) -> Rate:
+def _dataproc(cluster: Cluster, prices: Prices) -> Rate:
     content, region = prices.content, str(cluster["region"])
     nodes = groups(cluster, prices.machine_types)
     machines = sum(group.count * _machine(group, region, prices) for group in nodes)
@@ -181,7 +182,7 @@ def _disk(group: Group, region: str, prices: Prices) -> float:
     return float(disks[group.disk_type])
 
 
-def _serverless(cluster: Mapping[str, Any], prices: Prices) -> Rate:
+def _serverless(cluster: Cluster, prices: Prices) -> Rate:
     """A batch: the driver and its executors, each of `cores` vCPUs with the memory that they have by default."""
     region, unit = str(cluster["region"]), prices.content["serverless"]
     dcu = prices.region(region).get("dcu")
@@ -192,7 +193,7 @@ def _serverless(cluster: Mapping[str, Any], prices: Prices) -> Rate:
     return Rate(machines=vcpus * each * float(dcu), minimum_seconds=float(prices.content["minimum_seconds"]))
 
 
-def start_seconds(cluster: Mapping[str, Any], measured: Sequence[float] = ()) -> float:
+def start_seconds(cluster: Cluster, measured: Sequence[float] = ()) -> float:
     """How long a cluster is paid for before its first run and after its last.
 
     Args:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from flowerexp.cluster.machines import Group, groups
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError
 
 _Value = TypeVar("_Value")
@@ -36,7 +37,7 @@ _FLASH_E2 = ((2, (240.0, 240.0)), (8, (800.0, 800.0)), (16, (1200.0, 1000.0)))
 _ONE_VCPU = ((1, (240.0, 204.0)),)
 
 
-def ceilings(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = None) -> dict[str, float]:
+def ceilings(cluster: Cluster, further: Mapping[str, Any] | None = None) -> dict[str, float]:
     """What the machines that run tasks can reach at most.
 
     Args:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flowerexp.config import plain
 from flowerexp.config.redact import redacted
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, did_you_mean
 
 # Kinds of clusters in Google Cloud: they cost money, have quotas, and cannot read this machine's folders.
@@ -108,7 +110,7 @@ def smaller(name: str) -> list[str]:
     ]
 
 
-def groups(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = None) -> list[Group]:
+def groups(cluster: Cluster, further: Mapping[str, Any] | None = None) -> list[Group]:
     """The machines of a Dataproc cluster: the master, and the workers if there are any.
 
     Args:
@@ -132,7 +134,7 @@ def groups(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = None)
     ]
 
 
-def describe(cluster: Mapping[str, Any]) -> str:
+def describe(cluster: Cluster) -> str:
     """A cluster config in one line, for people: `four_nodes: dataproc us-central1, 1 x n1-standard-2 (...) + ...`."""
     kind, name = str(cluster["kind"]), str(cluster["name"] or cluster["kind"])
     if kind == "dataproc":
@@ -147,5 +149,5 @@ def describe(cluster: Mapping[str, Any]) -> str:
         executors, cores = cluster["executors"], cluster["cores"]
         return f"{name}: serverless {cluster['region']}, a driver and {executors} executors of {cores} vCPUs"
     kind = kind if kind == name else f"{name}: {kind}"
-    settings = [f"{key}={value}" for key, value in redacted(dict(cluster)).items() if key not in ("kind", "name")]
+    settings = [f"{key}={value}" for key, value in redacted(plain(cluster)).items() if key not in ("kind", "name")]
     return " ".join([kind, *(one for one in settings if not one.endswith(("=None", "={}")))])

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from flowerexp.cluster.machines import IN_CLOUD, groups, smaller
+from flowerexp.config import plain
+from flowerexp.config.schema import Cluster, Quota
 from flowerexp.errors import ClusterError, QuotaError
 
 # What Compute Engine calls them. That N1 and E2 count as CPUS, N2 apart, and balanced disks as SSD is how we take its
@@ -61,7 +63,7 @@ class Limits:
     n2_vcpus: int | None = None
 
 
-def demand(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = None) -> Demand:
+def demand(cluster: Cluster, further: Mapping[str, Any] | None = None) -> Demand:
     """What a cluster needs; nothing if it is not in the cloud.
 
     Args:
@@ -90,7 +92,7 @@ def demand(cluster: Mapping[str, Any], further: Mapping[str, Any] | None = None)
     return needed
 
 
-def limits(quota: Mapping[str, Any], project: str, region: str, client: Any = None) -> Limits:
+def limits(quota: Quota, project: str, region: str, client: Any = None) -> Limits:
     """What may be used at once.
 
     Args:
@@ -152,8 +154,8 @@ def _over(needed: Demand, limit: Limits) -> Iterator[tuple[str, int, int]]:
 
 
 def check(
-    cluster: Mapping[str, Any],
-    quota: Mapping[str, Any],
+    cluster: Cluster,
+    quota: Quota,
     further: Mapping[str, Any] | None = None,
     client: Any = None,
 ) -> None:
@@ -182,7 +184,7 @@ def check(
         raise QuotaError(problem, where="quota", hint=f"{hint}. Else {_ELSE}")
 
 
-def _that_fit(cluster: Mapping[str, Any], limit: Limits, further: Mapping[str, Any] | None) -> list[str]:
+def _that_fit(cluster: Cluster, limit: Limits, further: Mapping[str, Any] | None) -> list[str]:
     """Overrides with which a cluster fits: the nearest of each way to be smaller, two at most."""
     found = []
     for changes in _smaller(cluster, limit, further):
@@ -193,9 +195,7 @@ def _that_fit(cluster: Mapping[str, Any], limit: Limits, further: Mapping[str, A
     return found[:2]
 
 
-def _smaller(
-    cluster: Mapping[str, Any], limit: Limits, further: Mapping[str, Any] | None
-) -> Iterator[list[dict[str, Any]]]:
+def _smaller(cluster: Cluster, limit: Limits, further: Mapping[str, Any] | None) -> Iterator[list[dict[str, Any]]]:
     """The ways to be smaller, each with its changes from the smallest on: addresses, disks, workers, machines."""
     if cluster["kind"] == "serverless":
         yield [{"executors": count} for count in range(int(cluster["executors"]) - 1, 1, -1)]
@@ -212,7 +212,7 @@ def _smaller(
         yield [*way, *both]
 
 
-def _smaller_machines(cluster: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _smaller_machines(cluster: Cluster) -> Iterator[dict[str, Any]]:
     """Smaller machines for the workers, for the master, or for both."""
     roles = _roles(cluster)
     types = {role: smaller(str(cluster[role]["machine_type"])) for role in roles}
@@ -225,9 +225,7 @@ def _smaller_machines(cluster: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         )
 
 
-def _smaller_disks(
-    cluster: Mapping[str, Any], limit: Limits, further: Mapping[str, Any] | None
-) -> Iterator[dict[str, Any]]:
+def _smaller_disks(cluster: Cluster, limit: Limits, further: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     """The largest disks that the quota has room for, or standard ones in the place of SSD."""
     for role in reversed(_roles(cluster)):
         standard = cluster[role]["disk_type"] == "pd-standard"
@@ -241,13 +239,13 @@ def _smaller_disks(
             yield {f"{role}.disk_type": "pd-standard"}
 
 
-def _roles(cluster: Mapping[str, Any]) -> list[str]:
+def _roles(cluster: Cluster) -> list[str]:
     return ["master", "workers"] if cluster["workers"]["count"] else ["master"]
 
 
-def _changed(cluster: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(cluster: Cluster, changes: Mapping[str, Any]) -> dict[str, Any]:
     """A cluster config with other values; the keys are `KEY` or `KEY.KEY`."""
-    changed = dict(cluster)
+    changed = plain(cluster)
     for key, value in changes.items():
         outer, _, inner = key.partition(".")
         changed[outer] = {**changed[outer], inner: value} if inner else value

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.spark_submit import SparkSubmit, workers_environment
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ClusterError
 
 _ANSWER_SECONDS = 3.0
@@ -23,7 +22,7 @@ class SparkMaster(SparkSubmit):
     kept = frozenset({"SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR"})
     options = ("--load-spark-defaults",)  # which a file of properties would replace
 
-    def __init__(self, cluster: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
         self._master = str(cluster["master"])
         self._routes = _routes(self._master)

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from flowerexp.cluster import JobFiles, Standing, environment, java, submitted
 from flowerexp.cluster.process import LocalSubmission, leader_with, start_time
 from flowerexp.config.redact import SPARK_PATTERN
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import MachineError, from_os_error
 from flowerexp.workload import slots
 
@@ -99,7 +100,7 @@ class SparkSubmit(Standing):
     options: Sequence[str] = ()
     """What else `spark-submit` is told."""
 
-    def __init__(self, cluster: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
 
     def check(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.commands.clusters import leftovers, sweeps, table
+from flowerexp.config.schema import Config
 from flowerexp.errors import ClusterError, DataError
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ class _Cleanup:
         everyone: not only what is ours.
     """
 
-    def __init__(self, config: Mapping[str, Any], dry_run: bool, everyone: bool) -> None:
+    def __init__(self, config: Config, dry_run: bool, everyone: bool) -> None:
         self._config = config
         self._dry_run = dry_run
         self._everyone = everyone
         self._there: Leftovers = leftovers(config)
         self._bucket = f"gs://{config['gcp']['bucket']}"
-        self._folders = sweeps(Path(config["home"]))
+        self._folders = sweeps(Path(config.home))
 
     def run(self, bucket: bool) -> int:
         """Delete clusters and batches first, then what was staged for them, then the bucket."""
@@ -67,7 +68,7 @@ class _Cleanup:
         for one in kept:
             print(f"kept: {one.kind} {one.name} ({one.state}): {self._why(one)}")
         good = good and not [one for one in kept if self._own(one)]
-        busy = {one.scope for one in kept} | _running(Path(self._config["home"]))
+        busy = {one.scope for one in kept} | _running(Path(self._config.home))
         return 0 if self._unstage(busy, bucket) and good else 1
 
     def _kept(self, before: Sequence[Resource], mine: Sequence[Resource]) -> list[Resource]:
@@ -82,11 +83,11 @@ class _Cleanup:
         return self._everyone or one.scope in self._folders or one.owner == owner()
 
     def _to_go(self, one: Resource) -> bool:
-        return self._own(one) and one.scope not in _running(Path(self._config["home"]))
+        return self._own(one) and one.scope not in _running(Path(self._config.home))
 
     def _why(self, one: Resource) -> str:
         if not self._own(one):
-            home = self._config["home"]
+            home = self._config.home
             nowhere = f"created by {one.owner or 'somebody else'}, and the folder of its sweep is not below {home}"
             return f"{nowhere}; name the home that it is in (home=FOLDER), or delete it all the same with --everyone"
         return "its sweep runs: stop that first" if not self._to_go(one) else "it could not be deleted"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import datetime
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def leftovers(config: Mapping[str, Any]) -> Leftovers:
+def leftovers(config: Config) -> Leftovers:
     """What is there in the project and region of a config.
 
     Raises:
         ConfigError: it names none.
     """
-    gcp = config["gcp"]
+    gcp = config.gcp
     for key in ("project", "region"):
         if not gcp[key]:
             hint = "name it: gcp.project=ID" if key == "project" else "name it: gcp.region=us-central1"
@@ -48,9 +49,9 @@ def leftovers(config: Mapping[str, Any]) -> Leftovers:
     return Leftovers(Clients(gcp["project"], gcp["region"]), gcp["bucket"])
 
 
-def table(resources: Iterable[Resource], config: Mapping[str, Any]) -> str:
+def table(resources: Iterable[Resource], config: Config) -> str:
     """The resources as lines of text, with a head."""
-    folders = sweeps(Path(config["home"]))
+    folders = sweeps(Path(config.home))
     rows = [["name", "kind", "state", "sweep or run", "owner", "age", "$/hour", "folder"]]
     for one in resources:
         age = datetime.timedelta(seconds=int(time.time() - one.created_at))
@@ -62,12 +63,12 @@ def table(resources: Iterable[Resource], config: Mapping[str, Any]) -> str:
     )
 
 
-def _price(resource: Resource, config: Mapping[str, Any]) -> str:
+def _price(resource: Resource, config: Config) -> str:
     """Dollars an hour; nothing where no price is known."""
     from flowerexp.cluster import cost
 
     try:
-        found = cost.rate(resource.config, cost.Prices.load(config["budget"].get("prices")))
+        found = cost.rate(resource.config, cost.Prices.load(config.budget.get("prices")))
     except ConfigError:
         return ""
     return f"{found.total:.2f}" if found else ""

@@ -24,7 +24,7 @@ _UI = "http://127.0.0.1:5000"  # where `flowerexp ui` shows a local store
 _BASES = {
     "repetitions": "from the repetitions within each run: how much one run differs from the next is in it only as far "
     "as six or more of them can tell; give repeats of the runs to see that (sweep.repeats)",
-    "cells": "from how far cells disagree, since they were measured once each; grid.repetitions narrow it",
+    "cells": "from how far cells disagree, since they were measured once each; measure.repetitions narrow it",
     "runs": "from how far runs that repeat each other disagree",
 }
 _CACHING = "caching changes how long a run takes and how often it measures, not how fast images are read"
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.tracking import Store
     from flowerexp.tracking.fetch import find
 
-    store = Store(**composed([word for word in words if "=" in word])["tracking"])
+    store = Store.of(composed([word for word in words if "=" in word]).tracking)
     found = [find(store, run) for run in runs]
     twice = next((run for place, run in enumerate(found) if run.run_id in {one.run_id for one in found[:place]}), None)
     if twice:

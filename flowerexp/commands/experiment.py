@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowerexp.config.schema import Config
 from flowerexp.errors import FlowerexpError
 from flowerexp.escape import printable
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _before(config: dict[str, Any], origin: Origin) -> None:
+def _before(config: Config, origin: Origin) -> None:
     """Before a single run's folder is made: what can be found to be wrong already?"""
     from flowerexp.orchestrate import preflight
     from flowerexp.plan import PlannedRun

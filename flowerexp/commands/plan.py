@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowerexp import index
 from flowerexp.cluster.machines import describe
 from flowerexp.commands import money
+from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.escape import printable
 
@@ -61,7 +62,7 @@ def _as_json(made: Forecast) -> dict[str, Any]:
         ],
         "jobs": [
             {
-                "cluster": redacted(dict(job.cluster)),
+                "cluster": redacted(plain(job.cluster)),
                 "script": job.script,
                 "runs": [numbers[id(run)] for run in job.runs],
             }
@@ -96,7 +97,7 @@ def _headline(made: Forecast) -> str:
         smoke = f"{_count(len(made.smoke), 'smoke run')} and " if made.smoke else ""
         return f"{of}, {smoke}{_count(made.most_runs, 'run')} at most; nothing is started"
     jobs = len(made.jobs)
-    clusters = len({json.dumps(job.cluster, sort_keys=True) for job in made.jobs})
+    clusters = len({key_of(job.cluster) for job in made.jobs})
     what = [_count(len(made.to_run), "run"), _count(jobs, "job"), _count(clusters, "cluster")]
     return f"{what[0]} in {what[1]} on {what[2]}, {_count(made.measurements, 'measurement')}; nothing is started"
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowerexp.config import recorded
 from flowerexp.errors import ConfigError
 
 
@@ -46,5 +47,5 @@ def _log(folder: Path) -> str:
     if not (folder / PLAN).exists() or not (folder / RUNS).exists():
         hint = "leave --log out; a run's report is the file that was printed"
         raise ConfigError(f"{folder} is no sweep that has ended", where="--log", hint=hint)
-    config = Journal(folder).read_plan()["runs"][0]["config"]
-    return tracking.log_sweep(folder, tracking.Store(**config["tracking"]))
+    config = recorded(Journal(folder).read_plan()["runs"][0]["config"])
+    return tracking.log_sweep(folder, tracking.Store.of(config.tracking))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp.commands.compare import aligned, side_by_side, why_not
 from flowerexp.commands.experiment import located
-from flowerexp.config import Origin
+from flowerexp.config import Origin, plain
 from flowerexp.config.places import groups
 from flowerexp.config.redact import HIDDEN
+from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError, FlowerexpError, from_os_error
 from flowerexp.escape import printable
 
@@ -44,14 +45,14 @@ def main(arguments: Sequence[str]) -> int:
     own = [text for text in options.overrides if _root(text) in HERE]
     others = [text for text in options.overrides if _root(text) not in HERE]
     place = composed(own)
-    old = find(Store(**place["tracking"]), options.run)
+    old = find(Store.of(place.tracking), options.run)
     origin = _RunsOrigin(overrides=options.overrides, run=old.short_id)
-    config = again(old.config, place, others, origin)
+    config = again(plain(old.config), plain(place), others, origin)
     try:
         preflight(config)
         print(printable(_announced(old, config)), flush=True)
         name = {} if others else {"name": old.name}  # what a sweep said of it holds as long as nothing is changed
-        result = run(config, _new_folder(Path(config["home"])), Screen(), {"rerun_of": old.run_id, **name})
+        result = run(config, _new_folder(Path(config.home)), Screen(), {"rerun_of": old.run_id, **name})
     except FlowerexpError as error:
         raise located(error, origin) from error
     _present(old, result)
@@ -76,7 +77,7 @@ class _RunsOrigin(Origin):
         return f"config of run {self.run}: {key}" if place == f"config: {key}" else place
 
 
-def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[str], origin: Origin) -> dict[str, Any]:
+def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[str], origin: Origin) -> Config:
     """The checked config of a rerun.
 
     Args:
@@ -172,7 +173,7 @@ def _new_folder(home: Path) -> Path:
     return folder
 
 
-def _announced(old: LoggedRun, config: Mapping[str, Any]) -> str:
+def _announced(old: LoggedRun, config: Config) -> str:
     """What is run again, and what differs now."""
     from flowerexp.tracking.drift import drift, here, made_with
 

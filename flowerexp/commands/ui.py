@@ -18,5 +18,5 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as tracking.uri=... or home=...")
     options = parser.parse_args(arguments)
-    store = Store(**composed(options.overrides)["tracking"])
+    store = Store.of(composed(options.overrides).tracking)
     return serve(store, host=options.host, port=options.port)

@@ -6,12 +6,15 @@ import dataclasses
 import functools
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from flowerexp.config.convert import plain as as_plain
+from flowerexp.config.convert import typed
+from flowerexp.config.declared import check_values, drop_unused, infer_types
 from flowerexp.config.origin import Origin
 from flowerexp.config.paths import resolved
 from flowerexp.config.places import groups
@@ -19,9 +22,10 @@ from flowerexp.config.schema import CLUSTERS, DATASETS, Config
 from flowerexp.config.text import written
 from flowerexp.config.together import check_together
 from flowerexp.errors import ConfigError, did_you_mean
+from flowerexp.experiment import USES
 
 
-def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
+def check(config: DictConfig, origin: Origin | None = None) -> Config:
     """Check a composed config and resolve it.
 
     Args:
@@ -29,20 +33,24 @@ def check(config: DictConfig, origin: Origin | None = None) -> dict[str, Any]:
         origin: how it was composed, for messages.
 
     Returns:
-        The config as plain Python values: interpolations resolved, local folders absolute, a single value where a
-        list is wanted made a list of one.
+        The config: interpolations resolved, local folders absolute, a single value where a list is wanted made a
+        list of one, without what its experiment does not use.
 
     Raises:
         ConfigError: on the first thing that is wrong; the message names the key, where it was set, and what to do.
     """
     origin = dataclasses.replace(origin or Origin(), links=dict(_links(OmegaConf.to_container(config), "")))
     plain = _plain(config, origin)
+    drop_unused(plain, origin)
+    if isinstance(plain.get("entrypoint"), dict):
+        infer_types(plain["entrypoint"], origin)
     check_node(plain, Config, "", origin)
+    check_values(plain, origin, _scalar)
     cluster = plain["cluster"]
     cluster["name"] = cluster["name"] or cluster["kind"]
     cluster["spark"] = _flat(cluster["spark"])
     check_together(plain, origin)
-    return resolved(plain, origin)
+    return typed(resolved(plain, origin))
 
 
 def _links(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
@@ -84,7 +92,7 @@ def _missing(config: DictConfig) -> list[str]:
         return []
 
 
-_KINDS: dict[str, typing.Mapping[str, type]] = {"dataset.": DATASETS, "cluster.": CLUSTERS}
+_KINDS: dict[str, Mapping[str, type]] = {"dataset.": DATASETS, "cluster.": CLUSTERS}
 
 
 def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> type:
@@ -102,7 +110,7 @@ def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> 
 @functools.cache
 def _fields(schema: type) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]:
     """A schema's fields and their types; reading the types takes longer than checking against them."""
-    return {f.name: f for f in dataclasses.fields(schema)}, typing.get_type_hints(schema)
+    return {spec.name: spec for spec in dataclasses.fields(schema)}, typing.get_type_hints(schema)
 
 
 def check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> None:
@@ -117,20 +125,18 @@ def check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) 
     for name, spec in fields.items():
         if name not in node:
             node[name] = _default(spec, prefix + name)
-        if dataclasses.is_dataclass(hints[name]):
-            if not isinstance(node[name], dict):
-                raise _wrong(prefix + name, node[name], "a group of keys", origin)
-            check_node(node[name], typing.cast("type", hints[name]), f"{prefix}{name}.", origin)
-        else:
-            node[name] = _check_value(node[name], hints[name], spec.metadata, prefix + name, origin)
+        node[name] = _check_value(node[name], hints[name], spec.metadata, prefix + name, origin)
+    for name in USES if schema is Config else ():
+        if node[name] is None:
+            del node[name]
 
 
 def _default(spec: dataclasses.Field[Any], key: str) -> Any:
     if spec.default_factory is not dataclasses.MISSING:
-        return spec.default_factory()
+        return as_plain(spec.default_factory())
     if spec.default in (dataclasses.MISSING, "???"):
         raise ConfigError(f"{key} is not set", where="config", hint=f"add +{key}=VALUE to the command line")
-    return spec.default
+    return as_plain(spec.default)
 
 
 def _wrong(key: str, value: Any, wanted: str, origin: Origin, hint: str | None = None) -> ConfigError:
@@ -142,27 +148,32 @@ def _wrong(key: str, value: Any, wanted: str, origin: Origin, hint: str | None =
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a word or path"}
 
 
-def _check_value(value: Any, hint: Any, limits: typing.Mapping[str, Any], key: str, origin: Origin) -> Any:
+def _check_value(value: Any, hint: Any, limits: Mapping[str, Any], key: str, origin: Origin) -> Any:
     """Check a leaf, a list or an open mapping against its type and limits; returns it, converted where that is safe."""
     arguments = typing.get_args(hint)
     if type(None) in arguments:
         if value is None:
             return None
         hint = next(argument for argument in arguments if argument is not type(None))
-    if typing.get_origin(hint) is dict:
+    origin_of_hint = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint) or origin_of_hint in (dict, Mapping):
         if not isinstance(value, dict):
             raise _wrong(key, value, "a group of keys", origin)
-        return value
-    if typing.get_origin(hint) is list:
-        item = typing.get_args(hint)[0]
+        if dataclasses.is_dataclass(hint):
+            check_node(value, typing.cast("type", hint), f"{key}.", origin)
+            return value
+        inner = typing.get_args(hint)[1]
+        return {name: _check_value(one, inner, {}, f"{key}.{name}", origin) for name, one in value.items()}
+    if origin_of_hint is tuple:
+        inner = typing.get_args(hint)[0]
         items = value if isinstance(value, list) else [value]
-        items = [_scalar(one, item, limits, key, origin) for one in items]
+        items = [_check_value(one, inner, limits, key, origin) for one in items]
         _check_list(items, limits, key, origin)
         return items
-    return _scalar(value, hint, limits, key, origin)
+    return _scalar(value, hint, limits, key, origin) if hint is not Any else value
 
 
-def _check_list(items: list[Any], limits: typing.Mapping[str, Any], key: str, origin: Origin) -> None:
+def _check_list(items: list[Any], limits: Mapping[str, Any], key: str, origin: Origin) -> None:
     if limits.get("nonempty") and not items:
         raise _wrong(key, "[]", "a list of at least one", origin)
     if "length" in limits and len(items) != limits["length"]:
@@ -171,7 +182,7 @@ def _check_list(items: list[Any], limits: typing.Mapping[str, Any], key: str, or
         raise _wrong(key, items, "a list without repetitions", origin)
 
 
-def _scalar(value: Any, kind: type, limits: typing.Mapping[str, Any], key: str, origin: Origin) -> Any:
+def _scalar(value: Any, kind: type, limits: Mapping[str, Any], key: str, origin: Origin) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if kind is str and isinstance(value, bool | int | float):
@@ -185,7 +196,7 @@ def _scalar(value: Any, kind: type, limits: typing.Mapping[str, Any], key: str, 
     return value
 
 
-def _violations(value: Any, limits: typing.Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _violations(value: Any, limits: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     if "choices" in limits and value not in limits["choices"]:
         yield f"one of {', '.join(limits['choices'])}", did_you_mean(str(value), limits["choices"])
     if "choices_of_numbers" in limits and value not in limits["choices_of_numbers"]:

@@ -68,6 +68,10 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     if nameless is not None:
         return unreadable(nameless)
     key = _unknown_key(text, overrides)
+    if key in groups():
+        chosen = next(one for one in overrides if one.partition("=")[0] == key)
+        hint = f"the experiment brings no {key}: leave it out, or choose another entrypoint"
+        return ConfigError(f"{chosen} has no effect", where="command line", hint=hint)
     if key == "experiment":
         chosen = next(override for override in overrides if override.startswith("experiment="))
         hint = "put experiment/NAME.yaml into a folder of yours and name that with --config-dir"

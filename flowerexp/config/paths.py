@@ -21,7 +21,7 @@ def resolved(plain: dict[str, Any], origin: Origin) -> dict[str, Any]:
     plain["home"] = _absolute(plain["home"], "home", origin)
     for node, key in (("storage", "generated"), ("storage", "prepared"), ("dataset", "path"), ("dataset", "tfrecords"),
                       ("tracking", "artifacts"), ("budget", "prices")):  # fmt: skip
-        value = plain[node].get(key)
+        value = plain.get(node, {}).get(key)
         if value is not None:
             plain[node][key] = _absolute(value, f"{node}.{key}", origin)
     if plain["entrypoint"]["script"].startswith("~"):  # else it may be one of those that are shipped

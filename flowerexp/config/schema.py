@@ -8,13 +8,14 @@ value), ``length`` (of a list), ``nonempty``, and ``texts`` (an open mapping who
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from omegaconf import MISSING
 
 from flowerexp.config import names
-from flowerexp.workload.readers import READERS
+from flowerexp.experiment import USES, Experiment
 
 
 def _number(**limits: float) -> Any:
@@ -37,13 +38,46 @@ def _list(**limits: Any) -> Any:
     return field(default=MISSING, metadata={"nonempty": True, **limits})
 
 
+STORAGE_LEVELS = ("MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY")
+"""Of Spark, by its own names."""
+
 _MOST_SEEDS = 2**63 - 1
 _MEMORY = {"pattern": r"[1-9]\d{0,8}[kmgtKMGT]", "pattern_wanted": "a size", "pattern_hint": "write 512m or 2g"}
 _PLACE_HINT = {"hint": "name your Google Cloud project: gcp.project=ID, or the variable GOOGLE_CLOUD_PROJECT"}
 
 
-@dataclass
-class Cluster:
+class Node:
+    """Scaffolding: a node of the config that still answers like a mapping."""
+
+    def _names(self) -> list[str]:
+        return [one.name for one in fields(self) if getattr(self, one.name) is not None or one.name not in USES]  # type: ignore[arg-type]
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._names():
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """See `dict.get`."""
+        return self[key] if key in self._names() else default
+
+    def keys(self) -> list[str]:
+        """See `dict.keys`."""
+        return self._names()
+
+    def items(self) -> list[tuple[str, Any]]:
+        """See `dict.items`."""
+        return [(name, self[name]) for name in self._names()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._names()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(Node):
     """What every cluster has: the name of its shape, by default its kind, and further Spark properties."""
 
     name: str | None = None
@@ -51,7 +85,7 @@ class Cluster:
     spark: dict[str, Any] = field(default_factory=dict, metadata={"texts": True})
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Local(Cluster):
     """Spark in one process of this machine. Memory is the JVM's heap in Spark's notation (`1g`)."""
 
@@ -59,7 +93,7 @@ class Local(Cluster):
     memory: str = field(default="1g", metadata=_MEMORY)
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class LocalNodes(Cluster):
     """A cluster on this machine: `nodes` executors of `cores` cores each, in processes of their own."""
 
@@ -69,7 +103,7 @@ class LocalNodes(Cluster):
     memory: str = field(default="1g", metadata=_MEMORY)
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class SparkMaster(Cluster):
     """A cluster that exists: any master that spark-submit takes. Job folders must lie where all its nodes see them."""
 
@@ -85,8 +119,8 @@ class SparkMaster(Cluster):
     memory: str = field(default="1g", metadata=_MEMORY)
 
 
-@dataclass
-class Node:
+@dataclass(frozen=True, kw_only=True)
+class Machine(Node):
     """A virtual machine of Compute Engine, and its boot disk in GB (2^30 bytes, as Compute Engine counts them)."""
 
     machine_type: str = _text(names.MACHINE_TYPE)
@@ -94,14 +128,14 @@ class Node:
     disk_gb: int = _number(min=10, max=65_536)
 
 
-@dataclass
-class Workers(Node):
+@dataclass(frozen=True, kw_only=True)
+class Workers(Machine):
     """The workers of a cluster: none for a single node, else two or more."""
 
     count: int = _number(min=0, max=1000)
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Cloud(Cluster):
     """What every cluster of Google Cloud has.
 
@@ -126,22 +160,22 @@ class Cloud(Cluster):
     labels: dict[str, Any] = field(default_factory=dict, metadata={"texts": True})
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Dataproc(Cloud):
     """A Dataproc cluster that is created for a sweep and deleted after it.
 
     `zones` are tried one after the other when one has no machines left; none lets Dataproc choose.
     """
 
-    zones: list[str] = field(default_factory=list, metadata={"unique": True, **names.ZONE})
+    zones: tuple[str, ...] = field(default=(), metadata={"unique": True, **names.ZONE})
     image_version: str = _text(names.IMAGE_VERSION)
-    master: Node = MISSING
+    master: Machine = MISSING
     workers: Workers = MISSING
     idle_delete_minutes: int = _number(min=5, max=20_160)
     auto_delete_minutes: int = _number(min=10, max=20_160)
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Serverless(Cloud):
     """Dataproc batches: no cluster, `executors` of `cores` cores each, and a driver of as many."""
 
@@ -161,20 +195,20 @@ CLUSTERS: dict[str, type[Cluster]] = {
 }
 
 
-@dataclass
-class Gcp:
+@dataclass(frozen=True, kw_only=True)
+class Gcp(Node):
     """The place in Google Cloud that cluster configs refer to."""
 
     project: str | None = None
     bucket: str | None = None
     region: str | None = None
-    zones: list[str] = field(default_factory=list, metadata={"unique": True})
+    zones: tuple[str, ...] = field(default=(), metadata={"unique": True})
     subnetwork: str | None = None
     service_account: str | None = None
 
 
-@dataclass
-class Quota:
+@dataclass(frozen=True, kw_only=True)
+class Quota(Node):
     """What a region's quotas allow at once: fixed numbers, those that Compute Engine tells (`live`), or `none`."""
 
     source: str = field(default="none", metadata={"choices": ("fixed", "live", "none")})
@@ -184,35 +218,35 @@ class Quota:
     standard_disk_gb: int | None = field(default=None, metadata={"min": 0, "max": 1_000_000_000})
 
 
-@dataclass
-class Budget:
+@dataclass(frozen=True, kw_only=True)
+class Budget(Node):
     """What a sweep may cost, in US dollars, and a file of prices that is laid over the shipped one."""
 
     usd: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000_000})
     prices: str | None = None
 
 
-@dataclass
-class Features:
+@dataclass(frozen=True, kw_only=True)
+class Features(Node):
     """The names of the features that hold image and class in existing TFRecord files; a label of null: no class."""
 
     image: str = "image"
     label: str | None = "class"
 
 
-@dataclass
-class Dataset:
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Node):
     """What every data set has. `tfrecords` names existing TFRecord files to measure as they are."""
 
     kind: str = MISSING
-    classes: list[str] | None = field(default=None, metadata={"nonempty": True, "unique": True})
+    classes: tuple[str, ...] | None = field(default=None, metadata={"nonempty": True, "unique": True})
     tfrecords: str | None = _optional(names.PATH)
-    features: Features = field(default_factory=dict)  # type: ignore[assignment]
+    features: Features = field(default_factory=Features)
     on_error: str = field(default="fail", metadata={"choices": ("fail", "skip")})
     on_warning: str = field(default="keep", metadata={"choices": ("keep", "skip", "fail")})
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Synthetic(Dataset):
     """Generated photographs: `images` of them, from `seed`."""
 
@@ -220,7 +254,7 @@ class Synthetic(Dataset):
     seed: int = _number(min=0, max=_MOST_SEEDS)
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Folder(Dataset):
     """CLASS/*.jpg under `path`, here or in a bucket (`gs://`)."""
 
@@ -231,67 +265,60 @@ class Folder(Dataset):
 DATASETS: dict[str, type[Dataset]] = {"synthetic": Synthetic, "folder": Folder}
 
 
-@dataclass
-class Sampling:
-    """Which files are used: those whose seeded hash falls below `fraction`."""
+@dataclass(frozen=True, kw_only=True)
+class Sampling(Node):
+    """Which files are used: those whose seeded hash falls below `fraction`.
+
+    `on_short` says what becomes of cells of a grid that need more than the sample has: `fail`, or `drop`.
+    """
 
     fraction: float = field(default=MISSING, metadata={"above": 0, "max": 1})
     seed: int = _number(min=0, max=_MOST_SEEDS)
-
-
-@dataclass
-class Grid:
-    """The cells to measure, batch_size x batch_number, and how."""
-
-    batch_size: list[int] = _list(min=1, max=1_000_000, unique=True)
-    batch_number: list[int] = _list(min=1, max=1_000_000, unique=True)
-    repetitions: int = _number(min=1, max=100_000)
-    concurrency: int = field(default=1, metadata={"min": 1, "max": 1024})
-    seed: int = field(default=0, metadata={"min": 0, "max": _MOST_SEEDS})
     on_short: str = field(default="fail", metadata={"choices": ("fail", "drop")})
-    page_cache: str = field(default="warm", metadata={"choices": ("warm", "cold", "as_found")})
 
 
-@dataclass
-class Preprocess:
+@dataclass(frozen=True, kw_only=True)
+class Measure(Node):
+    """How every experiment is measured.
+
+    Attributes:
+        repetitions: how often each cell is measured.
+        seed: of the order in which cells are measured.
+        concurrency: measurements at once on one node; more disturb each other.
+        warm_up_seconds: what a process may spend on work that is not measured, until that gets no faster.
+        max_seconds: a measurement that takes longer is stopped; None for no limit.
+        storage_level: of Spark, for what `caching: true` caches; None for Spark's own default.
+    """
+
+    repetitions: int = _number(min=1, max=100_000)
+    seed: int = field(default=0, metadata={"min": 0, "max": _MOST_SEEDS})
+    concurrency: int = field(default=1, metadata={"min": 1, "max": 1024})
+    warm_up_seconds: float = field(default=2.0, metadata={"min": 0, "max": 86_400})
+    max_seconds: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
+    storage_level: str | None = field(default=None, metadata={"choices": STORAGE_LEVELS})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess(Node):
     """How photographs become TFRecord files; target_size is (height, width) in pixels, orientation which way is up."""
 
     partitions: int = _number(min=1, max=100_000)
-    target_size: list[int] = _list(min=1, max=16_384, length=2)
+    target_size: tuple[int, ...] = _list(min=1, max=16_384, length=2)
     quality: int = _number(min=1, max=100)
     exact: bool = MISSING
     orientation: str = field(default="stored", metadata={"choices": ("stored", "exif")})
 
 
-@dataclass
-class Entrypoint:
-    """A script that runs on the cluster.
-
-    Attributes:
-        name: short, for tables.
-        script: its file.
-        settings: its own, passed on as they are.
-        requires: what it imports on the cluster beside PySpark: the module's name, and the pinned requirement.
-        reader_requires: what it imports beside that for some readers: a reader's name, and a mapping like `requires`.
-    """
-
-    name: str = MISSING
-    script: str = MISSING
-    settings: dict[str, Any] = field(default_factory=dict)
-    requires: dict[str, Any] = field(default_factory=dict)
-    reader_requires: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-@dataclass
-class Storage:
+@dataclass(frozen=True, kw_only=True)
+class Storage(Node):
     """Where data that flowerexp makes is kept: folders, or gs:// URIs."""
 
     generated: str = _text(names.PATH)
     prepared: str = _text(names.PATH)
 
 
-@dataclass
-class Tracking:
+@dataclass(frozen=True, kw_only=True)
+class Tracking(Node):
     """The MLflow store: its URI, where a local store keeps artifacts, and the MLflow experiment's name."""
 
     uri: str = MISSING
@@ -299,8 +326,8 @@ class Tracking:
     experiment: str = MISSING
 
 
-@dataclass
-class Sweep:
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Node):
     """What `-m` sweeps over beside the command line's comma-separated values, and how often.
 
     Attributes:
@@ -312,29 +339,46 @@ class Sweep:
 
     repeats: int = field(default=1, metadata={"min": 1, "max": 100_000})
     axes: dict[str, Any] = field(default_factory=dict)
-    zip: list[Any] = field(default_factory=list)
-    exclude: list[Any] = field(default_factory=list)
+    zip: tuple[Any, ...] = ()
+    exclude: tuple[Any, ...] = ()
 
 
-@dataclass
-class Config:
-    """One run's whole config."""
+@dataclass(frozen=True, kw_only=True)
+class Config(Node):
+    """One run's whole config.
+
+    Attributes:
+        cluster: where it runs.
+        entrypoint: the experiment.
+        grid: the values of each of its parameters.
+        measure: how it is measured.
+        dataset: the data, if the experiment uses some; likewise `sampling` and `preprocess`.
+        storage: where data that flowerexp makes is kept.
+        tracking: where runs are logged.
+        caching: whether what is measured is cached.
+        repeat: which repeat of a sweep it is.
+        sweep: what the sweep varies.
+        skip_finished: whether runs of a sweep are skipped whose results are in the store.
+        gcp: the place in Google Cloud.
+        quota: what may be used at once.
+        budget: what a sweep may cost.
+        home: the folder that data/, outputs/ and mlruns/ are in.
+    """
 
     cluster: Cluster = MISSING
-    dataset: Dataset = MISSING
-    sampling: Sampling = MISSING
-    grid: Grid = MISSING
-    preprocess: Preprocess = MISSING
-    entrypoint: Entrypoint = MISSING
+    entrypoint: Experiment = MISSING
+    grid: Mapping[str, Any] = field(default_factory=dict)
+    measure: Measure = MISSING
+    dataset: Dataset | None = None
+    sampling: Sampling | None = None
+    preprocess: Preprocess | None = None
     storage: Storage = MISSING
     tracking: Tracking = MISSING
-    reader: list[str] = _list(choices=READERS, unique=True)
     caching: bool = MISSING
     repeat: int = field(default=1, metadata={"min": 1, "max": 100_000})
     sweep: Sweep = MISSING
     skip_finished: bool = False
-    # Runs that were recorded before these came have none.
-    gcp: Gcp = field(default_factory=dict)  # type: ignore[assignment]
-    quota: Quota = field(default_factory=dict)  # type: ignore[assignment]
-    budget: Budget = field(default_factory=dict)  # type: ignore[assignment]
+    gcp: Gcp = field(default_factory=Gcp)
+    quota: Quota = field(default_factory=Quota)
+    budget: Budget = field(default_factory=Budget)
     home: str = _text(names.HOME)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 from flowerexp.config.places import groups
@@ -77,7 +78,7 @@ def _below(kind: Any, key: str) -> list[Any]:
     """The types that a key may have within a value of some type."""
     if kind is str:  # within an open mapping of texts, names with dots come as nested mappings
         return [str]
-    if typing.get_origin(kind) is dict:
+    if typing.get_origin(kind) in (dict, Mapping):
         return _stripped(typing.get_args(kind)[1])
     if not dataclasses.is_dataclass(kind):
         return []
@@ -94,9 +95,9 @@ def _stripped(hint: Any) -> list[Any]:
     """The types that a hint allows, without None, and of a list those of its items."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return [inner for part in typing.get_args(hint) for inner in _stripped(part)]
-    if typing.get_origin(hint) is list:
+    if typing.get_origin(hint) in (list, tuple):
         return _stripped(typing.get_args(hint)[0])
-    return [] if hint is type(None) else [hint]
+    return [] if hint in (type(None), Ellipsis) else [hint]
 
 
 @functools.cache

@@ -9,7 +9,6 @@ from typing import Any
 
 from flowerexp.config.origin import Origin
 from flowerexp.errors import ConfigError
-from flowerexp.workload.readers import IMAGE_FILES
 
 MOST_MEASUREMENTS = 1_000_000
 """Of one run: cells x repetitions."""
@@ -25,24 +24,33 @@ def check_together(config: Mapping[str, Any], origin: Origin) -> None:
         origin: how it was composed, for messages.
 
     Raises:
-        ConfigError: the grid has too many cells, a zone lies in another region, labels would be left out, or a reader
-            cannot turn photographs.
+        ConfigError: the grid has too many cells, a zone lies in another region, labels would be left out, or the
+            experiment refuses values that are combined.
     """
     _check_grid(config, origin)
+    _check_concurrency(config, origin)
     _check_zones(config["cluster"], origin)
     _check_labels(config["cluster"].get("labels") or {}, origin)
-    _check_orientation(config, origin)
+    _check_refusals(config, origin)
 
 
 def _check_grid(config: Mapping[str, Any], origin: Origin) -> None:
-    grid = config["grid"]
-    lists = {"reader": config["reader"], **{key: grid[key] for key in ("batch_size", "batch_number")}}
-    count = math.prod(map(len, lists.values())) * grid["repetitions"]
+    grid, repetitions = config["grid"], config["measure"]["repetitions"]
+    count = math.prod(map(len, grid.values())) * repetitions
     if count > MOST_MEASUREMENTS:
-        sizes = " x ".join(f"{len(values):,} of {name}" for name, values in lists.items())
-        problem = f"{sizes} x {grid['repetitions']:,} repetitions are {count:,} measurements"
+        sizes = " x ".join(f"{len(values):,} of {name}" for name, values in grid.items())
+        problem = f"{sizes} x {repetitions:,} repetitions are {count:,} measurements"
         hint = f"a run may have {MOST_MEASUREMENTS:,}: take fewer values, or several runs"
-        raise ConfigError(problem, where=f"{origin.of('grid.batch_size')} (grid)", hint=hint)
+        longest = max(grid, key=lambda name: len(grid[name]), default="")
+        raise ConfigError(problem, where=f"{origin.of(f'grid.{longest}')} (grid)", hint=hint)
+
+
+def _check_concurrency(config: Mapping[str, Any], origin: Origin) -> None:
+    if config["entrypoint"]["where"] == "driver" and config["measure"]["concurrency"] > 1:
+        key = "measure.concurrency"
+        problem = f"{key}={config['measure']['concurrency']} is not for {config['entrypoint']['name']}"
+        hint = "its measurements are jobs of the driver, one after the other: set it to 1"
+        raise ConfigError(problem, where=origin.of(key), hint=hint)
 
 
 def _check_zones(cluster: Mapping[str, Any], origin: Origin) -> None:
@@ -68,12 +76,18 @@ def _check_labels(labels: Mapping[str, Any], origin: Origin) -> None:
             )
 
 
-def _check_orientation(config: Mapping[str, Any], origin: Origin) -> None:
-    """Not every reader of photographs can turn them; what no reader is measured on may be turned in any case."""
-    turned, measured = config["preprocess"]["orientation"] == "exif", config["entrypoint"]["name"] == "read_speed"
-    if turned and measured and IMAGE_FILES in config["reader"]:
-        raise ConfigError(
-            f"preprocess.orientation=exif is not for reader={IMAGE_FILES}: tf.image.decode_jpeg does not apply it",
-            where=origin.of("preprocess.orientation"),
-            hint=f"choose reader={IMAGE_FILES}_native, which does, or set preprocess.orientation=stored",
-        )
+def _check_refusals(config: Mapping[str, Any], origin: Origin) -> None:
+    """Refuse values that the experiment cannot measure together."""
+    for refusal in config["entrypoint"]["refuses"]:
+        when = refusal["when"]
+        if all(_holds(config, key, value) for key, value in when.items()):
+            first, *others = (f"{key}={value}" for key, value in when.items())
+            problem = f"{first} does not go with {' and '.join(others)}: {refusal['because']}"
+            raise ConfigError(problem, where=origin.of(next(iter(when))), hint=refusal["hint"])
+
+
+def _holds(config: Any, key: str, value: Any) -> bool:
+    """Has a key this value, if only among others?"""
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return value in config if isinstance(config, list) else bool(config == value)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flowerexp import records
 from flowerexp.cluster import Backend, JobFiles
+from flowerexp.config import plain
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError
 from flowerexp.job.bundle import Bundle, find_script
@@ -37,7 +38,7 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
         {
             "run_key": run.run_key,
             "token": token,
-            "config": redacted(run.config),
+            "config": redacted(plain(run.config)),
             "output": cluster.output(run.folder, scope),
         }
         for run in runs

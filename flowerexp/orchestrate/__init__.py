@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import RECORD, Journal, refuse_taken
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[str, Any] | None = None) -> Result:
+def run(config: Config, folder: Path, screen: Screen, extra: Mapping[str, Any] | None = None) -> Result:
     """Run one checked config from beginning to end.
 
     Args:
@@ -53,7 +54,7 @@ def run(config: Mapping[str, Any], folder: Path, screen: Screen, extra: Mapping[
     Raises:
         FlowerexpError: something was found to be wrong before the job started; also that the folder is not a new one.
     """
-    bundle = Bundle(find_script(config["entrypoint"]["script"]))
+    bundle = Bundle(find_script(config.entrypoint.script))
     planned = plan([config], [folder], bundle.code_hash, extra or {})
     results: list[Result] = []
     ledger = Ledger(config)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.cluster import backend
+from flowerexp.config.schema import Cluster
 from flowerexp.console import Listener, Screen
 from flowerexp.errors import BudgetError, FlowerexpError, JobError
 from flowerexp.orchestrate.drive import Drive, drives
@@ -56,7 +57,7 @@ class Batch:
         max_clusters: int = 1,
         max_failures: int | None = None,
         ledger: Ledger | None = None,
-        leftover: Sequence[Mapping[str, Any]] = (),
+        leftover: Sequence[Cluster] = (),
         limit: TimeLimit | None = None,
     ) -> None:
         self._plan = plan
@@ -239,13 +240,13 @@ class Batch:
 
     def _beside_logging(self, result: Result) -> AbstractContextManager[None]:
         """What is held while a run is logged: the slots where that is work on this machine, not a wait for a server."""
-        is_work = Store(**result.run.config["tracking"]).database is not None
+        is_work = Store.of(result.run.config.tracking).database is not None
         return self._slots() if is_work and self._active else nullcontext()
 
     def _slots(self) -> AbstractContextManager[None]:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
-        here = any(getattr(backend(dict(job.cluster)), "on_this_host", False) for job in self._plan.jobs)
-        concurrency = max((one.config["grid"]["concurrency"] for one in self._plan.runs), default=1)
+        here = any(getattr(backend(job.cluster), "on_this_host", False) for job in self._plan.jobs)
+        concurrency = max((one.config.measure.concurrency for one in self._plan.runs), default=1)
         return slots.all_slots(concurrency, patience=_PATIENCE, tell=self._screen.warn) if here else nullcontext()
 
     def _stop(self, deliver: Callable[[Result], None]) -> None:

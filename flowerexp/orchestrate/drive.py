@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.cluster import Submission, backend
+from flowerexp.config import key_of
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_error
 from flowerexp.job.follow import follow
 from flowerexp.job.ship import ship, token_of
@@ -37,7 +38,7 @@ class Drive(threading.Thread):
 
     def __init__(
         self,
-        cluster: Mapping[str, Any],
+        cluster: Cluster,
         scope: str,
         jobs: Sequence[PlannedJob],
         folder: Path,
@@ -112,7 +113,7 @@ class Drive(threading.Thread):
                 rest = self._follow(found.submission, rest, token_of(self._folder / name))
                 name = _unused(self._folder, f"rest{number}")
             if rest:  # which that job did not come to
-                self._run_job(PlannedJob(self.cluster, rest[0].config["entrypoint"]["script"], rest), name)
+                self._run_job(PlannedJob(self.cluster, rest[0].config.entrypoint.script, rest), name)
         for job, name in self._jobs:
             self._run_job(job, name)
 
@@ -204,7 +205,7 @@ def drives(
     events: queue.Queue[Event],
     keeper: Keeper | None,
     found: Sequence[Found] = (),
-    leftover: Sequence[Mapping[str, Any]] = (),
+    leftover: Sequence[Cluster] = (),
 ) -> list[Drive]:
     """A drive for each cluster: of the plan, of jobs that were found, and those that are only to be deleted.
 
@@ -216,10 +217,10 @@ def drives(
         found: jobs that outlived an earlier launcher.
         leftover: configs of clusters that no run needs.
     """
-    clusters: dict[str, tuple[Mapping[str, Any], list[int], list[Found]]] = {}
+    clusters: dict[str, tuple[Cluster, list[int], list[Found]]] = {}
 
-    def of(cluster: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[int], list[Found]]:
-        return clusters.setdefault(json.dumps(cluster, sort_keys=True), (cluster, [], []))
+    def of(cluster: Cluster) -> tuple[Cluster, list[int], list[Found]]:
+        return clusters.setdefault(key_of(cluster), (cluster, [], []))
 
     for left in leftover:
         of(left)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flowerexp.cluster import Submission
+from flowerexp.config.schema import Cluster
 from flowerexp.orchestrate.home import Result
 from flowerexp.plan import PlannedRun
 
@@ -51,16 +52,15 @@ class Found:
     name: str
 
     @property
-    def cluster(self) -> Mapping[str, Any]:
+    def cluster(self) -> Cluster:
         """The config of the cluster that it runs on."""
-        cluster: Mapping[str, Any] = self.runs[0].config["cluster"]
-        return cluster
+        return self.runs[0].config.cluster
 
 
 class Keeper(Protocol):
     """Who writes down, at once, what becomes of a cluster, and what is about to be submitted to it."""
 
-    def cluster(self, state: str, config: Mapping[str, Any], handle: Mapping[str, Any]) -> None:
+    def cluster(self, state: str, config: Cluster, handle: Mapping[str, Any]) -> None:
         """A cluster is `creating`, `running`, `deleting` or `deleted`; called from the threads of the drives."""
         ...
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp import analysis, index, records, tracking
 from flowerexp.cluster import cost, limits
+from flowerexp.config import plain
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError, from_os_error
 from flowerexp.job.results import Outcome, read_outcome
 from flowerexp.journal import RECORD
-from flowerexp.measurements import experiment_of
 from flowerexp.plan import PlannedRun
 from flowerexp.provenance import provenance
 
@@ -79,7 +79,7 @@ def bring_home(
         error, retry = error or problem, retry or isinstance(problem, MachineError)
     if found and found.verdict.state == "invalid" and not error:
         error = DataError("; ".join(found.verdict.reasons))
-    facts = {**outcome.facts, **limits.ceilings(run.config["cluster"]), **_own_cost(run, outcome)}
+    facts = {**outcome.facts, **limits.ceilings(run.config.cluster), **_own_cost(run, outcome)}
     ended = {
         "state": "failed" if error else "finished",
         "error": str(error) if error else None,
@@ -119,7 +119,7 @@ def log(run: PlannedRun) -> str:
         DataError: what is in the run's folder is damaged.
         MachineError: the index cannot be written.
     """
-    run_id = tracking.log_run(run.folder, tracking.Store(**run.config["tracking"]))
+    run_id = tracking.log_run(run.folder, tracking.Store.of(run.config.tracking))
     found = records.of_run(run.folder)
     if found["state"] == "finished":
         _remember(run, found, run_id)
@@ -131,7 +131,7 @@ def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
     if outcome.started_at is None or outcome.ended_at is None:
         return {}
     try:
-        rate = cost.rate(run.config["cluster"], cost.Prices.load(run.config["budget"]["prices"]))
+        rate = cost.rate(run.config.cluster, cost.Prices.load(run.config.budget.prices))
     except FlowerexpError:
         return {}
     seconds = outcome.ended_at - outcome.started_at
@@ -143,7 +143,7 @@ def _analyse(run: PlannedRun) -> Analysis | None:
     from flowerexp.measurements.loading import load
 
     path = run.folder / "results" / "measurements.jsonl"
-    found = load(path, experiment_of(run.entrypoint)) if path.exists() else None
+    found = load(path, run.config.entrypoint) if path.exists() else None
     return analysis.analyse(found, run.folder / "analysis") if found else None
 
 
@@ -156,7 +156,7 @@ def _remember(run: PlannedRun, found: Mapping[str, Any], run_id: str) -> None:
         folder=str(run.folder),
         seconds=found["ended_at"] - found["started_at"],
         measurements=int(found["facts"].get("measurements", 0)),
-        cluster=index.cluster_hash(run.config["cluster"]),
+        cluster=index.cluster_hash(run.config.cluster),
         entrypoint=run.entrypoint,
         at=found["ended_at"],
     )
@@ -177,7 +177,7 @@ def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None
     Raises:
         OSError: no room, no permission.
     """
-    config = redacted(run.config)
+    config = redacted(plain(run.config))
     content = {
         "run_key": run.run_key,
         "name": run.name,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from flowerexp.cluster import cost, quota
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.quota import Demand, Limits
+from flowerexp.config import key_of
+from flowerexp.config.schema import Cluster, Config
 from flowerexp.errors import ConfigError
 
 
@@ -17,7 +17,7 @@ from flowerexp.errors import ConfigError
 class Bill:
     """A cluster's life: its config, and when it was asked for, was ready, and was gone, in epoch seconds."""
 
-    cluster: Mapping[str, Any]
+    cluster: Cluster
     created_at: float
     ready_at: float | None = None
     deleted_at: float | None = None
@@ -31,16 +31,16 @@ class Ledger:
         bills: the clusters that earlier launchers of the same sweep paid for.
     """
 
-    def __init__(self, config: Mapping[str, Any], bills: Iterable[Bill] = ()) -> None:
-        self._quota = config["quota"]
-        self.budget: float | None = config["budget"]["usd"]
-        self._prices = Prices.load(config["budget"]["prices"])
+    def __init__(self, config: Config, bills: Iterable[Bill] = ()) -> None:
+        self._quota = config.quota
+        self.budget: float | None = config.budget.usd
+        self._prices = Prices.load(config.budget.prices)
         self._bills = {_key(bill.cluster): bill for bill in bills if bill.deleted_at is None}
         self._closed = [bill for bill in bills if bill.deleted_at is not None]
-        self._active: dict[str, Mapping[str, Any]] = {}
+        self._active: dict[str, Cluster] = {}
         self._limits: dict[tuple[str, str], Limits] = {}
 
-    def fits(self, cluster: Mapping[str, Any]) -> bool:
+    def fits(self, cluster: Cluster) -> bool:
         """Does a cluster fit into its region's quotas beside those that are there?"""
         place = _place(cluster)
         if place is None:
@@ -52,15 +52,15 @@ class Ledger:
             used += quota.demand(other) if _place(other) == place else Demand()
         return quota.fits(quota.demand(cluster), used, self._limits[place])
 
-    def take(self, cluster: Mapping[str, Any]) -> None:
+    def take(self, cluster: Cluster) -> None:
         """A cluster is about to be created: it counts against the quotas from now on."""
         self._active[_key(cluster)] = cluster
 
-    def give_back(self, cluster: Mapping[str, Any]) -> None:
+    def give_back(self, cluster: Cluster) -> None:
         """Nothing of a cluster is left."""
         self._active.pop(_key(cluster), None)
 
-    def note(self, cluster: Mapping[str, Any], state: str, at: float) -> None:
+    def note(self, cluster: Cluster, state: str, at: float) -> None:
         """A cluster's state changed: it costs from `creating` to `deleted`."""
         key = _key(cluster)
         bill = self._bills.get(key)
@@ -85,7 +85,7 @@ class Ledger:
         """
         return sum(self.usd(bill.cluster, (bill.deleted_at or now) - bill.created_at) for bill in self.bills)
 
-    def usd(self, cluster: Mapping[str, Any], seconds: float) -> float:
+    def usd(self, cluster: Cluster, seconds: float) -> float:
         """What a cluster costs in so many seconds; nothing where no price is known, and no budget is set.
 
         Raises:
@@ -106,10 +106,10 @@ class Ledger:
         return f"the budget is used up: ${spent:.2f} of ${self.budget:.2f} spent"
 
 
-def _key(cluster: Mapping[str, Any]) -> str:
-    return json.dumps(cluster, sort_keys=True)
+def _key(cluster: Cluster) -> str:
+    return key_of(cluster)
 
 
-def _place(cluster: Mapping[str, Any]) -> tuple[str, str] | None:
+def _place(cluster: Cluster) -> tuple[str, str] | None:
     """Where a cluster's quotas are counted: its project and region; None for one outside of the cloud."""
     return (cluster["project"], cluster["region"]) if "region" in cluster else None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from flowerexp import storage, tracking
 from flowerexp.cluster import backend, quota
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.machines import IN_CLOUD
+from flowerexp.config import plain
+from flowerexp.config.schema import Cloud, Config, Dataproc
 from flowerexp.errors import ConfigError, DataError, MachineError
 from flowerexp.job.bundle import find_script
 
 
-def preflight(config: Mapping[str, Any]) -> None:
+def preflight(config: Config) -> None:
     """Look at the script, the cluster, its quota, the data's folder, the folders to write to, and the MLflow store.
 
     Args:
@@ -23,43 +23,43 @@ def preflight(config: Mapping[str, Any]) -> None:
     Raises:
         FlowerexpError: the first thing that is wrong.
     """
-    find_script(config["entrypoint"]["script"])
-    if config["cluster"]["kind"] in IN_CLOUD:
+    find_script(config.entrypoint.script)
+    if config.cluster.kind in IN_CLOUD:
         check_cloud(config)
         check_quota(config)
-    backend(dict(config["cluster"])).check()
-    _check_data(config["dataset"])
-    for key, place in config["storage"].items():
+    backend(config.cluster).check()
+    _check_data(config)
+    for key, place in plain(config.storage).items():
         _check_writable(place, f"storage.{key}")
-    tracking.check_reachable(tracking.Store(**config["tracking"]))
+    tracking.check_reachable(tracking.Store.of(config.tracking))
 
 
-def check_cloud(config: Mapping[str, Any]) -> None:
+def check_cloud(config: Config) -> None:
     """Could a cluster in the cloud read what the config names, and would it live long enough? Asks nobody.
 
     Raises:
         ConfigError: it could not, or would not.
     """
-    cluster, dataset = config["cluster"], config["dataset"]
-    for key in ("path", "tfrecords"):
-        path = dataset.get(key)
-        if path and storage.is_local(path):
-            there = f"gs://{cluster['bucket']}/{Path(path).name or 'data'}"
+    cluster = config.cluster
+    assert isinstance(cluster, Cloud)
+    for key, path in _data_folders(config):
+        if storage.is_local(path):
+            there = f"gs://{cluster.bucket}/{Path(path).name or 'data'}"
             problem = f"{path} is a folder of this machine, which a cluster in the cloud cannot read"
             hint = f"copy it to the bucket: gcloud storage cp -r {path} {there}, and set dataset.{key}={there}"
             raise ConfigError(problem, where=f"dataset.{key}", hint=hint)
-    for key, place in config["storage"].items():
+    for key, place in plain(config.storage).items():
         if storage.is_local(place):
             problem = f"{place} is a folder of this machine, where a cluster in the cloud cannot write"
             raise ConfigError(problem, where=f"storage.{key}", hint="set storage=bucket")
-    idle, auto = cluster.get("idle_delete_minutes"), cluster.get("auto_delete_minutes")
-    if idle and auto and auto <= idle:
+    if isinstance(cluster, Dataproc) and cluster.auto_delete_minutes <= cluster.idle_delete_minutes:
+        idle, auto = cluster.idle_delete_minutes, cluster.auto_delete_minutes
         problem = f"{auto} minutes after its creation the cluster would delete itself, even before {idle} idle minutes"
         hint = "let it be longer than cluster.idle_delete_minutes and than the longest job"
         raise ConfigError(problem, where="cluster.auto_delete_minutes", hint=hint)
 
 
-def check_quota(config: Mapping[str, Any]) -> None:
+def check_quota(config: Config) -> None:
     """Does the run's cluster fit into the quota, and are its machines known?
 
     Raises:
@@ -67,15 +67,19 @@ def check_quota(config: Mapping[str, Any]) -> None:
         ConfigError: a machine type is unknown.
         ClusterError: `quota=live`, and Compute Engine does not tell.
     """
-    prices = Prices.load((config.get("budget") or {}).get("prices"))
-    quota.check(config["cluster"], config.get("quota") or {}, prices.machine_types)
+    quota.check(config.cluster, config.quota, Prices.load(config.budget.prices).machine_types)
 
 
-def _check_data(dataset: Mapping[str, Any]) -> None:
+def _data_folders(config: Config) -> list[tuple[str, str]]:
+    """The folders that the config's data set names, each with the last part of its key."""
+    data = plain(config.dataset) if config.dataset else {}
+    return [(key, data[key]) for key in ("path", "tfrecords") if data.get(key)]
+
+
+def _check_data(config: Config) -> None:
     """Is the folder there? What is in it is found out on the cluster."""
-    for key in ("path", "tfrecords"):
-        path = dataset.get(key)
-        if path and storage.is_local(path) and not Path(path).is_dir():
+    for key, path in _data_folders(config):
+        if storage.is_local(path) and not Path(path).is_dir():
             problem = f"{path} is a file, not a folder" if Path(path).exists() else f"{path} does not exist"
             raise DataError(problem, where=f"dataset.{key}", hint="check the path")
 

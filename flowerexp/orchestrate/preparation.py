@@ -19,7 +19,7 @@ class Preparation:
     """
 
     def __init__(self, runs: Sequence[PlannedRun], slots_held: AbstractContextManager[None]) -> None:
-        self._stores = {tracking.Store(**one.config["tracking"]) for one in runs}
+        self._stores = {tracking.Store.of(one.config.tracking) for one in runs}
         self._grid = any(one.measurements for one in runs)
         self._held = ExitStack()
         self._held.enter_context(slots_held)

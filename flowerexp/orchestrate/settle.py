@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from flowerexp import records, tracking
 from flowerexp.cluster import cost
+from flowerexp.config import key_of
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.journal import RECORD
 from flowerexp.orchestrate.home import SECONDS
@@ -37,9 +38,9 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
             by_cluster.setdefault(_key(bill.cluster), []).append(bill)
     total = None
     for key, own in by_cluster.items():
-        here = [run for run in runs if _key(run.config["cluster"]) == key]
+        here = [run for run in runs if _key(run.config.cluster) == key]
         try:
-            rate = cost.rate(own[0].cluster, cost.Prices.load(here[0].config["budget"]["prices"] if here else None))
+            rate = cost.rate(own[0].cluster, cost.Prices.load(here[0].config.budget.prices if here else None))
         except ConfigError:
             continue
         if rate:
@@ -62,7 +63,7 @@ def _share(runs: Sequence[PlannedRun], bills: Sequence[Bill], rate: cost.Rate) -
             record["facts"] |= facts
             records.write(run.folder / RECORD, record)
             try:
-                tracking.add_metrics(run.folder, tracking.Store(**run.config["tracking"]), facts)
+                tracking.add_metrics(run.folder, tracking.Store.of(run.config.tracking), facts)
             except FlowerexpError as error:
                 failed = failed or error
     if failed:
@@ -77,5 +78,5 @@ def _record(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def _key(cluster: Mapping[str, Any]) -> str:
-    return json.dumps(cluster, sort_keys=True)
+def _key(cluster: Cluster) -> str:
+    return key_of(cluster)

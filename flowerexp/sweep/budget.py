@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flowerexp import index
 from flowerexp.cluster.cost import Prices, Rate, rate, start_seconds
+from flowerexp.config import key_of
+from flowerexp.config.schema import Cluster, Quota
 from flowerexp.errors import BudgetError, ConfigError
 from flowerexp.plan import PlannedRun
 
@@ -29,8 +29,8 @@ class Expense:
         unknown: runs of which nobody knows how long they take.
     """
 
-    cluster: Mapping[str, Any]
-    quota: Mapping[str, Any]
+    cluster: Cluster
+    quota: Quota
     prices: Prices
     runs: int
     rate: Rate | None
@@ -61,11 +61,11 @@ def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
     """
     groups: dict[str, list[tuple[PlannedRun, float | None]]] = {}
     for run, seconds in runs:
-        groups.setdefault(json.dumps(run.config["cluster"], sort_keys=True), []).append((run, seconds))
+        groups.setdefault(key_of(run.config.cluster), []).append((run, seconds))
     loaded: dict[str | None, Prices] = {}
     found = []
     for group in groups.values():
-        path = (group[0][0].config.get("budget") or {}).get("prices")
+        path = group[0][0].config.budget.prices
         if path not in loaded:
             loaded[path] = Prices.load(path)
         found.append(_expense(group, loaded[path]))
@@ -74,16 +74,16 @@ def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
 
 def _expense(group: Sequence[tuple[PlannedRun, float | None]], prices: Prices) -> Expense:
     config = group[0][0].config
-    cluster = config["cluster"]
+    cluster = config.cluster
     known = [seconds for _, seconds in group if seconds is not None]
     unpriced = ""
     try:
         each = rate(cluster, prices)
     except ConfigError as error:
         each, unpriced = None, error.problem
-    batches = len({run.config["entrypoint"]["script"] for run, _ in group}) if cluster["kind"] == "serverless" else 1
+    batches = len({run.config.entrypoint.script for run, _ in group}) if cluster["kind"] == "serverless" else 1
     start = batches * start_seconds(cluster)
-    quota = config.get("quota") or {}
+    quota = config.quota
     unknown = len(group) - len(known)
     return Expense(cluster, quota, prices, len(group), each, unpriced, start, sum(known), unknown)
 
@@ -95,7 +95,7 @@ def total(found: Iterable[Expense]) -> float:
 
 def budget(runs: Iterable[PlannedRun]) -> float | None:
     """The budget of a sweep in US dollars: the smallest that one of its runs names; None without any."""
-    named = [(run.config.get("budget") or {}).get("usd") for run in runs]
+    named = [run.config.budget.usd for run in runs]
     return min((float(one) for one in named if one is not None), default=None)
 
 
@@ -133,7 +133,7 @@ def check_budget(runs: Sequence[PlannedRun]) -> None:
     left = []
     for run in runs:
         known = index.load(run.config)
-        if run.config["skip_finished"] and known.find(run.run_key, index.current_fingerprint(run.config, seen)):
+        if run.config.skip_finished and known.find(run.run_key, index.current_fingerprint(run.config, seen)):
             continue
         left.append((run, known.estimate(run)))
     error = over(expenses(left), allowed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -11,6 +10,8 @@ from typing import Any, TypeVar
 
 from flowerexp.cluster.cost import Prices, rate
 from flowerexp.cluster.machines import groups
+from flowerexp.config import key_of, plain
+from flowerexp.config.schema import Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Candidate, Objective, Rule, Search, Settings, Shape
@@ -92,17 +93,18 @@ def name_of(run: PlannedRun) -> str:
 
 def _check_alike(runs: Sequence[PlannedRun]) -> None:
     """Refuse runs that differ in what is measured: their times would not compare clusters."""
-    first = runs[0].config
+    first = plain(runs[0].config)
     if runs[0].entrypoint == "write_tfrecords":
         problem = "write_tfrecords writes its files once, and every later cluster finds them written"
         raise ConfigError(problem, where="entrypoint", hint="search with read_speed, or an entrypoint of yours")
     seen: dict[str, str] = {}
     for run in runs:
-        other = next((key for key in first if key not in _OF_THE_CLUSTER and run.config[key] != first[key]), None)
+        own = plain(run.config)
+        other = next((key for key in first if key not in _OF_THE_CLUSTER and own.get(key) != first[key]), None)
         if other is not None:
             problem = f"a search for a cluster compares clusters alone, and {other} differs between its runs"
             raise ConfigError(problem, where=other, hint="give it one value, or sweep over it without the search")
-        cluster = json.dumps(run.config["cluster"], sort_keys=True)
+        cluster = key_of(run.config.cluster)
         if cluster in seen:
             problem = f"{seen[cluster]} and {name_of(run)} are the same cluster"
             raise ConfigError(problem, where="cluster", hint="name each cluster once")
@@ -111,9 +113,9 @@ def _check_alike(runs: Sequence[PlannedRun]) -> None:
 
 def _candidate(run: PlannedRun, per_vcpu: float | None) -> Candidate:
     """A run's cluster; one without a list price costs what the user says of a vCPU, if anything."""
-    cluster = run.config["cluster"]
-    prices = Prices.load((run.config.get("budget") or {}).get("prices"))
-    kind = str(cluster["kind"])
+    cluster = run.config.cluster
+    prices = Prices.load(run.config.budget.prices)
+    kind = cluster.kind
     if kind not in _SHAPES:
         problem = f"how large {name_of(run)} is, only its own master knows"
         raise ConfigError(problem, where="cluster", hint="search among clusters of another kind")
@@ -125,27 +127,27 @@ def _candidate(run: PlannedRun, per_vcpu: float | None) -> Candidate:
     return Candidate(name_of(run), shape, usd)
 
 
-def _dataproc(cluster: Mapping[str, Any], prices: Prices) -> Shape:
+def _dataproc(cluster: Dataproc, prices: Prices) -> Shape:
     """The workers; of a single node, the master, which works there."""
     working = groups(cluster, prices.machine_types)[-1]
     machine = working.machine
     return Shape(machine.vcpus, machine.memory_gb, working.count, machine.series, working.disk_type)
 
 
-def _serverless(cluster: Mapping[str, Any], prices: Prices) -> Shape:
-    cores = int(cluster["cores"])
+def _serverless(cluster: Serverless, prices: Prices) -> Shape:
+    cores = cluster.cores
     memory = cores * float(prices.content["serverless"]["gb_per_vcpu"])
-    return Shape(cores, memory, int(cluster["executors"]), "serverless")
+    return Shape(cores, memory, cluster.executors, "serverless")
 
 
-def _local(cluster: Mapping[str, Any], _: Prices) -> Shape:
-    cores = int(cluster["cores"] or len(os.sched_getaffinity(0)))
-    return Shape(cores, _gigabytes(cluster["memory"]), 1, "local")
+def _local(cluster: Local, _: Prices) -> Shape:
+    cores = cluster.cores or len(os.sched_getaffinity(0))
+    return Shape(cores, _gigabytes(cluster.memory), 1, "local")
 
 
-def _local_nodes(cluster: Mapping[str, Any], _: Prices) -> Shape:
-    memory = _gigabytes(cluster["executor_memory"])
-    return Shape(int(cluster["cores"]), memory, int(cluster["nodes"]), "local")
+def _local_nodes(cluster: LocalNodes, _: Prices) -> Shape:
+    memory = _gigabytes(cluster.executor_memory)
+    return Shape(cluster.cores, memory, cluster.nodes, "local")
 
 
 def _gigabytes(memory: str) -> float:
@@ -153,7 +155,7 @@ def _gigabytes(memory: str) -> float:
     return int(memory[:-1]) * _GB[memory[-1].lower()]
 
 
-_SHAPES: dict[str, Callable[[Mapping[str, Any], Prices], Shape]] = {
+_SHAPES: dict[str, Callable[[Any, Prices], Shape]] = {
     "dataproc": _dataproc,
     "serverless": _serverless,
     "local": _local,

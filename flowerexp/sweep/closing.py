@@ -39,11 +39,11 @@ def tell(
         if not runs or not finished:
             return
         try:
-            if len({run.config["grid"]["concurrency"] for run in runs}) > 1:
+            if len({run.config.measure.concurrency for run in runs}) > 1:
                 screen.say(f"slower    {interference(folder) or 'no measurements overlapped'}")
             screen.say(f"report    {make_report(folder)[0]}")
         finally:  # MLflow is told whatever becomes of the report
-            store = tracking.Store(**runs[0].config["tracking"])
+            store = tracking.Store.of(runs[0].config.tracking)
             tracking.log_sweep(folder, store)
             screen.say(f"page      {tracking.page_of(store, runs[0].extra['sweep_id'])}")
     except FlowerexpError as error:

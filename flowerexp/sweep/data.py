@@ -28,7 +28,7 @@ def refuse_changed(done: Sequence[PlannedRun], missing: Sequence[PlannedRun]) ->
         before = known.get(index.data_asked(run.config))
         now = index.current_fingerprint(run.config, seen) if before is not None else None
         if now is not None and now != before:
-            place = run.config["dataset"].get("path") or run.config["dataset"].get("tfrecords") or "the data set"
+            place = getattr(run.config.dataset, "path", None) or "the data set"
             raise DataError(
                 f"{place} has changed since this sweep began, so new results would not be comparable",
                 where="dataset",

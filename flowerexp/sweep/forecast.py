@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from flowerexp import app, index
 from flowerexp.config import check, check_plugins
 from flowerexp.config.overrides import Parser
+from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
@@ -190,7 +191,7 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
         try:
             composed = compose(overrides)
             config = _checked(composed, master)
-            code = code_hash(config["entrypoint"]["script"])
+            code = code_hash(config.entrypoint.script)
             names += [name_of(composed, number)] if name_of and len(runs) > 1 else []
         except FlowerexpError as error:
             if len(runs) == 1:
@@ -212,7 +213,7 @@ def _namer(master: DictConfig) -> Callable[[Composed, int], str] | None:
     return Around(master, Path()).folder_name
 
 
-def _checked(composed: Composed, master: DictConfig) -> dict[str, Any]:
+def _checked(composed: Composed, master: DictConfig) -> Config:
     config = check(composed.config, composed.origin)
     refuse_sweep_within(composed.config.sweep, master.sweep)
     return config
@@ -230,6 +231,6 @@ def _item(
     earlier = known.knows(run.run_key)
     fingerprint = index.current_fingerprint(run.config, seen, buckets=earlier)
     done = known.find(run.run_key, fingerprint)
-    skipped = done is not None and bool(run.config["skip_finished"])
+    skipped = done is not None and bool(run.config.skip_finished)
     unseen = earlier and done is None and fingerprint is None
     return Item(number, run, overrides, differs, fingerprint, done, skipped, known.estimate(run), unseen)

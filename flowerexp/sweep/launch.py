@@ -20,9 +20,10 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from flowerexp.app import App
-from flowerexp.config import check
+from flowerexp.config import check, plain
 from flowerexp.config.answers import answering
 from flowerexp.config.redact import hide_in, redacted_override
+from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, JobError, QuotaError
 from flowerexp.job.bundle import Bundle, find_script
@@ -125,7 +126,7 @@ def _in_order(runs: Sequence[PlannedRun], returns: Mapping[str, JobReturn], jour
     return told
 
 
-def _look_before(checked: Sequence[Mapping[str, Any]], runs: Sequence[PlannedRun], settings: Settings) -> None:
+def _look_before(checked: Sequence[Config], runs: Sequence[PlannedRun], settings: Settings) -> None:
     """Find what is wrong before anything is written. A search starts few of its runs, and looks at these itself."""
     if settings.search:
         from flowerexp.sweep.candidates import make_search
@@ -139,19 +140,19 @@ def _look_before(checked: Sequence[Mapping[str, Any]], runs: Sequence[PlannedRun
         check_budget(runs)
 
 
-def _check(composed: Composed, number: int) -> dict[str, Any]:
+def _check(composed: Composed, number: int) -> Config:
     try:
         return check(composed.config, composed.origin)
     except FlowerexpError as error:
         raise type(error)(f"run {number}: {error.problem}", where=error.where, hint=error.hint) from error
 
 
-def _preflight(checked: Sequence[Mapping[str, Any]], tolerance: contextlib.AbstractContextManager[Any]) -> None:
+def _preflight(checked: Sequence[Config], tolerance: contextlib.AbstractContextManager[Any]) -> None:
     """The preflight of every run, within what is tolerated; those that ask for the same are looked at once."""
     seen: set[str] = set()
     for config in checked:
         read = ("cluster", "dataset", "storage", "tracking", "entrypoint", "quota", "budget")
-        asked = repr([config[key] for key in read])
+        asked = repr([getattr(config, key) for key in read])
         if asked not in seen:
             seen.add(asked)
             with tolerance:
@@ -181,15 +182,13 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
     return []
 
 
-def _runs(
-    checked: Sequence[Mapping[str, Any]], composed: Sequence[Composed], around: Around, first: int
-) -> list[PlannedRun]:
+def _runs(checked: Sequence[Config], composed: Sequence[Composed], around: Around, first: int) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
     differs = grammar.labels([one.overrides for one in composed])
     runs, names, sweep_id = [], [], _sweep_id(around.folder, first)
     for place, one in enumerate(checked):
-        script = one["entrypoint"]["script"]
+        script = one.entrypoint.script
         if script not in hashes:
             hashes[script] = Bundle(find_script(script)).code_hash
         names.append(around.folder_name(composed[place], place + first))
@@ -251,7 +250,7 @@ def _as_job(context: HydraContext, config: DictConfig, result: Result) -> JobRet
     """Let Hydra's job machinery run around a result that is there already: folder, logs, callbacks, JobReturn."""
 
     def task(_: DictConfig) -> str | None:
-        hide_in(result.run.folder.glob(f"{config.hydra.output_subdir}/*.yaml"), result.run.config)
+        hide_in(result.run.folder.glob(f"{config.hydra.output_subdir}/*.yaml"), plain(result.run.config))
         log.info("run %s %s", result.run.run_key, "failed" if result.error else "finished")
         if result.error:
             log.error(str(result.error))

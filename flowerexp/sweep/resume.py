@@ -10,6 +10,7 @@ from typing import Any
 
 from flowerexp import records, storage, tracking
 from flowerexp.cluster import backend
+from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError, FlowerexpError, MachineError
@@ -180,7 +181,7 @@ class _Resumption:
             carried = [waiting.pop(name) for name in job["runs"] if name in waiting]
             if not carried:
                 continue
-            cluster = backend(carried[0].config["cluster"])
+            cluster = backend(carried[0].config.cluster)
             submission = cluster.find(self._journal.folder / job["folder"], job["handle"])
             if submission or (job["folder"] in state.intended and not cluster.arrived(job["handle"])):
                 found.append(Found(submission, carried, job["folder"]))
@@ -196,8 +197,8 @@ class _Resumption:
         known = {value for job in jobs for value in map(str, job["handle"].values())}
         alive = [event["cluster"] for event in state.clusters.values() if event["state"] != "deleted"]
         runs = [*self._runs, *self._aside] if alive else []
-        for cluster in {str(run.config["cluster"]): dict(run.config["cluster"]) for run in runs}.values():
-            if redacted(cluster) not in alive:
+        for cluster in {key_of(run.config.cluster): run.config.cluster for run in runs}.values():
+            if redacted(plain(cluster)) not in alive:
                 continue
             for name in backend(cluster).running(self._journal.scope()):
                 if name not in known:
@@ -212,7 +213,7 @@ class _Resumption:
     def _clear(self, run: PlannedRun) -> None:
         """Take away what a lost run left, so that nothing of it is taken for the new one's."""
         try:
-            tracking.withdraw(run.folder, tracking.Store(**run.config["tracking"]))
+            tracking.withdraw(run.folder, tracking.Store.of(run.config.tracking))
         except (DataError, MachineError) as error:
             self._screen.warn(f"run {run.folder.name}: {error.problem}; MLflow may keep a run of it")
         for name in ("mlflow.json", RECORD, "results", "analysis", "job"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flowerexp.config import plain, recorded, typed
 from flowerexp.config.redact import redacted
+from flowerexp.config.schema import Cluster, Config
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import Journal
@@ -142,12 +145,12 @@ class Sweep:
         """The command that resumes this sweep."""
         return f"flowerexp resume {shlex.quote(str(self._journal.folder))}"
 
-    def _budgeted(self) -> dict[str, Any]:
+    def _budgeted(self) -> Config:
         """The config whose budget and quota hold for the sweep: its first run's, with a budget raised on resuming."""
-        config = dict(self._runs[0].config)
-        if self._budget is not None:
-            config["budget"] = {**config["budget"], "usd": self._budget}
-        return config
+        config = self._runs[0].config
+        if self._budget is None:
+            return config
+        return dataclasses.replace(config, budget=dataclasses.replace(config.budget, usd=self._budget))
 
     def _bills(self) -> list[Bill]:
         """The clusters that the sweep has paid for, by the journal, which hides secrets of their configs."""
@@ -157,16 +160,16 @@ class Sweep:
             for one in billed
         ]
 
-    def _leftover(self, runs: Sequence[PlannedRun]) -> list[dict[str, Any]]:
+    def _leftover(self, runs: Sequence[PlannedRun]) -> list[Cluster]:
         """Clusters that an earlier launcher left behind, and that none of the runs will use, and so delete."""
         told = self._journal.read().clusters.values()
         left = [self._cluster(event["cluster"]) for event in told if event["state"] != "deleted"]
-        return [cluster for cluster in left if all(run.config["cluster"] != cluster for run in runs)]
+        return [cluster for cluster in left if all(run.config.cluster != cluster for run in runs)]
 
-    def _cluster(self, noted: Mapping[str, Any]) -> dict[str, Any]:
+    def _cluster(self, noted: Mapping[str, Any]) -> Cluster:
         """A cluster's config as a run of the sweep has it."""
-        clusters = (run.config["cluster"] for run in self._runs)
-        return next((dict(cluster) for cluster in clusters if redacted(dict(cluster)) == noted), dict(noted))
+        clusters = (run.config.cluster for run in self._runs)
+        return next((one for one in clusters if redacted(plain(one)) == noted), None) or typed(noted, Cluster)
 
     def close(self, aside: Sequence[PlannedRun] = ()) -> str | None:
         """Write the tables and the report, tell MLflow about the sweep, and show how it stands.
@@ -215,9 +218,9 @@ class SweepRecorder:
         names = [run.folder.name for run in runs]
         self._journal.append("submitting", folder=folder, handle=handle, runs=names)
 
-    def cluster(self, state: str, config: Mapping[str, Any], handle: Mapping[str, Any]) -> None:
+    def cluster(self, state: str, config: Cluster, handle: Mapping[str, Any]) -> None:
         """See `Recorder.cluster`."""
-        self._journal.append("cluster", state=state, handle=handle, cluster=redacted(dict(config)))
+        self._journal.append("cluster", state=state, handle=handle, cluster=redacted(plain(config)))
 
     def started(self, run: PlannedRun) -> None:
         """See `Recorder.started`."""
@@ -252,7 +255,7 @@ def planned_runs(plan: Mapping[str, Any], folder: Path, code_hash: Callable[[str
     return [
         PlannedRun(
             one["run_key"],
-            one["config"],
+            recorded(one["config"]),
             folder / one["run"],
             code_hash(one["config"]["entrypoint"]["script"]),
             {"sweep_id": plan["sweep_id"], **{key: one[key] for key in ("label", "name") if key in one}},

@@ -131,7 +131,7 @@ class Searching:
         return True
 
     def _drop_what_the_quota_refuses(self, run: PlannedRun) -> None:
-        if run.config["cluster"]["kind"] not in IN_CLOUD:
+        if run.config.cluster.kind not in IN_CLOUD:
             return
         try:
             check_quota(run.config)

@@ -23,7 +23,7 @@ def skip_finished(runs: Sequence[PlannedRun], journal: Journal, screen: Screen) 
     seen: dict[str, str | None] = {}
     for run in runs:
         done = None
-        if run.config["skip_finished"]:
+        if run.config.skip_finished:
             known = index.load(run.config)
             if known.damage and known.damage not in told:
                 told.add(known.damage)

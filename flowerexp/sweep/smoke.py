@@ -12,6 +12,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowerexp.config import plain, typed
+from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError
 from flowerexp.journal import Journal
@@ -37,10 +39,10 @@ def with_changes(search: Mapping[str, Any], composer: Composer) -> dict[str, Any
     if not search.get("smoke"):
         return dict(search)
     try:
-        plain, smoke = (_plain(composer.compose(overrides).config) for overrides in ([], [OPTION]))
+        whole, smoke = (_resolvable(composer.compose(overrides).config) for overrides in ([], [OPTION]))
     except ConfigError as error:
         raise ConfigError(f"there is no {OPTION}: {error.problem}", where=_WHERE, hint=error.hint) from error
-    return {**search, CHANGES: _changes(plain, smoke)}
+    return {**search, CHANGES: _changes(whole, smoke)}
 
 
 def smoke_runs(runs: Sequence[PlannedRun], search: Mapping[str, Any]) -> list[PlannedRun]:
@@ -58,8 +60,8 @@ def smoke_runs(runs: Sequence[PlannedRun], search: Mapping[str, Any]) -> list[Pl
 
 
 def _smoke_run(run: PlannedRun, changes: Mapping[str, Any]) -> PlannedRun:
-    config = _changed(run.config, changes)
-    share, whole = (float(one["sampling"]["fraction"]) for one in (config, run.config))
+    config: Config = typed(_changed(plain(run.config), changes))
+    share, whole = (one.sampling.fraction if one.sampling else 1.0 for one in (config, run.config))
     if not share < whole:
         problem = f"a smoke run takes {share:.3%} of the files, and the runs of this search no more than {whole:.3%}"
         raise ConfigError(problem, where=_WHERE, hint="leave it out, or search with a larger sampling.fraction")
@@ -122,7 +124,7 @@ class SmokeStage:
             self._note(run, SmokeRun(candidate, Status.FINISHED, known[1], prior=True))
             return
         limit = bound(candidate, list(self.seen.values()), self._settings)
-        share = f"{run.config['sampling']['fraction']:.3g} of the data"
+        share = f"{run.config.sampling.fraction if run.config.sampling else 1:.3g} of the data"
         most = f"; at most {amount(limit.seconds, Objective.TIME)}" if limit else ""
         self._screen.say(f"smoke {len(self.seen) + 1}   {name}: {share}{most}")
         ended = self._attempts.make(run, limit.seconds if limit else None, lambda _: None)
@@ -162,7 +164,7 @@ def _outcome(one: SmokeRun) -> str:
     return f"{word:<9} {one.candidate.name} smoke run{came_to}" + (f": {one.error}" if one.error else "")
 
 
-def _plain(config: DictConfig) -> dict[str, Any]:
+def _resolvable(config: DictConfig) -> dict[str, Any]:
     content: Any = OmegaConf.to_container(config, resolve=False)
     return dict(content)
 

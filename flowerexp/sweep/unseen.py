@@ -26,7 +26,7 @@ def output_of(run: PlannedRun, folder: Path) -> str:
         run: the run.
         folder: the sweep's.
     """
-    return backend(run.config["cluster"]).output(run.folder, Journal(folder).scope())
+    return backend(run.config.cluster).output(run.folder, Journal(folder).scope())
 
 
 def discard(path: Path) -> None:

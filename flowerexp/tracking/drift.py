@@ -8,10 +8,10 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 from flowerexp import index
 from flowerexp.cluster import backend, java
+from flowerexp.config.schema import Config
 from flowerexp.errors import FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.provenance import provenance
@@ -54,7 +54,7 @@ def made_with(tags: Mapping[str, str]) -> dict[str, str]:
     return named | {tag.removeprefix(_PACKAGE): value for tag, value in tags.items() if tag.startswith(_PACKAGE)}
 
 
-def here(config: Mapping[str, Any]) -> dict[str, str]:
+def here(config: Config) -> dict[str, str]:
     """What a run with this config would be made with; nothing is started, and what cannot be known is left out.
 
     Args:
@@ -65,13 +65,13 @@ def here(config: Mapping[str, Any]) -> dict[str, str]:
     """
     facts = provenance()
     tags = {key: value if isinstance(value, str) else str(value).lower() for key, value in facts.items()}
-    tags["code_hash"] = Bundle(find_script(config["entrypoint"]["script"])).code_hash
+    tags["code_hash"] = Bundle(find_script(config.entrypoint.script)).code_hash
     if "git_commit" in tags:
         tags["mlflow.source.git.commit"] = tags.pop("git_commit")
-    if config["cluster"]["kind"] == "local":  # what another machine runs on is known when it runs
+    if config.cluster.kind == "local":  # what another machine runs on is known when it runs
         tags |= {"spark": version("pyspark"), "python": platform.python_version()}
         tags |= {"host": socket.gethostname(), "platform": platform.platform()}
-        cores = getattr(backend(dict(config["cluster"])), "cores", None)
+        cores = getattr(backend(config.cluster), "cores", None)
         tags |= {"cores": str(cores)} if cores else {}
         tags |= {"java": found} if (found := _java()) else {}
     data = index.current_fingerprint(config)

@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowerexp.config import recorded
+from flowerexp.config.schema import Config
 from flowerexp.errors import DataError, TrackingError
-from flowerexp.measurements import experiment_of
 from flowerexp.tracking.store import Store, check_reachable, connect, told
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class LoggedRun:
         return {match[1]: self.metrics[key] for key, match in named.items() if match}
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """The config that it was run with: resolved, and with secrets hidden.
 
         Raises:
@@ -77,7 +78,7 @@ class LoggedRun:
         if not isinstance(config, dict) or "entrypoint" not in config:
             problem = f"run {self.short_id} ({self.name}) has no {_CONFIG} of flowerexp's in MLflow"
             raise TrackingError(problem, hint="choose a run that flowerexp has logged, and no summary of a sweep")
-        return config
+        return recorded(config)
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -93,7 +94,7 @@ class LoggedRun:
         from flowerexp.measurements.table import Measurements
 
         content = self._artifact(_MEASUREMENTS)
-        experiment = experiment_of(self.config["entrypoint"]["name"])
+        experiment = self.config.entrypoint
         if content is None:
             return Measurements(pyarrow.table({}), experiment)
         try:

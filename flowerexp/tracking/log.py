@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import records
+from flowerexp.config import recorded
 from flowerexp.errors import DataError, TrackingError
-from flowerexp.measurements import experiment_of
 from flowerexp.plan import VOLATILE
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
@@ -259,7 +259,7 @@ class _Logger:
         from flowerexp.measurements.loading import load
 
         try:
-            found = load(self.folder / "results/measurements.jsonl", experiment_of(self.record["entrypoint"]))
+            found = load(self.folder / "results/measurements.jsonl", recorded(self.record["config"]).entrypoint)
         except DataError:
             if self.record["state"] == "finished":
                 raise

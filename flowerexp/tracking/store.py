@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.cluster import java
+from flowerexp.config.schema import Tracking
 from flowerexp.errors import TrackingError, from_os_error
 from flowerexp.tracking import proxy
 
@@ -58,6 +59,11 @@ class Store:
     uri: str
     artifacts: str | None = None
     experiment: str = "flowerexp"
+
+    @classmethod
+    def of(cls, tracking: Tracking) -> Store:
+        """The store that a config names."""
+        return cls(tracking.uri, tracking.artifacts, tracking.experiment)
 
     def __post_init__(self) -> None:
         artifacts = self.artifacts

@@ -86,7 +86,7 @@ def _measure(
         executed: an accumulator of `_Rows`, for the row of each execution.
     """
     shared = context.broadcast(sources)
-    profile = executors.alone(context) if config["grid"]["concurrency"] == 1 else None
+    profile = executors.alone(context) if config["measure"]["concurrency"] == 1 else None
     with report.phase("warm_up"):
         _warm_up_workers(context, shared, profile)
     with report.phase("measure"):
@@ -103,7 +103,7 @@ def _sources(spark: Any, config: dict[str, Any]) -> tuple[dict[str, Source], Cal
     mend: Callable[[], bool] = bool  # nothing is prepared: there is nothing to mend
     existing = config["dataset"]["tfrecords"]
     of_photographs, of_records = (
-        [reader for reader in config["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
+        [reader for reader in config["grid"]["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
     )
     listing = list_photographs(spark, config) if of_photographs or not existing else None
     sources: dict[str, Source] = {}
@@ -121,7 +121,7 @@ def _sources(spark: Any, config: dict[str, Any]) -> tuple[dict[str, Source], Cal
         mend = partial(_mend, spark, config, listing, prepared)
 
     if of_photographs and listing:
-        photographs = listing.photographs.some(_enough(config), config["grid"]["seed"])
+        photographs = listing.photographs.some(_enough(config), config["measure"]["seed"])
         known = known or examine.check(spark, photographs, config)
         for reader in of_photographs:
             skipped = examine.unreadable(reader, known, config["dataset"]["on_error"])
@@ -144,7 +144,7 @@ def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:
 def _enough(config: dict[str, Any]) -> int:
     """How many photographs of a large data set are chosen: so many that no measurement need read those of another."""
     grid = config["grid"]
-    return max(FEWEST, int(grid["repetitions"] * sum(grid["batch_size"]) * sum(grid["batch_number"])))
+    return max(FEWEST, int(config["measure"]["repetitions"] * sum(grid["batch_size"]) * sum(grid["batch_number"])))
 
 
 def _photographs(photographs: Photographs, skipped: set[str], config: dict[str, Any]) -> Source:
@@ -170,30 +170,30 @@ def plan_tasks(config: dict[str, Any], available: Mapping[str, int]) -> list[Tas
         available: how many images each reader can read.
 
     Raises:
-        DataError: a cell needs more images than there are and `grid.on_short` is `fail`, or no cell is left.
+        DataError: a cell needs more images than there are and `on_short` is `fail`, or no cell is left.
     """
-    grid = config["grid"]
+    grid, rules = config["grid"], config["measure"]
     cells = list(itertools.product(available, grid["batch_size"], grid["batch_number"]))
     short = [cell for cell in cells if cell[1] * cell[2] > available[cell[0]]]
     kept = [cell for cell in cells if cell not in short]
-    if short and (grid["on_short"] == "fail" or not kept):
+    if short and (config["entrypoint"]["settings"]["on_short"] == "fail" or not kept):
         reader, size, number = max(short, key=lambda cell: cell[1] * cell[2])
         raise DataError(
             f"batch_size {size} x batch_number {number} needs {size * number} images, {reader} has {available[reader]}",
             where="grid",
             hint="use more images or a smaller grid"
-            + (", or grid.on_short=drop leaves such cells out" if kept else ""),
+            + (", or entrypoint.settings.on_short=drop leaves such cells out" if kept else ""),
         )
     if short:
         cells_short = sorted({f"{size}x{number}" for _, size, number in short})
         report.fact("cells_dropped", len(short))
         report.note(f"cells left out, since they need more images than there are: {', '.join(cells_short)}")
-    chance = random.Random(grid["seed"])
+    chance = random.Random(rules["seed"])
     tasks: list[Task] = []
-    for repetition in range(1, grid["repetitions"] + 1):
+    for repetition in range(1, rules["repetitions"] + 1):
         chance.shuffle(kept)
         for reader, size, number in kept:
-            seed = _seed(grid["seed"], size, number, repetition)
+            seed = _seed(rules["seed"], size, number, repetition)
             tasks.append(Task(reader, size, number, repetition, len(tasks), seed))
     return tasks
 
@@ -230,7 +230,7 @@ def _act(
     context: Any, tasks: Sequence[Task], shared: Any, config: dict[str, Any], profile: Any | None, executed: Any
 ) -> None:
     """Run the notebook's actions on one measurement RDD; every execution of every task comes to the accumulator."""
-    concurrency, cache = config["grid"]["concurrency"], config["grid"]["page_cache"]
+    concurrency, cache = config["measure"]["concurrency"], config["entrypoint"]["settings"]["page_cache"]
 
     def one(task: Task) -> Row:
         row = measure.measure(task, shared.value[task.reader], concurrency, cache)

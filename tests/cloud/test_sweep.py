@@ -76,7 +76,9 @@ def test_two_clusters_with_and_without_caching_and_no_secret_anywhere(home, clou
 
 @pytest.mark.long
 def test_serverless(home, cloud):
-    assert home("cluster=serverless", "cluster.packages=image", "quota=none", "reader=image_files", *DATA).code == 0
+    assert (
+        home("cluster=serverless", "cluster.packages=image", "quota=none", "grid.reader=image_files", *DATA).code == 0
+    )
     (run,) = home.logged()
     assert run.info.status == "FINISHED"
     assert run.data.metrics["cost/usd"] > 0

@@ -171,7 +171,7 @@ def alone(folder, *command, prefix=()):
 def test_a_user_without_a_name_can_run_an_experiment(tmp_path):
     os.chown(tmp_path, 54321, 54321)
     small = ["dataset=synthetic", "dataset.images=40", "preprocess.target_size=[16,16]", "grid.batch_size=[2]"]
-    small += ["grid.batch_number=[2]", "grid.repetitions=2", "reader=tfrecords_native"]
+    small += ["grid.batch_number=[2]", "measure.repetitions=2", "grid.reader=tfrecords_native"]
     done = alone(tmp_path, *small, prefix=NAMELESS)
     assert done.returncode == 0, done.stderr
     assert "MLflow    run" in done.stdout

@@ -73,7 +73,9 @@ class TestProperties:
 def measured(tmp_path_factory, photos):
     """A job that measured reading speed on two nodes of two cores."""
     home = tmp_path_factory.mktemp("home")
-    config = app.composed([f"home={home}", "dataset=folder", f"dataset.path={photos}", *SMALL, "reader=image_files"])
+    config = app.composed(
+        [f"home={home}", "dataset=folder", f"dataset.path={photos}", *SMALL, "grid.reader=image_files"]
+    )
     files = job_files(home / "a job", "spark_entry/read_speed.py", [config], {"json": "any", "tensorflow": "any"})
     assert not IN_PACKAGE.exists()
     return run_job(nodes(), files)

@@ -63,11 +63,11 @@ def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
         ("caching=yes", "true or false"),
         ("caching=null", "true or false"),
         ("preprocess.exact=[true]", "true or false"),
-        ("grid.repetitions=true", "a whole number"),
-        ("grid.repetitions=3.0", "a whole number"),
-        ("grid.repetitions=three", "a whole number"),
-        ("grid.repetitions=null", "a whole number"),
-        ("grid.repetitions=[3]", "a whole number"),
+        ("measure.repetitions=true", "a whole number"),
+        ("measure.repetitions=3.0", "a whole number"),
+        ("measure.repetitions=three", "a whole number"),
+        ("measure.repetitions=null", "a whole number"),
+        ("measure.repetitions=[3]", "a whole number"),
         ("grid.batch_size=2.5", "a whole number"),
         ("grid.batch_size=[2,four]", "a whole number"),
         ("grid.batch_size=[2,[4]]", "a whole number"),
@@ -81,9 +81,9 @@ def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
         ("grid.batch_size=0", "1 or more"),
         ("grid.batch_size=[4,-1]", "1 or more"),
         ("grid.batch_number=0", "1 or more"),
-        ("grid.repetitions=0", "1 or more"),
-        ("grid.concurrency=0", "1 or more"),
-        ("grid.seed=-1", "0 or more"),
+        ("measure.repetitions=0", "1 or more"),
+        ("measure.concurrency=0", "1 or more"),
+        ("measure.seed=-1", "0 or more"),
         ("dataset.images=0", "1 or more"),
         ("dataset.images=10000001", "at most 10,000,000"),
         ("sampling.fraction=0", "more than 0"),
@@ -98,7 +98,7 @@ def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
         ("preprocess.target_size=[192,0]", "1 or more"),
         ("grid.batch_size=[]", "a list of at least one"),
         ("grid.batch_size=[4,4]", "a list without repetitions"),
-        ("reader=[tfrecords,tfrecords]", "a list without repetitions"),
+        ("grid.reader=[tfrecords,tfrecords]", "a list without repetitions"),
         ("dataset.classes=[]", "a list of at least one"),
         ("dataset.classes=[a,a]", "a list without repetitions"),
     ],
@@ -126,12 +126,12 @@ def test_a_wrong_value_that_is_another_key_s_is_that_key_s():
     ("override", "hint"),
     [
         (
-            "reader=tfrecord",
+            "grid.reader=tfrecord",
             "one of image_files, tfrecords, image_files_native, tfrecords_native, image_files_cached, "
             "tfrecords_cached; did you mean 'tfrecords'?",
         ),
-        ("grid.on_short=dorp", "one of fail, drop; did you mean 'drop'?"),
-        ("grid.page_cache=hot", "one of warm, cold, as_found"),
+        ("entrypoint.settings.on_short=dorp", "one of fail, drop; did you mean 'drop'?"),
+        ("entrypoint.settings.page_cache=hot", "one of warm, cold, as_found"),
         ("dataset.on_error=skpi", "one of fail, skip; did you mean 'skip'?"),
         ("cluster.memory=3", "write 512m or 2g"),
         ("cluster.memory=1gb", "write 512m or 2g"),
@@ -169,14 +169,14 @@ def test_an_interpolation_that_leads_nowhere_names_what_it_looked_for(key, missi
 
 
 def test_an_interpolation_that_leads_somewhere_is_resolved(config):
-    assert config("dataset.seed=${grid.repetitions}", "grid.repetitions=7")["dataset"]["seed"] == 7
+    assert config("dataset.seed=${measure.repetitions}", "measure.repetitions=7")["dataset"]["seed"] == 7
 
 
 def test_a_reader_that_cannot_turn_photographs_is_refused_before_anything_starts(config):
     with pytest.raises(ConfigError, match=r"orientation=exif .*=image_files: .*=image_files_native") as caught:
-        config("preprocess.orientation=exif", "reader=[tfrecords,image_files]")
+        config("preprocess.orientation=exif", "grid.reader=[tfrecords,image_files]")
     assert "command line" in str(caught.value)
-    for more in (["reader=image_files_native"], ["reader=tfrecords"], ["entrypoint=write_tfrecords"]):
+    for more in (["grid.reader=image_files_native"], ["grid.reader=tfrecords"], ["entrypoint=write_tfrecords"]):
         assert config("preprocess.orientation=exif", *more)["preprocess"]["orientation"] == "exif"
 
 
@@ -235,7 +235,7 @@ class TestWhatIsRight:
         assert made["quota"]["source"] == "none"
 
     def test_a_single_value_becomes_a_list_of_one(self, config):
-        made = config("grid.batch_size=4", "reader=tfrecords", "dataset.classes=roses")
+        made = config("grid.batch_size=4", "grid.reader=tfrecords", "dataset.classes=roses")
         assert (made["grid"]["batch_size"], made["reader"], made["dataset"]["classes"]) == (
             [4],
             ["tfrecords"],
@@ -248,13 +248,13 @@ class TestWhatIsRight:
         assert made["dataset"]["classes"] == ["2023", "2024"]
 
     def test_optional_values_may_be_null_and_left_out(self, config):
-        made = config("cluster.cores=null", "~grid.seed", "~cluster.memory")
+        made = config("cluster.cores=null", "~measure.seed", "~cluster.memory")
         assert made["cluster"]["cores"] is None
         assert made["grid"]["seed"] == 0
         assert made["cluster"]["memory"] == "1g"
 
     def test_the_limits_themselves_are_allowed(self, config):
-        made = config("sampling.fraction=1.0", "preprocess.quality=100", "grid.batch_size=1", "grid.seed=0")
+        made = config("sampling.fraction=1.0", "preprocess.quality=100", "grid.batch_size=1", "measure.seed=0")
         assert (made["preprocess"]["quality"], made["grid"]["batch_size"]) == (100, [1])
 
     def test_the_defaults_of_a_default_do_not_leak_from_one_config_to_the_next(self, config):
@@ -294,7 +294,7 @@ def test_a_cluster_in_the_cloud_wants_a_project_and_keeps_data_in_its_bucket(con
 
 def test_smoke_drops_cells_that_are_too_large_also_when_the_grid_is_chosen_after_it(config):
     assert config("sampling=smoke", "grid=notebook")["grid"]["on_short"] == "drop"
-    assert config("sampling=smoke", "grid.on_short=fail")["grid"]["on_short"] == "fail"
+    assert config("sampling=smoke", "entrypoint.settings.on_short=fail")["grid"]["on_short"] == "fail"
 
 
 class TestFolders:

@@ -57,4 +57,4 @@ def test_a_byte_order_mark_is_nothing(tmp_path):
         config = app.create(str(tmp_path)).compose_config("config", ["grid=mine"], RunMode.RUN)
     finally:
         GlobalHydra.instance().clear()
-    assert config.grid.seed == 3
+    assert config.measure.seed == 3

@@ -54,7 +54,7 @@ class TestOwnFiles:
     def test_a_value_of_the_file_that_it_is_based_on_names_that_one(self, own):
         own("grid/base", "defaults: [quick]\nrepetitions: 0\n")
         folder = own("grid/mine", "defaults: [base]\nbatch_size: [2]\n")
-        assert refusal(folder, "grid=mine").startswith("own/grid/base.yaml: repetitions: grid.repetitions=0")
+        assert refusal(folder, "grid=mine").startswith("own/grid/base.yaml: repetitions: measure.repetitions=0")
 
     def test_a_file_that_stands_before_a_shipped_one_of_the_same_name(self, own):
         folder = own("sampling/full", "fraction: 2\nseed: 0\n")
@@ -63,7 +63,7 @@ class TestOwnFiles:
     def test_an_experiment_that_sets_it(self, own):
         folder = own("experiment/caching", "# @package _global_\ngrid:\n  seed: -1\n")
         assert refusal(folder, "experiment=caching").startswith(
-            "own/experiment/caching.yaml: grid.seed: grid.seed=-1 must be"
+            "own/experiment/caching.yaml: measure.seed: measure.seed=-1 must be"
         )
 
     def test_an_experiment_that_mistypes_a_key(self, own):
@@ -81,7 +81,7 @@ class TestOwnFiles:
     [
         ("grid.batch_size=[0]", "grid.batch_size", "command line"),
         ("++grid.batch_size=[0]", "grid.batch_size", "command line"),
-        ("~grid.seed", "grid.seed", "command line"),
+        ("~measure.seed", "measure.seed", "command line"),
         ("grid={batch_size: 0}", "grid.batch_size", "config: grid.batch_size"),
         ("preprocess={quality: 0}", "preprocess.quality", "command line"),
         ("+cluster.spark.a.b=1", "cluster.spark", "command line"),
@@ -97,7 +97,7 @@ def test_an_override_is_the_origin_of_its_key_and_of_what_is_below_it(override, 
 def test_files_that_cannot_be_read_are_passed_over(tmp_path):
     (tmp_path / "config.yaml").write_text("a: [1\n")
     origin = Origin(choices={"grid": "quick"}, folders=[tmp_path, Path("/there/is/no/such/folder")])
-    assert origin.of("grid.seed") == "config: grid.seed"
+    assert origin.of("measure.seed") == "config: measure.seed"
 
 
 def test_shipped_files_are_named_from_the_checkout_or_package(config):

@@ -29,7 +29,7 @@ IN_YAML = [*ODD, "017", "0o17", "12:30:45", "off", "2024", "0X1F", "1_0.5"]
         ("cluster.master.machine_type", True), ("cluster.spark.spark.app.name", True), ("cluster.labels.team", True),
         ("grid", True), ("experiment", True), ("own/group", True), ("hydra.run.dir", True),
         ("hydra.job.env_set.X", True), ("sweep.axes.dataset.path", True), ("sweep.exclude.dataset.path", True),
-        ("sweep.axes.grid.seed", False), ("grid.seed", False), ("caching", False), ("entrypoint.settings.x", False),
+        ("sweep.axes.measure.seed", False), ("measure.seed", False), ("caching", False), ("entrypoint.settings.x", False),
         ("cluster.cores", False), ("hydra.launcher.max_clusters", False), ("nothing", False), ("dataset", True),
     ],
 )  # fmt: skip
@@ -42,7 +42,7 @@ def test_a_number_stays_one_where_its_text_comes_back():
     assert as_typed("dataset.path", 202410, "2024_10") == "2024_10"
     assert as_typed("dataset.path", True, "true") == "true"
     assert as_typed("grid", 2024, "2024") == "2024"
-    assert as_typed("grid.seed", 1000, "1_000") == 1000
+    assert as_typed("measure.seed", 1000, "1_000") == 1000
 
 
 class TestOnTheCommandLine:

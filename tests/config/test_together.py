@@ -28,7 +28,7 @@ class TestGrid:
         config = OmegaConf.create(composed([]))
         config.grid.batch_size = list(range(1, 20_001))
         config.grid.batch_number = list(range(1, 20_001))
-        config.grid.repetitions = 3
+        config.measure.repetitions = 3
         before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         with pytest.raises(ConfigError, match=r"2 of reader x 20,000 of batch_size x 20,000 of batch_number x 3 rep.* "
                                               r"2,400,000,000 measurements; a run may have 1,000,000"):  # fmt: skip
@@ -37,14 +37,14 @@ class TestGrid:
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB; as a list it takes 100 GB
 
     def test_the_limit_itself_is_allowed(self):
-        sizes = ["grid.batch_size=[1]", "grid.batch_number=[1]", "reader=tfrecords"]
-        assert "grid.repetitions=100001" in refusal(*sizes, "grid.repetitions=100001")
-        many = [*sizes[1:], f"grid.batch_size=[{','.join(map(str, range(1, 11)))}]", "grid.repetitions=100000"]
+        sizes = ["grid.batch_size=[1]", "grid.batch_number=[1]", "grid.reader=tfrecords"]
+        assert "measure.repetitions=100001" in refusal(*sizes, "measure.repetitions=100001")
+        many = [*sizes[1:], f"grid.batch_size=[{','.join(map(str, range(1, 11)))}]", "measure.repetitions=100000"]
         grid = composed(many)["grid"]
         assert len(grid["batch_size"]) * grid["repetitions"] == MOST_MEASUREMENTS
         assert "1,100,000 measurements" in refusal(
-            *many[:1], many[2], "grid.repetitions=100000", "grid.batch_size=[" + ",".join(map(str, range(1, 12))) + "]",
-            "reader=tfrecords",
+            *many[:1], many[2], "measure.repetitions=100000", "grid.batch_size=[" + ",".join(map(str, range(1, 12))) + "]",
+            "grid.reader=tfrecords",
         )  # fmt: skip
 
     def test_a_plan_counts_its_measurements(self):

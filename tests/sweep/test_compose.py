@@ -47,9 +47,9 @@ OVERRIDES = [
     ["preprocess.partitions=3", "preprocess.partitions=4"],
     ["preprocess={partitions:3}"],
     ["preprocess.target_size=[64,32]"],
-    ["reader=tfrecords"],
-    ["reader=[tfrecords]"],
-    ["reader=[tfrecords,'image_files']"],
+    ["grid.reader=tfrecords"],
+    ["grid.reader=[tfrecords]"],
+    ["grid.reader=[tfrecords,'image_files']"],
     ["sampling.fraction=1e-2"],
     ["sampling.fraction=.5", "sampling.seed=1_000"],
     ["cluster.cores=null"],
@@ -115,7 +115,7 @@ def composed_by_hydra(app, overrides):
 @pytest.mark.parametrize("overrides", OVERRIDES, ids=" ".join)
 def test_gives_what_hydra_gives(app, overrides):
     composer = Composer(app, "config")
-    composer.compose(["grid.seed=5", "+cluster.spark.stranger=1"])  # of which nothing may be left in the next run
+    composer.compose(["measure.seed=5", "+cluster.spark.stranger=1"])  # of which nothing may be left in the next run
     made, wanted = composer.compose(overrides), composed_by_hydra(app, overrides)
     plain = application.without_hydra(wanted)
     assert OmegaConf.to_yaml(made.config) == OmegaConf.to_yaml(plain)  # the order of keys, too
@@ -210,7 +210,7 @@ def test_hydra_composes_each_choice_of_groups_once(app, monkeypatch):
     composer = Composer(app, "config")
     for grid in ("quick", "wide", "quick"):
         for seed in range(3):
-            composer.compose([f"grid={grid}", f"grid.seed={seed}"])
+            composer.compose([f"grid={grid}", f"measure.seed={seed}"])
     assert len(calls) == 2
 
 
@@ -242,7 +242,7 @@ def test_what_a_resolver_gave_the_sweep_holds_for_its_runs(app):
     moment, key = master.entrypoint.settings.at, master.entrypoint.settings.key
     assert datetime.strptime(moment, "%f")
     composer = Composer(app, "config", master)
-    made = [composer.compose(["experiment=moment", f"grid.seed={seed}"]) for seed in range(2)]
+    made = [composer.compose(["experiment=moment", f"measure.seed={seed}"]) for seed in range(2)]
     assert [one.config.entrypoint.settings.at for one in made] == [moment, moment]
     assert [one.config.entrypoint.settings.key for one in made] == [key, key]
     assert made[0].base.hydra.job.chdir is True
@@ -252,5 +252,5 @@ def test_a_thousand_runs_take_seconds(app):
     composer = Composer(app, "config")
     start = time.perf_counter()
     for seed in range(200):
-        composer.compose([f"grid.seed={seed}", "preprocess.partitions=2", "caching=false"])
+        composer.compose([f"measure.seed={seed}", "preprocess.partitions=2", "caching=false"])
     assert (time.perf_counter() - start) * 5 < 20  # 2 s on an idle machine; Hydra takes 76

@@ -141,7 +141,7 @@ class TestAxes:
         assert len(found) == (4 if "," in fixed else 2)
 
     def test_nested_keys_are_keys_with_dots(self, runs):
-        assert runs(axes={"grid": {"seed": [1, 2]}}) == runs(axes={"grid.seed": [1, 2]})
+        assert runs(axes={"grid": {"seed": [1, 2]}}) == runs(axes={"measure.seed": [1, 2]})
 
     def test_a_node_of_a_config(self, loader):
         node = OmegaConf.create({"n": 3, "axes": {"a": "range(1,${n})", "b.c": [True]}})
@@ -172,10 +172,10 @@ class TestExclude:
     def test_leaves_out_runs_in_which_all_matches(self, runs):
         axes = {"caching": [True, False], "reader": ["tfrecords", "image_files"]}
         found = runs(axes=axes, exclude=[{"caching": False, "reader": "image_files"}])
-        assert found == ["caching=True reader=tfrecords", "caching=True reader=image_files",
-                         "caching=False reader=tfrecords"]  # fmt: skip
+        assert found == ["caching=True grid.reader=tfrecords", "caching=True grid.reader=image_files",
+                         "caching=False grid.reader=tfrecords"]  # fmt: skip
         assert runs(axes=axes, exclude=[{"caching": False}, {"reader": "tfrecords"}]) == [
-            "caching=True reader=image_files"
+            "caching=True grid.reader=image_files"
         ]
 
     @pytest.mark.parametrize(

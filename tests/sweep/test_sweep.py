@@ -265,7 +265,7 @@ def test_max_failures_ends_the_sweep(home):
 
 def test_skip_finished_skips_what_is_in_the_store_and_says_so(tmp_path):
     home = Home(tmp_path)
-    sweep = ("-m", "dataset.images=40", "reader=tfrecords", *SMALL_GRID, "skip_finished=true")
+    sweep = ("-m", "dataset.images=40", "grid.reader=tfrecords", *SMALL_GRID, "skip_finished=true")
     assert home(*sweep, "preprocess.quality=90").code == 0
     answer = home(*sweep, "preprocess.quality=90,80")
     assert answer.code == 0, answer.err
@@ -283,8 +283,8 @@ def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, ph
     next((broken / "tulips").iterdir()).write_bytes(b"not a photograph")
     data = f"dataset.path={photos},{broken}"
     exclude = f"sweep.exclude=[{{dataset.path:'{broken}',grid.batch_size:99}}]"
-    grid = ("grid.batch_size=2,99", "grid.batch_number=2", "grid.repetitions=1")
-    answer = home("-m", "dataset=folder", data, "cluster.cores=1,2", *grid, exclude, "reader=tfrecords")
+    grid = ("grid.batch_size=2,99", "grid.batch_number=2", "measure.repetitions=1")
+    answer = home("-m", "dataset=folder", data, "cluster.cores=1,2", *grid, exclude, "grid.reader=tfrecords")
     assert answer.code == 1
     states = Counter(run.info.status for run in home.logged() if "run_key" in run.data.tags)
     assert states == {"FINISHED": 2, "FAILED": 4}

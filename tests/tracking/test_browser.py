@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(MISSING), reason=MISSIN
 
 SERVE = "import sys, flowerexp.tracking as t; sys.exit(t.serve(t.Store(sys.argv[1]), port=int(sys.argv[2])))"
 SWEEP = ("-m", "preprocess.partitions=2,4", "caching=true,false", "dataset.images=40")
-GRID = ("grid.batch_size=[2,4]", "grid.batch_number=[2,3]", "grid.repetitions=2")
+GRID = ("grid.batch_size=[2,4]", "grid.batch_number=[2,3]", "measure.repetitions=2")
 NAMES = {f"local read_speed cache={cache} partitions={partitions}" for cache in ("on", "off") for partitions in (2, 4)}
 RATES = ["image_files/images_per_second", "tfrecords/images_per_second"]
 VARIED = ["caching", "preprocess.partitions"]

@@ -87,7 +87,7 @@ def test_params_are_the_choices_of_the_experiment_each_once():
         "dataset.classes": '["daisy","rosé"]',
         "dataset.on_error": "fail",
         "grid.batch_size": "[2,4]",
-        "grid.repetitions": "2",
+        "measure.repetitions": "2",
         "entrypoint.name": "read_speed",
         "entrypoint.script": "spark_entry/read_speed.py",
         "caching": "false",

@@ -18,7 +18,7 @@ def plan(*configs):
     ("key", "values", "expected"),
     [
         ("caching", [True, False], ["caching"]),
-        ("grid", [{"seed": 1, "batch_size": [2]}, {"seed": 2, "batch_size": [2]}], ["grid.seed"]),
+        ("grid", [{"seed": 1, "batch_size": [2]}, {"seed": 2, "batch_size": [2]}], ["measure.seed"]),
         # A cluster is told by its name, unless that is the same.
         ("cluster", [{"name": "a", "workers": 4}, {"name": "b", "workers": 8}], ["cluster.name"]),
         ("cluster", [{"name": "a", "workers": 4}, {"name": "a", "workers": 8}], ["cluster.workers"]),

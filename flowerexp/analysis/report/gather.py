@@ -20,6 +20,7 @@ from flowerexp import index, records
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
+from flowerexp.config import recorded
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.experiment import Experiment, Parameter
@@ -64,9 +65,10 @@ class Material:
     @property
     def other_data(self) -> str | None:
         """What to say of runs that were to read the same data, and did not; None where all is well."""
-        keys = ("dataset", "sampling", "reader", "entrypoint")
-        whole = [run for run in self.measured if all(key in run.config for key in keys)]
-        return index.other_data((run.name, run.config, run.facts.get("data_fingerprint")) for run in whole)
+        whole = [
+            run for run in self.measured if all(key in run.config for key in ("dataset", "sampling", "entrypoint"))
+        ]
+        return index.other_data((run.name, recorded(run.config), run.facts.get("data_fingerprint")) for run in whole)
 
     @property
     def complaints(self) -> list[str]:

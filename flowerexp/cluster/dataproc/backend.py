@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp.cluster import JobFiles, Life
 from flowerexp.cluster.dataproc.names import cluster_name
+from flowerexp.config.schema import Cluster
 
 if TYPE_CHECKING:
     from flowerexp.cluster.dataproc.batches import Batch
@@ -53,7 +54,7 @@ class _Cloud:
 
     on_this_host = False
 
-    def __init__(self, cluster: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self._opened: bool | None = None
         """Did `open` come as far as to tell of a cluster? None if it was never called."""
@@ -88,7 +89,7 @@ class _Cloud:
 class Dataproc(_Cloud):
     """A Dataproc cluster that is created for a sweep and deleted after it."""
 
-    def __init__(self, cluster: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
         self._lifecycle: Lifecycle | None = None
 
@@ -151,7 +152,7 @@ class Dataproc(_Cloud):
 class Serverless(_Cloud):
     """Dataproc batches: Google runs each job on machines of its own."""
 
-    def __init__(self, cluster: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
         self._staged: Packages | None = None
 

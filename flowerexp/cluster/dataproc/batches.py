@@ -17,6 +17,7 @@ from flowerexp.cluster.dataproc.requests import duration, spark_properties
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.cluster.dataproc.submission import CloudSubmission, Seen, event_log, stage_job
 from flowerexp.cluster.dataproc.wheels import Packages
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError
 
 _State = dataproc_v1.Batch.State
@@ -111,9 +112,7 @@ def _place(clients: Clients) -> dict[str, str]:
     return {"project": clients.project, "region": clients.region}
 
 
-def submit(
-    clients: Clients, bucket: Bucket, config: Mapping[str, Any], packages: Packages | None, files: JobFiles
-) -> Batch:
+def submit(clients: Clients, bucket: Bucket, config: Cluster, packages: Packages | None, files: JobFiles) -> Batch:
     """Submit a batch; one of the same scope and folder that is there already is that batch, and does not run again.
 
     Raises:
@@ -144,7 +143,7 @@ def submit(
     return Batch(clients, bucket, name, files.folder, staged)
 
 
-def _runtime(config: Mapping[str, Any], packages: Packages | None, staged: str) -> dict[str, Any]:
+def _runtime(config: Cluster, packages: Packages | None, staged: str) -> dict[str, Any]:
     properties = {
         **spark_properties({**config, "spark": {}}),
         "spark.executor.instances": str(config["executors"]),
@@ -161,7 +160,7 @@ def _runtime(config: Mapping[str, Any], packages: Packages | None, staged: str) 
     return {**runtime, "container_image": config["container"]} if config["container"] else runtime
 
 
-def _execution(config: Mapping[str, Any]) -> dict[str, Any]:
+def _execution(config: Cluster) -> dict[str, Any]:
     execution: dict[str, Any] = {"ttl": duration(config["ttl_minutes"]), "staging_bucket": config["bucket"]}
     if config["subnetwork"]:
         execution["subnetwork_uri"] = config["subnetwork"]

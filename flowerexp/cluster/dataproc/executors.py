@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from flowerexp.cluster.machines import machine
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError
 
 # Dataproc gives YARN four fifths of a node's memory; what is left is for the system.
@@ -17,7 +15,7 @@ _LEAST_MB = 1024
 _HEAP_SHARE = 1 / 3  # photographs are held by Python workers, outside the JVM's heap
 
 
-def executors(cluster: Mapping[str, Any]) -> dict[str, str]:
+def executors(cluster: Cluster) -> dict[str, str]:
     """Spark's properties for one executor a node; none for machines that are not known, which Dataproc shares out.
 
     Without dynamic allocation, Spark on YARN starts two executors however large the cluster is.

@@ -17,6 +17,7 @@ from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.requests import spark_properties
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.cluster.dataproc.submission import CloudSubmission, Seen, event_log, stage_job
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ClusterError
 
 _State = dataproc_v1.JobStatus.State
@@ -109,7 +110,7 @@ def _place(clients: Clients) -> dict[str, str]:
     return {"project": clients.project, "region": clients.region}
 
 
-def submit(clients: Clients, bucket: Bucket, config: Mapping[str, Any], cluster: str, files: JobFiles) -> Job:
+def submit(clients: Clients, bucket: Bucket, config: Cluster, cluster: str, files: JobFiles) -> Job:
     """Submit a job; one of the same scope and folder that is there already is that job, and does not run again.
 
     Another job of the scope that could no longer be followed is ended first: two would disturb each other.

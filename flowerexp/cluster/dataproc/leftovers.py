@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from flowerexp.cluster.dataproc.names import OWNER, SCOPE
 from flowerexp.cluster.dataproc.presence import Presence
 from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, ROOT, Bucket
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import ClusterError
 
 
@@ -39,7 +40,7 @@ class Resource:
     scope: str
     owner: str
     created_at: float
-    config: Mapping[str, Any]
+    config: Cluster
 
 
 class Leftovers:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import json
 import re
 import socket
 from collections.abc import Mapping
 from typing import Any
+
+from flowerexp.config import key_of
+from flowerexp.config.schema import Cluster
 
 SCOPE = "flowerexp-scope"
 OWNER = "flowerexp-owner"
@@ -26,11 +28,11 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
-def cluster_name(scope: str, cluster: Mapping[str, Any]) -> str:
+def cluster_name(scope: str, cluster: Cluster) -> str:
     """The name of a scope's cluster of one config: at most 51 characters, `[a-z]([-a-z0-9]{0,49}[a-z0-9])?`."""
     shape = slug(str(cluster.get("name") or cluster["kind"]), 16)
     shape = shape if shape[:1].isalpha() else f"c-{shape}"[:16].strip("-")
-    digest = _digest(scope, json.dumps(dict(cluster), sort_keys=True, default=str))
+    digest = _digest(scope, key_of(cluster))
     return "-".join(part for part in (shape, slug(scope, 24), digest) if part)
 
 

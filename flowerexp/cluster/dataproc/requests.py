@@ -12,11 +12,12 @@ from flowerexp.cluster.dataproc.executors import executors
 from flowerexp.cluster.dataproc.names import labels
 from flowerexp.cluster.dataproc.wheels import METADATA, METADATA_SHA256, Packages
 from flowerexp.cluster.spark_submit import MEASURING
+from flowerexp.config.schema import Cluster
 
 _INSTALL_SECONDS = 1200
 
 
-def spark_properties(cluster: Mapping[str, Any]) -> dict[str, str]:
+def spark_properties(cluster: Cluster) -> dict[str, str]:
     """What every job on a cluster runs with; the config's own win."""
     own = {
         key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in cluster["spark"].items()
@@ -31,7 +32,7 @@ def duration(minutes: int) -> duration_pb2.Duration:
 
 
 def cluster_message(
-    config: Mapping[str, Any], name: str, scope: str, zone: str | None, packages: Packages | None
+    config: Cluster, name: str, scope: str, zone: str | None, packages: Packages | None
 ) -> dataproc_v1.Cluster:
     """The message that creates a cluster.
 
@@ -68,7 +69,7 @@ def cluster_message(
     )
 
 
-def _machines(config: Mapping[str, Any], zone: str | None, packages: Packages | None) -> dict[str, Any]:
+def _machines(config: Cluster, zone: str | None, packages: Packages | None) -> dict[str, Any]:
     machines: dict[str, Any] = {
         "internal_ip_only": config["internal_ip_only"],
         "service_account_scopes": ["https://www.googleapis.com/auth/cloud-platform"],

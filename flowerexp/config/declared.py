@@ -1,0 +1,142 @@
+"""Check what an experiment declares, and the values of its parameters and settings against that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flowerexp.config.origin import Origin
+from flowerexp.errors import ConfigError, did_you_mean
+from flowerexp.experiment import NUMERIC, RESERVED, TYPES, USES
+
+CheckItem = Callable[[Any, type, Mapping[str, Any], str, Origin], Any]
+"""Checks one value: the value, its type, its limits, its key, and where values were set; returns it."""
+
+_TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "text": str}
+
+
+def infer_types(entrypoint: Mapping[str, Any], origin: Origin) -> None:
+    """Give each parameter and limit that names no type the one that its limits tell; in place.
+
+    Raises:
+        ConfigError: nothing tells the type, or a name is taken.
+    """
+    for node in ("parameters", "limits"):
+        for name, spec in _mapping(entrypoint, node, origin).items():
+            key = f"entrypoint.{node}.{name}"
+            if not isinstance(spec, dict):
+                hint = f"write {name}: {{min: 1}}, {{choices: [a, b]}} or {{type: bool}}"
+                raise ConfigError(f"{key}={spec} must be a group of keys", where=origin.of(key), hint=hint)
+            if node == "parameters" and (name in RESERVED or not name.isidentifier()):
+                problem = f"{key} cannot be called so: flowerexp has a column of this name"
+                problem = problem if name in RESERVED else f"{key} is not a name of letters, digits and _"
+                raise ConfigError(problem, where=origin.of(key), hint="choose another name")
+            if spec.get("type") is None:
+                spec["type"] = _type_of(spec, key, origin)
+
+
+def _mapping(entrypoint: Mapping[str, Any], node: str, origin: Origin) -> dict[str, Any]:
+    found = entrypoint.get(node)
+    if found is not None and not isinstance(found, dict):
+        key = f"entrypoint.{node}"
+        raise ConfigError(f"{key}={found} must be a group of keys", where=origin.of(key))
+    return found or {}
+
+
+def _type_of(spec: Mapping[str, Any], key: str, origin: Origin) -> str:
+    told = spec.get("choices") or [spec[limit] for limit in ("min", "above", "max") if spec.get(limit) is not None]
+    kinds = {type(value) for value in told}
+    if kinds and kinds <= {bool}:
+        return "bool"
+    if kinds and kinds <= {int, float}:
+        return "float" if float in kinds else "int"
+    if kinds == {str}:
+        return "text"
+    raise ConfigError(f"{key} has no type", where=origin.of(key), hint=f"add type: {', '.join(TYPES)}")
+
+
+def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> None:
+    """Check the grid against the parameters, the settings against their limits, and what else the declaration names.
+
+    Args:
+        plain: the config, whose declaration has been checked; its grid and settings are changed in place.
+        origin: how it was composed, for messages.
+        check: checks one value.
+
+    Raises:
+        ConfigError: a key is missing or unknown, or a value is wrong.
+    """
+    entrypoint = plain["entrypoint"]
+    parameters, name = entrypoint["parameters"], entrypoint["name"]
+    _check_keys(plain["grid"], parameters, "grid", f"a parameter of {name}", origin)
+    grid = plain["grid"]
+    plain["grid"] = {key: _values(grid[key], spec, f"grid.{key}", origin, check) for key, spec in parameters.items()}
+    settings = "entrypoint.settings"
+    _check_keys(entrypoint["settings"], entrypoint["limits"], settings, f"a setting of {name}", origin)
+    entrypoint["settings"] = {
+        key: _value(entrypoint["settings"][key], spec, f"{settings}.{key}", origin, check)
+        for key, spec in entrypoint["limits"].items()
+    }
+    _check_products(entrypoint, origin)
+
+
+def _check_keys(values: Mapping[str, Any], known: Mapping[str, Any], node: str, what: str, origin: Origin) -> None:
+    for key in values:
+        if key not in known:
+            hint = did_you_mean(key, known) if known else f"it has none: leave {node} out"
+            raise ConfigError(f"{node}.{key} is not {what}", where=origin.of(f"{node}.{key}"), hint=hint)
+    for key in known:
+        if key not in values:
+            raise ConfigError(f"{node}.{key} has no value", where=origin.of(node), hint=f"add {node}.{key}=VALUE")
+
+
+def _values(values: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> list[Any]:
+    found = [_value(one, spec, key, origin, check) for one in (values if isinstance(values, list) else [values])]
+    if not found:
+        raise ConfigError(f"{key}=[] must be a list of at least one", where=origin.of(key))
+    if len(set(found)) != len(found):
+        raise ConfigError(f"{key}={found} must be a list without repetitions", where=origin.of(key))
+    return found
+
+
+def _value(value: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> Any:
+    kind, choices = spec["type"], spec["choices"]
+    if kind == "text" and not isinstance(value, str) and value is not None and not choices:
+        # What was typed may have been 2024_10, of which a number has kept 202410.
+        hint = f"put it into quotes: '{key}=\"TEXT\"'"
+        raise ConfigError(f"{key}={value} must be text", where=origin.of(origin.source(key)), hint=hint)
+    limits: dict[str, Any] = {name: spec[name] for name in ("min", "above", "max") if spec[name] is not None}
+    limits = {name: int(limit) if limit.is_integer() else limit for name, limit in limits.items()}
+    if choices is not None:
+        limits["choices_of_numbers" if kind in NUMERIC else "choices"] = choices
+    return check(value, _TYPES[kind], limits, key, origin)
+
+
+def _check_products(entrypoint: Mapping[str, Any], origin: Origin) -> None:
+    parameters, key = entrypoint["parameters"], "entrypoint.products"
+    numeric = [name for name, spec in parameters.items() if spec["type"] in NUMERIC]
+    for product in entrypoint["products"]:
+        for name in product if isinstance(product, list) else [product]:
+            if name not in numeric:
+                problem = f"{key}: {name} is not a numeric parameter of {entrypoint['name']}"
+                raise ConfigError(problem, where=origin.of(key), hint=did_you_mean(str(name), numeric))
+
+
+def drop_unused(plain: dict[str, Any], origin: Origin) -> None:
+    """Take out of a config what its experiment does not use; in place.
+
+    Raises:
+        ConfigError: the command line sets something of it, which would have no effect.
+    """
+    entrypoint = plain.get("entrypoint")
+    uses = (entrypoint.get("uses") if isinstance(entrypoint, dict) else None) or []
+    for node in USES:
+        if node in uses:
+            continue
+        for override in origin.overrides:
+            key = override.partition("=")[0].lstrip("+~").partition("@")[0]
+            if key == node or key.startswith(f"{node}."):
+                name = entrypoint.get("name") if isinstance(entrypoint, dict) else "the experiment"
+                problem = f"{override} has no effect: {name} does not use {node}"
+                raise ConfigError(problem, where="command line", hint="leave it out")
+        plain.pop(node, None)

@@ -1,0 +1,61 @@
+"""Configs of runs that an earlier version recorded, in today's shape.
+
+Before experiments declared themselves, there was read_speed: `reader` was a key of its own, `grid` held how cells were
+measured as well, and an entrypoint said no more than its script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from flowerexp.config.convert import plain, typed
+from flowerexp.config.declared import infer_types
+from flowerexp.config.origin import Origin
+from flowerexp.config.places import config_folder
+from flowerexp.config.schema import Config
+from flowerexp.experiment import Experiment
+
+_MEASURE = ("repetitions", "seed", "concurrency")
+
+
+def recorded(config: Mapping[str, Any]) -> Config:
+    """The config of a run, of what was recorded of it.
+
+    Args:
+        config: as JSON or YAML holds it; secrets may be hidden in it.
+    """
+    return typed(upgraded(config))
+
+
+def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded config as plain values in today's shape; one of today's stays as it is."""
+    if "measure" in config:
+        return dict(config)
+    entrypoint, grid = dict(config["entrypoint"]), dict(config["grid"])
+    declared = _declared(entrypoint["name"])
+    measured = bool(declared.get("parameters"))
+    kept = {key: entrypoint[key] for key in ("name", "script", "requires") if entrypoint.get(key) is not None}
+    settings = {key: grid.get(key, default) for key, default in (("on_short", "fail"), ("page_cache", "warm"))}
+    parameters = {"reader": config["reader"], **{key: grid[key] for key in ("batch_size", "batch_number")}}
+    rest = {key: value for key, value in config.items() if key not in ("reader", "grid", "entrypoint")}
+    return {
+        **rest,
+        "entrypoint": plain(typed({**declared, **kept, "settings": settings if measured else {}}, Experiment)),
+        "grid": parameters if measured else {},
+        "measure": {key: grid[key] for key in _MEASURE if key in grid},
+    }
+
+
+def _declared(name: str) -> dict[str, Any]:
+    """What an experiment declares today; of one that is not ours, what all were taken to be."""
+    path = config_folder() / "entrypoint" / f"{name}.yaml"
+    if not path.exists():
+        question = f"What does {name} measure?"
+        return {"name": name, "question": question, "unit": "images", "uses": ["dataset", "sampling", "preprocess"]}
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content.pop("defaults", None)
+    infer_types(content, Origin())
+    return content
