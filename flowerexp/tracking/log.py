@@ -23,6 +23,7 @@ from flowerexp import records
 from flowerexp.config import recorded
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.plan import VOLATILE
+from flowerexp.tracking.model import log_models
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
 Json = dict[str, Any]
@@ -242,6 +243,8 @@ class _Logger:
             tags=[RunTag(key, value) for key, value in named.items()],
         )
         self._send_files(run_id, table)
+        if not self.record.get("sweep_id"):
+            log_models(self.client, run_id, self.folder / "analysis")
 
     def _send_files(self, run_id: str, table: str | None) -> None:
         import yaml

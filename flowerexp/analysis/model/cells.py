@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowerexp.analysis.model.factors import MOST_VALUES, Factor
+from flowerexp.analysis.model.factors import MOST_VALUES, Factor, text
 from flowerexp.measurements.table import Array
 
 
@@ -126,7 +126,7 @@ def factors_of(rows: Rows) -> tuple[list[Factor], dict[str, str]]:
     for name, column in rows.columns.items():
         values = sorted({*np.unique(column).tolist()} if column.dtype.kind == "f" else {*column.tolist()}, key=_order)
         if len(values) < 2:
-            left_out[name] = f"it is always {values[0]}" if values else "it has no value"
+            left_out[name] = f"it is always {text(values[0])}" if values else "it has no value"
         elif column.dtype.kind == "f":
             found.append(Factor(name, "number", _some(values), name in rows.whole, rows.units.get(name)))
         elif len(values) > MOST_VALUES:

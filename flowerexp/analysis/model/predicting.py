@@ -122,6 +122,7 @@ class Model:
         scaled = matrix / size[:, None]
         shares = np.einsum("ni,kij,nj->nk", scaled, self.fitted.shares, scaled)
         means, ones = (self._reaches(shares + more) * size for more in ([0, 1, 1], [1, 1, 1]))
+        ones = np.maximum(means, ones)  # fewer degrees of freedom can make the mean's wider, which makes no sense
         return [
             Prediction(self._interval(value, mean), self._interval(value, one))
             for value, mean, one in zip(found.tolist(), means.tolist(), ones.tolist(), strict=True)
