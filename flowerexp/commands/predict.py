@@ -105,20 +105,19 @@ def _table(name: str, models: Sequence[Model], answers: Sequence[Answer]) -> str
 def _quality(model: Model) -> str:
     quality = model.quality
     form = f"{'its logarithm' if model.scale == 'log' else 'plain'}, degree {model.degree}"
-    off = "nothing says how far a new cell is off"
-    if quality.error is not None:
-        unit = "standard deviations" if not model.positive else ""
-        off = (
-            f"a new cell is typically {quality.error:.2f} {unit} off"
-            if unit
-            else f"a new cell is {quality.error:.1%} off"
-        )
-    fits = "" if quality.fits else "; cells do not lie on it, which the intervals allow for"
-    left = [f"{quality.censored:,} stopped"] if quality.censored else []
-    left += [f"{quality.incomplete:,} without a factor"] if quality.incomplete else []
-    out = f"; left out: {', '.join(left)}" if left else ""
+    off = [f"a cell that it has not seen is {_share(model, quality.error)} off"] if quality.error is not None else []
+    off += [f"a number between others {_share(model, quality.between)}"] if quality.between is not None else []
+    fits = [] if quality.fits else ["cells do not lie on it, which the intervals allow for"]
+    left = [f"{quality.censored:,} measurements that were stopped are left out"] if quality.censored else []
+    left += [f"{quality.incomplete:,} measurements without a factor are left out"] if quality.incomplete else []
+    words = "; ".join([", ".join(off) or "nothing says how far a new cell is off", *fits, *left])
     name = model.name.replace("_", " ")
-    return f"{name}: {form}, {quality.measurements:,} measurements in {quality.cells:,} cells; {off}{fits}{out}"
+    return f"{name}: {form}, {quality.measurements:,} measurements in {quality.cells:,} cells; {words}"
+
+
+def _share(model: Model, error: float) -> str:
+    """How far it is typically off: a percentage, or in standard deviations where values may be 0."""
+    return f"{error:.1%}" if model.positive else f"{error:.2f} standard deviations"
 
 
 def _warnings(models: Sequence[Model], answers: Sequence[Answer]) -> list[str]:
@@ -135,7 +134,7 @@ def _warnings(models: Sequence[Model], answers: Sequence[Answer]) -> list[str]:
 def _plain(models: Sequence[Model], answers: Sequence[Answer]) -> dict[str, Any]:
     return {
         "values": [
-            {"value": one.name, "unit": one.unit, "error": one.quality.error, "cells": one.quality.cells}
+            {"value": one.name, "unit": one.unit, "error": one.quality.error, "between": one.quality.between}
             for one in models
         ],
         "cells": [

@@ -81,6 +81,17 @@ class Cells:
         own = [joined.columns[name] for name, places in numbered.items() if (places == places[first]).all()]
         return _alike([np.zeros(len(joined.means)), *own])[0]
 
+    def some(self, most: int) -> Array:
+        """Which cells to look at where all would take long: all, or a seeded sample of so many."""
+        count = len(self.means)
+        return np.arange(count) if count <= most else np.sort(np.random.default_rng(0).choice(count, most, False))
+
+    def at(self, chosen: Array) -> Cells:
+        """Some of the cells, without the rows."""
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        own = (values[chosen] for values in (self.runs, self.counts, self.means, self.squares))
+        return Cells(columns, np.empty(0, int), *own)
+
     def joined(self) -> Cells:
         """The cells of all runs together: those that agree in all factors are one."""
         places, firsts = _alike([*self.columns.values()])

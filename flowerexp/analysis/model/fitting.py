@@ -14,6 +14,9 @@ from flowerexp.analysis.model.predicting import Model, Quality
 from flowerexp.analysis.model.variance import Fitted, fit
 from flowerexp.measurements.table import Array
 
+_MOST_CELLS = 5_000
+"""Cells by which the form of a model is chosen; of more, a seeded sample. Its coefficients are those of all of them."""
+
 
 def fit_model(
     name: str,
@@ -43,8 +46,9 @@ def fit_model(
     positive = bool((rows.values > 0).all())
     logs = cells.of(np.log(rows.values)) if positive else None
     growing, joined = positive and grows(cells), cells.joined()
-    groups = cells.settings(joined)
-    chosen = choose(factors, products, joined, logs.joined() if logs else None, groups, growing)
+    groups, some = cells.settings(joined), joined.some(_MOST_CELLS)
+    log_cells = logs.joined().at(some) if logs else None
+    chosen = choose(factors, products, joined.at(some), log_cells, groups[some], growing)
     own, growing = (logs, False) if chosen.scale == "log" and logs else (cells, growing)
     matrix = chosen.design.matrix(cells.columns)
     size = divisors(matrix, own, growing)
@@ -68,20 +72,25 @@ def fit_model(
 def _quality(chosen: Trial, cells: Cells, expected: Array, fitted: Fitted, missing: tuple[int, int]) -> Quality:
     from scipy.special import fdtrc
 
-    off = chosen.off[~np.isnan(chosen.off)]
     middle = cells.counts @ cells.means / cells.counts.sum()
     within, whole = float(cells.squares.sum()), float(cells.counts @ (cells.means - middle) ** 2)
     rest = float(cells.counts @ (cells.means - expected) ** 2)
     lack = fitted.lack
     return Quality(
         measurements=int(cells.counts.sum()),
-        cells=len(chosen.off),
+        cells=len(cells.joined().means),
         runs=len(np.unique(cells.runs)),
         censored=missing[0],
         incomplete=missing[1],
-        error=float(np.sqrt((off**2).mean())) if len(off) else None,
-        predicted_cells=len(off),
+        error=_typical(chosen.off),
+        between=_typical(chosen.between),
+        predicted_cells=int(np.count_nonzero(~np.isnan(chosen.off))),
         r2=1 - (within + rest) / (within + whole) if within + whole else 0.0,
         lack_of_fit_f=lack[0] if lack else None,
         lack_of_fit_p=float(fdtrc(lack[1], lack[2], lack[0])) if lack else None,
     )
+
+
+def _typical(off: Array) -> float | None:
+    known = off[~np.isnan(off)]
+    return float(np.sqrt((known**2).mean())) if len(known) else None

@@ -32,7 +32,9 @@ class Quality:
         error: how far a cell is typically from what all others predict (of a sweep from what runs of other configs do,
             where they can): the root of the mean square of the ratio's logarithm, so 0.05 is 5 %; of values that are
             not all positive, in standard deviations of the cells. None where no cell can be predicted from others.
-        predicted_cells: those that can: the only cell with some level cannot.
+        between: the same of all cells with a value of a number, predicted from those with other values of it; of values
+            that are neither the smallest nor the largest. None where the model cannot do without any.
+        predicted_cells: those that can (of very many, those that were tried): the only cell with some level cannot.
         r2: the share of the variance of the values (or of their logarithms) that the model explains.
         lack_of_fit_f: of the test whether cells lie further from the model than their repetitions explain.
         lack_of_fit_p: how probable chance alone makes so much; None where no cell is repeated.
@@ -44,6 +46,7 @@ class Quality:
     censored: int
     incomplete: int
     error: float | None
+    between: float | None
     predicted_cells: int
     r2: float
     lack_of_fit_f: float | None

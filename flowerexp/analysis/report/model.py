@@ -66,6 +66,8 @@ def _judged(model: Model) -> str:
     ]
     if quality.error is not None and model.positive:
         words.append(f"What it says of a cell that it has not seen is typically {quality.error:.1%} off.")
+    if quality.between is not None and model.positive:
+        words.append(f"Of a value of a number that it has not seen, between others, it is {quality.between:.1%}.")
     if not quality.fits:
         words.append("Cells lie further from it than their repetitions explain, which its intervals allow for.")
     if quality.censored:
