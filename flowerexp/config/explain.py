@@ -80,7 +80,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     if key and adding and "To append to your config" in text:
         return ConfigError(f"{adding} sets keys that are not in {key}", where="command line", hint=f"write '+{adding}'")
     if key:
-        return ConfigError(f"unknown key {key}", where="command line", hint=_near(key, loader))
+        return ConfigError(f"unknown key {key}", where="command line", hint=_near(key, overrides, loader))
     if twice := re.match(r"(?:Multiple values for )?(\S+?)(?:\. To override| appears more than once in)", text):
         hint = f"leave the + out: {twice[1]}=OPTION"
         return ConfigError(f"{twice[1]} is chosen already", where="command line", hint=hint)
@@ -114,9 +114,10 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:
     return next((key for key in keys if f"'{key}'" in text or key in text.split()), None)
 
 
-def _near(key: str, loader: ConfigLoader) -> str | None:
+def _near(key: str, overrides: Sequence[str], loader: ConfigLoader) -> str | None:
     """The known key that is nearest to a mistyped one, looked for level by level."""
-    config: Any = loader.load_configuration("config", [], RunMode.RUN)
+    chosen = [one for one in overrides if one.partition("=")[0] in groups() and "," not in one]
+    config: Any = loader.load_configuration("config", chosen, RunMode.RUN)
     done = ""
     for part in key.split("."):
         known = {str(name) for name in config} - {"hydra"} if isinstance(config, DictConfig) else set()

@@ -21,16 +21,16 @@ def test_the_home_folder_of_nobody_is_refused_in_one_line(override):
 
 def test_a_folder_whose_name_begins_with_a_tilde(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert composed(["home='./~x'"])["home"] == str(tmp_path / "~x")
+    assert composed(["home='./~x'"]).home == str(tmp_path / "~x")
 
 
 def test_files_in_the_user_s_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     made = composed(["budget.prices='~/p.yaml'", "entrypoint.script='~/e.py'"])
-    assert made["budget"]["prices"] == str(tmp_path / "p.yaml")
-    assert made["entrypoint"]["script"] == str(tmp_path / "e.py")
+    assert made.budget.prices == str(tmp_path / "p.yaml")
+    assert made.entrypoint.script == str(tmp_path / "e.py")
 
 
 def test_a_file_of_prices_is_meant_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert composed(["budget.prices=p.yaml"])["budget"]["prices"] == str(tmp_path / "p.yaml")
+    assert composed(["budget.prices=p.yaml"]).budget.prices == str(tmp_path / "p.yaml")
