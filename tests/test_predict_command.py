@@ -17,6 +17,9 @@ from tests.tracking import write_run
 pytest_plugins = ["tests.tracking"]
 
 
+SIZES = ["batch_size=5", "batch_number=8"]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("run")
@@ -60,7 +63,11 @@ def test_beyond_what_was_measured_there_is_a_warning(folder: Path, capsys: pytes
             "batch_number is not given; add batch_number=VALUE; measured were 3, 6, 12, 18",
         ),
         (["batch_size=50", "batch_number=8"], ConfigError, "batch_size=50 is too far from what was measured, 2 to 8"),
-        (["reader=tfrecord"], ConfigError, "reader=tfrecord was never measured; did you mean 'tfrecords'"),
+        (
+            ["batch_size=4", "batch_number=8", "reader=tfrecord"],
+            ConfigError,
+            "reader=tfrecord was never measured; did you mean 'tfrecords'",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(folder: Path, words, error, message):

@@ -67,9 +67,11 @@ def choose(
         groups: which cells are left out together.
         growing: whether noise grows with a plain value.
     """
+    kinds: list[tuple[Cells, Scale]] = [(cells, "plain")]
+    kinds += [(logs, "log")] if logs else []
     tried: list[Trial] = []
     for degree in (1, 2):
-        for own, scale in [(cells, "plain"), *([(logs, "log")] if logs else [])]:
+        for own, scale in kinds:
             design = _design([_sized(factor, scale == "log") for factor in factors], products, degree, cells)
             if degree > 1 and not _is_more(design, tried[0].design, len(cells.means)):
                 continue

@@ -10,7 +10,8 @@ from flowerexp.analysis.model.predicting import Model
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import Section, Table
 from flowerexp.analysis.report.svg import number
-from flowerexp.measurements import experiment_of
+from flowerexp.config import typed, upgraded
+from flowerexp.experiment import Experiment
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
 
@@ -25,8 +26,9 @@ def make(material: Material) -> None:
     for run in material.measured:
         path = run.folder / "analysis" / "measurements.parquet"
         if run.verdict != "invalid" and path.exists():
-            table = read_parquet(path, columns_of(material.experiment))
-            runs.append((Measurements(table, experiment_of(str(run.record["entrypoint"]))), run.config))
+            config = upgraded(run.config)
+            experiment = typed(config["entrypoint"], Experiment)
+            runs.append((Measurements(read_parquet(path, columns_of(experiment)), experiment), config))
     if runs:
         model_sweep(runs, material.varied, material.folder)
 
