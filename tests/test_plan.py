@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp.plan import PlannedRun, extended, named, plan, run_key
-from flowerexp.workload.readers import READERS
+from flowerexp.workload.read_speed.readers import READERS
 
 CODE = "0123456789abcdef"
 TF_DATA = {"image_files", "tfrecords"}

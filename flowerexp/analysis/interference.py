@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,13 @@ from flowerexp.analysis.estimate import Interval, paired_ratio
 from flowerexp.analysis.pairing import apart_from
 from flowerexp.measurements.table import Array, Measurements
 
-Measured = tuple[Mapping[str, Any], Measurements]
+if TYPE_CHECKING:
+    from flowerexp.config import Config
+
+Measured = tuple["Config", Measurements]
 """A run's config, and what it has measured."""
 
-FACTOR = "grid.concurrency"
+FACTOR = "measure.concurrency"
 """The config key that says how many measurements may run on a host at once."""
 
 
@@ -25,7 +28,7 @@ class Slowdown:
     """What company costs a series.
 
     Attributes:
-        reader: the series' name.
+        series: its name.
         at_once: how many measurements were allowed on a host.
         ratio: seconds of a measurement in company over seconds of the same one alone; above 1, company slows it.
         pairs: how many measurements were compared.
@@ -33,7 +36,7 @@ class Slowdown:
         neighbours: how many others overlapped a compared one, on average.
     """
 
-    reader: str
+    series: str
     at_once: int
     ratio: Interval
     pairs: int
@@ -60,8 +63,8 @@ def slowdowns(runs: Sequence[Measured]) -> list[Slowdown]:
         for name in together.series_names:
             found.setdefault((name, at_once), []).append(_part(single, company[company["series"] == name]))
     return [
-        _slowdown(reader, at_once, parts)
-        for (reader, at_once), parts in sorted(found.items())
+        _slowdown(series, at_once, parts)
+        for (series, at_once), parts in sorted(found.items())
         if any(len(part.together) for part in parts)
     ]
 
@@ -80,8 +83,7 @@ def _partners(runs: Sequence[Measured]) -> Iterator[tuple[int, Measurements, Mea
     """Runs in company, each with the run alone that differs in nothing else."""
     by_rest: dict[str, dict[int, Measurements]] = {}
     for config, measurements in runs:
-        at_once = int(config.get("grid", {}).get("concurrency") or 1)
-        by_rest.setdefault(apart_from(config, FACTOR), {})[at_once] = measurements.firsts
+        by_rest.setdefault(apart_from(config, FACTOR), {})[config.measure.concurrency] = measurements.firsts.finished
     for group in by_rest.values():
         for at_once in sorted({*group} - {1}) if 1 in group else ():
             yield at_once, group[1], group[at_once]
@@ -104,7 +106,7 @@ def _part(alone: pd.DataFrame, together: pd.DataFrame) -> _Part:
     return _Part(seconds, alone_seconds, others, len(together))
 
 
-def _slowdown(reader: str, at_once: int, parts: Sequence[_Part]) -> Slowdown:
+def _slowdown(series: str, at_once: int, parts: Sequence[_Part]) -> Slowdown:
     parts = [part for part in parts if len(part.together)]
     together, alone, neighbours = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("together", "alone", "neighbours")
@@ -117,4 +119,4 @@ def _slowdown(reader: str, at_once: int, parts: Sequence[_Part]) -> Slowdown:
             scale = ratio.value / between.value
             ratio = Interval(ratio.value, between.low * scale, between.high * scale)
     measured = sum(part.measured for part in parts)
-    return Slowdown(reader, at_once, ratio, len(together), measured, float(neighbours.mean()))
+    return Slowdown(series, at_once, ratio, len(together), measured, float(neighbours.mean()))

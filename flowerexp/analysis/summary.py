@@ -1,22 +1,24 @@
-"""What a run's measurements say, in a few numbers: rates, spread and first batches, for each reader and each cell.
+"""What a run's measurements say, in a few numbers: rates, spread and first parts, for each series and each cell.
 
-Every rate is a sum of images over a sum of seconds. Only first executions are used; the later ones are counted.
+Every rate is a sum of counts over a sum of seconds. Only first executions are used; the later ones are counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from flowerexp.analysis.estimate import Interval, grouped_medians, grouped_quantiles, stratified_rate
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.instability import Instability, instability_of, widened, wider
 from flowerexp.analysis.verdict import drift, repetition_spread, spread
-from flowerexp.measurements import COLUMNS
+from flowerexp.measurements import columns_of
 from flowerexp.measurements.table import Array, Measurements
 
-BOOKKEEPING = ("repetition", "execution", "order", "partition", "pid", "started_at", "started_ns", "ended_ns")
+BOOKKEEPING = ("repetition", "execution", "order", "attempt", "pid", "started_at", "started_ns", "ended_ns")
 """Numbers that say which row this is, and measure nothing."""
 
 
@@ -30,49 +32,51 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid for one series. Rates are images per second; None where nothing was timed."""
+    """One cell of the grid for one series. Rates are units per second; None where nothing was timed."""
 
     group: str
     at: dict[str, float | None]  # its numeric parameters
     repetitions: int  # measurements in this cell
+    censored: int  # of these, how many were stopped at their time limit, and have no rate
     executions: int  # how often the cell was really measured, the repeats by later actions included
-    images: int
+    count: int  # of the experiment's unit
     seconds: float
-    images_per_second: float | None  # sum of images over sum of seconds
-    steady_images_per_second: float | None  # the same, after the first batch
-    median_images_per_second: float | None  # of the measurements' own rates
+    rate: float | None  # sum of counts over sum of seconds
+    steady_rate: float | None  # the same, after the first part
+    median_rate: float | None  # of the measurements' own rates
     median_low: float | None  # the ends of its 95 % interval, from two repetitions on
     median_high: float | None
-    min_images_per_second: float | None
-    max_images_per_second: float | None
-    first_batch_seconds: float | None  # median
+    min_rate: float | None
+    max_rate: float | None
+    first_seconds: float | None  # of the first part, median
 
 
 @dataclass(frozen=True)
 class Group:
-    """All measurements of one reader, or of an entrypoint whose rows name no reader. Rates are images per second.
+    """All measurements of one series, or of an experiment that has none. Rates are units per second.
 
     Where measurements ran at the same time, seconds are those of all tasks added up, and a rate is that of one task.
     """
 
     name: str
     measurements: int
-    reused: int  # rows that stand for prepared data; they count as images and bytes, never as time
+    censored: int  # of these, how many were stopped at their time limit, and have no rate
+    reused: int  # rows that stand for prepared data; they count as done, never as time
     executions: int
     executions_per_measurement: float  # 1 with caching; one for each action without
-    images: int
-    timed_images: int  # the images of the rates: those whose reading was timed
+    count: int  # of the experiment's unit
+    timed_count: int  # the count of the rates: of what was timed
     seconds: float
     bytes: int | None
-    images_per_second: float | None  # sum of timed images over sum of seconds
+    rate: float | None  # sum of timed counts over sum of seconds
     low: float | None  # the ends of its 95 % interval, from how far repetitions disagree and the machine wanders
     high: float | None
-    steady_images_per_second: float | None  # the same, after the first batch
+    steady_rate: float | None  # the same, after the first part
     steady_state: bool | None  # do repetitions keep their rate, or still become faster or slower? None for fewer than 3
-    median_images_per_second: float | None  # of the measurements' own rates
+    median_rate: float | None  # of the measurements' own rates
     spread: float | None  # interquartile range of these rates over their median: noise, and what the cells differ by
     repetition_spread: float | None  # the same within a cell, the median over cells: noise alone
-    first_batch_seconds: float | None  # median
+    first_seconds: float | None  # of the first part, median
     cells: tuple[Cell, ...] = ()
     columns: dict[str, Column] = field(default_factory=dict)  # see `measured_columns`
 
@@ -82,6 +86,7 @@ class Summary:
     """A run's groups, sorted by name."""
 
     groups: tuple[Group, ...]
+    experiment: Mapping[str, str]  # its name, and its unit
 
     def plain(self) -> dict[str, Any]:
         """The summary as lists, dicts, numbers and None, as JSON can hold it."""
@@ -91,7 +96,9 @@ class Summary:
 def summarise(measurements: Measurements) -> Summary:
     """Summarise a run, by all its rows, of all executions."""
     wandered = instability_of(measurements.firsts)
-    return Summary(tuple(_group(name, group, wandered) for name, group in measurements.groups.items()))
+    which = measurements.experiment
+    groups = tuple(_group(name, group, wandered) for name, group in measurements.groups.items())
+    return Summary(groups, {"name": which.name, "unit": which.unit})
 
 
 def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
@@ -102,22 +109,23 @@ def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
     return Group(
         name=name,
         measurements=len(first),
+        censored=int(np.count_nonzero(first.censored)),
         reused=int(np.count_nonzero(first.truths("reused") == 1)),
         executions=len(rows),
         executions_per_measurement=len(rows) / len(first) if len(first) else 0.0,
-        images=_count(first.counts),
-        timed_images=_count(rated.counts),
+        count=_count(first.counts),
+        timed_count=_count(rated.counts),
         seconds=float(rated.seconds.sum()),
         bytes=_count(first.numbers("bytes")) if not np.isnan(first.numbers("bytes")).all() else None,
-        images_per_second=rated.total_rate,
+        rate=rated.total_rate,
         low=interval.low,
         high=interval.high,
-        steady_images_per_second=steady_rate(rated),
+        steady_rate=steady_rate(rated),
         steady_state=None if moved is None else not moved.matters,
-        median_images_per_second=_median(rated.rates),
+        median_rate=_median(rated.rates),
         spread=_number(spread(rated.rates, one, 1)[0]),
         repetition_spread=repetition_spread(rated),
-        first_batch_seconds=_median(first.first_seconds),
+        first_seconds=_median(first.first_seconds),
         cells=_cells(name, rows.gridded, wandered),
         columns={key: Column(len(found), float(np.median(found))) for key, found in measured_columns(first).items()},
     )
@@ -128,7 +136,7 @@ def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, 
     count, cells = len(rows.cell_keys), rows.cells
     first = ~rows.known("execution") | (rows.numbers("execution") == 1)
     rated = first & ~np.isnan(rows.rates)
-    images, seconds, later_images, later_seconds = (
+    counted, seconds, later_counted, later_seconds = (
         np.bincount(cells[rated], values[rated], count) for values in (rows.counts, rows.seconds, *_later(rows))
     )
     middle, low, high = grouped_medians(rows.rates[rated], cells[rated], count)
@@ -138,11 +146,13 @@ def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, 
     told = first & ~np.isnan(heads)
     (head,) = grouped_quantiles(heads[told], cells[told], count, (0.5,))
     parameters = [dict(zip(rows.experiment.numeric, key[1:], strict=True)) for key in rows.cell_keys]
-    sums = [np.bincount(cells[first], minlength=count), np.bincount(cells, minlength=count), images, seconds]
-    rates = [_ratio(images, seconds), _ratio(later_images, later_seconds), middle, low, high, least, most, head]
+    sizes = [np.bincount(which, minlength=count) for which in (cells[first], cells[first & rows.censored], cells)]
+    rates = [_ratio(counted, seconds), _ratio(later_counted, later_seconds), middle, low, high, least, most, head]
     return tuple(
-        Cell(name, at, int(again), int(all_), int(counted), float(took), *map(_number, numbers))
-        for at, again, all_, counted, took, numbers in zip(parameters, *sums, np.column_stack(rates), strict=True)
+        Cell(name, at, int(again), int(stopped), int(all_), int(units), float(took), *map(_number, numbers))
+        for at, (again, stopped, all_), units, took, numbers in zip(
+            parameters, np.column_stack(sizes), counted, seconds, np.column_stack(rates), strict=True
+        )
     )
 
 
@@ -176,7 +186,8 @@ def measured_columns(rows: Measurements) -> dict[str, Array]:
 
     These are the columns that we do not know; without a rate (counts and seconds), also those that we know.
     """
-    known = {*COLUMNS} if len(rows.rated) else {*rows.experiment.numeric, *BOOKKEEPING}
+    which, rows = rows.experiment, rows.finished
+    known = {*which.numeric, *BOOKKEEPING, *extras_of(which).columns, *(columns_of(which) if len(rows.rated) else ())}
     values = {name: rows.numbers(name) for name in sorted({*rows.names} - known)}
     return {name: found[~np.isnan(found)] for name, found in values.items() if not np.isnan(found).all()}
 

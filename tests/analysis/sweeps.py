@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -10,27 +11,34 @@ from typing import Any
 
 from flowerexp.analysis.summary import summarise
 from flowerexp.analysis.verdict import judge, outliers
+from flowerexp.config import plain, typed
+from flowerexp.experiment import Experiment
 from tests.analysis.events import START, cluster, write
-from tests.analysis.rows import grid, table
+from tests.analysis.rows import READ_SPEED, grid, table
 
 SECRET = "hunter2"
 
 
-def config(varied: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's config, with what varies put in its place."""
-    whole: dict[str, Any] = {
-        "cluster": {"name": "local", "kind": "local", "cores": 2, "spark": {}},
-        "dataset": {"kind": "synthetic", "images": 300, "tfrecords": None},
-        "grid": {"batch_size": [2, 4, 8], "batch_number": [3, 6, 12], "concurrency": 1, "page_cache": "warm"},
-        "entrypoint": {"name": "read_speed", "script": "spark_entry/read_speed.py"},
-        "reader": ["image_files", "tfrecords"],
-        "caching": True,
-        "preprocess": {"partitions": 16, "target_size": [192, 192]},
-        "repeat": 1,
-        "storage": {"prepared": "/home/me/data/prepared"},
-        "tracking": {"uri": "sqlite:////home/me/mlruns/mlflow.db"},
-        "home": "/home/me",
-    }
+def config(varied: Mapping[str, Any], of: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A run's config, with what varies put in its place; of read_speed, or of another experiment."""
+    whole: dict[str, Any] = (
+        copy.deepcopy(dict(of))
+        if of
+        else {
+            "cluster": {"name": "local", "kind": "local", "cores": 2, "spark": {}},
+            "dataset": {"kind": "synthetic", "images": 300, "tfrecords": None},
+            "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]},
+            "measure": {"repetitions": 3, "seed": 1, "concurrency": 1},
+            "sampling": {"fraction": 1.0, "seed": 0},
+            "entrypoint": plain(READ_SPEED),
+            "caching": True,
+            "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
+            "repeat": 1,
+            "storage": {"prepared": "/home/me/data/prepared"},
+            "tracking": {"uri": "sqlite:////home/me/mlruns/mlflow.db"},
+            "home": "/home/me",
+        }
+    )
     for key, value in varied.items():
         node = whole
         *path, last = key.split(".")
@@ -46,6 +54,8 @@ def write_sweep(
     facts: Mapping[str, Mapping[str, Any]] | None = None,
     overrides: Sequence[str] = (),
     repetitions: int = 3,
+    whole: Mapping[str, Any] | None = None,
+    rows: list[dict[str, Any]] | None = None,
 ) -> Path:
     """Write a sweep over some axes; partitions change nothing, caching divides the wall time of measuring by 4.
 
@@ -55,6 +65,8 @@ def write_sweep(
         facts: more facts for the runs of each cluster.
         overrides: what was written on the command line.
         repetitions: measurements of each cell.
+        whole: the config of each run, but for what varies; of read_speed by default.
+        rows: what each run has measured; by default read_speed's, over its grid.
     """
     plan, events = [], []
     for place, values in enumerate(itertools.product(*axes.values())):
@@ -67,12 +79,11 @@ def write_sweep(
                 "run_key": f"key{place}",
                 "label": " ".join(text),
                 "overrides": [*overrides, *text],
-                "config": config(varied),
+                "config": config(varied, whole),
             }
         )
-        write_run(
-            folder / name, config(varied), place, (facts or {}).get(varied.get("cluster", "local"), {}), repetitions
-        )
+        known = (facts or {}).get(varied.get("cluster", "local"), {})
+        write_run(folder / name, config(varied, whole), place, known, repetitions, rows)
         events.append({"event": "finished", "at": START, "run": name, "run_id": f"{place:032x}"})
     (folder / "plan.json").write_text(
         json.dumps({"sweep_id": "x", "max_clusters": 1, "max_failures": None, "runs": plan})
@@ -97,7 +108,8 @@ def write_run(
         for number, row in enumerate(rows):
             row["seconds"] *= 1 + 0.01 * ((number * 7 + place * 3) % 5)  # runs differ a little
         rows += [] if caching else [row | {"execution": again} for again in (2, 3, 4, 5) for row in rows]
-    verdict = judge(table(rows))
+    which = typed(chosen["entrypoint"], Experiment)
+    verdict = judge(table(rows, which))
     started = START + 200 * place
     measure = (5.0 if caching else 20.0) * (1 + 0.01 * (place % 3))
     record = {
@@ -121,12 +133,12 @@ def write_run(
             **(facts or {}),
         },
     }
-    table(rows).write(folder / "analysis" / "measurements.parquet")
+    table(rows, which).write(folder / "analysis" / "measurements.parquet")
     (folder / "run.json").write_text(json.dumps(record))
     summary = {
         "verdict": record["verdict"],
-        "outliers": outliers(table(rows)),
-        **summarise(table(rows, record["entrypoint"])).plain(),
+        "outliers": outliers(table(rows, which)),
+        **summarise(table(rows, which)).plain(),
     }
     (folder / "analysis" / "summary.json").write_text(json.dumps(summary))
     return folder

@@ -6,6 +6,7 @@ import copy
 import math
 import random
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowerexp.analysis.compare import Measured, comparable, rates, ratios, same_work, wall_times
-from tests.analysis.rows import grid, row, table, written
+from flowerexp.config import Config, plain, typed
+from flowerexp.experiment import Experiment, Parameter
+from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS, grid, row, table, written
 
 CONFIG: dict[str, Any] = {
-    "entrypoint": {"name": "read_speed"},
-    "dataset": {"kind": "synthetic", "images": 60, "tfrecords": None},
-    "grid": {"batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18], "repetitions": 3},
+    "entrypoint": plain(READ_SPEED),
+    "dataset": {"kind": "synthetic", "images": 60, "seed": 1, "tfrecords": None},
+    "grid": {"reader": ["tfrecords"], "batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18]},
+    "measure": {"repetitions": 3},
     "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
     "cluster": {"kind": "local", "cores": 2},
     "caching": True,
@@ -42,7 +46,8 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
         else:
             config[node] = value
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
-    return Measured(name, config, table(rows, config["entrypoint"]["name"]), facts, phases or {}, error)
+    made = typed(config, Config)
+    return Measured(name, made, table(rows, made.entrypoint), facts, phases or {}, error)
 
 
 def simulated(chance, *, speed=1.0, noise=0.1, cells=9, repetitions=3, odd=0.0, shared=None):
@@ -149,7 +154,7 @@ def test_only_common_readers_cells_and_first_executions_count():
     base = grid(readers=("image_files", "tfrecords"))
     other = [*grid(sizes=(2, 4), readers=("tfrecords",)), *[row(execution=2, seconds=1e-9)] * 3]
     (found,) = ratios([measured(base)], [measured(other)])
-    assert (found.reader, found.cells) == ("tfrecords", 8)
+    assert (found.series, found.cells) == ("tfrecords", 8)
     assert found.base == pytest.approx(
         total_rate([r for r in base if r["reader"] == "tfrecords" and r["batch_size"] < 6])
     )
@@ -162,11 +167,11 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
         [written(file, chance.gauss(0.5, 0.05) / speed) for file in range(count)]
         for speed, count in ((1, 16), (2, 20_000))
     ]
-    one, two = (measured(rows, entrypoint={"name": "write_tfrecords"}) for rows in several)
+    one, two = (measured(rows, entrypoint=plain(WRITE_TFRECORDS)) for rows in several)
     (found,) = ratios([one], [two])
     assert found.low
     assert found.high
-    assert (found.reader, found.basis, found.verdict) == ("write_tfrecords", "repetitions", "faster")
+    assert (found.series, found.basis, found.verdict) == ("write_tfrecords", "repetitions", "faster")
     assert 1.9 < found.low < 2.0 < found.high < 2.15
     assert rates([one]) == {"write_tfrecords": pytest.approx(total_rate(several[0]))}
 
@@ -177,7 +182,7 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
         {"caching": False},
         {"cluster__cores": 8},
         {"preprocess__partitions": 2},
-        {"grid__repetitions": 9},
+        {"measure__repetitions": 9},
         {"grid__batch_size": [8, 6, 4, 2]},
     ],
     ids=str,
@@ -190,7 +195,10 @@ def test_what_one_compares_may_differ(changes):
     ("changes", "reason"),
     [
         ({"fingerprint": "f2"}, "different data (f1 and f2)"),
-        ({"fingerprint": None}, "different data (f1 and kind=synthetic, images=60)"),
+        (
+            {"fingerprint": None},
+            "different data (f1 and kind=synthetic, on_error=fail, on_warning=keep, images=60...)",
+        ),
         ({"grid__batch_size": [2]}, "different grid.batch_size ([2, 4, 6, 8] and [2])"),
         ({"grid__batch_number": [3]}, "different grid.batch_number ([3, 6, 12, 18] and [3])"),
         ({"preprocess__target_size": [96, 64]}, "different preprocess.target_size (192x192 and 96x64)"),
@@ -215,7 +223,7 @@ def test_what_a_reader_does_not_touch_may_differ():
 
 def test_runs_without_anything_in_common_are_refused():
     image_files, tfrecords = (measured(grid(readers=(reader,)), reader) for reader in ("image_files", "tfrecords"))
-    assert comparable(image_files, tfrecords) == ["different readers, none in common (image_files and tfrecords)"]
+    assert comparable(image_files, tfrecords) == ["no reader in common (image_files and tfrecords)"]
     assert comparable(image_files, measured([], "b")) == ["b has no measurements"]
     assert comparable(measured([{"reader": "x", "score": 1}]), tfrecords) == ["a has no measured images/s"]
     small, large = (measured(grid(sizes=(size,))) for size in (2, 4))
@@ -234,7 +242,51 @@ def test_wall_times_compare_only_where_the_work_is_the_same():
     assert not same_work(both, one)
     assert not same_work(both, more)
     few, many = (
-        measured([written(file, 1.0, 96 // files) for file in range(files)], entrypoint={"name": "w"})
+        measured([written(file, 1.0, 96 // files) for file in range(files)], entrypoint=plain(WRITE_TFRECORDS))
         for files in (2, 16)
     )
     assert same_work(few, many)
+
+
+COUNT = Experiment(
+    name="count",
+    question="How fast?",
+    script="count.py",
+    unit="words",
+    parameters={"how": Parameter(type="text"), "size": Parameter(type="int")},
+    settings={"language": "en"},
+)
+
+
+def counted(how="sort", sizes=(1, 2), censored=(), name="a", **changes):
+    """A run of an experiment that uses no data, over two sizes."""
+    made = {"entrypoint": plain(replace(COUNT, **changes)), "grid": {"how": [how], "size": [*sizes]}}
+    rows = [
+        {"how": how, "size": size, "repetition": again, "words": size, "seconds": 1.0 + again, "censored": False}
+        for size in sizes
+        for again in (1, 2)
+    ]
+    rows += [{**rows[0], "size": size, "repetition": 3, "words": None, "censored": True} for size in censored]
+    config = typed(made, Config)
+    return Measured(name, config, table(rows, config.entrypoint))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({}, []),
+        ({"how": "hash"}, ["no how in common (sort and hash)"]),
+        ({"sizes": (1, 3)}, ["different grid.size ([1, 2] and [1, 3])"]),
+        ({"settings": {"language": "de"}}, ["different entrypoint.settings.language (en and de)"]),
+        ({"unit": "letters", "column": "words"}, ["different entrypoint.unit (words and letters)"]),
+        ({"censored": (1, 2)}, ["b has no measured words/s"]),
+        ({"censored": (1,)}, []),
+    ],
+)
+def test_any_experiment_is_compared_by_what_it_declares(changes, reasons):
+    assert comparable(counted(), counted(name="b", **changes)) == reasons
+
+
+def test_cells_of_which_some_were_stopped_are_left_out():
+    (found,) = ratios([counted()], [counted(censored=(1,))])
+    assert (found.cells, found.base) == (1, 4 / 5)

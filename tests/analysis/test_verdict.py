@@ -1,11 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from flowerexp.analysis.verdict import drift, judge, outliers
-from flowerexp.measurements import experiment_of
 from flowerexp.measurements.loading import load
-from tests.analysis.rows import grid, row, table, written
+from tests.analysis.rows import READ_SPEED, grid, row, table, written
 
 
 def test_a_clean_run_is_valid():
@@ -25,7 +25,7 @@ def test_rows_of_two_kinds_are_not_held_against_each_other(tmp_path):
     assert judge(table(rows)).state == "valid"
     path = tmp_path / "measurements.jsonl"
     path.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
-    assert judge(load(path, experiment_of("mine"))).state == "valid"
+    assert judge(load(path, replace(READ_SPEED, name="mine"))).state == "valid"
     assert judge(table([rows[0], {**rows[1], "seconds": None}])).reasons == ("1 of 2 measurements were not timed",)
     assert judge(table([*rows, row(load_before=8.0)])).state == "suspect"  # which does not say what others used
 
@@ -193,3 +193,24 @@ def test_the_least_differences_are_no_outliers():
     rows = grid(noise=0.0001)
     rows[5]["seconds"] *= 1.05
     assert outliers(table(rows)) == []
+
+
+def stopped(**more):
+    return row(**more) | {"images": None, "seconds": 60.0, "censored": True}
+
+
+def test_stopped_measurements_make_a_run_suspect():
+    verdict = judge(table([row(), row(repetition=2), stopped(repetition=3)]))
+    assert verdict.state == "suspect"
+    assert verdict.reasons == (
+        "1 of 3 measurements reached measure.max_seconds and were stopped: rates are those of the others",
+    )
+
+
+def test_cells_without_any_finished_measurement_are_named():
+    verdict = judge(table([row(), stopped(size=8), stopped(size=8, repetition=2)]))
+    (reason,) = verdict.reasons
+    assert reason.endswith("no measurement was finished of tfrecords batch_size=8 batch_number=3")
+    several = judge(table([stopped(size=size) for size in range(1, 8)]))
+    assert several.state == "suspect"
+    assert several.reasons[0].endswith("batch_size=5 batch_number=3 and 2 more")

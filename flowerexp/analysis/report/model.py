@@ -10,8 +10,7 @@ from flowerexp.analysis.model.predicting import Model
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import Section, Table
 from flowerexp.analysis.report.svg import number
-from flowerexp.config import typed, upgraded
-from flowerexp.experiment import Experiment
+from flowerexp.config import plain
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
 
@@ -25,10 +24,10 @@ def make(material: Material) -> None:
     runs = []
     for run in material.measured:
         path = run.folder / "analysis" / "measurements.parquet"
-        if run.verdict != "invalid" and path.exists():
-            config = upgraded(run.config)
-            experiment = typed(config["entrypoint"], Experiment)
-            runs.append((Measurements(read_parquet(path, columns_of(experiment)), experiment), config))
+        if run.config and run.verdict != "invalid" and path.exists():
+            experiment = run.config.entrypoint
+            table = read_parquet(path, columns_of(experiment))
+            runs.append((Measurements(table, experiment), plain(run.config)))
     if runs:
         model_sweep(runs, material.varied, material.folder)
 
