@@ -78,7 +78,7 @@ def _column(rows: Measurements, name: str) -> Array:
         return rows.numbers(name)
     places, levels = rows.texts(name)
     if parameter.type == "bool":
-        return np.array([*(level == "True" for level in levels), None], object)[places]
+        return np.array([*(level == "true" for level in levels), None], object)[places]
     return np.array([*levels, None], object)[places]
 
 
