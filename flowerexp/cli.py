@@ -26,6 +26,7 @@ commands:
   resume SWEEP      run what is missing of a sweep that was stopped or killed; SWEEP is its folder, or part of its name
   rerun RUN         run an earlier run again, after showing what differs now; KEY=VALUE changes single values
   compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
+  predict RUN [...] what would a cell give that was not measured? KEY=VALUE says which; RUN is as above, or a sweep's id
   report FOLDER     make the report of a sweep or a run: an HTML page with its tables, pictures and verdicts
   clusters          what of ours runs in the cloud, and what it costs an hour
   cleanup           delete what is left of ours in the cloud (--dry-run only says what; --bucket takes all data, too)
@@ -51,7 +52,7 @@ where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (photographs and
 """
 
 
-COMMANDS = ("plan", "resume", "rerun", "compare", "report", "clusters", "cleanup", "ui", "verify", "log")
+COMMANDS = ("plan", "resume", "rerun", "compare", "predict", "report", "clusters", "cleanup", "ui", "verify", "log")
 """The named commands: each is a module in `flowerexp.commands`."""
 
 

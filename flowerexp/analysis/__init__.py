@@ -34,7 +34,7 @@ def analyse(measurements: Measurements, folder: Path) -> Analysis:
     """Analyse a run and write what was found.
 
     Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json``,
-    ``timing.json`` and the pictures; the rows first, so that they are there whatever happens later.
+    ``timing.json``, ``model.json`` and the pictures; the rows first, so that they are there whatever happens later.
 
     Args:
         measurements: all of the run.
@@ -65,6 +65,10 @@ def analyse(measurements: Measurements, folder: Path) -> Analysis:
         from flowerexp.analysis.plots import plot_regressions
 
         paths += plot_regressions(measurements, fits, folder)
+    if grid:
+        from flowerexp.analysis.model import model_run
+
+        paths += model_run(measurements, folder)
     return Analysis(summary, tuple(fits), verdict, tuple(paths))
 
 

@@ -34,6 +34,8 @@ class Preparation:
                 else:  # asking a server takes as long as that likes, and measuring does not wait for it
                     tracking.load()
             analysis.load_libraries(self._grid)
+            if self._grid:
+                tracking.load_model_libraries()
         except FlowerexpError:
             pass  # logging will meet it again, when there are results to keep
         finally:

@@ -1,6 +1,7 @@
 """What is logged, and how MLflow is told; importing this imports no MLflow."""
 
 from flowerexp.tracking.log import add_metrics, log_run, withdraw
+from flowerexp.tracking.model import load_libraries as load_model_libraries
 from flowerexp.tracking.store import Store, check_reachable, default_store, ensure, load
 from flowerexp.tracking.sweep import log_sweep, page_of
 from flowerexp.tracking.ui import serve
@@ -12,6 +13,7 @@ __all__ = [
     "default_store",
     "ensure",
     "load",
+    "load_model_libraries",
     "log_run",
     "log_sweep",
     "page_of",

@@ -12,12 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowerexp.analysis.model import FILE, read
 from flowerexp.config import recorded
 from flowerexp.config.schema import Config
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking.store import Store, check_reachable, connect, told
 
 if TYPE_CHECKING:
+    from flowerexp.analysis.model.predicting import Model
     from flowerexp.measurements.table import Measurements
 
 SHORTEST = 4
@@ -106,6 +108,21 @@ class LoggedRun:
             raise DataError(problem, hint="run it again: flowerexp rerun") from error
         return Measurements(table, experiment)
 
+    @cached_property
+    def models(self) -> list[Model]:
+        """Its models, or if it is a sweep's summary, those of all runs of the sweep; none where nothing was varied.
+
+        Raises:
+            TrackingError: MLflow cannot be read, or has no models of it.
+            DataError: the file is damaged.
+        """
+        place = FILE if self.tags.get("flowerexp.kind") == "sweep" else f"analysis/{FILE}"
+        content = self._artifact(place)
+        if content is None:
+            hint = "make them, and log them again: flowerexp report --log SWEEP, or flowerexp rerun RUN"
+            raise TrackingError(f"run {self.short_id} ({self.name}) has no {place} in MLflow", hint=hint)
+        return read(content, f"{place} of run {self.short_id}")
+
     def _artifact(self, path: str) -> bytes | None:
         """A file that was logged with the run, or None if there is no such file."""
         folder = path.rpartition("/")[0] or None
@@ -114,6 +131,11 @@ class LoggedRun:
             if path not in {info.path for info in client.list_artifacts(self.run_id, folder)}:
                 return None
             return Path(client.download_artifacts(self.run_id, path, here)).read_bytes()
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text can be the beginning of a run_id."""
+    return bool(re.fullmatch(rf"[0-9a-f]{{{SHORTEST},32}}", text.lower()))
 
 
 def find(store: Store, run_id: str) -> LoggedRun:
@@ -127,7 +149,7 @@ def find(store: Store, run_id: str) -> LoggedRun:
         TrackingError: there is no such run, or there are several, or the store cannot be read.
     """
     wanted = run_id.lower()
-    if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},32}}", wanted):
+    if not is_run_id(run_id):
         hint = f"give an MLflow run_id, or at least its first {SHORTEST} characters"
         raise TrackingError(f"'{run_id}' is no run_id", where="command line", hint=hint)
     _check(store)
@@ -139,6 +161,33 @@ def find(store: Store, run_id: str) -> LoggedRun:
     if len(found) != 1:
         raise _unclear(run_id, [_logged(store, run) for run in found], store)
     return _logged(store, found[0])
+
+
+def find_sweep(store: Store, sweep_id: str) -> LoggedRun:
+    """Find the summary of a sweep.
+
+    Args:
+        store: where to look, in all its experiments.
+        sweep_id: the sweep's id, or a part of it such as the name of its folder.
+
+    Raises:
+        TrackingError: there is none, or there are several, or the store cannot be read.
+    """
+    _check(store)
+    with _reading(store):
+        client = connect(store)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
+        part = re.sub(r"[^\w.-]", "_", sweep_id)  # any one character
+        condition = f"tags.`flowerexp.kind` = 'sweep' AND tags.sweep_id LIKE '%{part}%'"
+        found = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
+    if len(found) == 1:
+        return _logged(store, found[0])
+    listed = [str(run.data.tags["sweep_id"]) for run in found[:_CANDIDATES]]
+    hint = f"give more of its id: {', '.join(listed)}" if listed else "flowerexp ui shows all sweeps"
+    problem = (
+        f"several sweeps fit '{sweep_id}'" if found else f"there is no run or sweep '{sweep_id}' in {store.address}"
+    )
+    raise TrackingError(problem, where="command line", hint=hint)
 
 
 def _check(store: Store) -> None:

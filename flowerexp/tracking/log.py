@@ -25,6 +25,7 @@ from flowerexp.config import recorded
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.experiment import Experiment
 from flowerexp.plan import VOLATILE
+from flowerexp.tracking.model import log_models
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
 Json = dict[str, Any]
@@ -259,6 +260,8 @@ class _Logger:
             tags=[RunTag(key, value) for key, value in named.items()],
         )
         self._send_files(run_id, table)
+        if not self.record.get("sweep_id"):
+            log_models(self.client, run_id, self.folder / "analysis")
 
     def _send_files(self, run_id: str, table: str | None) -> None:
         import yaml

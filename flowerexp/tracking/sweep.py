@@ -12,11 +12,12 @@ from flowerexp import records
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH, Journal
 from flowerexp.tracking.log import params, upload
+from flowerexp.tracking.model import log_models
 from flowerexp.tracking.store import Store, connect, ensure, explained
 from flowerexp.tracking.view import query_of, tag_of, view
 
 TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json, which holds configs with their secrets
-REPORT = ("report.html", "report.md", "cells.csv", "cells.parquet")
+REPORT = ("report.html", "report.md", "cells.csv", "cells.parquet", "model.json", "residuals.png")
 JOBS = ("jobs/*/driver.log", "jobs/*/events/*")
 """What belongs to a job rather than to one of its runs."""
 _RATE = "/s"  # the end of a column of runs.csv, such as `tfrecords images/s`
@@ -66,6 +67,7 @@ def log_sweep(folder: Path, store: Store) -> str:
         )
         own = [path for name in (*TABLES, SEARCH, *REPORT) if (path := folder / name).exists()]
         upload(client, run_id, [*own, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
+        log_models(client, run_id, folder)
         shown = view(folder.name, when, f"tags.sweep_id = '{sweep_id}'", varied(plan), _rates(lines))
         client.set_experiment_tag(experiment, tag_of(sweep_id), shown)
         well = bool(search["winner"]) if search else set(states) <= {"finished", "skipped"}

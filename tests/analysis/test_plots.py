@@ -112,7 +112,7 @@ class TestAnalyse:
         analysis = analyse(table(grid()), tmp_path / "new" / "analysis")
         names = ["measurements.parquet", "summary.json", "regression.json", "timing.json"]
         pictures = ["regression_image_files.png", "regression_tfrecords.png", "rates.png"]
-        assert [path.name for path in analysis.paths] == names + pictures
+        assert [path.name for path in analysis.paths] == [*names, *pictures, "model.json", "residuals.png"]
         summary = json.loads(analysis.paths[1].read_text())
         assert summary["verdict"] == {"state": "valid", "reasons": []}
         assert summary["groups"][0]["rate"] == analysis.summary.groups[0].rate

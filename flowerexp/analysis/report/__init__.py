@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from flowerexp.analysis.regression import fit_all
-from flowerexp.analysis.report import page
+from flowerexp.analysis.report import model, page
 from flowerexp.analysis.report.cells import cells
 from flowerexp.analysis.report.derive import slowdowns_of
 from flowerexp.analysis.report.findings import sure, times
@@ -53,6 +53,7 @@ def make_report(folder: Path, warn: Callable[[str], object] = lambda _: None) ->
 
 def _write(material: Material) -> list[Path]:
     some, table = sample(material), cells(material)
+    model.make(material)
     found, parts = page.sections(material, table, some, fit_all(some), time_models(some))
     home = material.folder if material.is_sweep else material.folder / "analysis"
     texts = {"report.html": page.html(material, found, parts), "report.md": page.markdown(material, found, parts)}

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.interference import FACTOR
 from flowerexp.analysis.regression import Fit
-from flowerexp.analysis.report import causes, results, search, spark, trust
+from flowerexp.analysis.report import causes, model, results, search, spark, trust
 from flowerexp.analysis.report.derive import caching_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
 from flowerexp.analysis.report.gather import Material
@@ -60,6 +60,7 @@ def sections(
         spark.did(material),
         *own,
         causes.models_of(material, some, fits, models),
+        model.section(material),
         trust.belief(material, table),
         trust.settings(material),
         trust.again(material),

@@ -79,7 +79,7 @@ class TestPage:
         assert used - {"--font"} <= light & dark & paper
 
     def test_it_has_the_sections_that_have_something_to_say(self, page):
-        found = ["speed", "runs", "caching", "clusters", "limits", "models", "verdicts", "settings", "again"]
+        found = ["speed", "runs", "caching", "clusters", "limits", "models", "model", "verdicts", "settings", "again"]
         assert page.sections == found  # there is no event log, so nothing about executors
 
     def test_every_picture_says_what_it_shows(self, page):

@@ -1,0 +1,116 @@
+"""One linear model over everything that was varied: of a run over its parameters, of a sweep also over its factors.
+
+It predicts what a cell would give that was not measured. `model_run` and `model_sweep` fit models and write them as
+JSON, from which `read` makes them again: loading a pickle runs code. `docs/model.md` has the formulas, and says where
+intervals do not hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.errors import DataError
+from flowerexp.measurements import write_whole
+
+if TYPE_CHECKING:
+    from flowerexp.analysis.model.cells import Rows
+    from flowerexp.analysis.model.data import Part
+    from flowerexp.analysis.model.predicting import Model
+    from flowerexp.measurements.table import Measurements
+
+FILE = "model.json"
+"""In a run's ``analysis`` folder, and in a sweep's folder."""
+
+
+def model_run(measurements: Measurements, folder: Path) -> list[Path]:
+    """Model a run's value and its seconds over its parameters, and write `FILE` and a picture of the residuals.
+
+    Args:
+        measurements: of all executions; first ones are used.
+        folder: where the files go.
+
+    Returns:
+        The files; without a picture where no parameter varies, so that there is no model.
+
+    Raises:
+        MachineError: a file cannot be written.
+    """
+    return _write(_fitted([(measurements.firsts, {})], {}), measurements.experiment.name, folder)
+
+
+def model_sweep(
+    runs: Sequence[tuple[Measurements, Mapping[str, Any]]], varied: Collection[str], folder: Path
+) -> list[Path]:
+    """The same of all runs of a sweep, over parameters and factors.
+
+    Args:
+        runs: of each its measurements and its config.
+        varied: the config keys that were written on the command line: they name factors that have several names.
+        folder: where the files go.
+
+    Returns:
+        The files; none of runs of several experiments, which have no value in common.
+
+    Raises:
+        MachineError: a file cannot be written.
+    """
+    from flowerexp.analysis.model.sweep import factors
+
+    experiments = [rows.experiment for rows, _ in runs]
+    if len({experiment.name for experiment in experiments}) != 1:
+        return []
+    own, aliases = factors([config for _, config in runs], experiments[0], varied)
+    parts = [(rows.firsts, one) for (rows, _), one in zip(runs, own, strict=True)]
+    return _write(_fitted(parts, aliases), experiments[0].name, folder)
+
+
+def _fitted(parts: Sequence[Part], aliases: Mapping[str, str]) -> list[tuple[Model, Rows]]:
+    """The models that there are, with the rows that they were fitted to."""
+    from flowerexp.analysis.model.data import is_censored, outcomes, rows_of
+    from flowerexp.analysis.model.fitting import fit_model
+
+    experiment = parts[0][0].experiment
+    censored = sum(int(is_censored(rows).sum()) for rows, _ in parts)
+    found = []
+    for name, unit in outcomes(experiment).items():
+        rows, incomplete = rows_of(parts, name)
+        model = fit_model(name, unit, rows, experiment.products, censored, incomplete) if len(rows.values) else None
+        if model:
+            found.append((replace(model, left_out={**aliases, **model.left_out}), rows))
+    return found
+
+
+def _write(found: Sequence[tuple[Model, Rows]], experiment: str, folder: Path) -> list[Path]:
+    content = {"experiment": experiment, "models": [model.plain() for model, _ in found]}
+    text = json.dumps(content, allow_nan=False) + "\n"
+    path = write_whole(folder / FILE, lambda aside: aside.write_text(text, encoding="utf-8"))
+    if not found:
+        return [path]
+    from flowerexp.analysis.model.plots import plot_residuals
+
+    return [path, plot_residuals(found, folder)]
+
+
+def read(content: bytes, where: str) -> list[Model]:
+    """The models of a file that was written here.
+
+    Args:
+        content: of the file.
+        where: what to call it in messages.
+
+    Raises:
+        DataError: it is no such file, or damaged.
+    """
+    from flowerexp.analysis.model.predicting import Model
+
+    try:
+        return [Model.of(one) for one in json.loads(content)["models"]]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"{where} is not a model of flowerexp: {why}", hint="make it again: flowerexp report"
+        ) from error

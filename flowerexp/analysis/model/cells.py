@@ -1,0 +1,159 @@
+"""Measurements as cells: all that a linear model needs of rows whose factors agree are their number, mean and spread.
+
+So a model of a million rows is one of a few hundred cells, and it is the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowerexp.analysis.model.factors import MOST_VALUES, Factor, text
+from flowerexp.measurements.table import Array
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a model is fitted to, a value a measurement.
+
+    Attributes:
+        columns: of each factor its values: floats, or objects of a factor that has levels.
+        values: what was measured, finite.
+        runs: the number of the run that each belongs to, from 0.
+        units: of factors that have one.
+        whole: the factors that are whole numbers.
+    """
+
+    columns: Mapping[str, Array]
+    values: Array
+    runs: Array
+    units: Mapping[str, str]
+    whole: frozenset[str] = frozenset()
+
+    def where(self, chosen: Array) -> Rows:
+        """The rows of a mask."""
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        return Rows(columns, self.values[chosen], self.runs[chosen], self.units, self.whole)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The rows of one run that agree in all factors, as one.
+
+    Attributes:
+        columns: of each factor its value in each cell.
+        places: the cell of each row.
+        runs: the run of each cell.
+        counts: how many measurements there are.
+        means: of the values.
+        squares: the sum of their squared distances from the mean.
+    """
+
+    columns: Mapping[str, Array]
+    places: Array
+    runs: Array
+    counts: Array
+    means: Array
+    squares: Array
+
+    @property
+    def freedom(self) -> int:
+        """How many measurements there are beyond the first of each cell."""
+        return int(self.counts.sum()) - len(self.counts)
+
+    def of(self, values: Array) -> Cells:
+        """The same cells of other values, such as logarithms."""
+        means = np.bincount(self.places, values) / self.counts
+        squares = np.bincount(self.places, (values - means[self.places]) ** 2)
+        return Cells(self.columns, self.places, self.runs, self.counts, means, squares)
+
+    def settings(self, joined: Cells) -> Array:
+        """The group of each of the `joined` cells: those of runs of one config; each for itself where there is one run.
+
+        A run's factors are the columns that do not vary within any run.
+        """
+        if len(np.unique(self.runs)) < 2:
+            return np.arange(len(joined.means))
+        numbered = {name: _numbered(column) for name, column in self.columns.items()}
+        first = np.unique(self.runs, return_index=True)[1][self.runs]
+        own = [joined.columns[name] for name, places in numbered.items() if (places == places[first]).all()]
+        return _alike([np.zeros(len(joined.means)), *own])[0]
+
+    def some(self, most: int) -> Array:
+        """Which cells to look at where all would take long: all, or a seeded sample of so many."""
+        count = len(self.means)
+        return np.arange(count) if count <= most else np.sort(np.random.default_rng(0).choice(count, most, False))
+
+    def at(self, chosen: Array) -> Cells:
+        """Some of the cells, without the rows."""
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        own = (values[chosen] for values in (self.runs, self.counts, self.means, self.squares))
+        return Cells(columns, np.empty(0, int), *own)
+
+    def joined(self) -> Cells:
+        """The cells of all runs together: those that agree in all factors are one."""
+        places, firsts = _alike([*self.columns.values()])
+        counts = np.bincount(places, self.counts)
+        means = np.bincount(places, self.counts * self.means) / counts
+        squares = np.bincount(places, self.squares + self.counts * (self.means - means[places]) ** 2)
+        columns = {name: column[firsts] for name, column in self.columns.items()}
+        return Cells(columns, places[self.places], np.zeros(len(counts), int), counts, means, squares)
+
+
+def cells_of(rows: Rows) -> Cells:
+    """Gather rows into cells."""
+    places, firsts = _alike([rows.runs, *rows.columns.values()])
+    columns = {name: column[firsts] for name, column in rows.columns.items()}
+    empty = np.zeros(len(firsts))
+    whole = Cells(columns, places, rows.runs[firsts], np.bincount(places).astype(float), empty, empty)
+    return whole.of(rows.values)
+
+
+def _alike(columns: list[Array]) -> tuple[Array, Array]:
+    """The number of each row's group of rows that agree in all columns, and the first row of each group."""
+    whole, first = np.zeros(len(columns[0]), int), np.zeros(1, int)
+    for column in columns:
+        places = _numbered(column)
+        # Numbered anew each time, so that many factors do not exceed a whole number's 64 bits.
+        _, first, whole = np.unique(whole * (int(places.max(initial=0)) + 1) + places, True, True)
+    return whole, first
+
+
+def _numbered(column: Array) -> Array:
+    """The place of each value among the different ones."""
+    values = column if column.dtype.kind in "fiub" else column.astype(str)
+    return np.asarray(np.unique(values, return_inverse=True)[1])
+
+
+def factors_of(rows: Rows) -> tuple[list[Factor], dict[str, str]]:
+    """The factors of a model, numbers first, and what is left out, with the reason.
+
+    Returns:
+        The factors; and by name why a column is not one: it does not vary, or it has more levels than a model can hold.
+    """
+    found, left_out = [], {}
+    for name, column in rows.columns.items():
+        values = sorted({*np.unique(column).tolist()} if column.dtype.kind == "f" else {*column.tolist()}, key=_order)
+        if len(values) < 2:
+            left_out[name] = f"it is always {text(values[0])}" if values else "it has no value"
+        elif column.dtype.kind == "f":
+            found.append(Factor(name, "number", _some(values), name in rows.whole, rows.units.get(name)))
+        elif len(values) > MOST_VALUES:
+            left_out[name] = f"it has {len(values)} levels, and a factor has at most {MOST_VALUES}"
+        else:
+            flags = all(isinstance(value, bool) for value in values)
+            found.append(Factor(name, "flag" if flags else "text", tuple(values)))
+    return sorted(found, key=lambda factor: not factor.is_number), left_out
+
+
+def _order(value: object) -> tuple[str, object]:
+    return type(value).__name__, value
+
+
+def _some(values: list[float]) -> tuple[float, ...]:
+    if len(values) <= MOST_VALUES:
+        return tuple(values)
+    places = np.linspace(0, len(values) - 1, MOST_VALUES).round().astype(int)
+    return tuple(values[place] for place in places)

@@ -1,0 +1,93 @@
+"""What a model is fitted to: measurements of a run, or those of all runs of a sweep with what differs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from flowerexp.analysis.model.cells import Rows
+from flowerexp.experiment import Experiment
+from flowerexp.measurements.table import Array, Measurements
+
+Part = tuple[Measurements, Mapping[str, Any]]
+"""A run's measurements, of first executions, and its factors: plain values by name."""
+
+
+def outcomes(experiment: Experiment) -> dict[str, str]:
+    """What is modelled, with its unit: the experiment's value, and seconds."""
+    units = {"rate": experiment.rate_unit, "steady_rate": experiment.rate_unit, "seconds": "s"}
+    return {experiment.value.name: units.get(experiment.value.name, ""), "seconds": "s"}
+
+
+def columns_of(experiment: Experiment) -> list[str]:
+    """The columns of measurements that a model may need."""
+    parts = experiment.parts
+    of_parts = [parts.first_count, parts.first_seconds] if parts else []
+    return [
+        *experiment.parameters,
+        experiment.count,
+        "seconds",
+        experiment.value.name,
+        "execution",
+        "censored",
+        *of_parts,
+    ]
+
+
+def is_censored(measurements: Measurements) -> Array:
+    """Which rows were stopped before they had ended."""
+    return np.asarray(measurements.truths("censored") == 1)
+
+
+def rows_of(parts: Sequence[Part], outcome: str) -> tuple[Rows, int]:
+    """The rows of one or more runs of an experiment, and how many are left out since they lack a factor."""
+    values = np.concatenate([_values(own, outcome) for own, _ in parts])
+    runs = np.repeat(np.arange(len(parts)), [len(own) for own, _ in parts])
+    chosen = ~np.isnan(values) & ~np.concatenate([is_censored(own) for own, _ in parts])
+    parameters = parts[0][0].experiment.parameters
+    columns = {name: np.concatenate([_column(own, name) for own, _ in parts]) for name in parameters}
+    columns |= {name: _repeated([factors[name] for _, factors in parts], runs) for name in parts[0][1]}
+    known = {name: _known(column) for name, column in columns.items()}
+    columns = {name: column for name, column in columns.items() if (known[name] & chosen).any()}
+    whole = np.all([known[name] for name in columns], axis=0) if columns else np.ones(len(values), bool)
+    units = {name: one.unit for name, one in parameters.items() if one.unit}
+    counted = {name for name, one in parameters.items() if one.type == "int"}
+    counted |= {name for name in parts[0][1] if all(isinstance(factors[name], int) for _, factors in parts)}
+    rows = Rows(columns, values, runs, units, frozenset(counted)).where(chosen & whole)
+    return rows, int(np.count_nonzero(chosen & ~whole))
+
+
+def _values(rows: Measurements, outcome: str) -> Array:
+    if outcome == "rate":
+        return rows.rates
+    if outcome != "steady_rate":
+        found = rows.numbers(outcome)
+        return np.where(found > 0, found, np.nan) if outcome == "seconds" else found
+    more, longer = rows.counts - rows.first_counts, rows.seconds - rows.first_seconds
+    rates = np.full(len(rows), np.nan)
+    np.divide(more, longer, out=rates, where=(more > 0) & (longer > 0))
+    return rates
+
+
+def _column(rows: Measurements, name: str) -> Array:
+    """A parameter of each row: numbers, or true, false and texts; NaN or None where it has none."""
+    parameter = rows.experiment.parameters[name]
+    if parameter.is_numeric:
+        return rows.numbers(name)
+    places, levels = rows.texts(name)
+    if parameter.type == "bool":
+        return np.array([*(level == "true" for level in levels), None], object)[places]
+    return np.array([*levels, None], object)[places]
+
+
+def _repeated(values: Sequence[Any], runs: Array) -> Array:
+    """A run's factor in each of its rows."""
+    is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    each = np.array(values, float if is_number else object)
+    return each[runs]
+
+
+def _known(column: Array) -> Array:
+    return ~np.isnan(column) if column.dtype.kind == "f" else np.array([value is not None for value in column], bool)

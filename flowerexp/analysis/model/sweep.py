@@ -1,0 +1,77 @@
+"""The factors of a sweep: what differs between the configs of its runs, each thing once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from flowerexp.experiment import Experiment
+from flowerexp.plan import VOLATILE
+
+_NO_FACTORS = {*VOLATILE, "hydra", "repeat", "seed", "repetitions"}
+"""Keys, or nodes, that say where and how often something is measured."""
+
+
+def factors(
+    configs: Sequence[Mapping[str, Any]], experiment: Experiment, varied: Collection[str] = ()
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """What differs between runs.
+
+    Of keys that always change together one is a factor: one that the sweep varies, else a number if all of them are
+    (but for names), else a name.
+
+    Args:
+        configs: of each run.
+        experiment: of all of them; its parameters are no factors of a sweep, since each row has its own.
+        varied: the keys that were written on the command line.
+
+    Returns:
+        Of each run its factors: numbers, true or false, or texts; and of the keys that change together with a factor
+        why they are none.
+    """
+    flat = [dict(_flat(config)) for config in configs]
+    keys = dict.fromkeys(key for own in flat for key in own)
+    wanted = [key for key in keys if not _is_elsewhere(key, experiment)]
+    values = {key: [own.get(key) for own in flat] for key in wanted}
+    together: dict[tuple[int, ...], list[str]] = {}
+    for key, own in values.items():
+        texts = [json.dumps(value, sort_keys=True) for value in own]
+        if len({*texts}) > 1:
+            together.setdefault(tuple(map(texts.index, texts)), []).append(key)
+    chosen = {_one_of(keys, values, varied): keys for keys in together.values()}
+    plain = {key: _plain(values[key]) for key in chosen}
+    aliases = {key: f"it changes together with {one}" for one, keys in chosen.items() for key in keys if key != one}
+    return [{key: own[place] for key, own in plain.items()} for place in range(len(configs))], aliases
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _is_elsewhere(key: str, experiment: Experiment) -> bool:
+    first, _, rest = key.partition(".")
+    is_parameter = (rest if first == "grid" else key) in experiment.parameters
+    return is_parameter or first in _NO_FACTORS or key.rpartition(".")[2] in _NO_FACTORS
+
+
+def _one_of(keys: Sequence[str], values: Mapping[str, Sequence[Any]], varied: Collection[str]) -> str:
+    names = [key for key in keys if key.endswith(".name")]
+    others = [key for key in keys if key not in names]
+    numeric = others if all(_is_number(value) for key in others for value in values[key]) else []
+    return next(iter([*(key for key in keys if key in varied), *numeric, *names, *keys]))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
+    """Values of one kind: numbers, or truths, or else texts."""
+    if all(map(_is_number, values)) or all(isinstance(value, bool) for value in values):
+        return list(values)
+    return [value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in values]

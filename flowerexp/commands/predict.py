@@ -1,0 +1,175 @@
+"""`flowerexp predict RUN KEY=VALUE ...`: what would a cell give that was not measured?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.commands.compare import aligned
+from flowerexp.errors import ConfigError, DataError
+from flowerexp.escape import printable
+
+if TYPE_CHECKING:
+    from flowerexp.analysis.estimate import Interval
+    from flowerexp.analysis.model.asking import Answer
+    from flowerexp.analysis.model.predicting import Model
+
+STORE = ("home", "tracking")
+"""Keys that name the store rather than factors."""
+_LEGEND = "95 % intervals: of the mean of many measurements of such a cell, and of one measurement"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what is expected, with the intervals of a cell's mean and of one measurement."""
+    parser = argparse.ArgumentParser(
+        prog="flowerexp predict",
+        description="What would a cell give that was not measured? By the model of a run, or of all runs of a sweep.",
+        epilog="A number may be several, with commas. A factor with levels may be left out: there is a line for each. "
+        "tracking.uri=... or home=... names the store.",
+    )
+    parser.add_argument(
+        "run", metavar="RUN", help="MLflow's run_id or its first 4 characters, a sweep's id, or a folder"
+    )
+    parser.add_argument("values", nargs="*", metavar="KEY=VALUE", help="the value of a parameter or a sweep's factor")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    options = parser.parse_args(arguments)
+    given = dict(_pair(word) for word in options.values if word.partition(".")[0].partition("=")[0] not in STORE)
+    store = [word for word in options.values if word.partition(".")[0].partition("=")[0] in STORE]
+
+    from flowerexp.analysis.model.asking import ask
+
+    name, models = _models(options.run, store)
+    if not models:
+        problem = f"{name} has no model: nothing was varied that a value could depend on"
+        raise DataError(problem, hint="run a grid or a sweep of at least two values")
+    answers = ask(models, given)
+    print(printable(json.dumps(_plain(models, answers), indent=1) if options.json else _table(name, models, answers)))
+    for line in _warnings(models, answers):
+        print(printable(f"flowerexp: {line}"), file=sys.stderr)
+    return 0
+
+
+def _pair(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not equals or not key or not value:
+        raise ConfigError(f"{word} is not KEY=VALUE", where="command line", hint="write such as batch_size=64")
+    return key, value
+
+
+def _models(run: str, store: Sequence[str]) -> tuple[str, list[Model]]:
+    """What the run or sweep is called, and its models; MLflow is not asked of a folder."""
+    if Path(run).is_dir():
+        return run, _local(Path(run))
+
+    from flowerexp.app import composed
+    from flowerexp.tracking import Store
+    from flowerexp.tracking.fetch import find, find_sweep, is_run_id
+
+    place = Store.of(composed(store).tracking)
+    found = find(place, run) if is_run_id(run) else find_sweep(place, run)
+    return f"{found.short_id} ({found.name})", found.models
+
+
+def _local(folder: Path) -> list[Model]:
+    from flowerexp.analysis.model import FILE, read
+
+    for path in (folder / FILE, folder / "analysis" / FILE):
+        if path.exists():
+            return read(path.read_bytes(), str(path))
+    hint = f"a sweep's is made with its report: flowerexp report {folder}"
+    raise DataError(f"{folder} has no {FILE}", hint=hint)
+
+
+def _table(name: str, models: Sequence[Model], answers: Sequence[Answer]) -> str:
+    factors = list(answers[0].cell)
+    head = [*factors]
+    for model in models:
+        label = model.name.replace("_", " ") + (f" ({model.unit})" if model.unit else "")
+        head += [label, "95 %", "of one"]
+    lines = [head]
+    for answer in answers:
+        cells = [_value(answer.cell[factor]) for factor in factors]
+        for model in models:
+            found = answer.predictions[model.name]
+            cells += [_short(found.mean.value), _ends(found.mean), _ends(found.one)]
+        lines.append(cells)
+    return f"{name}\n\n{aligned(lines, right=range(len(factors), len(head)))}\n{_LEGEND}\n" + "\n".join(
+        map(_quality, models)
+    )
+
+
+def _quality(model: Model) -> str:
+    quality = model.quality
+    form = f"{'its logarithm' if model.scale == 'log' else 'plain'}, degree {model.degree}"
+    off = [f"a cell that it has not seen is {_share(model, quality.error)} off"] if quality.error is not None else []
+    off += [f"a number between others {_share(model, quality.between)}"] if quality.between is not None else []
+    fits = [] if quality.fits else ["cells do not lie on it, which the intervals allow for"]
+    left = [f"{quality.censored:,} measurements that were stopped are left out"] if quality.censored else []
+    left += [f"{quality.incomplete:,} measurements without a factor are left out"] if quality.incomplete else []
+    words = "; ".join([", ".join(off) or "nothing says how far a new cell is off", *fits, *left])
+    name = model.name.replace("_", " ")
+    return f"{name}: {form}, {quality.measurements:,} measurements in {quality.cells:,} cells; {words}"
+
+
+def _share(model: Model, error: float) -> str:
+    """How far it is typically off: a percentage, or in standard deviations where values may be 0."""
+    return f"{error:.1%}" if model.positive else f"{error:.2f} standard deviations"
+
+
+def _warnings(models: Sequence[Model], answers: Sequence[Answer]) -> list[str]:
+    factors = {factor.name: factor for model in models for factor in model.design.factors}
+    lines = []
+    for name in dict.fromkeys(name for answer in answers for name in answer.beyond):
+        low, high = factors[name].range
+        lines.append(f"{name} is beyond what was measured, {_value(low)} to {_value(high)}")
+    if any(model.fitted.errors is None for model in models):
+        lines.append("there are as many terms as measurements, so that nothing says how sure it is")
+    return lines
+
+
+def _plain(models: Sequence[Model], answers: Sequence[Answer]) -> dict[str, Any]:
+    return {
+        "values": [
+            {"value": one.name, "unit": one.unit, "error": one.quality.error, "between": one.quality.between}
+            for one in models
+        ],
+        "cells": [
+            {
+                "factors": _numbers(answer.cell),
+                "beyond": list(answer.beyond),
+                "predictions": {
+                    name: {
+                        "value": found.mean.value,
+                        "mean": [found.mean.low, found.mean.high],
+                        "one": [found.one.low, found.one.high],
+                    }
+                    for name, found in answer.predictions.items()
+                },
+            }
+            for answer in answers
+        ],
+    }
+
+
+def _numbers(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in cell.items()}
+
+
+def _value(value: Any) -> str:
+    from flowerexp.analysis.model.factors import text
+
+    return text(value)
+
+
+def _ends(interval: Interval) -> str:
+    return (
+        "-" if interval.low is None or interval.high is None else f"{_short(interval.low)} to {_short(interval.high)}"
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
