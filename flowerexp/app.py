@@ -8,6 +8,7 @@ lines, or a traceback, for a mistyped key.
 from __future__ import annotations
 
 import argparse
+import functools
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,6 +97,17 @@ class App(Hydra):
                 value = next(iter(override.sweep_string_iterator()))
                 first[str(override.input_line)] = f"{override.get_key_element()}={value}"
         return first
+
+    def get_shell_to_plugin_map(self, config_loader: Any) -> Any:
+        """See Hydra's; what its plugins offer is ours."""
+        from flowerexp.completion import completions
+
+        found = super().get_shell_to_plugin_map(config_loader)
+        for plugins in found.values():
+            for plugin in plugins:
+                asked = getattr(plugin, "delegate", plugin)  # zsh's asks that of bash
+                asked._query = functools.partial(completions, asked)
+        return found
 
     def run_checked(self, config: DictConfig, config_name: str, task: Task, before: Before) -> JobReturn:
         """Run one composed config: what `Hydra.run` does after composing, with our checks first.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowerexp.config.near import meant
 from flowerexp.config.origin import Origin
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.experiment import NUMERIC, RESERVED, TYPES, USES
@@ -68,11 +69,11 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     """
     entrypoint = plain["entrypoint"]
     parameters, name = entrypoint["parameters"], entrypoint["name"]
-    _check_keys(plain["grid"], parameters, "grid", f"a parameter of {name}", origin)
+    _check_keys(plain, "grid", parameters, f"a parameter of {name}", origin)
     grid = plain["grid"]
     plain["grid"] = {key: _values(grid[key], spec, f"grid.{key}", origin, check) for key, spec in parameters.items()}
     settings = "entrypoint.settings"
-    _check_keys(entrypoint["settings"], entrypoint["limits"], settings, f"a setting of {name}", origin)
+    _check_keys(plain, settings, entrypoint["limits"], f"a setting of {name}", origin)
     entrypoint["settings"] = {
         key: _value(entrypoint["settings"][key], spec, f"{settings}.{key}", origin, check)
         for key, spec in entrypoint["limits"].items()
@@ -80,11 +81,15 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     _check_products(entrypoint, origin)
 
 
-def _check_keys(values: Mapping[str, Any], known: Mapping[str, Any], node: str, what: str, origin: Origin) -> None:
+def _check_keys(plain: Mapping[str, Any], node: str, known: Mapping[str, Any], what: str, origin: Origin) -> None:
+    """Refuse what a node sets beside what is declared, and what it lacks of that."""
+    entrypoint, declared = plain["entrypoint"], dict.fromkeys(known)
+    values = plain["grid"] if node == "grid" else entrypoint["settings"]
     for key in values:
         if key not in known:
-            hint = did_you_mean(key, known) if known else f"it has none: leave {node} out"
-            raise ConfigError(f"{node}.{key} is not {what}", where=origin.of(f"{node}.{key}"), hint=hint)
+            rest = {"grid": declared} if node == "grid" else {"entrypoint": {**entrypoint, "settings": declared}}
+            told = meant(f"{node}.{key}", {**plain, **rest}) or (None if known else f"it has none: leave {node} out")
+            raise ConfigError(f"{node}.{key} is not {what}", where=origin.of(f"{node}.{key}"), hint=told)
     for key in known:
         if key not in values:
             raise ConfigError(f"{node}.{key} has no value", where=origin.of(node), hint=f"add {node}.{key}=VALUE")

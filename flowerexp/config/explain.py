@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from flowerexp.config.near import meant
 from flowerexp.config.overrides import unreadable
 from flowerexp.config.places import groups
 from flowerexp.errors import ConfigError, did_you_mean
@@ -70,7 +71,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     key = _unknown_key(text, overrides)
     if key in groups():
         chosen = next(one for one in overrides if one.partition("=")[0] == key)
-        hint = f"the experiment brings no {key}: leave it out, or choose another entrypoint"
+        hint = f"the experiment has no {key}: leave it out, or choose another entrypoint"
         return ConfigError(f"{chosen} has no effect", where="command line", hint=hint)
     if key == "experiment":
         chosen = next(override for override in overrides if override.startswith("experiment="))
@@ -80,7 +81,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     if key and adding and "To append to your config" in text:
         return ConfigError(f"{adding} sets keys that are not in {key}", where="command line", hint=f"write '+{adding}'")
     if key:
-        return ConfigError(f"unknown key {key}", where="command line", hint=_near(key, loader))
+        return ConfigError(f"unknown key {key}", where="command line", hint=_near(key, overrides, loader))
     if twice := re.match(r"(?:Multiple values for )?(\S+?)(?:\. To override| appears more than once in)", text):
         hint = f"leave the + out: {twice[1]}=OPTION"
         return ConfigError(f"{twice[1]} is chosen already", where="command line", hint=hint)
@@ -114,16 +115,15 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:
     return next((key for key in keys if f"'{key}'" in text or key in text.split()), None)
 
 
-def _near(key: str, loader: ConfigLoader) -> str | None:
-    """The known key that is nearest to a mistyped one, looked for level by level."""
-    config: Any = loader.load_configuration("config", [], RunMode.RUN)
-    done = ""
-    for part in key.split("."):
-        known = {str(name) for name in config} - {"hydra"} if isinstance(config, DictConfig) else set()
-        if not done:
-            known |= {*groups(), "experiment"}
-        if part not in known:
-            hint = did_you_mean(part, known)
-            return hint.replace("'", f"'{done}", 1) if hint and hint.startswith("did you mean") else hint
-        config, done = config.get(part), f"{done}{part}."
-    return None
+def _near(key: str, overrides: Sequence[str], loader: ConfigLoader) -> str | None:
+    """The key that was meant by one that does not exist."""
+    kept = [one for one in overrides if one.partition("=")[0] in groups() and one.count("=") == 1 and "," not in one]
+    try:
+        config = loader.load_configuration("config", kept, RunMode.RUN)
+    except (HydraException, OmegaConfBaseException):
+        config = loader.load_configuration("config", [], RunMode.RUN)
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    first = key.partition(".")[0]
+    if first in groups() and first not in plain:
+        return f"the experiment has no {first}: leave it out, or choose another entrypoint"
+    return meant(key, plain, [*groups(), "experiment"])
