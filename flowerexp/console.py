@@ -161,7 +161,7 @@ class _Count:
         if result.error:
             return f"{head}: {result.error}"
         groups = result.analysis.summary.groups if result.analysis else ()
-        rates = [f"{group.name} {group.images_per_second:,.0f}/s" for group in groups if group.images_per_second]
+        rates = [f"{group.name} {group.rate:,.0f}/s" for group in groups if group.rate]
         return f"{head}  {', '.join(rates)}"
 
 
@@ -175,9 +175,7 @@ def table(groups: Sequence[Group]) -> str:
         if cells:
             lines += [_cell_line(cell) for cell in group.cells] + [_total_line(group, len(names))]
         else:
-            lines.append(
-                [group.name, f"{group.images:,}", _number(group.seconds or None, 2), _number(group.images_per_second)]
-            )
+            lines.append([group.name, f"{group.count:,}", _number(group.seconds or None, 2), _number(group.rate)])
             lines += [[name, "", "", f"{column.median:.6g}"] for name, column in group.columns.items()]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     return "\n".join(
@@ -187,14 +185,14 @@ def table(groups: Sequence[Group]) -> str:
 
 
 def _cell_line(cell: Cell) -> list[str]:
-    low_high = f"{_number(cell.min_images_per_second)} to {_number(cell.max_images_per_second)}"
+    low_high = f"{_number(cell.min_rate)} to {_number(cell.max_rate)}"
     return [
         cell.group,
         *map(_number, cell.at.values()),
-        _number(cell.images_per_second),
+        _number(cell.rate),
         low_high,
-        _number(cell.steady_images_per_second),
-        _milliseconds(cell.first_batch_seconds),
+        _number(cell.steady_rate),
+        _milliseconds(cell.first_seconds),
     ]
 
 
@@ -202,10 +200,10 @@ def _total_line(group: Group, parameters: int) -> list[str]:
     return [
         f"{group.name}, all",
         *[""] * parameters,
-        _number(group.images_per_second),
+        _number(group.rate),
         f"{group.measurements} measured",
-        _number(group.steady_images_per_second),
-        _milliseconds(group.first_batch_seconds),
+        _number(group.steady_rate),
+        _milliseconds(group.first_seconds),
     ]
 
 

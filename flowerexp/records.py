@@ -35,7 +35,10 @@ RUN: Mapping[str, Any] = {
     "verdict": dict | None,
 }
 """What a run's record, `run.json`, holds at least."""
-SUMMARY: Mapping[str, Any] = {"groups": [{"name": str, "images_per_second": NUMBER | None, "measurements": int}]}
+SUMMARY: Mapping[str, Any] = {
+    "experiment": {"name": str, "unit": str},
+    "groups": [{"name": str, "rate": NUMBER | None, "measurements": int}],
+}
 """What `analysis/summary.json` holds at least."""
 NOTE: Mapping[str, Any] = {"stores": [{"uri": str, "token": str, "run_id": str | None}]}
 """What `mlflow.json` holds: where a run was logged to."""
@@ -103,9 +106,18 @@ def parse(text: bytes, place: Path | str, wanted: Mapping[str, Any] | None = Non
     seal = content.pop(SEAL, None)
     if seal is not None and seal != _seal(content):
         raise damaged(place, CHANGED)
-    if wrong := misfit(content, wanted or {}):
-        raise damaged(place, f"{wrong} is missing or of another kind")
+    check(content, place, wanted or {})
     return content
+
+
+def check(content: Mapping[str, Any], place: Path | str, wanted: Mapping[str, Any]) -> None:
+    """Does an object hold what it must hold? See `read`.
+
+    Raises:
+        DataError: it does not; the message names the file.
+    """
+    if wrong := misfit(content, wanted):
+        raise damaged(place, f"{wrong} is missing or of another kind")
 
 
 def find(path: Path, wanted: Mapping[str, Any] | None = None) -> Json | None:

@@ -43,7 +43,7 @@ class Measured:
 class Ratio:
     """How one series did: unit/s of both sides, and their ratio with its interval; None where it is not known."""
 
-    reader: str  # the series
+    series: str
     base: float  # unit/s
     other: float  # unit/s
     low: float | None

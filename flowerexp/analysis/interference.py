@@ -25,7 +25,7 @@ class Slowdown:
     """What company costs a series.
 
     Attributes:
-        reader: the series' name.
+        series: its name.
         at_once: how many measurements were allowed on a host.
         ratio: seconds of a measurement in company over seconds of the same one alone; above 1, company slows it.
         pairs: how many measurements were compared.
@@ -33,7 +33,7 @@ class Slowdown:
         neighbours: how many others overlapped a compared one, on average.
     """
 
-    reader: str
+    series: str
     at_once: int
     ratio: Interval
     pairs: int
@@ -60,8 +60,8 @@ def slowdowns(runs: Sequence[Measured]) -> list[Slowdown]:
         for name in together.series_names:
             found.setdefault((name, at_once), []).append(_part(single, company[company["series"] == name]))
     return [
-        _slowdown(reader, at_once, parts)
-        for (reader, at_once), parts in sorted(found.items())
+        _slowdown(series, at_once, parts)
+        for (series, at_once), parts in sorted(found.items())
         if any(len(part.together) for part in parts)
     ]
 
@@ -104,7 +104,7 @@ def _part(alone: pd.DataFrame, together: pd.DataFrame) -> _Part:
     return _Part(seconds, alone_seconds, others, len(together))
 
 
-def _slowdown(reader: str, at_once: int, parts: Sequence[_Part]) -> Slowdown:
+def _slowdown(series: str, at_once: int, parts: Sequence[_Part]) -> Slowdown:
     parts = [part for part in parts if len(part.together)]
     together, alone, neighbours = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("together", "alone", "neighbours")
@@ -117,4 +117,4 @@ def _slowdown(reader: str, at_once: int, parts: Sequence[_Part]) -> Slowdown:
             scale = ratio.value / between.value
             ratio = Interval(ratio.value, between.low * scale, between.high * scale)
     measured = sum(part.measured for part in parts)
-    return Slowdown(reader, at_once, ratio, len(together), measured, float(neighbours.mean()))
+    return Slowdown(series, at_once, ratio, len(together), measured, float(neighbours.mean()))

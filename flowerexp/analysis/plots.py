@@ -68,8 +68,8 @@ def plot_regressions(measurements: Measurements, fits: Sequence[Fit], folder: Pa
     groups = measurements.firsts.groups
     colours = _colours(groups)
     paths = []
-    for name, value in dict.fromkeys((fit.reader, fit.value) for fit in fits):
-        own = [fit for fit in fits if (fit.reader, fit.value) == (name, value)]
+    for name, value in dict.fromkeys((fit.series, fit.value) for fit in fits):
+        own = [fit for fit in fits if (fit.series, fit.value) == (name, value)]
         figure = _regression_figure(groups[name], own, colours[name])
         suffix = "" if value == measurements.experiment.rate else f"_{value}"
         paths.append(_save(figure, folder / f"{_slug(f'regression_{name}{suffix}')}.png"))
@@ -85,7 +85,7 @@ def _regression_figure(group: Measurements, fits: Sequence[Fit], colour: str) ->
     value = fits[0].value
     is_rate = value == group.experiment.rate
     what = "reading speed" if is_rate else _label(value)
-    figure = _figure(1.5 + 2.6 * lines, f"{_label(fits[0].reader)}: {what} against each parameter")
+    figure = _figure(1.5 + 2.6 * lines, f"{_label(fits[0].series)}: {what} against each parameter")
     grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for panel, fit in zip(grid.flat, fits, strict=False):
         _panel(panel, group, fit, colour)

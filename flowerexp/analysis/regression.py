@@ -24,7 +24,7 @@ FEWEST = 3
 class Fit:
     """A line ``value = intercept + slope * parameter``, by ordinary least squares."""
 
-    reader: str  # its series
+    series: str
     parameter: str
     slope: float  # of the value's unit, for each unit of the parameter
     intercept: float  # of the value's unit

@@ -5,6 +5,7 @@ Every rate is a sum of images over a sum of seconds. Only first executions are u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,49 +31,49 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the grid for one series. Rates are images per second; None where nothing was timed."""
+    """One cell of the grid for one series. Rates are units per second; None where nothing was timed."""
 
     group: str
     at: dict[str, float | None]  # its numeric parameters
     repetitions: int  # measurements in this cell
     executions: int  # how often the cell was really measured, the repeats by later actions included
-    images: int
+    count: int  # of the experiment's unit
     seconds: float
-    images_per_second: float | None  # sum of images over sum of seconds
-    steady_images_per_second: float | None  # the same, after the first batch
-    median_images_per_second: float | None  # of the measurements' own rates
+    rate: float | None  # sum of counts over sum of seconds
+    steady_rate: float | None  # the same, after the first part
+    median_rate: float | None  # of the measurements' own rates
     median_low: float | None  # the ends of its 95 % interval, from two repetitions on
     median_high: float | None
-    min_images_per_second: float | None
-    max_images_per_second: float | None
-    first_batch_seconds: float | None  # median
+    min_rate: float | None
+    max_rate: float | None
+    first_seconds: float | None  # of the first part, median
 
 
 @dataclass(frozen=True)
 class Group:
-    """All measurements of one reader, or of an entrypoint whose rows name no reader. Rates are images per second.
+    """All measurements of one series, or of an experiment that has none. Rates are units per second.
 
     Where measurements ran at the same time, seconds are those of all tasks added up, and a rate is that of one task.
     """
 
     name: str
     measurements: int
-    reused: int  # rows that stand for prepared data; they count as images and bytes, never as time
+    reused: int  # rows that stand for prepared data; they count as done, never as time
     executions: int
     executions_per_measurement: float  # 1 with caching; one for each action without
-    images: int
-    timed_images: int  # the images of the rates: those whose reading was timed
+    count: int  # of the experiment's unit
+    timed_count: int  # the count of the rates: of what was timed
     seconds: float
     bytes: int | None
-    images_per_second: float | None  # sum of timed images over sum of seconds
+    rate: float | None  # sum of timed counts over sum of seconds
     low: float | None  # the ends of its 95 % interval, from how far repetitions disagree and the machine wanders
     high: float | None
-    steady_images_per_second: float | None  # the same, after the first batch
+    steady_rate: float | None  # the same, after the first part
     steady_state: bool | None  # do repetitions keep their rate, or still become faster or slower? None for fewer than 3
-    median_images_per_second: float | None  # of the measurements' own rates
+    median_rate: float | None  # of the measurements' own rates
     spread: float | None  # interquartile range of these rates over their median: noise, and what the cells differ by
     repetition_spread: float | None  # the same within a cell, the median over cells: noise alone
-    first_batch_seconds: float | None  # median
+    first_seconds: float | None  # of the first part, median
     cells: tuple[Cell, ...] = ()
     columns: dict[str, Column] = field(default_factory=dict)  # see `measured_columns`
 
@@ -82,6 +83,7 @@ class Summary:
     """A run's groups, sorted by name."""
 
     groups: tuple[Group, ...]
+    experiment: Mapping[str, str]  # its name, and its unit
 
     def plain(self) -> dict[str, Any]:
         """The summary as lists, dicts, numbers and None, as JSON can hold it."""
@@ -91,7 +93,9 @@ class Summary:
 def summarise(measurements: Measurements) -> Summary:
     """Summarise a run, by all its rows, of all executions."""
     wandered = instability_of(measurements.firsts)
-    return Summary(tuple(_group(name, group, wandered) for name, group in measurements.groups.items()))
+    which = measurements.experiment
+    groups = tuple(_group(name, group, wandered) for name, group in measurements.groups.items())
+    return Summary(groups, {"name": which.name, "unit": which.unit})
 
 
 def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
@@ -105,19 +109,19 @@ def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
         reused=int(np.count_nonzero(first.truths("reused") == 1)),
         executions=len(rows),
         executions_per_measurement=len(rows) / len(first) if len(first) else 0.0,
-        images=_count(first.counts),
-        timed_images=_count(rated.counts),
+        count=_count(first.counts),
+        timed_count=_count(rated.counts),
         seconds=float(rated.seconds.sum()),
         bytes=_count(first.numbers("bytes")) if not np.isnan(first.numbers("bytes")).all() else None,
-        images_per_second=rated.total_rate,
+        rate=rated.total_rate,
         low=interval.low,
         high=interval.high,
-        steady_images_per_second=steady_rate(rated),
+        steady_rate=steady_rate(rated),
         steady_state=None if moved is None else not moved.matters,
-        median_images_per_second=_median(rated.rates),
+        median_rate=_median(rated.rates),
         spread=_number(spread(rated.rates, one, 1)[0]),
         repetition_spread=repetition_spread(rated),
-        first_batch_seconds=_median(first.first_seconds),
+        first_seconds=_median(first.first_seconds),
         cells=_cells(name, rows.gridded, wandered),
         columns={key: Column(len(found), float(np.median(found))) for key, found in measured_columns(first).items()},
     )

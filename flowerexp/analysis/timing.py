@@ -37,10 +37,10 @@ class Misfit:
 
 @dataclass(frozen=True)
 class TimeModel:
-    """Where a reader's seconds go.
+    """Where the seconds of a series go.
 
     Attributes:
-        reader: which reader.
+        series: whose seconds.
         n: measurements.
         terms: seconds by `TERMS`; without ``per_batch`` where the grid cannot tell batches from images.
         misfit: of this model; None where no cell was repeated.
@@ -50,7 +50,7 @@ class TimeModel:
         product_inflation: the same of batch_size x batch_number beside its two factors.
     """
 
-    reader: str
+    series: str
     n: int
     terms: dict[str, Interval]
     misfit: Misfit | None

@@ -151,9 +151,9 @@ def _rates(sides: Sequence[Side], found: Sequence[Mapping[str, float]]) -> str:
 def _ratios(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
     lines = [["reader", "run", "images/s", "base's", "ratio", "95 % interval", "verdict"]]
     pairs = [(side, ratio) for side, each in zip(sides[1:], found, strict=True) for ratio in each]
-    for side, one in sorted(pairs, key=lambda pair: pair[1].reader):
+    for side, one in sorted(pairs, key=lambda pair: pair[1].series):
         speeds = [f"{one.other:,.0f}", f"{one.base:,.0f}", f"{one.ratio:.3f}"]
-        lines.append([one.reader, label(side), *speeds, _interval(one), one.verdict])
+        lines.append([one.series, label(side), *speeds, _interval(one), one.verdict])
     return aligned(lines, right=(2, 3, 4))
 
 

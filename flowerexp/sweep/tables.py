@@ -29,7 +29,7 @@ def write(folder: Path, runs: Sequence[PlannedRun], state: State) -> list[dict[s
 
     Returns:
         The table of runs: run, run_key, state, values (those that differ between runs), verdict, error, and each
-        reader's images/s with the low and high end of its 95 % interval.
+        series' rate, such as images/s, with the low and high end of its 95 % interval.
     """
     lines = [_line(run, state) for run in runs]
     columns = list(dict.fromkeys(column for line in lines for column in line))
@@ -61,7 +61,7 @@ def _line(run: PlannedRun, state: State) -> dict[str, Any]:
         return line
     line["verdict"] = summary["verdict"]["state"]
     for group in summary["groups"]:
-        line[f"{group['name']} images/s"] = group["images_per_second"]
+        line[f"{group['name']} {summary['experiment']['unit']}/s"] = group["rate"]
         line |= {f"{group['name']} {end}": group.get(end) for end in ("low", "high")}
     return line
 
@@ -72,12 +72,13 @@ def _summary(folder: Path, state: str) -> dict[str, Any] | None:
     Raises:
         DataError: one of its files is damaged, or missing though the run has finished.
     """
+    from flowerexp.analysis.earlier import find_summary
     from flowerexp.measurements.parquet import check_parquet  # with Arrow, which a plan does not need
 
     if state == "finished" or (folder / RECORD).exists():
         records.of_run(folder)
     check_parquet(folder / "analysis" / MEASUREMENTS)
-    return records.find(folder / "analysis" / "summary.json", {**records.SUMMARY, "verdict": {"state": str}})
+    return find_summary(folder / "analysis" / "summary.json", {**records.SUMMARY, "verdict": {"state": str}})
 
 
 def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
@@ -113,7 +114,7 @@ def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
 
 def shown(lines: Sequence[dict[str, Any]], most: int = 40) -> str:
     """The table of runs as text; failures are all listed with their reasons, however many runs there are."""
-    rates = list(dict.fromkeys(column for line in lines for column in line if column.endswith(" images/s")))
+    rates = list(dict.fromkeys(column for line in lines for column in line if column.endswith("/s")))
     head = ["run", "state", *rates, "verdict", "values"]
     rows = [head]
     for line in lines if len(lines) <= most else [*lines[: most // 2], *lines[-most // 2 :]]:

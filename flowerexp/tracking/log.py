@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import records
+from flowerexp.analysis.earlier import find_summary
 from flowerexp.config import recorded
 from flowerexp.errors import DataError, TrackingError
+from flowerexp.experiment import Experiment
 from flowerexp.plan import VOLATILE
 from flowerexp.tracking.store import Store, connect, ensure, explained
 
@@ -42,11 +44,16 @@ _TAG_LENGTH = 5000
 _SYSTEM_TAGS = {"git_commit": "mlflow.source.git.commit"}
 _NUMBERS_AS_TAGS = {"executors", "cores"}
 _DATA_FACTS = {"images", "bytes"}
-# A group's metric, and where the summary has it. MLflow's compare page opens with the first metric that was logged.
-_GROUP_METRICS = {name: name for name in ("images_per_second", "steady_images_per_second", "first_batch_seconds")}
-_GROUP_METRICS |= {"images_per_second_median": "median_images_per_second"}  # by its name, it stands beside the rate
-_GROUP_METRICS |= {name: name for name in ("spread", "repetition_spread", "images", "bytes", "seconds", "measurements")}
-_GROUP_METRICS |= {name: name for name in ("executions", "executions_per_measurement")}
+# A group's metrics beside its rates and its count, which have the experiment's own names.
+_GROUP_METRICS = (
+    "spread",
+    "repetition_spread",
+    "bytes",
+    "seconds",
+    "measurements",
+    "executions",
+    "executions_per_measurement",
+)
 
 
 def params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -93,8 +100,9 @@ def metrics(record: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, 
         summary: the content of ``summary.json``, or nothing for a run without results.
     """
     found: dict[str, Any] = {}
+    fields = _fields(recorded(record["config"]).entrypoint)
     for group in summary.get("groups", ()):
-        named = {metric: group.get(field) for metric, field in _GROUP_METRICS.items()}
+        named = {metric: group.get(field) for metric, field in fields.items()}
         measured = {key: column["median"] for key, column in group.get("columns", {}).items()}
         found |= {f"{group['name']}/{key}": value for key, value in {**measured, **named}.items()}
     found |= {f"time/{phase}_seconds": seconds for phase, seconds in record["phases"].items()}
@@ -102,6 +110,15 @@ def metrics(record: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, 
         if key not in _NUMBERS_AS_TAGS:
             found[_fact_metric(key)] = value
     return {_name(key): number for key, value in found.items() if (number := _number(value)) is not None}
+
+
+def _fields(experiment: Experiment) -> dict[str, str]:
+    """A group's metrics, and where the summary has each. MLflow's compare page opens with the first that was logged."""
+    rate, parts = experiment.rate, experiment.parts
+    rates = {rate: "rate", f"steady_{rate}": "steady_rate"}
+    firsts = {parts.first_seconds: "first_seconds"} if parts else {}
+    middle = {f"{rate}_median": "median_rate"}  # by its name, it stands beside the rate
+    return {**rates, **firsts, **middle, experiment.count: "count", **{name: name for name in _GROUP_METRICS}}
 
 
 def _fact_metric(key: str) -> str:
@@ -233,7 +250,7 @@ class _Logger:
         named = tags(self.record)
         if table:  # what log_table does, which would append to a table that is already there
             named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
-        summary = records.find(self.folder / "analysis/summary.json", records.SUMMARY) or {}
+        summary = find_summary(self.folder / "analysis/summary.json") or {}
         when, numbers = self._at("ended_at"), metrics(self.record, summary)
         self.client.log_batch(
             run_id,

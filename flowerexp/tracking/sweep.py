@@ -19,7 +19,7 @@ TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json,
 REPORT = ("report.html", "report.md", "cells.csv", "cells.parquet")
 JOBS = ("jobs/*/driver.log", "jobs/*/events/*")
 """What belongs to a job rather than to one of its runs."""
-_RATE = " images/s"  # the end of a column of runs.csv
+_RATE = "/s"  # the end of a column of runs.csv, such as `tfrecords images/s`
 
 
 def log_sweep(folder: Path, store: Store) -> str:
@@ -90,7 +90,8 @@ def varied(plan: Mapping[str, Any]) -> list[str]:
 def _rates(lines: Sequence[Mapping[str, str]]) -> list[str]:
     """The metrics that say how fast a sweep's runs were, of the lines of its table of runs."""
     columns = [column for column in lines[0] if column.endswith(_RATE)] if lines else []
-    return [f"{one.removesuffix(_RATE)}/images_per_second" for one in columns if any(line[one] for line in lines)]
+    named = [one.removesuffix(_RATE).rpartition(" ") for one in columns if any(line[one] for line in lines)]
+    return [f"{series}/{unit}_per_second" for series, _, unit in named]
 
 
 def _search(folder: Path) -> dict[str, Any]:

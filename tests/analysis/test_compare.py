@@ -149,7 +149,7 @@ def test_only_common_readers_cells_and_first_executions_count():
     base = grid(readers=("image_files", "tfrecords"))
     other = [*grid(sizes=(2, 4), readers=("tfrecords",)), *[row(execution=2, seconds=1e-9)] * 3]
     (found,) = ratios([measured(base)], [measured(other)])
-    assert (found.reader, found.cells) == ("tfrecords", 8)
+    assert (found.series, found.cells) == ("tfrecords", 8)
     assert found.base == pytest.approx(
         total_rate([r for r in base if r["reader"] == "tfrecords" and r["batch_size"] < 6])
     )
@@ -166,7 +166,7 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
     (found,) = ratios([one], [two])
     assert found.low
     assert found.high
-    assert (found.reader, found.basis, found.verdict) == ("write_tfrecords", "repetitions", "faster")
+    assert (found.series, found.basis, found.verdict) == ("write_tfrecords", "repetitions", "faster")
     assert 1.9 < found.low < 2.0 < found.high < 2.15
     assert rates([one]) == {"write_tfrecords": pytest.approx(total_rate(several[0]))}
 

@@ -120,7 +120,7 @@ class TestAnalyse:
         assert [path.name for path in analysis.paths] == names + pictures
         summary = json.loads(analysis.paths[1].read_text())
         assert summary["verdict"] == {"state": "valid", "reasons": []}
-        assert summary["groups"][0]["images_per_second"] == analysis.summary.groups[0].images_per_second
+        assert summary["groups"][0]["rate"] == analysis.summary.groups[0].rate
         fits = json.loads(analysis.paths[2].read_text())
         assert [fit["slope"] for fit in fits] == [fit.slope for fit in analysis.fits]
 
@@ -159,12 +159,12 @@ class TestAnalyse:
         assert analysis.verdict.state == ("valid" if numeric else "suspect")  # one cell of all sizes, which disagree
         hashed, sorted_ = analysis.summary.groups
         assert [group.name for group in analysis.summary.groups] == ["hash here", "sort here"]
-        assert hashed.images_per_second == pytest.approx(900 / sum(row["seconds"] for row in rows[:9]))
+        assert hashed.rate == pytest.approx(900 / sum(row["seconds"] for row in rows[:9]))
         assert [cell.at for cell in sorted_.cells] == [
             {name: size + place for place, name in enumerate(numeric)} for size in (1, 2, 4) if numeric
         ]
         against = [*numeric, *map(" x ".join, products)]
-        assert [fit.parameter for fit in analysis.fits if fit.reader == "hash here"] == [*against, "repetition"]
+        assert [fit.parameter for fit in analysis.fits if fit.series == "hash here"] == [*against, "repetition"]
         assert {fit.value for fit in analysis.fits} == {"words_per_second"}
         assert (tmp_path / "rates.png").exists() == bool(numeric)
 

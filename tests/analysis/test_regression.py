@@ -8,7 +8,7 @@ PRODUCT = "batch_size x batch_number"
 
 
 def fits_of(rows, name="all"):
-    return {(fit.reader, fit.parameter, fit.value): fit for fit in fit_all(table(rows, name))}
+    return {(fit.series, fit.parameter, fit.value): fit for fit in fit_all(table(rows, name))}
 
 
 def linear(slope, intercept, of):
@@ -61,7 +61,7 @@ def test_each_reader_has_its_own_lines_in_a_fixed_order():
         "batch_size x batch_number",
         "repetition",
     ]
-    assert [fit.reader for fit in fits] == ["image_files"] * 4 + ["tfrecords"] * 4
+    assert [fit.series for fit in fits] == ["image_files"] * 4 + ["tfrecords"] * 4
     assert all(fit.n == 48 for fit in fits)
 
 
@@ -90,7 +90,7 @@ def test_equal_rates_make_a_flat_line():
 def test_an_entrypoint_without_images_is_fitted_by_its_numeric_columns():
     rows = [{"batch_size": size, "latency_ms": 5 + 2 * size, "pid": size, "note": "x"} for size in (1, 2, 4)]
     (fit,) = fit_all(table(rows, "ping"))
-    assert (fit.reader, fit.parameter, fit.value, fit.n) == ("ping", "batch_size", "latency_ms", 3)
+    assert (fit.series, fit.parameter, fit.value, fit.n) == ("ping", "batch_size", "latency_ms", 3)
     assert [fit.slope, fit.intercept, fit.r2] == pytest.approx([2, 5, 1])
 
 

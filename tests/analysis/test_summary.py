@@ -10,32 +10,32 @@ from tests.analysis.rows import grid, row, table, written
 def test_rates_are_sums_over_sums_in_groups_and_cells():
     rows = [row(images=100, seconds=1), row(repetition=2, images=100, seconds=4)]
     (group,) = summarise(table(rows)).groups
-    assert group.images_per_second == 40  # the average of the rates would be 62.5
-    assert group.median_images_per_second == 62.5
+    assert group.rate == 40  # the average of the rates would be 62.5
+    assert group.median_rate == 62.5
     (cell,) = group.cells
-    assert (cell.images_per_second, cell.min_images_per_second, cell.max_images_per_second) == (40, 25, 100)
-    assert (cell.images, cell.seconds, cell.repetitions) == (200, 5, 2)
+    assert (cell.rate, cell.min_rate, cell.max_rate) == (40, 25, 100)
+    assert (cell.count, cell.seconds, cell.repetitions) == (200, 5, 2)
 
 
 def test_a_short_last_batch_counts_as_the_images_that_came():
     full, short = row(size=4, number=3, images=12, seconds=2), row(size=4, number=3, images=9, seconds=1, repetition=2)
-    assert summarise(table([full, short])).groups[0].images_per_second == 7  # 24 planned images would make it 8
+    assert summarise(table([full, short])).groups[0].rate == 7  # 24 planned images would make it 8
 
 
 def test_only_first_executions_are_used_and_all_are_counted():
     rows = [row(images=10, seconds=1), *(row(execution=again, images=10, seconds=0.01) for again in (2, 3, 4))]
     (group,) = summarise(table(rows)).groups
     assert (group.measurements, group.executions, group.executions_per_measurement) == (1, 4, 4)
-    assert (group.images, group.images_per_second) == (10, 10)
+    assert (group.count, group.rate) == (10, 10)
     assert (group.cells[0].repetitions, group.cells[0].executions) == (1, 4)
 
 
 def test_the_steady_rate_leaves_out_the_first_batch():
     one = row(images=10, seconds=3, first_batch_images=2, first_batch_seconds=1)
     (group,) = summarise(table([one])).groups
-    assert group.steady_images_per_second == 4
-    assert group.images_per_second == pytest.approx(10 / 3)
-    assert group.first_batch_seconds == 1
+    assert group.steady_rate == 4
+    assert group.rate == pytest.approx(10 / 3)
+    assert group.first_seconds == 1
 
 
 def test_the_steady_rate_is_a_sum_over_a_sum_and_skips_single_batches():
@@ -62,13 +62,13 @@ def test_spread_within_cells_is_told_apart_from_spread_over_cells():
 
 def test_reused_files_count_as_images_but_claim_no_rate():
     (group,) = summarise(table([written(0, None), written(1, None)], "write_tfrecords")).groups
-    assert (group.name, group.reused, group.images, group.bytes) == ("write_tfrecords", 2, 92, 92 * 20_000)
-    assert (group.images_per_second, group.seconds, group.spread, group.cells) == (None, 0, None, ())
+    assert (group.name, group.reused, group.count, group.bytes) == ("write_tfrecords", 2, 92, 92 * 20_000)
+    assert (group.rate, group.seconds, group.spread, group.cells) == (None, 0, None, ())
 
 
 def test_a_partly_reused_data_set_is_rated_by_what_was_written():
     (group,) = summarise(table([written(0, None), written(1, 2.0), written(2, 3.0, images=54)])).groups
-    assert (group.images, group.timed_images, group.images_per_second) == (146, 100, 20)
+    assert (group.count, group.timed_count, group.rate) == (146, 100, 20)
 
 
 def test_an_unknown_entrypoint_gets_the_median_and_n_of_each_numeric_column():
@@ -93,7 +93,7 @@ def test_no_rows_make_no_groups():
 
 def test_only_later_executions_claim_nothing():
     (group,) = summarise(table([row(execution=2)])).groups
-    assert (group.measurements, group.executions, group.images_per_second) == (0, 1, None)
+    assert (group.measurements, group.executions, group.rate) == (0, 1, None)
 
 
 def test_the_summary_is_plain_data():
@@ -106,10 +106,10 @@ def test_groups_and_cells_have_intervals_that_their_repetitions_explain():
     (group,) = summarise(table(grid(readers=("tfrecords",), repetitions=7, noise=0.05))).groups
     assert group.low is not None
     assert group.high is not None
-    assert group.images_per_second is not None
-    assert group.low < group.images_per_second < group.high < 1.05 * group.low
+    assert group.rate is not None
+    assert group.low < group.rate < group.high < 1.05 * group.low
     for cell in group.cells:  # of seven values, the second and the last but one would hold the median in 87.5 % only
-        assert (cell.median_low, cell.median_high) == (cell.min_images_per_second, cell.max_images_per_second)
+        assert (cell.median_low, cell.median_high) == (cell.min_rate, cell.max_rate)
 
 
 def test_what_was_measured_once_has_no_interval():

@@ -11,7 +11,7 @@ WIDE: dict[str, Any] = {"sizes": (2, 4, 8, 16), "numbers": (3, 6, 12, 24)}
 
 def test_the_notebooks_grid_gives_back_the_known_costs():
     for model in time_models(table(grid(**WIDE, repetitions=5, noise=0.03))):
-        fixed, each = FIXED[model.reader]
+        fixed, each = FIXED[model.series]
         assert model.terms["fixed"].value == pytest.approx(fixed, rel=0.05)
         assert model.terms["per_image"].value == pytest.approx(each, rel=0.05)
         batch = model.terms["per_batch"]

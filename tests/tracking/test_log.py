@@ -138,7 +138,7 @@ def test_metrics_stand_in_sections(local_store):
 
 
 def test_what_is_no_number_is_no_metric(local_store):
-    group = {"name": "all", "images_per_second": None, "spread": math.nan, "seconds": math.inf, "images": True}
+    group = {"name": "all", "rate": None, "spread": math.nan, "seconds": math.inf, "count": True}
     facts = {"images": "many", "prepared_reused": True}
     assert metrics(record(local_store, facts=facts, phases={}), {"groups": [group]}) == {}
 

@@ -73,7 +73,7 @@ def interference(folder: Path) -> str:
         folder: a sweep's, or a run's.
     """
     found = slowdowns_of(load(folder))
-    told = [f"{name_of(one.reader)} {times(one.ratio.value)} {sure(one.ratio)}, {one.at_once} at once" for one in found]
+    told = [f"{name_of(one.series)} {times(one.ratio.value)} {sure(one.ratio)}, {one.at_once} at once" for one in found]
     return "; ".join(told)
 
 

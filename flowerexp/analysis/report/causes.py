@@ -157,7 +157,7 @@ def models_of(some: Measurements, fits: Sequence[Fit], models: Sequence[TimeMode
                 f"{number(1000 * term.value)} ({_ends(term.low, term.high)})" if term else "with the image"
                 for term in terms
             ]
-            lines.append([name_of(model.reader), *cells, str(model.n)])
+            lines.append([name_of(model.series), *cells, str(model.n)])
         section.tables.append(
             Table(["reader", "fixed, ms", "per batch, ms", "per image, ms", "n"], lines, frozenset({1, 2, 3, 4}))
         )
@@ -169,7 +169,7 @@ def models_of(some: Measurements, fits: Sequence[Fit], models: Sequence[TimeMode
     )
     lines = [
         [
-            name_of(fit.reader),
+            name_of(fit.series),
             fit.parameter.replace("_", " "),
             number(fit.intercept),
             number(fit.slope),
@@ -202,7 +202,7 @@ def _span(low: float | None, high: float | None) -> str:
 def _judged(model: TimeModel) -> Iterator[str]:
     """What the tests say about a reader's models."""
     if model.straight and model.misfit:
-        name = name_of(model.reader)
+        name = name_of(model.series)
         wrong = "cannot be refused" if model.straight.fits else "is the wrong model"
         right = "fits" if model.misfit.fits else "does not fit perfectly either"
         yield (

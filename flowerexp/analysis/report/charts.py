@@ -76,7 +76,7 @@ def overview(material: Material) -> Figure | None:
         for line, name in enumerate(chosen):
             part = own[own["run"].isin([run.name for run in groups[name]])]
             if len(groups[name]) > 1:
-                rates = [run.rates[reader]["images_per_second"] for run in groups[name] if reader in run.rates]
+                rates = [run.rates[reader]["rate"] for run in groups[name] if reader in run.rates]
                 panel.plot(rates, [line] * len(rates), "o", color=tones[reader], alpha=0.3, ms=4, mew=0, zorder=2)
             _bar(panel, rate_of(part, material), line, tones[reader], across=True)
         tidy(panel, grid="x", thousands="x")
@@ -212,15 +212,15 @@ def slowdowns(found: Sequence[Slowdown]) -> Figure:
     """Each reader's slowdown in company, with its interval."""
     made = figure(1.0 + 0.34 * len(found), WIDTH * 0.85)
     panel = made.subplots()
-    tones = colours(one.reader for one in found)
+    tones = colours(one.series for one in found)
     for line, one in enumerate(found):
         low, high = (one.ratio.low or one.ratio.value, one.ratio.high or one.ratio.value)
-        panel.plot([low, high], [line, line], "-", color=tones[one.reader], lw=2.5, alpha=0.6)
-        panel.plot([one.ratio.value], [line], "o", color=tones[one.reader], ms=9, mec=PAPER, mew=1.4, zorder=3)
+        panel.plot([low, high], [line, line], "-", color=tones[one.series], lw=2.5, alpha=0.6)
+        panel.plot([one.ratio.value], [line], "o", color=tones[one.series], ms=9, mec=PAPER, mew=1.4, zorder=3)
     panel.axvline(1, color=MUTED, lw=1.2, zorder=1)
     tidy(panel, grid="x", thousands="x")
     panel.set_xlim(min(0.9, *(one.ratio.low or 1 for one in found)), 1.1 * max(one.ratio.high or 1 for one in found))
-    panel.set_yticks(range(len(found)), [plain(f"{name_of(one.reader)}, {one.at_once} at once") for one in found])
+    panel.set_yticks(range(len(found)), [plain(f"{name_of(one.series)}, {one.at_once} at once") for one in found])
     panel.set_ylim(len(found) - 0.5, -0.5)
     panel.set_xlabel("times as long as alone")
     return made

@@ -25,7 +25,7 @@ def caching_of(material: Material) -> Caching | None:
         measured = sum(group["measurements"] for group in groups)
         if run.record.get("state") == "finished" and measured and "caching" in run.config:
             executions = sum(group["executions"] for group in groups) / measured
-            rates = {group["name"]: group["images_per_second"] for group in groups}
+            rates = {group["name"]: group["rate"] for group in groups}
             seconds = float(run.record.get("phases", {}).get("measure", 0.0))
             runs.append((run.config, Side(run.name, seconds, executions, rates)))
     return compare_caching(runs)
@@ -52,7 +52,7 @@ def limits_of(material: Material, some: Measurements) -> dict[tuple[str, str], L
         runs = {run.name: run for run in material.measured if run.cluster == cluster}
         places, names = some.texts("run")
         models = time_models(some.where(np.array([name in runs for name in names], bool)[places]))
-        decode = {model.reader: 1 / term.value for model in models if (term := model.terms["per_image"]).value > 0}
+        decode = {model.series: 1 / term.value for model in models if (term := model.terms["per_image"]).value > 0}
         for reader in dict.fromkeys(reader for run in runs.values() for reader in run.rates):
             fastest = max(
                 (run for run in runs.values() if reader in run.rates), key=lambda run: _of_a_host(run, reader)
@@ -68,7 +68,7 @@ def _tasks(run: Run) -> int:
 
 
 def _of_a_host(run: Run, reader: str) -> float:
-    return float(run.rates[reader]["images_per_second"]) * _tasks(run)
+    return float(run.rates[reader]["rate"]) * _tasks(run)
 
 
 def _against(material: Material, run: Run, reader: str, decode: float | None) -> Limits | None:
@@ -82,7 +82,7 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
     told = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
     hosts = max(round(told), rows["host"].nunique(), 1)
     warm = bool((rows["page_cache"] == "warm").all())
-    rate = run.rates[reader]["images_per_second"]
+    rate = run.rates[reader]["rate"]
     return against_limits(rate, limits, size, _is_remote(run, reader), warm, _tasks(run), hosts)
 
 

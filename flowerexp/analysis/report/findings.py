@@ -107,7 +107,7 @@ def caching_found(caching: Caching | None) -> Iterator[Finding]:
 def slowdowns_found(slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
     """What company on a host costs each reader."""
     for one in slowdowns:
-        text = f"as long as alone take {name_of(one.reader)} that are measured {one.at_once} at once on a host"
+        text = f"as long as alone take {name_of(one.series)} that are measured {one.at_once} at once on a host"
         certain = one.ratio.excludes_one
         told = "" if certain or one.ratio.low is None else ", which may be chance"
         yield Finding(times(one.ratio.value), f"{text} {sure(one.ratio)}{told}", "warn" if certain else "plain")
@@ -161,7 +161,7 @@ def models_found(models: Sequence[TimeModel]) -> Iterator[Finding]:
     for model in models:
         fixed, each = model.terms["fixed"], model.terms["per_image"]
         if fixed.low is not None and fixed.low > 0 and each.low is not None and each.low > 0:
-            told.append((f"{1000 * fixed.value:,.0f} ms", name_of(model.reader), number(fixed.value / each.value, 2)))
+            told.append((f"{1000 * fixed.value:,.0f} ms", name_of(model.series), number(fixed.value / each.value, 2)))
     if told:
         costs = "; ".join(f"{name} as long as {images} images take" for _, name, images in told)
         figure = " and ".join(milliseconds for milliseconds, _, _ in told)

@@ -22,15 +22,15 @@ MOST_DOTS = 400
 def straight_lines(some: Measurements, fits: Sequence[Fit]) -> Figure | None:
     """The notebook's regression: a panel for each reader and parameter, with averages, the line and its band."""
     wanted = [fit for fit in fits if fit.parameter != "repetition"]
-    readers = list(dict.fromkeys(fit.reader for fit in wanted))
-    columns = max((sum(fit.reader == reader for fit in wanted) for reader in readers), default=0)
+    readers = list(dict.fromkeys(fit.series for fit in wanted))
+    columns = max((sum(fit.series == reader for fit in wanted) for reader in readers), default=0)
     if not columns:
         return None
     made = figure(0.4 + 2.6 * len(readers))
     grid = made.subplots(len(readers), columns, sharey="row", squeeze=False)
     tones = colours(readers)
     for line, reader in enumerate(readers):
-        several = [fit for fit in wanted if fit.reader == reader]
+        several = [fit for fit in wanted if fit.series == reader]
         for panel, fit in zip(grid[line], several, strict=False):
             _straight(panel, some.groups[reader], fit, tones[reader])
         for panel in grid[line][len(several) :]:
@@ -75,9 +75,9 @@ def time_model(some: Measurements, models: Sequence[TimeModel]) -> Figure | None
         return None
     made = figure(3.5)
     left, right = made.subplots(1, 2)
-    tones = colours([model.reader for model in models])
+    tones = colours([model.series for model in models])
     for model in models:
-        group = some.groups[model.reader]
+        group = some.groups[model.series]
         sizes = np.bincount(group.cells)
         images, batches, seconds = (
             np.bincount(group.cells, np.nan_to_num(values)) / sizes
@@ -86,7 +86,7 @@ def time_model(some: Measurements, models: Sequence[TimeModel]) -> Figure | None
         # The line is drawn at the grid's typical batch, since batches and images both rise along it.
         across = np.linspace(0, images.max() * 1.03, 80)
         expected = np.array([model.seconds(x * batches.sum() / images.sum(), x) for x in across])
-        colour = tones[model.reader]
+        colour = tones[model.series]
         left.plot(images, 1000 * seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
         left.plot(across, 1000 * expected, "-", color=colour, lw=1.8)
         right.plot(images, images / seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
@@ -98,7 +98,7 @@ def time_model(some: Measurements, models: Sequence[TimeModel]) -> Figure | None
         panel.set_xlim(left=0)
         panel.set_ylim(bottom=0)
     marks = [
-        Line2D([], [], color=tones[one.reader], marker="o", ms=6, lw=1.8, label=name_of(one.reader)) for one in models
+        Line2D([], [], color=tones[one.series], marker="o", ms=6, lw=1.8, label=name_of(one.series)) for one in models
     ]
     made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
     return made

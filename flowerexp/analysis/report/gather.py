@@ -17,6 +17,7 @@ import pyarrow.parquet
 import yaml
 
 from flowerexp import index, records
+from flowerexp.analysis.earlier import find_summary
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
@@ -173,7 +174,7 @@ class Material:
             logs: dict[tuple[Any, ...], list[float]] = {}
             for run in self.measured:
                 if reader in run.rates:
-                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[reader]["images_per_second"]))
+                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[reader]["rate"]))
             freedom = sum(len(own) - 1 for own in logs.values())
             squares = math.fsum((value - statistics.fmean(own)) ** 2 for own in logs.values() for value in own)
             found[reader] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
@@ -246,7 +247,7 @@ def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
     try:
         whole = (folder / "run.json").exists() or state == "finished"
         record = records.of_run(folder) if whole else {}
-        summary = records.find(folder / "analysis" / "summary.json", records.SUMMARY) or {}
+        summary = find_summary(folder / "analysis" / "summary.json") or {}
         check_parquet(folder / "analysis" / "measurements.parquet")
     except DataError as error:
         state, record, summary = "damaged", {"error": error.problem}, {}

@@ -37,7 +37,7 @@ def _run(run: Run, keys: Sequence[str], readers: Sequence[str], priced: bool) ->
     for reader in readers:
         group = run.rates.get(reader, {})
         low, high = group.get("low"), group.get("high")
-        line.append(number(group["images_per_second"]) if group else "")
+        line.append(number(group["rate"]) if group else "")
         line.append(f"{number(low)} to {number(high)}" if low is not None and high is not None else "")
     line.append(number(run.seconds) if run.seconds else "")
     if priced:
@@ -133,7 +133,7 @@ def disturbed(slowdowns: Sequence[Slowdown]) -> Section:
     )
     lines = [
         [
-            name_of(one.reader),
+            name_of(one.series),
             str(one.at_once),
             times(one.ratio.value),
             between(one.ratio),

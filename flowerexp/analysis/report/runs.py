@@ -61,11 +61,7 @@ class Run:
     @property
     def rates(self) -> dict[str, Mapping[str, Any]]:
         """The groups of its summary that have a rate, by name: readers, or the entrypoint."""
-        return {
-            group["name"]: group
-            for group in self.summary.get("groups", ())
-            if group.get("images_per_second") is not None
-        }
+        return {group["name"]: group for group in self.summary.get("groups", ()) if group.get("rate") is not None}
 
     @property
     def seconds(self) -> float:

@@ -1,0 +1,53 @@
+"""Files of runs that an earlier version analysed, as this one writes them: the one place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowerexp import records
+
+# What a summary was called by when every experiment counted images, in batches.
+_FIELDS = {
+    "images": "count",
+    "timed_images": "timed_count",
+    "images_per_second": "rate",
+    "steady_images_per_second": "steady_rate",
+    "median_images_per_second": "median_rate",
+    "min_images_per_second": "min_rate",
+    "max_images_per_second": "max_rate",
+    "first_batch_seconds": "first_seconds",
+}
+_EXPERIMENT = {"name": "read_speed", "unit": "images"}
+
+
+def find_summary(path: Path, wanted: Mapping[str, Any] = records.SUMMARY) -> records.Json | None:
+    """Read a run's ``summary.json``, of this version or an earlier one.
+
+    Args:
+        path: the file's.
+        wanted: what it must hold, see `records.read`.
+
+    Returns:
+        The summary as `analyse` writes it today; None if there is no such file.
+
+    Raises:
+        DataError: it is damaged; the message names the file.
+        MachineError: it cannot be read.
+    """
+    found = records.find(path)
+    if found is None:
+        return None
+    if "experiment" not in found:
+        found = {**found, "experiment": _EXPERIMENT, "groups": _renamed(found.get("groups"))}
+    records.check(found, path, wanted)
+    return found
+
+
+def _renamed(groups: Any) -> Any:
+    if isinstance(groups, list):
+        return [_renamed(one) for one in groups]
+    if not isinstance(groups, dict):
+        return groups
+    return {_FIELDS.get(key, key): _renamed(value) if key == "cells" else value for key, value in groups.items()}
