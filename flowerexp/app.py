@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,11 +18,13 @@ from typing import Any, NoReturn
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.errors import CompactHydraException
+from hydra.plugins.completion_plugin import CompletionPlugin
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -98,15 +101,16 @@ class App(Hydra):
                 first[str(override.input_line)] = f"{override.get_key_element()}={value}"
         return first
 
-    def get_shell_to_plugin_map(self, config_loader: Any) -> Any:
+    @staticmethod
+    def get_shell_to_plugin_map(config_loader: ConfigLoader) -> defaultdict[str, list[CompletionPlugin]]:
         """See Hydra's; what its plugins offer is ours."""
         from flowerexp.completion import completions
 
-        found = super().get_shell_to_plugin_map(config_loader)
+        found: defaultdict[str, list[CompletionPlugin]] = Hydra.get_shell_to_plugin_map(config_loader)
         for plugins in found.values():
             for plugin in plugins:
                 asked = getattr(plugin, "delegate", plugin)  # zsh's asks that of bash
-                asked._query = functools.partial(completions, asked)
+                setattr(asked, "_query", functools.partial(completions, asked))  # noqa: B010 - mypy takes no method
         return found
 
     def run_checked(self, config: DictConfig, config_name: str, task: Task, before: Before) -> JobReturn:

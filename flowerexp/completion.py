@@ -37,7 +37,8 @@ def completions(plugin: Any, config_name: str | None, line: str) -> list[str]:
         declared, values = OmegaConf.select(config, f"entrypoint.{_DECLARED[node]}"), OmegaConf.select(config, node)
     except (HydraException, OmegaConfBaseException):
         return []
-    declared = declared if isinstance(declared, DictConfig) else {}
+    if not isinstance(declared, DictConfig):
+        return []
     if typed is None:
         return sorted(f"{before}.{one}=" for one in map(str, declared) if one.startswith(name))
     return [f"{before}.{name}={value}" for value in _values(declared.get(name), values, name, typed[1:])]

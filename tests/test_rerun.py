@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 
@@ -16,6 +15,7 @@ from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError
 from flowerexp.tracking.drift import Change, drift, here, made_with
 from tests.command import Home
+from tests.tracking import CONFIG
 
 CHANGING = {"git commit", "git changes", "code (hash)"}  # while somebody works on the checkout
 
@@ -204,8 +204,8 @@ def test_drift_counts_what_came_or_went_but_not_what_only_one_side_knows():
 
 
 def test_the_record_of_a_run_names_the_one_that_it_repeats():
-    from flowerexp.tracking.log import tags
+    from flowerexp.tracking.content import tags
 
-    record = json.loads('{"run_key": "k", "facts": {}, "rerun_of": "abc"}')
+    record = {"run_key": "k", "facts": {}, "rerun_of": "abc", "config": CONFIG}
     assert tags(record)["rerun_of"] == "abc"
     assert "rerun_of" not in tags(record | {"rerun_of": None})

@@ -49,8 +49,8 @@ flags (they come first): -m sweeps over comma-separated values, --cfg job shows 
   --config-dir DIR adds configs of yours, -sc install=bash completion: eval "$(flowerexp -sc install=bash)";
   --hydra-help for the rest
 
-where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (what was made for them), mlruns/ (MLflow's store), below
-  the current folder, or below FLOWEREXP_HOME if that is set.
+where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (what was made for them), mlruns/ (MLflow's store),
+  below the current folder, or below FLOWEREXP_HOME if that is set.
 """
 
 EXPERIMENTS, SWEEPS = "entrypoint", "experiment"

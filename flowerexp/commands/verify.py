@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     if not roots:
         from flowerexp.app import composed
 
-        roots = [composed(overrides)["storage"]["prepared"]]
+        roots = [composed(overrides).storage.prepared]
     folders = [folder for root in roots for folder in _folders(root, is_named=bool(given))]
     if not folders:
         print(f"no prepared data in {', '.join(roots)}")

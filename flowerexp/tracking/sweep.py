@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import records
+from flowerexp.config import recorded
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH, Journal
-from flowerexp.tracking.log import params, upload
+from flowerexp.tracking.content import params
+from flowerexp.tracking.log import upload
 from flowerexp.tracking.store import Store, connect, ensure, explained
 from flowerexp.tracking.view import query_of, tag_of, view
 
@@ -49,6 +51,7 @@ def log_sweep(folder: Path, store: Store) -> str:
         run_id = found[0].info.run_id if found else None
         if run_id is None:
             tags = {"sweep_id": sweep_id, "flowerexp.kind": "sweep", "mlflow.source.name": "flowerexp"}
+            tags["mlflow.note.content"] = "\n".join(_questions(plan))
             run_id = client.create_run(experiment, tags=tags, run_name=f"sweep {folder.name}").info.run_id
         search = _search(folder)
         when = int(1000 * (folder / "runs.csv").stat().st_mtime)
@@ -82,9 +85,15 @@ def page_of(store: Store, sweep_id: str) -> str:
 def varied(plan: Mapping[str, Any]) -> list[str]:
     """The params in which the runs of a sweep's plan differ; of a cluster or an entrypoint that differs, its name."""
     each = [params(run["config"]) for run in plan["runs"]]
-    found = [key for key in each[0] if len({own.get(key) for own in each}) > 1]
+    keys = dict.fromkeys(key for own in each for key in own)
+    found = [key for key in keys if len({own.get(key) for own in each}) > 1]
     named = {key.removesuffix("name") for key in found if key in ("cluster.name", "entrypoint.name")}
     return [key for key in found if key.endswith(".name") or key.partition(".")[0] + "." not in named]
+
+
+def _questions(plan: Mapping[str, Any]) -> list[str]:
+    """What the experiments of a sweep ask."""
+    return list(dict.fromkeys(recorded(run["config"]).entrypoint.question for run in plan["runs"]))
 
 
 def _rates(lines: Sequence[Mapping[str, str]]) -> list[str]:

@@ -25,11 +25,32 @@ from tests.analysis.rows import table
 
 START_SECONDS = 90.0  # for MLflow to come up on a busy machine
 
+EXPERIMENT: dict[str, Any] = {
+    "name": "read_speed",
+    "question": "How fast can images be read?",
+    "script": "spark_entry/read_speed.py",
+    "where": "executor",
+    "unit": "images",
+    "parameters": {"reader": {"type": "text"}, "batch_size": {"type": "int"}, "batch_number": {"type": "int"}},
+    "products": [["batch_size", "batch_number"]],
+    "parts": {
+        "name": "batch",
+        "count": "batches",
+        "planned": "batch_number",
+        "first_count": "first_batch_images",
+        "first_seconds": "first_batch_seconds",
+    },
+    "uses": ["dataset"],
+    "settings": {"page_cache": "warm"},
+    "limits": {"page_cache": {"type": "text"}},
+}
+
 CONFIG: dict[str, Any] = {
     "cluster": {"kind": "local", "cores": None, "memory": "1g", "spark": {}},
     "dataset": {"kind": "folder", "path": "/photographs", "classes": ["daisy", "rosé"], "on_error": "fail"},
-    "grid": {"batch_size": [2, 4], "repetitions": 2},
-    "entrypoint": {"name": "read_speed", "script": "spark_entry/read_speed.py", "settings": {}},
+    "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4], "batch_number": [3]},
+    "measure": {"repetitions": 2},
+    "entrypoint": EXPERIMENT,
     "storage": {"generated": "/home/me/data/generated", "prepared": "/home/me/data/prepared"},
     "tracking": {"uri": "sqlite:////home/me/mlruns/mlflow.db", "artifacts": None, "experiment": "flowerexp"},
     "caching": False,

@@ -75,10 +75,10 @@ def test_a_prefix_of_several_runs_is_refused_with_the_candidates(tmp_path, local
     ("wanted", "problem"),
     [
         ("0123456789", "command line: there is no run 0123456789 in sqlite"),
-        ("abc", "command line: 'abc' is no run_id; give an MLflow run_id, or at least its first 4 characters"),
-        ("%%%%%", "'%%%%%' is no run_id"),
-        ("a' OR 'a", "is no run_id"),
-        ("f" * 33, "is no run_id"),
+        ("abc", "command line: 'abc' is not a run_id; give an MLflow run_id, or at least its first 4 characters"),
+        ("%%%%%", "'%%%%%' is not a run_id"),
+        ("a' OR 'a", "is not a run_id"),
+        ("f" * 33, "is not a run_id"),
     ],
 )
 def test_what_is_not_found_is_said_in_a_line(tmp_path, local_store, wanted, problem):
