@@ -104,7 +104,7 @@ class App(Hydra):
     @staticmethod
     def get_shell_to_plugin_map(config_loader: ConfigLoader) -> defaultdict[str, list[CompletionPlugin]]:
         """See Hydra's; what its plugins offer is ours."""
-        from flowerexp.completion import completions
+        from flowerexp.config.completion import completions
 
         found: defaultdict[str, list[CompletionPlugin]] = Hydra.get_shell_to_plugin_map(config_loader)
         for plugins in found.values():

@@ -9,7 +9,7 @@ from hydra._internal.utils import get_args
 from hydra.errors import HydraException
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 _DECLARED = {"grid": "parameters", "entrypoint.settings": "limits"}
@@ -52,7 +52,7 @@ def _values(declared: Any, values: Any, name: str, typed: str) -> list[str]:
     choices = declared.get("choices") or ([True, False] if declared.get("type") == "bool" else None)
     if choices is None:  # a number, or any text: what it is now
         now = OmegaConf.select(values, name) if isinstance(values, DictConfig) else None
-        text = f"[{','.join(map(str, now))}]" if OmegaConf.is_list(now) else str(now)
+        text = f"[{','.join(map(str, now))}]" if isinstance(now, ListConfig) else str(now)
         return [text] if now is not None and text.startswith(typed) else []
     texts = [str(one).lower() if isinstance(one, bool) else str(one) for one in choices]
     taken = {*first.lstrip("[").split(",")}
