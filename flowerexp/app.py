@@ -33,7 +33,7 @@ from flowerexp.config import Config, Origin, check, check_plugins
 from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.loader import Loader
-from flowerexp.config.overrides import Parser
+from flowerexp.config.overrides import Parser, forced
 from flowerexp.config.places import config_folder, groups
 from flowerexp.errors import ConfigError, JobError
 from flowerexp.journal import refuse_taken
@@ -58,8 +58,7 @@ class App(Hydra):
     ) -> DictConfig:
         """Compose as Hydra does; what is wrong becomes a ConfigError."""
         typed = overrides
-        # The mapping of axes is empty in the config, and Hydra would want a + before a new key in it.
-        overrides = [f"++{one}" if one.startswith("sweep.axes") else one for one in overrides]
+        overrides = [forced(one) for one in overrides]
         try:
             sweeping = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
             first = self._first_choices(overrides) if sweeping else {}
@@ -72,6 +71,7 @@ class App(Hydra):
                 validate_sweep_overrides,
             )
             whole = {chosen: one for one, chosen in first.items()}
+            whole |= {forced(one): one for one in typed if one.startswith("grid.")}
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
             config.hydra.overrides.task = [whole.get(one, one) for one in task]
             return config

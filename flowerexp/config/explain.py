@@ -29,9 +29,10 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        is_typed = any(one.lstrip("+").partition("=")[::2] == (group, option) for one in overrides)
         return ConfigError(
             f"there is no {group}={option}" if group else f"there is no config {option}",
-            where=_file(text) or ("command line" if group else None),
+            where=(None if is_typed else _file(text)) or ("command line" if group else None),
             hint=did_you_mean(option, error.options or []),
         )
     if isinstance(error, RecursionError):
@@ -48,7 +49,7 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
             f"{wrong[-1]} does not name an option", where="command line", hint="name one of the group's options"
         )
     if text.startswith("Error merging override "):
-        problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
+        problem = f"{text.removeprefix('Error merging override ').removeprefix('++')} does not fit what is there"
         return ConfigError(problem, where="command line")
     return _of_an_override(text, overrides, loader) or _of_a_key(text)
 

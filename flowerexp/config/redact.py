@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flowerexp.config.convert import plain
+
 _KEYS = "api|access|account|private|shared|encryption|signing|storage"
 # A number of tokens is no secret, so that word counts at the end of a key only, or between dots.
 _SECRET = (
@@ -88,9 +90,9 @@ def hide_in(paths: Iterator[Path], config: Any) -> None:
 
     Args:
         paths: the files.
-        config: the plain config.
+        config: the config, or several.
     """
-    hidden = sorted({secret for secret in secrets(config) if secret}, key=len, reverse=True)
+    hidden = sorted({secret for secret in secrets(plain(config)) if secret}, key=len, reverse=True)
     pattern = re.compile("|".join(map(_as_written, hidden)))
     for path in paths if hidden else ():
         path.write_text(pattern.sub(HIDDEN, path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from flowerexp.config import recorded
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, log_run
@@ -33,8 +34,8 @@ def test_everything_comes_from_the_store(tmp_path, store):
     run_id = logged(tmp_path / "run", store, config=redacted(config))
     run = find(store, run_id[:12])
     assert (run.run_id, run.name, run.error) == (run_id, "local read_speed cache=off", None)
-    assert run.config == redacted(config)
-    assert run.config["entrypoint"]["settings"]["password"] == "***"
+    assert run.config == recorded(redacted(config))
+    assert run.config.entrypoint.settings["password"] == "***"
     assert run.measurements.rows() == measurements()
     assert run.phases == {"list": 0.5, "prepare": 12.5, "measure": 20.0}
     assert run.params["grid.batch_size"] == "[2,4]"
