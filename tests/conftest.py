@@ -36,7 +36,8 @@ hypothesis.settings.load_profile("busy machine")
 PHOTOGRAPHS_EACH = 8
 CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
-Compose = Callable[..., dict[str, Any]]
+Compose = Callable[..., Any]
+"""Makes a config; what kind of cluster and data it has, each test knows."""
 
 
 @pytest.fixture

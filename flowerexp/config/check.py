@@ -131,6 +131,8 @@ def check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) 
         node[name] = _check_value(node[name], hints[name], spec.metadata, prefix + name, origin)
     for name in USES if schema is Config else ():
         if node[name] is None:
+            if name in node["entrypoint"]["uses"]:
+                raise ConfigError(f"{name} is not set", where=origin.of(name), hint=f"add +{name}=VALUE")
             del node[name]
 
 

@@ -50,7 +50,7 @@ def _type_of(spec: Mapping[str, Any], key: str, origin: Origin) -> str:
     if kinds and kinds <= {bool}:
         return "bool"
     if kinds and kinds <= {int, float}:
-        return "float" if float in kinds else "int"
+        return "float" if float in kinds or spec.get("above") is not None else "int"
     if kinds == {str}:
         return "text"
     raise ConfigError(f"{key} has no type", where=origin.of(key), hint=f"add type: {', '.join(TYPES)}")
@@ -68,12 +68,12 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
         ConfigError: a key is missing or unknown, or a value is wrong.
     """
     entrypoint = plain["entrypoint"]
-    parameters, name = entrypoint["parameters"], entrypoint["name"]
-    _check_keys(plain, "grid", parameters, f"a parameter of {name}", origin)
+    parameters = entrypoint["parameters"]
+    _check_keys(plain, parameters, ("grid", "parameters"), origin)
     grid = plain["grid"]
     plain["grid"] = {key: _values(grid[key], spec, f"grid.{key}", origin, check) for key, spec in parameters.items()}
     settings = "entrypoint.settings"
-    _check_keys(plain, settings, entrypoint["limits"], f"a setting of {name}", origin)
+    _check_keys(plain, entrypoint["limits"], (settings, "limits"), origin)
     entrypoint["settings"] = {
         key: _value(entrypoint["settings"][key], spec, f"{settings}.{key}", origin, check)
         for key, spec in entrypoint["limits"].items()
@@ -81,18 +81,28 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     _check_products(entrypoint, origin)
 
 
-def _check_keys(plain: Mapping[str, Any], node: str, known: Mapping[str, Any], what: str, origin: Origin) -> None:
-    """Refuse what a node sets beside what is declared, and what it lacks of that."""
-    entrypoint, declared = plain["entrypoint"], dict.fromkeys(known)
+def _check_keys(plain: Mapping[str, Any], known: Mapping[str, Any], nodes: tuple[str, str], origin: Origin) -> None:
+    """Are there values for all that is declared, and for nothing else?
+
+    Args:
+        plain: the whole config.
+        known: what is declared.
+        nodes: the key of the values, and below `entrypoint` that of the declarations.
+        origin: how the config was composed.
+    """
+    node, declared = nodes
+    entrypoint, may_be = plain["entrypoint"], dict.fromkeys(known)
     values = plain["grid"] if node == "grid" else entrypoint["settings"]
-    for key in values:
-        if key not in known:
-            rest = {"grid": declared} if node == "grid" else {"entrypoint": {**entrypoint, "settings": declared}}
-            told = meant(f"{node}.{key}", {**plain, **rest}) or (None if known else f"it has none: leave {node} out")
-            raise ConfigError(f"{node}.{key} is not {what}", where=origin.of(f"{node}.{key}"), hint=told)
-    for key in known:
-        if key not in values:
-            raise ConfigError(f"{node}.{key} has no value", where=origin.of(node), hint=f"add {node}.{key}=VALUE")
+    for name in values:
+        if name not in known:
+            key, declare = f"{node}.{name}", f"leave it out, or declare it in entrypoint.{declared}"
+            rest = {"grid": may_be} if node == "grid" else {"entrypoint": {**entrypoint, "settings": may_be}}
+            hint = meant(key, {**plain, **rest}) or (None if known else declare)
+            raise ConfigError(f"unknown key {key}", where=origin.of(key), hint=hint)
+    for name in known:
+        if name not in values:
+            key = f"{node}.{name}"
+            raise ConfigError(f"{key} has no value", where=origin.of(key), hint=f"add {key}=VALUE")
 
 
 def _values(values: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> list[Any]:

@@ -1,5 +1,6 @@
 """What a config asks of Hydra's own node."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from flowerexp import app
-from flowerexp.app import composed
 from flowerexp.config import check
 from flowerexp.config.answers import asks_hydra
 from flowerexp.errors import ConfigError
 from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.grammar import expand
+
+composed: Callable[..., Any] = app.composed
 
 
 @pytest.mark.parametrize(
@@ -24,14 +26,14 @@ from flowerexp.sweep.grammar import expand
 )  # fmt: skip
 def test_is_answered(value):
     before = HydraConfig.instance().cfg
-    path = composed(["dataset=folder", f"dataset.path='{value}'"])["dataset"]["path"]
+    path = composed(["dataset=folder", f"dataset.path='{value}'"]).dataset.path
     assert path == str(Path.cwd()) + ("/x" if value.endswith("/x") else "")
     assert HydraConfig.instance().cfg is before
 
 
-def test_in_lists_and_settings():
-    made = composed(["+entrypoint.settings={a:['${hydra:job.name}'],b:'${hydra:runtime.choices.grid}'}"])
-    assert made["entrypoint"]["settings"] == {"a": ["flowerexp"], "b": "quick"}
+def test_in_lists_and_open_mappings():
+    made = composed(["cluster.name='${hydra:runtime.choices.grid}'", "dataset.classes=['${hydra:job.name}']"])
+    assert (made.cluster.name, made.dataset.classes) == ("quick", ("flowerexp",))
 
 
 @pytest.mark.parametrize(
@@ -61,16 +63,16 @@ def test_what_it_cannot_answer_names_the_key(value, said):
 def test_in_sweeps(typed):
     application = app.create()
     try:
-        overrides = ["dataset=folder", "+entrypoint.settings.cwd=${hydra:runtime.cwd}", typed]
+        overrides = ["dataset=folder", "cluster.name=${hydra:runtime.cwd}", typed]
         master = application.compose_config("config", overrides, RunMode.MULTIRUN)
         task: Any = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
         composer = Composer(application, "config", master)
-        composed = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
-        made = [check(one.config, one.origin) for one in composed]
+        several = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
+        made: list[Any] = [check(one.config, one.origin) for one in several]
     finally:
         GlobalHydra.instance().clear()
-    assert [config["dataset"]["path"] for config in made] == [f"{Path.cwd()}/a", f"{Path.cwd()}/b"]
-    assert made[0]["entrypoint"]["settings"] == {"cwd": str(Path.cwd())}
+    assert [config.dataset.path for config in made] == [f"{Path.cwd()}/a", f"{Path.cwd()}/b"]
+    assert made[0].cluster.name == str(Path.cwd())
 
 
 def test_what_asks():

@@ -1,12 +1,13 @@
 """The check of a composed config: what is refused, and in which words; what is right passes unchanged."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 from flowerexp.app import composed
-from flowerexp.config import Origin, check
+from flowerexp.config import Origin, check, plain
 from flowerexp.errors import ConfigError
 
 FOLDER = ("dataset=folder", "dataset.path=/photographs")
@@ -50,10 +51,8 @@ def test_a_key_of_another_kind_of_data_set_is_unknown():
     assert refusal(*FOLDER, "+dataset.images=9").startswith("command line: unknown key dataset.images;")
 
 
-def test_what_an_entrypoint_and_spark_have_of_their_own_is_open():
-    config = composed(["+entrypoint.settings.depth=[1,2]", "+cluster.spark={spark.task.cpus: 2}"])
-    assert config["entrypoint"]["settings"] == {"depth": [1, 2]}
-    assert config["cluster"]["spark"] == {"spark.task.cpus": 2}
+def test_what_spark_has_of_its_own_is_open():
+    assert composed(["+cluster.spark={spark.task.cpus: 2}"]).cluster.spark == {"spark.task.cpus": 2}
 
 
 @pytest.mark.parametrize(
@@ -169,103 +168,60 @@ def test_an_interpolation_that_leads_nowhere_names_what_it_looked_for(key, missi
 
 
 def test_an_interpolation_that_leads_somewhere_is_resolved(config):
-    assert config("dataset.seed=${measure.repetitions}", "measure.repetitions=7")["dataset"]["seed"] == 7
+    assert config("dataset.seed=${measure.repetitions}", "measure.repetitions=7").dataset.seed == 7
 
 
 def test_a_reader_that_cannot_turn_photographs_is_refused_before_anything_starts(config):
-    with pytest.raises(ConfigError, match=r"orientation=exif .*=image_files: .*=image_files_native") as caught:
+    with pytest.raises(
+        ConfigError, match=r"orientation=exif does not go with grid.reader=image_files: .*=image_files_native"
+    ) as caught:
         config("preprocess.orientation=exif", "grid.reader=[tfrecords,image_files]")
     assert "command line" in str(caught.value)
     for more in (["grid.reader=image_files_native"], ["grid.reader=tfrecords"], ["entrypoint=write_tfrecords"]):
-        assert config("preprocess.orientation=exif", *more)["preprocess"]["orientation"] == "exif"
+        assert config("preprocess.orientation=exif", *more).preprocess.orientation == "exif"
 
 
 class TestWhatIsRight:
     def test_passes_unchanged(self, tmp_path, config):
-        plain = {
-            **config(),
-            "cluster": {"name": "mine", "kind": "local", "cores": 2, "memory": "512m", "spark": {"spark.task.cpus": 1}},
-            "dataset": {
-                "kind": "folder",
-                "path": "gs://flowers-public",
-                "anonymous": True,
-                "classes": ["roses", "daisy"],
-                "tfrecords": None,
-                "features": {"image": "image/encoded", "label": None},
-                "on_error": "skip",
-                "on_warning": "keep",
-            },
-            "sampling": {"fraction": 0.5, "seed": 42},
-            "grid": {
-                "batch_size": [8, 2],
-                "batch_number": [3],
-                "repetitions": 3,
-                "concurrency": 1,
-                "seed": 0,
-                "on_short": "fail",
-                "page_cache": "cold",
-            },
-            "preprocess": {
-                "partitions": 16,
-                "target_size": [120, 160],
-                "quality": 95,
-                "exact": False,
-                "orientation": "exif",
-            },
-            "entrypoint": {
-                "name": "mine",
-                "script": "mine.py",
-                "settings": {"a": {"b": [1, None]}},
-                "requires": {},
-                "reader_requires": {"tfrecords": {"json": "any"}},
-            },
-            "storage": {"generated": "/data/generated", "prepared": "gs://bucket/prepared"},
-            "tracking": {"uri": "http://127.0.0.1:5000", "artifacts": None, "experiment": "e"},
-            "reader": ["tfrecords"],
-            "caching": False,
-            "home": str(tmp_path),
-        }
-        assert check(OmegaConf.create(plain)) == plain
+        whole = plain(config("grid=notebook", "cluster.cores=2", "dataset.classes=[a]", "+cluster.spark={spark.x: 1}"))
+        whole["storage"]["prepared"] = "gs://bucket/prepared"
+        assert plain(check(OmegaConf.create(whole))) == whole
 
     def test_a_config_from_before_clouds_still_is_one(self, config):
-        plain = {key: value for key, value in config().items() if key not in ("gcp", "quota", "budget")}
-        plain["cluster"] = {key: value for key, value in plain["cluster"].items() if key != "name"}
-        made = check(OmegaConf.create(plain))
-        assert made["cluster"]["name"] == "local"
-        assert made["quota"]["source"] == "none"
+        whole = {key: value for key, value in plain(config()).items() if key not in ("gcp", "quota", "budget")}
+        del whole["cluster"]["name"]
+        made = check(OmegaConf.create(whole))
+        assert made.cluster.name == "local"
+        assert made.quota.source == "none"
 
     def test_a_single_value_becomes_a_list_of_one(self, config):
         made = config("grid.batch_size=4", "grid.reader=tfrecords", "dataset.classes=roses")
-        assert (made["grid"]["batch_size"], made["reader"], made["dataset"]["classes"]) == (
-            [4],
-            ["tfrecords"],
-            ["roses"],
-        )
+        assert (made.grid["batch_size"], made.grid["reader"], made.dataset.classes) == ([4], ["tfrecords"], ("roses",))
 
     def test_whole_numbers_are_numbers_and_numbers_may_name_folders(self, config):
         made = config("sampling.fraction=1", "dataset.classes=[2023,2024]")
-        assert isinstance(made["sampling"]["fraction"], float)
-        assert made["dataset"]["classes"] == ["2023", "2024"]
+        assert isinstance(made.sampling.fraction, float)
+        assert made.dataset.classes == ("2023", "2024")
 
     def test_optional_values_may_be_null_and_left_out(self, config):
         made = config("cluster.cores=null", "~measure.seed", "~cluster.memory")
-        assert made["cluster"]["cores"] is None
-        assert made["grid"]["seed"] == 0
-        assert made["cluster"]["memory"] == "1g"
+        assert made.cluster.cores is None
+        assert made.measure.seed == 0
+        assert made.cluster.memory == "1g"
 
     def test_the_limits_themselves_are_allowed(self, config):
         made = config("sampling.fraction=1.0", "preprocess.quality=100", "grid.batch_size=1", "measure.seed=0")
-        assert (made["preprocess"]["quality"], made["grid"]["batch_size"]) == (100, [1])
+        assert (made.preprocess.quality, made.grid["batch_size"]) == (100, [1])
 
     def test_the_defaults_of_a_default_do_not_leak_from_one_config_to_the_next(self, config):
-        config("~cluster.spark")["cluster"]["spark"]["spark.task.cpus"] = "2"
-        assert config("~cluster.spark")["cluster"]["spark"] == {}
+        config("~cluster.spark").cluster.spark["spark.task.cpus"] = "2"
+        assert config("~cluster.spark").cluster.spark == {}
 
 
 @pytest.mark.parametrize("option", ["synthetic", "flowers", "folder"])
 def test_each_kind_of_data_set_has_the_keys_of_its_kind(config, option):
     path = ["dataset.path=photographs"] if option == "folder" else []
-    dataset = config(f"dataset={option}", *path)["dataset"]
+    dataset = plain(config(f"dataset={option}", *path).dataset)
     assert ("images" in dataset) == (option == "synthetic")
     assert dataset.get("path") == {"folder": str(Path("photographs").absolute()), "flowers": "gs://flowers-public"}.get(
         option
@@ -273,7 +229,20 @@ def test_each_kind_of_data_set_has_the_keys_of_its_kind(config, option):
 
 
 @pytest.mark.parametrize(
-    "group", ["grid", "cluster", "sampling", "entrypoint", "tracking", "dataset", "storage", "gcp", "quota", "budget"]
+    "group",
+    [
+        "grid",
+        "measure",
+        "cluster",
+        "sampling",
+        "entrypoint",
+        "tracking",
+        "dataset",
+        "storage",
+        "gcp",
+        "quota",
+        "budget",
+    ],
 )
 def test_every_shipped_option_is_right(config, group):
     from flowerexp.config.places import groups
@@ -288,41 +257,43 @@ def test_a_cluster_in_the_cloud_wants_a_project_and_keeps_data_in_its_bucket(con
     with pytest.raises(ConfigError, match=r"gcp/default\.yaml: project: gcp\.project=null.*gcp\.project=ID"):
         config("cluster=four_nodes")
     made = config("cluster=four_nodes", "gcp.project=mine", "gcp.region=europe-west1")
-    assert made["storage"]["prepared"] == "gs://mine-flowerexp/flowerexp/data/prepared"
-    assert (made["cluster"]["region"], made["cluster"]["workers"]["count"]) == ("europe-west1", 3)
+    assert made.storage.prepared == "gs://mine-flowerexp/flowerexp/data/prepared"
+    assert (made.cluster.region, made.cluster.workers.count) == ("europe-west1", 3)
 
 
-def test_smoke_drops_cells_that_are_too_large_also_when_the_grid_is_chosen_after_it(config):
-    assert config("sampling=smoke", "grid=notebook")["grid"]["on_short"] == "drop"
-    assert config("sampling=smoke", "entrypoint.settings.on_short=fail")["grid"]["on_short"] == "fail"
+def test_smoke_drops_cells_that_are_too_large(config):
+    assert config("sampling=smoke", "grid=notebook").entrypoint.settings["on_short"] == "drop"
+    assert config("sampling=smoke", "entrypoint.settings.on_short=fail").entrypoint.settings["on_short"] == "fail"
 
 
 class TestFolders:
     def test_are_absolute_wherever_the_command_is_called(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        made = composed(["home=here", "dataset=folder", "dataset.path=../photographs", "dataset.tfrecords=records"])
+        made: Any = composed(
+            ["home=here", "dataset=folder", "dataset.path=../photographs", "dataset.tfrecords=records"]
+        )
         home = tmp_path / "here"
-        assert made["home"] == str(home)
-        assert made["storage"] == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
-        assert made["tracking"]["uri"] == f"sqlite:///{home}/mlruns/mlflow.db"
-        assert made["tracking"]["artifacts"] == f"{home}/mlruns/artifacts"
-        assert Path(made["dataset"]["path"]).is_absolute()
-        assert Path(made["dataset"]["path"]).resolve() == tmp_path.parent / "photographs"
-        assert made["dataset"]["tfrecords"] == str(tmp_path / "records")
+        assert made.home == str(home)
+        assert plain(made.storage) == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
+        assert made.tracking.uri == f"sqlite:///{home}/mlruns/mlflow.db"
+        assert made.tracking.artifacts == f"{home}/mlruns/artifacts"
+        assert Path(made.dataset.path).is_absolute()
+        assert Path(made.dataset.path).resolve() == tmp_path.parent / "photographs"
+        assert made.dataset.tfrecords == str(tmp_path / "records")
 
     def test_uris_stay(self, config):
         made = config("dataset.tfrecords=gs://b/t", "storage.prepared=gs://b/p", "tracking.uri=http://127.0.0.1:1")
-        assert made["dataset"]["tfrecords"] == "gs://b/t"
-        assert made["storage"]["prepared"] == "gs://b/p"
-        assert made["tracking"]["uri"] == "http://127.0.0.1:1"
+        assert made.dataset.tfrecords == "gs://b/t"
+        assert made.storage.prepared == "gs://b/p"
+        assert made.tracking.uri == "http://127.0.0.1:1"
 
     def test_the_users_home_is_meant_by_a_tilde(self, config, monkeypatch, tmp_path):
         monkeypatch.setenv("HOME", str(tmp_path))
-        assert config("dataset=folder", "dataset.path='~/photographs'")["dataset"]["path"] == f"{tmp_path}/photographs"
+        assert config("dataset=folder", "dataset.path='~/photographs'").dataset.path == f"{tmp_path}/photographs"
 
 
 def test_without_an_origin_the_message_still_names_the_key():
-    config = OmegaConf.create(composed([]))
+    config = OmegaConf.create(plain(composed([])))
     config.grid.batchsize = 3
     with pytest.raises(ConfigError, match=r"^config: grid\.batchsize: unknown key grid\.batchsize; did you mean"):
         check(config, Origin())

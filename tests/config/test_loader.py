@@ -28,7 +28,7 @@ FILES = [
     (b"defaults: [override /cluster: x]\n", "grid/mine.yaml: "),
     (b"hello\n", "config: grid.hello: unknown key grid.hello"),
     (b"- 1\n", "config: grid: grid=['1'] must be a group of keys"),
-    (b"", "config: grid.batch_size is not set"),
+    (b"", "config: grid.reader: grid.reader has no value; add grid.reader=VALUE"),
 ]
 
 
@@ -51,10 +51,10 @@ def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path, content, said
 
 
 def test_a_byte_order_mark_is_nothing(tmp_path):
-    (tmp_path / "grid").mkdir()
-    (tmp_path / "grid" / "mine.yaml").write_bytes(b"\xef\xbb\xbfdefaults: [quick]\nseed: 3\n")
+    (tmp_path / "measure").mkdir()
+    (tmp_path / "measure" / "mine.yaml").write_bytes(b"\xef\xbb\xbfdefaults: [quick]\nseed: 3\n")
     try:
-        config = app.create(str(tmp_path)).compose_config("config", ["grid=mine"], RunMode.RUN)
+        config = app.create(str(tmp_path)).compose_config("config", ["measure=mine"], RunMode.RUN)
     finally:
         GlobalHydra.instance().clear()
     assert config.measure.seed == 3

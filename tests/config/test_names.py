@@ -1,6 +1,7 @@
 """Names in Google Cloud: what Google takes passes, and what it refuses is refused here, with what is wanted."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,9 @@ def test_what_google_refuses_is_refused_with_what_is_wanted(override, wanted):
 def test_a_domain_s_project_is_one_and_needs_a_bucket_of_its_own_name():
     with pytest.raises(ConfigError, match=r"gcp\.bucket=example\.com:proj-flowerexp must be.*gcp\.bucket=NAME"):
         composed([*CLOUD, "gcp.project='example.com:proj'"])
-    made = composed([*CLOUD, "gcp.project='example.com:proj'", "gcp.bucket=some-bucket"])
-    assert (made["cluster"]["project"], made["cluster"]["bucket"]) == ("example.com:proj", "some-bucket")
-    assert composed(["gcp.project='example.com:proj'"])["cluster"]["kind"] == "local"
+    made: Any = composed([*CLOUD, "gcp.project='example.com:proj'", "gcp.bucket=some-bucket"])
+    assert (made.cluster.project, made.cluster.bucket) == ("example.com:proj", "some-bucket")
+    assert composed(["gcp.project='example.com:proj'"]).cluster.kind == "local"
 
 
 TAKEN = [
@@ -89,5 +90,5 @@ class TestServerless:
         ):
             with pytest.raises(ConfigError, match=override.partition("=")[0]):
                 composed(["cluster=serverless", "gcp.project=mine", override])
-        made = composed(["cluster=serverless", "gcp.project=mine", "cluster.runtime_version=2.10"])
-        assert made["cluster"]["runtime_version"] == "2.10"
+        made: Any = composed(["cluster=serverless", "gcp.project=mine", "cluster.runtime_version=2.10"])
+        assert made.cluster.runtime_version == "2.10"

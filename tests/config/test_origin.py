@@ -52,16 +52,16 @@ class TestOwnFiles:
         )
 
     def test_a_value_of_the_file_that_it_is_based_on_names_that_one(self, own):
-        own("grid/base", "defaults: [quick]\nrepetitions: 0\n")
-        folder = own("grid/mine", "defaults: [base]\nbatch_size: [2]\n")
-        assert refusal(folder, "grid=mine").startswith("own/grid/base.yaml: repetitions: measure.repetitions=0")
+        own("measure/base", "defaults: [quick]\nrepetitions: 0\n")
+        folder = own("measure/mine", "defaults: [base]\nseed: 2\n")
+        assert refusal(folder, "measure=mine").startswith("own/measure/base.yaml: repetitions: measure.repetitions=0")
 
     def test_a_file_that_stands_before_a_shipped_one_of_the_same_name(self, own):
         folder = own("sampling/full", "fraction: 2\nseed: 0\n")
         assert refusal(folder).startswith("own/sampling/full.yaml: fraction: sampling.fraction=2.0")
 
     def test_an_experiment_that_sets_it(self, own):
-        folder = own("experiment/caching", "# @package _global_\ngrid:\n  seed: -1\n")
+        folder = own("experiment/caching", "# @package _global_\nmeasure:\n  seed: -1\n")
         assert refusal(folder, "experiment=caching").startswith(
             "own/experiment/caching.yaml: measure.seed: measure.seed=-1 must be"
         )

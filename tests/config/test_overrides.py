@@ -1,6 +1,7 @@
 """Overrides that Hydra cannot read come with the way to write them."""
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ def test_the_hint_is_the_override_as_it_can_be_typed(value):
     typed = f"dataset.path={value}"
     (written,) = shlex.split(str(unreadable(typed)).partition("~ : ! ;: ")[2])
     assert Parser.create().parse_override(written).value() == value
-    path = composed(["dataset=folder", written.replace('"~/', '"/~/')])["dataset"]["path"]
-    assert path.endswith(value)
+    made: Any = composed(["dataset=folder", written.replace('"~/', '"/~/')])
+    assert made.dataset.path.endswith(value)
 
 
 @pytest.mark.parametrize("typed", ["grid.batch_size=[range(1,3)]", "dataset.path=glob(*),a", "grid=[sort(2,1)]",

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from flowerexp.config import plain
 from flowerexp.config.redact import HIDDEN, SPARK_PATTERN, hide_in, redacted, redacted_override, secrets
 
 
@@ -47,13 +48,13 @@ def test_the_user_and_password_of_a_uri_are_hidden_and_nothing_else(uri, shown):
 
 
 def test_the_rest_is_the_same_and_the_original_is_not_touched(config):
-    plain = config()
-    before = copy.deepcopy(plain)
-    assert redacted(plain) == plain
-    plain["entrypoint"]["settings"]["token"] = "hunter2"
-    redacted(plain)
-    assert plain["entrypoint"]["settings"].pop("token") == "hunter2"
-    assert plain == before
+    whole = plain(config())
+    before = copy.deepcopy(whole)
+    assert redacted(whole) == whole
+    whole["entrypoint"]["settings"]["token"] = "hunter2"
+    redacted(whole)
+    assert whole["entrypoint"]["settings"].pop("token") == "hunter2"
+    assert whole == before
 
 
 def test_a_secret_that_is_not_set_stays_recognisable():

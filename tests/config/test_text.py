@@ -1,5 +1,6 @@
 """Which keys hold text, and what was typed for them: on the command line, in sweeps, and in YAML files."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from flowerexp.errors import ConfigError
 from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.grammar import expand, labels
 
+composed: Callable[..., Any] = app.composed
+
 ODD = ["2024_10", "1e3", "1_000", "007", "0x10", "0b11", "1.10", "+5", "-0", ".5", "5.", "1E5", "inf", "-Inf", "NaN",
        "true", "True", "FALSE", "yes", "no", "2024-10-01", "12.30", "99999999999999999999999999", "1e400",
        "0.1"]  # fmt: skip
@@ -29,7 +32,8 @@ IN_YAML = [*ODD, "017", "0o17", "12:30:45", "off", "2024", "0X1F", "1_0.5"]
         ("cluster.master.machine_type", True), ("cluster.spark.spark.app.name", True), ("cluster.labels.team", True),
         ("grid", True), ("experiment", True), ("own/group", True), ("hydra.run.dir", True),
         ("hydra.job.env_set.X", True), ("sweep.axes.dataset.path", True), ("sweep.exclude.dataset.path", True),
-        ("sweep.axes.measure.seed", False), ("measure.seed", False), ("caching", False), ("entrypoint.settings.x", False),
+        ("sweep.axes.measure.seed", False), ("measure.seed", False), ("caching", False),
+        ("entrypoint.settings.x", False),
         ("cluster.cores", False), ("hydra.launcher.max_clusters", False), ("nothing", False), ("dataset", True),
     ],
 )  # fmt: skip
@@ -48,34 +52,32 @@ def test_a_number_stays_one_where_its_text_comes_back():
 class TestOnTheCommandLine:
     @pytest.mark.parametrize("text", [*ODD, "2024", "a", "a-1"])
     def test_text_is_what_was_typed(self, text):
-        made = app.composed(["dataset=folder", f"dataset.path=/x/{text}", f"dataset.classes=[{text},z]",
+        made = composed(["dataset=folder", f"dataset.path=/x/{text}", f"dataset.classes=[{text},z]",
                              f"+cluster.spark.x.y={text}", f"cluster.name={text}",
                              f"tracking={{experiment:{text}}}"])  # fmt: skip
-        assert made["dataset"]["path"] == f"/x/{text}"
-        assert made["dataset"]["classes"] == [text, "z"]
-        assert str(made["cluster"]["spark"]["x.y"]) == text
-        assert made["cluster"]["name"] == text
-        assert made["tracking"]["experiment"] == text
+        assert made.dataset.path == f"/x/{text}"
+        assert made.dataset.classes == (text, "z")
+        assert str(made.cluster.spark["x.y"]) == text
+        assert made.cluster.name == text
+        assert made.tracking.experiment == text
 
     @pytest.mark.parametrize("text", ODD)
     def test_what_is_made_of_it_has_the_text_too(self, text, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        made = app.composed([f"home={text}"])
-        assert made["home"] == str(tmp_path / text)
-        assert made["storage"]["prepared"] == str(tmp_path / text / "data/prepared")
+        made = composed([f"home={text}"])
+        assert made.home == str(tmp_path / text)
+        assert made.storage.prepared == str(tmp_path / text / "data/prepared")
 
     def test_numbers_and_truth_values_are_read_as_ever(self):
-        made = app.composed(["dataset.images=1_000", "sampling.fraction=1e-2", "caching=FALSE", "grid.batch_size=[1_0]",
-                             "+entrypoint.settings={lr:1e-3,n:1_000,on:true}"])  # fmt: skip
-        assert (made["dataset"]["images"], made["sampling"]["fraction"], made["caching"]) == (1000, 0.01, False)
-        assert made["grid"]["batch_size"] == [10]
-        assert made["entrypoint"]["settings"] == {"lr": 0.001, "n": 1000, "on": True}
+        made = composed(["dataset.images=1_000", "sampling.fraction=1e-2", "caching=FALSE", "grid.batch_size=[1_0]"])
+        assert (made.dataset.images, made.sampling.fraction, made.caching) == (1000, 0.01, False)
+        assert made.grid["batch_size"] == [10]
 
     def test_null_is_no_text_unless_it_is_quoted(self):
         with pytest.raises(ConfigError, match=r"quote it: 'tracking\.experiment=\"null\"'"):
-            app.composed(["tracking.experiment=null"])
-        assert app.composed(["tracking.experiment='null'"])["tracking"]["experiment"] == "null"
-        assert app.composed(["dataset.tfrecords=null"])["dataset"]["tfrecords"] is None
+            composed(["tracking.experiment=null"])
+        assert composed(["tracking.experiment='null'"]).tracking.experiment == "null"
+        assert composed(["dataset.tfrecords=null"]).dataset.tfrecords is None
 
     def test_hydra_s_own_folders(self):
         config = app.create().compose_config("config", ["hydra.run.dir=2024_10", "hydra.job.name=1e3"], RunMode.RUN)
@@ -102,7 +104,7 @@ def application(tmp_path):
     GlobalHydra.instance().clear()
 
 
-def checked(application, *overrides):
+def checked(application, *overrides) -> Any:
     config = application.compose_config("config", list(overrides), RunMode.RUN)
     return check(app.without_hydra(config), app.origin_of(config))
 
@@ -114,31 +116,30 @@ class TestInFiles:
         write("dataset/mine", f"defaults: [folder]\npath: &it {text}\nclasses: [{text}, z]\ntfrecords: *it\n")
         write("experiment/mine", f"# @package _global_\ntracking: {{experiment: {text}}}\nhome: {text}\n")
         made = checked(own, "dataset=mine", "experiment=mine")
-        assert made["dataset"]["classes"] == [text, "z"]
-        assert made["dataset"]["path"].rpartition("/")[2] == text
-        assert made["dataset"]["tfrecords"].rpartition("/")[2] == text
-        assert made["tracking"]["experiment"] == text
-        assert made["home"].rpartition("/")[2] == text
+        assert made.dataset.classes == (text, "z")
+        assert made.dataset.path.rpartition("/")[2] == text
+        assert made.dataset.tfrecords.rpartition("/")[2] == text
+        assert made.tracking.experiment == text
+        assert made.home.rpartition("/")[2] == text
 
     def test_merged_mappings_and_open_ones(self, application):
         own, write = application
         write("experiment/mine", "# @package _global_\ncluster:\n"
               "  spark: &both {spark.app.name: 2024_10, spark.cores: 2}\n"
-              "entrypoint: {settings: {<<: *both}}\ntracking: {<<: {experiment: 1_0}}\n")  # fmt: skip
+              "tracking: {<<: {experiment: 1_0}}\n")  # fmt: skip
         made = checked(own, "experiment=mine")
-        assert made["tracking"]["experiment"] == "1_0"
-        assert made["cluster"]["spark"] == {"spark.app.name": "2024_10", "spark.cores": 2}
-        assert made["entrypoint"]["settings"] == {"spark.app.name": 202410, "spark.cores": 2}
+        assert made.tracking.experiment == "1_0"
+        assert made.cluster.spark == {"spark.app.name": "2024_10", "spark.cores": 2}
 
     def test_numbers_are_read_as_ever(self, application):
         own, write = application
-        write("grid/mine", "defaults: [quick]\nbatch_size: [1_0]\nseed: 1_000\n")
-        assert checked(own, "grid=mine")["grid"]["seed"] == 1000
+        write("measure/mine", "defaults: [quick]\nseed: 1_000\n")
+        assert checked(own, "measure=mine").measure.seed == 1000
 
     def test_options_whose_names_are_numbers(self, application):
         own, write = application
-        write("grid/2024_10", "defaults: [quick]\nseed: 7\n")
-        assert checked(own, "grid=2024_10")["grid"]["seed"] == 7
+        write("measure/2024_10", "defaults: [quick]\nseed: 7\n")
+        assert checked(own, "measure=2024_10").measure.seed == 7
 
     def test_in_a_source_that_cannot_be_read_again_it_is_refused(self, application, monkeypatch):
         own, write = application
@@ -149,7 +150,7 @@ class TestInFiles:
 
 
 class TestInSweeps:
-    def runs(self, own, *overrides):
+    def runs(self, own, *overrides) -> Any:
         master = own.compose_config("config", list(overrides), RunMode.MULTIRUN)
         task: Any = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
         found = expand(task, master.sweep, own.config_loader)
@@ -167,7 +168,7 @@ class TestInSweeps:
     def test_values_and_labels_are_what_was_typed(self, application, typed):
         configs, told = self.runs(application[0], "dataset=folder", typed)
         names = ["2024_10", "2024_11", "202410", "true", "1e3"]
-        assert [config["dataset"]["path"].rpartition("/")[2] for config in configs] == names
+        assert [config.dataset.path.rpartition("/")[2] for config in configs] == names
         assert told == [{"dataset.path": name} for name in names]
 
     def test_of_a_file(self, application):
@@ -175,12 +176,12 @@ class TestInSweeps:
         write("experiment/mine", "# @package _global_\nhydra: {mode: MULTIRUN}\nsweep:\n"
               "  axes: {dataset.path: [2024_10, 2024_11, 7]}\n  exclude: [{dataset.path: 2024_11}]\n")  # fmt: skip
         configs, told = self.runs(own, "dataset=folder", "experiment=mine")
-        assert [config["dataset"]["path"].rpartition("/")[2] for config in configs] == ["2024_10", "7"]
+        assert [config.dataset.path.rpartition("/")[2] for config in configs] == ["2024_10", "7"]
         assert told == [{"dataset.path": "2024_10"}, {"dataset.path": "7"}]
 
     def test_a_number_is_excluded_by_its_text(self, application):
         typed = ("dataset.path=2024_10,202410", "sweep.exclude=[{dataset.path:202410}]")
-        assert self.runs(application[0], "dataset=folder", *typed)[0][0]["dataset"]["path"].endswith("2024_10")
+        assert self.runs(application[0], "dataset=folder", *typed)[0][0].dataset.path.endswith("2024_10")
 
     def test_truth_values_of_other_keys_are_labelled_as_in_yaml(self, application):
         assert self.runs(application[0], "caching=TRUE,False")[1] == [{"caching": "true"}, {"caching": "false"}]

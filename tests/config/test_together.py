@@ -2,6 +2,8 @@
 
 import resource
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,9 +25,9 @@ class TestGrid:
     def test_is_counted_and_refused_at_once(self):
         from omegaconf import OmegaConf
 
-        from flowerexp.config import check
+        from flowerexp.config import check, plain
 
-        config = OmegaConf.create(composed([]))
+        config = OmegaConf.create(plain(composed([])))
         config.grid.batch_size = list(range(1, 20_001))
         config.grid.batch_number = list(range(1, 20_001))
         config.measure.repetitions = 3
@@ -40,10 +42,11 @@ class TestGrid:
         sizes = ["grid.batch_size=[1]", "grid.batch_number=[1]", "grid.reader=tfrecords"]
         assert "measure.repetitions=100001" in refusal(*sizes, "measure.repetitions=100001")
         many = [*sizes[1:], f"grid.batch_size=[{','.join(map(str, range(1, 11)))}]", "measure.repetitions=100000"]
-        grid = composed(many)["grid"]
-        assert len(grid["batch_size"]) * grid["repetitions"] == MOST_MEASUREMENTS
+        made = composed(many)
+        assert len(made.grid["batch_size"]) * made.measure.repetitions == MOST_MEASUREMENTS
         assert "1,100,000 measurements" in refusal(
-            *many[:1], many[2], "measure.repetitions=100000", "grid.batch_size=[" + ",".join(map(str, range(1, 12))) + "]",
+            *many[:1], many[2], "measure.repetitions=100000",
+            "grid.batch_size=[" + ",".join(map(str, range(1, 12))) + "]",
             "grid.reader=tfrecords",
         )  # fmt: skip
 
@@ -52,9 +55,9 @@ class TestGrid:
 
         from flowerexp.plan import PlannedRun
 
-        config = composed([])
-        config["grid"] = {**config["grid"], "batch_size": range(10**9), "batch_number": range(10**9), "repetitions": 2}
-        assert PlannedRun("", config, Path(), "").measurements == 4 * 10**18
+        config = composed(["measure.repetitions=2"])
+        large = replace(config, grid={**config.grid, "batch_size": range(10**9), "batch_number": range(10**9)})
+        assert PlannedRun("", large, Path(), "").measurements == 4 * 10**18
 
 
 class TestZones:
@@ -62,8 +65,8 @@ class TestZones:
         message = refusal(*CLOUD, "gcp.zones=[us-central1-a,us-east1-b]")
         assert message == ("command line: gcp.zones=us-east1-b does not lie in the region us-central1; "
                            "set gcp.region and gcp.zones to fit")  # fmt: skip
-        made = composed([*CLOUD, "gcp.zones=[us-east1-b]", "gcp.region=us-east1"])
-        assert made["cluster"]["zones"] == ["us-east1-b"]
+        made: Any = composed([*CLOUD, "gcp.zones=[us-east1-b]", "gcp.region=us-east1"])
+        assert made.cluster.zones == ("us-east1-b",)
 
 
 class TestLabels:
@@ -76,5 +79,5 @@ class TestLabels:
         assert "31 labels; 30 are allowed" in refusal(*CLOUD, f"+cluster.labels={{{labels}}}")
 
     def test_hold_text(self):
-        labels = composed([*CLOUD, "+cluster.labels={run:2024_10,team:'Vision Lab'}"])["cluster"]["labels"]
-        assert labels == {"run": "2024_10", "team": "Vision Lab"}
+        cluster: Any = composed([*CLOUD, "+cluster.labels={run:2024_10,team:'Vision Lab'}"]).cluster
+        assert cluster.labels == {"run": "2024_10", "team": "Vision Lab"}
