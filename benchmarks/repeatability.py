@@ -22,9 +22,9 @@ from side_by_side import wall
 from targets import Target, finish
 
 from flowerexp.analysis.report.cells import NARROW, reach
-from flowerexp.measurements import experiment_of
+from flowerexp.app import composed
 
-MEASURED = experiment_of("read_speed")
+MEASURED = composed([]).entrypoint
 CELL = ["run", *MEASURED.categorical, *MEASURED.numeric]
 """What makes a line of the tables."""
 REPETITIONS = 24

@@ -108,10 +108,10 @@ def index(home: str, count: int) -> Callable[[], object]:
 def rows(home: str, count: int) -> Callable[[], object]:
     """What is done with so many measurements."""
     from flowerexp.analysis import analyse
-    from flowerexp.measurements import experiment_of
+    from flowerexp.app import composed
     from flowerexp.measurements.loading import load
 
-    path = Path(home) / "measurements.jsonl"
+    path, measured = Path(home) / "measurements.jsonl", composed([]).entrypoint
     with path.open("w") as file:
         for number in range(count):
             size, batches, noise = 2 + number % 4 * 2, 3 + number % 5 * 3, 1 + number * 2_654_435_769 % 1000 / 5000
@@ -120,7 +120,7 @@ def rows(home: str, count: int) -> Callable[[], object]:
             row |= {"batches": batches, "seconds": size * batches * 0.001 * noise, "first_batch_seconds": 0.002 * noise}
             row |= {"first_batch_images": size, "host": "a", "pid": 1, "neighbours": 0, "page_cache": "warm"}
             file.write(json.dumps(row) + "\n")
-    return lambda: analyse(load(path, experiment_of("read_speed")), Path(home) / "analysis")
+    return lambda: analyse(load(path, measured), Path(home) / "analysis")
 
 
 def report(home: str, count: int) -> Callable[[], object]:

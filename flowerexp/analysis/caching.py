@@ -1,15 +1,18 @@
-"""What RDD.cache() changes: pairs of runs that differ in nothing else, next to each other, and ratios of wall times."""
+"""What caching changes: pairs of runs that differ in nothing else, next to each other, and ratios of wall times."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flowerexp.analysis.estimate import Interval, paired_ratio
 from flowerexp.analysis.pairing import apart_from
+
+if TYPE_CHECKING:
+    from flowerexp.config import Config
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Side:
         run: its name in the sweep.
         seconds: its wall time of measuring, all actions included; the same work on both sides but for caching.
         executions: how often a cell was executed, on average over its measurements.
-        rates: images/s by reader, of first executions.
+        rates: unit/s by series, of first executions.
     """
 
     run: str
@@ -49,7 +52,7 @@ class Caching:
     Attributes:
         pairs: in the order of the sweep.
         seconds: the ratio of wall times, off over on.
-        rates: the ratio of images/s by reader, off over on: what caching does not change.
+        rates: the ratio of rates by series, off over on.
     """
 
     pairs: tuple[Pair, ...]
@@ -57,7 +60,7 @@ class Caching:
     rates: Mapping[str, Interval]
 
 
-def compare_caching(runs: Sequence[tuple[Mapping[str, Any], Side]]) -> Caching | None:
+def compare_caching(runs: Sequence[tuple[Config, Side]]) -> Caching | None:
     """Pair the runs of a sweep and compare.
 
     Args:
@@ -71,21 +74,19 @@ def compare_caching(runs: Sequence[tuple[Mapping[str, Any], Side]]) -> Caching |
     if not pairs:
         return None
     off, on = (np.array([getattr(pair, side).seconds for pair in pairs]) for side in ("off", "on"))
-    readers = sorted(set.intersection(*({*pair.on.rates} & {*pair.off.rates} for pair in pairs)))
+    common = sorted(set.intersection(*({*pair.on.rates} & {*pair.off.rates} for pair in pairs)))
     rates = {
-        reader: paired_ratio(
-            *(np.array([getattr(pair, side).rates[reader] for pair in pairs]) for side in ("off", "on"))
-        )
-        for reader in readers
+        name: paired_ratio(*(np.array([getattr(pair, side).rates[name] for pair in pairs]) for side in ("off", "on")))
+        for name in common
     }
     return Caching(pairs, paired_ratio(off, on), rates)
 
 
-def _pairs(runs: Sequence[tuple[Mapping[str, Any], Side]]) -> list[Pair]:
+def _pairs(runs: Sequence[tuple[Config, Side]]) -> list[Pair]:
     waiting: dict[str, tuple[bool, Side]] = {}
     pairs = []
     for config, side in runs:
-        key, caching = apart_from(config, "caching"), bool(config["caching"])
+        key, caching = apart_from(config, "caching"), config.caching
         if key in waiting and waiting[key][0] != caching:
             _, other = waiting.pop(key)
             pairs.append(Pair(side, other) if caching else Pair(other, side))

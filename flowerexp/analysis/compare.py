@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
+from flowerexp.analysis import words
+from flowerexp.analysis.experiments import extras_of
 
 if TYPE_CHECKING:
     from flowerexp.analysis.interval import Basis
+    from flowerexp.config import Config
     from flowerexp.measurements.table import Measurements
 
 
@@ -32,7 +34,7 @@ class Measured:
     """
 
     name: str
-    config: Mapping[str, Any]
+    config: Config
     measurements: Measurements
     facts: Mapping[str, Any] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
@@ -67,18 +69,20 @@ class Ratio:
 def comparable(a: Measured, b: Measured) -> list[str]:
     """Why two runs' rates cannot be compared, a few words a reason; nothing where they can.
 
-    Clusters, caching, partitions, readers, repetitions and the state of the page cache may differ: they are what one
-    compares. Data, cells and images may not.
+    Clusters, caching, the values of categorical parameters and how things are measured may differ: they are what one
+    compares. The experiment with its settings, the data and the values of numeric parameters may not.
     """
     reasons = [f"{run.name} {problem}" for run in (a, b) if (problem := _unusable(run))]
     if reasons:
         return reasons
-    if a.config["entrypoint"]["name"] != b.config["entrypoint"]["name"]:
-        return [_differ("entrypoint", a.config["entrypoint"]["name"], b.config["entrypoint"]["name"])]
-    readers = {str(key[0]) for key in _cells(a)} & {str(key[0]) for key in _cells(b)}
-    if not readers:
-        return [_differ("readers, none in common", *(", ".join(sorted({k[0] for k in _cells(x)})) for x in (a, b)))]
-    reasons = [_differ(name, one, two) for name, one, two in _conditions(a, b, readers) if one != two]
+    if a.config.entrypoint.name != b.config.entrypoint.name:
+        return [_differ("entrypoint", a.config.entrypoint.name, b.config.entrypoint.name)]
+    of_each = [{str(key[0]) for key in _cells(run)} for run in (a, b)]
+    series = set.intersection(*of_each)
+    if not series:
+        one, other = (", ".join(sorted(names)) for names in of_each)
+        return [f"no {words.head(a.config.entrypoint)} in common ({_shown(one)} and {_shown(other)})"]
+    reasons = [_differ(name, one, two) for name, one, two in _conditions(a, b, series) if one != two]
     if not reasons and not _cells(a) & _cells(b):
         reasons = ["they have no cell in common"]
     return reasons
@@ -101,25 +105,28 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _conditions(a: Measured, b: Measured, readers: set[str]) -> Iterator[tuple[str, Any, Any]]:
+def _conditions(a: Measured, b: Measured, series: set[str]) -> Iterator[tuple[str, Any, Any]]:
     """What must be equal, with its value in each run."""
-    read = set(map(data_of, readers))
-    existing = a.config["dataset"].get("tfrecords"), b.config["dataset"].get("tfrecords")
-    if read != {IMAGE_FILES}:
-        yield "TFRecord files", existing[0], existing[1]
-    if read == {TFRECORDS} and all(existing):
-        yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
-    else:
+    which = a.config.entrypoint
+    extras = extras_of(which)
+    yield from extras.conditions(a, b, series)
+    free = extras.may_differ(a, b, series)
+    if "dataset" in which.uses and "data" not in free:
         yield "data", _data(a), _data(b)
-    for key in a.measurements.experiment.numeric if a.config["entrypoint"]["name"] == "read_speed" else ():
-        yield f"grid.{key}", sorted(a.config["grid"][key]), sorted(b.config["grid"][key])
-    for key in ("target_size", *(("quality", "exact") if read != {IMAGE_FILES} else ())):
-        yield f"preprocess.{key}", _plain(a.config["preprocess"][key]), _plain(b.config["preprocess"][key])
-    yield "preprocess.orientation", *(one.config["preprocess"].get("orientation", "stored") for one in (a, b))
+    one, other = _fixed(a), _fixed(b)
+    for key in dict.fromkeys([*one, *other]):
+        if key not in free:
+            yield key, one.get(key), other.get(key)
 
 
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _fixed(run: Measured) -> dict[str, Any]:
+    """What a config says about what is measured, by its key: numeric parameters, settings, and what is made of data."""
+    config, which = run.config, run.config.entrypoint
+    found: dict[str, Any] = {"entrypoint.unit": which.unit}
+    found |= {f"grid.{name}": sorted(config.grid[name]) for name in which.numeric if name in config.grid}
+    found |= {f"entrypoint.settings.{key}": value for key, value in which.settings.items()}
+    prepared = vars(config.preprocess) if config.preprocess else {}
+    return found | {f"preprocess.{key}": value for key, value in prepared.items()}
 
 
 def _data(run: Measured) -> str:
@@ -127,7 +134,9 @@ def _data(run: Measured) -> str:
     found = run.facts.get("data_fingerprint")
     if found:
         return str(found)
-    return ", ".join(f"{key}={value}" for key, value in run.config["dataset"].items() if value is not None)
+    said = vars(run.config.dataset) if run.config.dataset else {}
+    plain = {key: value for key, value in said.items() if isinstance(value, str | int | float)}
+    return ", ".join(f"{key}={value}" for key, value in plain.items())
 
 
 def ratios(base: Sequence[Measured], other: Sequence[Measured]) -> list[Ratio]:

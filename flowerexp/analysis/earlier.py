@@ -22,6 +22,23 @@ _FIELDS = {
 _EXPERIMENT = {"name": "read_speed", "unit": "images"}
 
 
+_KEYS = {
+    "reader": "grid.reader",
+    **{f"grid.{key}": f"measure.{key}" for key in ("repetitions", "seed", "concurrency")},
+    **{f"grid.{key}": f"entrypoint.settings.{key}" for key in ("on_short", "page_cache")},
+}
+
+
+def key_today(key: str, config: Mapping[str, Any]) -> str:
+    """What a config key is called today.
+
+    Args:
+        key: with dots.
+        config: a recorded config that has it, perhaps of an earlier version.
+    """
+    return key if "measure" in config else _KEYS.get(key, key)
+
+
 def find_summary(path: Path, wanted: Mapping[str, Any] = records.SUMMARY) -> records.Json | None:
     """Read a run's ``summary.json``, of this version or an earlier one.
 

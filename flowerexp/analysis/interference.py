@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,13 @@ from flowerexp.analysis.estimate import Interval, paired_ratio
 from flowerexp.analysis.pairing import apart_from
 from flowerexp.measurements.table import Array, Measurements
 
-Measured = tuple[Mapping[str, Any], Measurements]
+if TYPE_CHECKING:
+    from flowerexp.config import Config
+
+Measured = tuple["Config", Measurements]
 """A run's config, and what it has measured."""
 
-FACTOR = "grid.concurrency"
+FACTOR = "measure.concurrency"
 """The config key that says how many measurements may run on a host at once."""
 
 
@@ -80,8 +83,7 @@ def _partners(runs: Sequence[Measured]) -> Iterator[tuple[int, Measurements, Mea
     """Runs in company, each with the run alone that differs in nothing else."""
     by_rest: dict[str, dict[int, Measurements]] = {}
     for config, measurements in runs:
-        at_once = int(config.get("grid", {}).get("concurrency") or 1)
-        by_rest.setdefault(apart_from(config, FACTOR), {})[at_once] = measurements.firsts
+        by_rest.setdefault(apart_from(config, FACTOR), {})[config.measure.concurrency] = measurements.firsts.finished
     for group in by_rest.values():
         for at_once in sorted({*group} - {1}) if 1 in group else ():
             yield at_once, group[1], group[at_once]

@@ -24,7 +24,7 @@ Basis = Literal["repetitions", "cells", "runs"]
 
 RESAMPLES = 2000
 MOST_UNITS = 400
-"""More rows than this in one cell (TFRecord files, say) are resampled in bundles."""
+"""More rows than this in one cell are resampled in bundles."""
 
 _Error = tuple[float, float, Basis]  # of the ratio's logarithm: standard error, degrees of freedom, basis
 
@@ -105,7 +105,7 @@ def _bundled(stratum: Array, chance: np.random.Generator) -> Array:
 def _strata(base: Measurements, other: Measurements) -> tuple[list[Array], Basis | None]:
     """What is resampled: arrays of rows of the base's counts and seconds, and the other's counts and seconds.
 
-    Repetitions that both runs have are resampled together, since they read the same files; cells that have only one
+    Repetitions that both runs have are resampled together, since they do the same work; cells that have only one
     measurement are resampled as wholes.
     """
     strata, lone = [], []

@@ -1,4 +1,4 @@
-"""The pictures of a run: a line for each parameter and reader, and the readers side by side.
+"""The pictures of a run: a line for each parameter and series, and the series side by side.
 
 Imports matplotlib: import this module only when pictures are wanted. Figures are drawn through matplotlib's objects,
 never pyplot, so nothing here is global and no display is needed.
@@ -7,7 +7,7 @@ never pyplot, so nothing here is global and no display is needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +17,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from flowerexp.analysis.regression import Fit, band, parameter_of, points, product, values
+from flowerexp.analysis import words
+from flowerexp.analysis.regression import Fit, band, parameter_of, points, values
 from flowerexp.experiment import Experiment
 from flowerexp.measurements import write_whole
 from flowerexp.measurements.table import Array, Measurements
 
 WIDTH, DPI = 8.0, 150  # inches, dots an inch: 1200 px wide
-COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # of others' readers; all are Okabe and Ito's, for any eyes
-READER_COLOURS = {
-    "tfrecords": "#0072B2",
-    "image_files": "#D55E00",
-    **dict(
-        zip(("tfrecords_native", "image_files_native", "tfrecords_cached", "image_files_cached"), COLOURS, strict=True)
-    ),
-}
 INK, GREY, PALE = "#333333", "#666666", "#DDDDDD"
 MOST_TICKS = 8  # values of a parameter that get a tick of their own
 MOST_APART = 100  # the fastest cell is so many times as fast as the slowest: on a straight scale the latter would be 0
 MOST_LABELS = 24  # cells that get a label of their own
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.5}
 BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 3, **LEGEND}
-
-READERS = {
-    "image_files": "Image files",
-    "image_files_native": "Image files, native",
-    "image_files_cached": "Image files, cached",
-    "tfrecords": "TFRecords",
-    "tfrecords_native": "TFRecords, native",
-    "tfrecords_cached": "TFRecords, cached",
-}
-AXES = {
-    "batch_size": "batch size (images per batch)",
-    "batch_number": "batch number (batches per measurement)",
-    "batch_size x batch_number": "batch size × batch number (images)",
-    "repetition": "repetition",
-}
 
 
 def plot_regressions(measurements: Measurements, fits: Sequence[Fit], folder: Path) -> list[Path]:
@@ -65,15 +43,16 @@ def plot_regressions(measurements: Measurements, fits: Sequence[Fit], folder: Pa
     Returns:
         The files, 1200 px wide.
     """
-    groups = measurements.firsts.groups
-    colours = _colours(groups)
+    groups, which = measurements.firsts.finished.groups, measurements.experiment
+    colours = words.colours(which, measurements.series_names)
     paths = []
     for name, value in dict.fromkeys((fit.series, fit.value) for fit in fits):
         own = [fit for fit in fits if (fit.series, fit.value) == (name, value)]
         figure = _regression_figure(groups[name], own, colours[name])
-        suffix = "" if value == measurements.experiment.rate else f"_{value}"
+        suffix = "" if value == which.rate else f"_{value}"
         paths.append(_save(figure, folder / f"{_slug(f'regression_{name}{suffix}')}.png"))
-    rated = {name: rated for name, group in groups.items() if len(rated := group.gridded.rated)}
+    gridded = {name: groups[name].gridded.rated for name in words.ordered(which, groups)}
+    rated = {name: group for name, group in gridded.items() if len(group)}
     if len({key[1:] for group in rated.values() for key in group.cell_keys}) > 1:
         paths.append(_save(_rates_figure(rated, colours), folder / "rates.png"))
     return paths
@@ -82,24 +61,24 @@ def plot_regressions(measurements: Measurements, fits: Sequence[Fit], folder: Pa
 def _regression_figure(group: Measurements, fits: Sequence[Fit], colour: str) -> Figure:
     columns = min(2, len(fits))
     lines = -(-len(fits) // columns)
-    value = fits[0].value
-    is_rate = value == group.experiment.rate
-    what = "reading speed" if is_rate else _label(value)
-    figure = _figure(1.5 + 2.6 * lines, f"{_label(fits[0].series)}: {what} against each parameter")
+    value, which = fits[0].value, group.experiment
+    is_rate = value == which.rate
+    what = which.rate_unit if is_rate else value.replace("_", " ")
+    title = f"{words.series(which, fits[0].series)}: {what} against each parameter"
+    figure = _figure(1.5 + 2.6 * lines, title)
     grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for panel, fit in zip(grid.flat, fits, strict=False):
         _panel(panel, group, fit, colour)
     for panel in grid.flat[len(fits) :]:
         panel.set_visible(False)
     for panel in grid[:, 0]:
-        panel.set_ylabel(_unit(group.experiment) if is_rate else _label(value), color=INK)
+        panel.set_ylabel(_plain(_unit(which) if is_rate else value.replace("_", " ")), color=INK)
     if points(group, fits[0].parameter, value)[1].min() >= 0:
         grid[0, 0].set_ylim(bottom=0)  # of all panels, and only now that all of them are drawn
-    legend = figure.legend(handles=_legend(colour, group.experiment, is_rate), **BELOW)
+    legend = figure.legend(handles=_legend(colour, which, is_rate), **BELOW)
     if is_rate:
         legend.set_title(
-            f"An average counts {group.experiment.unit} over time, so long measurements weigh more; "
-            "the line counts all alike."
+            f"An average counts {which.unit} over time, so long measurements weigh more; the line counts all alike."
         )
         legend.get_title().set(color=GREY, fontsize=8)
     return figure
@@ -117,7 +96,7 @@ def _panel(panel: Any, group: Measurements, fit: Fit, colour: str) -> None:
     _tidy(panel)
     if len(averages[0]) <= MOST_TICKS:
         panel.set_xticks(apart(averages[0]))
-    panel.set_xlabel(AXES.get(fit.parameter, _label(fit.parameter)), color=INK)
+    panel.set_xlabel(_plain(words.parameter(group.experiment, fit.parameter, unit=True)), color=INK)
     panel.set_title(equation(fit, group.experiment), color=INK, fontsize=9.5, loc="left")
 
 
@@ -133,7 +112,8 @@ def averages_of(group: Measurements, fit: Fit) -> tuple[Array, Array]:
 
 def equation(fit: Fit, experiment: Experiment) -> str:
     """A line in words, such as ``1,012 + 3.2 × batch size,  R² = 0.41,  n = 48``."""
-    name = "product" if fit.parameter in map(product, experiment.products) else _label(fit.parameter).lower()
+    is_product = fit.parameter in map(words.product, experiment.products)
+    name = "product" if is_product else _plain(words.inside(words.parameter(experiment, fit.parameter)))
     sign = "−" if fit.slope < 0 else "+"
     line = f"{_short(fit.intercept)} {sign} {_short(abs(fit.slope))} × {name}"
     return f"{line},   R² = {fit.r2:.2f},   n = {fit.n}"
@@ -143,7 +123,8 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
     places = {
         key: x for x, key in enumerate(sorted({_place(key) for group in groups.values() for key in group.cell_keys}))
     }
-    figure = _figure(4.6, "Reading speed in each cell of the grid")
+    which = next(iter(groups.values())).experiment
+    figure = _figure(4.6, f"{which.rate_unit} in each cell of the grid")
     panel = figure.subplots()
     room, speeds = 0.8 / len(groups), []
     for turn, (name, group) in enumerate(groups.items()):
@@ -158,11 +139,13 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
         panel.set_yscale("log")
     else:
         panel.set_ylim(bottom=0)
-    experiment = next(iter(groups.values())).experiment
-    panel.set_ylabel(_unit(experiment), color=INK)
-    _cell_axis(panel, list(places), experiment.numeric)
+    panel.set_ylabel(_plain(_unit(which)), color=INK)
+    _cell_axis(panel, list(places), [_plain(words.parameter(which, name)) for name in which.numeric])
     panel.set_title("a point is a measurement, a bar the median of its cell", color=GREY, fontsize=9, loc="left")
-    handles = [Line2D([], [], color=colours[name], lw=2.2, marker="o", ms=4, label=_label(name)) for name in groups]
+    handles = [
+        Line2D([], [], color=colours[name], lw=2.2, marker="o", ms=4, label=_plain(words.series(which, name)))
+        for name in groups
+    ]
     # Beside the title there is room for three.
     figure.legend(handles=handles, **BELOW | ({"loc": "outside upper right"} if len(groups) <= 3 else {}))
     return figure
@@ -180,7 +163,7 @@ def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]], parameters: Sequ
     step = -(-len(places) // MOST_LABELS)
     panel.set_xticks(range(0, len(places), step), [_short(place[-1]) if place[-1] else "" for place in places[::step]])
     panel.set_xlim(-0.6, len(places) - 0.4)
-    *above, last = map(_label, parameters)
+    *above, last = parameters
     if not above:
         panel.set_xlabel(last, color=INK, fontsize=9)
         return
@@ -208,14 +191,8 @@ def _place(key: Sequence[Any]) -> tuple[float, ...]:
 def _figure(height: float, title: str) -> Figure:
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
     figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08)
-    figure.suptitle(title, x=0.012, ha="left", color=INK, fontsize=13, weight="bold")
+    figure.suptitle(_plain(title), x=0.012, ha="left", color=INK, fontsize=13, weight="bold")
     return figure
-
-
-def _colours(readers: Iterable[str]) -> dict[str, str]:
-    """A colour for each reader; ours have the same in every picture."""
-    others = sorted(set(readers) - set(READER_COLOURS))
-    return READER_COLOURS | {reader: COLOURS[place % len(COLOURS)] for place, reader in enumerate(others)}
 
 
 def apart(ticks: Array) -> list[float]:
@@ -251,8 +228,9 @@ def _unit(experiment: Experiment) -> str:
     return f"{experiment.unit} per second"
 
 
-def _label(name: str) -> str:
-    return READERS.get(name, name.replace("_", " ")).replace("$", r"\$")
+def _plain(text: str) -> str:
+    """Text in which matplotlib looks for no formulas."""
+    return text.replace("$", r"\$")
 
 
 def _slug(name: str) -> str:

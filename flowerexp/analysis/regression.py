@@ -1,7 +1,7 @@
-"""Straight lines through the measurements: images per second against each parameter, as in the notebook.
+"""Straight lines through the measurements: the rate against each parameter.
 
-Each measurement is a point. The product batch_size x batch_number is collinear with its factors: read the lines one by
-one, not as parts of one model.
+Each measurement is a point. A product of parameters is collinear with its factors: read the lines one by one, not as
+parts of one model.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from flowerexp.analysis.summary import measured_columns
+from flowerexp.analysis.words import product
 from flowerexp.experiment import Experiment
 from flowerexp.measurements.table import Array, Measurements
 
@@ -36,11 +37,6 @@ class Fit:
     p: float | None = None  # how probable chance alone makes so steep a slope
 
 
-def product(parameters: tuple[str, ...]) -> str:
-    """What the product of some parameters is called."""
-    return " x ".join(parameters)
-
-
 def against(experiment: Experiment) -> list[str]:
     """What lines are fitted against. Repetition comes last: a slope there is drift, not an effect."""
     return [*experiment.numeric, *map(product, experiment.products), "repetition"]
@@ -56,7 +52,7 @@ def fit_all(measurements: Measurements) -> list[Fit]:
         measurements: of all executions; first ones are used.
     """
     fits = []
-    for name, group in measurements.firsts.groups.items():
+    for name, group in measurements.firsts.finished.groups.items():
         for value in values_of(group):
             for parameter in against(group.experiment):
                 xs, ys = points(group, parameter, value)
@@ -88,14 +84,14 @@ def parameter_of(group: Measurements, parameter: str) -> Array:
     return np.asarray(np.prod([group.numbers(name) for name in factors], axis=0))
 
 
-def _fit(reader: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
+def _fit(series: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
     line = _line(xs, ys)
     intercept, slope = (float(part) for part in line.params)
     low, high = (float(end) for end in line.conf_int()[1])
     # Values that are all equal have no variance of which a line could explain a share.
     r2 = float(line.rsquared) if np.ptp(ys) else 0.0
     p = float(line.pvalues[1])
-    return Fit(reader, parameter, slope, intercept, r2, len(xs), value, low, high, p if math.isfinite(p) else None)
+    return Fit(series, parameter, slope, intercept, r2, len(xs), value, low, high, p if math.isfinite(p) else None)
 
 
 def _line(xs: Array, ys: Array) -> Any:

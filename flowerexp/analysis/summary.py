@@ -1,6 +1,6 @@
-"""What a run's measurements say, in a few numbers: rates, spread and first batches, for each reader and each cell.
+"""What a run's measurements say, in a few numbers: rates, spread and first parts, for each series and each cell.
 
-Every rate is a sum of images over a sum of seconds. Only first executions are used; the later ones are counted.
+Every rate is a sum of counts over a sum of seconds. Only first executions are used; the later ones are counted.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from flowerexp.analysis.estimate import Interval, grouped_medians, grouped_quantiles, stratified_rate
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.instability import Instability, instability_of, widened, wider
 from flowerexp.analysis.verdict import drift, repetition_spread, spread
-from flowerexp.measurements import COLUMNS
+from flowerexp.measurements import columns_of
 from flowerexp.measurements.table import Array, Measurements
 
-BOOKKEEPING = ("repetition", "execution", "order", "partition", "pid", "started_at", "started_ns", "ended_ns")
+BOOKKEEPING = ("repetition", "execution", "order", "attempt", "pid", "started_at", "started_ns", "ended_ns")
 """Numbers that say which row this is, and measure nothing."""
 
 
@@ -36,6 +37,7 @@ class Cell:
     group: str
     at: dict[str, float | None]  # its numeric parameters
     repetitions: int  # measurements in this cell
+    censored: int  # of these, how many were stopped at their time limit, and have no rate
     executions: int  # how often the cell was really measured, the repeats by later actions included
     count: int  # of the experiment's unit
     seconds: float
@@ -58,6 +60,7 @@ class Group:
 
     name: str
     measurements: int
+    censored: int  # of these, how many were stopped at their time limit, and have no rate
     reused: int  # rows that stand for prepared data; they count as done, never as time
     executions: int
     executions_per_measurement: float  # 1 with caching; one for each action without
@@ -106,6 +109,7 @@ def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
     return Group(
         name=name,
         measurements=len(first),
+        censored=int(np.count_nonzero(first.censored)),
         reused=int(np.count_nonzero(first.truths("reused") == 1)),
         executions=len(rows),
         executions_per_measurement=len(rows) / len(first) if len(first) else 0.0,
@@ -132,7 +136,7 @@ def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, 
     count, cells = len(rows.cell_keys), rows.cells
     first = ~rows.known("execution") | (rows.numbers("execution") == 1)
     rated = first & ~np.isnan(rows.rates)
-    images, seconds, later_images, later_seconds = (
+    counted, seconds, later_counted, later_seconds = (
         np.bincount(cells[rated], values[rated], count) for values in (rows.counts, rows.seconds, *_later(rows))
     )
     middle, low, high = grouped_medians(rows.rates[rated], cells[rated], count)
@@ -142,11 +146,13 @@ def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, 
     told = first & ~np.isnan(heads)
     (head,) = grouped_quantiles(heads[told], cells[told], count, (0.5,))
     parameters = [dict(zip(rows.experiment.numeric, key[1:], strict=True)) for key in rows.cell_keys]
-    sums = [np.bincount(cells[first], minlength=count), np.bincount(cells, minlength=count), images, seconds]
-    rates = [_ratio(images, seconds), _ratio(later_images, later_seconds), middle, low, high, least, most, head]
+    sizes = [np.bincount(which, minlength=count) for which in (cells[first], cells[first & rows.censored], cells)]
+    rates = [_ratio(counted, seconds), _ratio(later_counted, later_seconds), middle, low, high, least, most, head]
     return tuple(
-        Cell(name, at, int(again), int(all_), int(counted), float(took), *map(_number, numbers))
-        for at, again, all_, counted, took, numbers in zip(parameters, *sums, np.column_stack(rates), strict=True)
+        Cell(name, at, int(again), int(stopped), int(all_), int(units), float(took), *map(_number, numbers))
+        for at, (again, stopped, all_), units, took, numbers in zip(
+            parameters, np.column_stack(sizes), counted, seconds, np.column_stack(rates), strict=True
+        )
     )
 
 
@@ -180,7 +186,8 @@ def measured_columns(rows: Measurements) -> dict[str, Array]:
 
     These are the columns that we do not know; without a rate (counts and seconds), also those that we know.
     """
-    known = {*COLUMNS} if len(rows.rated) else {*rows.experiment.numeric, *BOOKKEEPING}
+    which, rows = rows.experiment, rows.finished
+    known = {*which.numeric, *BOOKKEEPING, *extras_of(which).columns, *(columns_of(which) if len(rows.rated) else ())}
     values = {name: rows.numbers(name) for name in sorted({*rows.names} - known)}
     return {name: found[~np.isnan(found)] for name, found in values.items() if not np.isnan(found).all()}
 

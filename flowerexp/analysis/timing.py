@@ -1,7 +1,7 @@
-"""The model of what happens: seconds = fixed + per_batch x batches + per_image x images.
+"""The model of what happens: seconds = fixed + per_part x parts + per_unit x what is counted.
 
-A measurement opens its files once, then does some work for each batch and each image; images per second follow from
-that and bend. So beside the notebook's straight lines stands this model, and a test says which of them fits.
+A measurement begins once, then does some work for each of its parts and each of its units; rates follow from that and
+bend. So beside the straight lines stands this model, and a test says which of them fits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from flowerexp.measurements.table import Array, Measurements
 SURE = 0.01
 """Below this probability a model does not fit: its cells lie further from it than their repetitions explain."""
 
-TERMS = ("fixed", "per_batch", "per_image")
+TERMS = ("fixed", "per_part", "per_unit")
+"""What the seconds of a measurement are the sum of: once, for each part of it, and for each unit that it counts."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ class TimeModel:
     Attributes:
         series: whose seconds.
         n: measurements.
-        terms: seconds by `TERMS`; without ``per_batch`` where the grid cannot tell batches from images.
+        terms: seconds by `TERMS`; without ``per_part`` where there are no parts, or the grid cannot tell them from
+            units.
         misfit: of this model; None where no cell was repeated.
-        straight: of a straight line in images/s against the images of a measurement; likewise.
-        inflation: how much wider the terms' intervals are because batches and images rise together (a variance
+        straight: of a straight line in the rate against what a measurement counts; likewise.
+        inflation: how much wider the terms' intervals are because parts and units rise together (a variance
             inflation factor; 1 is not at all).
-        product_inflation: the same of batch_size x batch_number beside its two factors.
+        product_inflation: the same of the first product that is fitted, beside its factors.
     """
 
     series: str
@@ -58,9 +60,9 @@ class TimeModel:
     inflation: float | None
     product_inflation: float | None
 
-    def seconds(self, batches: float, images: float) -> float:
+    def seconds(self, parts: float, count: float) -> float:
         """How long the model expects a measurement to take."""
-        sizes = {"fixed": 1.0, "per_batch": batches, "per_image": images}
+        sizes = {"fixed": 1.0, "per_part": parts, "per_unit": count}
         return math.fsum(term.value * sizes[name] for name, term in self.terms.items())
 
 
@@ -80,29 +82,30 @@ def _model(name: str, group: Measurements) -> TimeModel | None:
     from statsmodels.regression.linear_model import WLS
 
     timed = group.timed
-    timed = timed.where(np.all([np.nan_to_num(timed.numbers(key)) != 0 for key in timed.experiment.numeric], axis=0))
-    images, batches, seconds, cells = timed.counts, timed.parts, timed.seconds, timed.cells
-    if len(images) < 5 or not np.ptp(images):
+    for key in timed.experiment.numeric:
+        timed = timed.where(~np.isnan(timed.numbers(key)))
+    counts, parts, seconds, cells = timed.counts, timed.parts, timed.seconds, timed.cells
+    if len(counts) < 5 or not np.ptp(counts):
         return None
     expected = (np.bincount(cells, seconds) / np.bincount(cells))[cells]
-    columns = {"fixed": np.ones(len(images)), "per_batch": batches, "per_image": images}
-    if np.isnan(batches).any() or np.linalg.matrix_rank(np.column_stack([*columns.values()])) < 3:
-        del columns["per_batch"]
+    columns = {"fixed": np.ones(len(counts)), "per_part": parts, "per_unit": counts}
+    if np.isnan(parts).any() or np.linalg.matrix_rank(np.column_stack([*columns.values()])) < 3:
+        del columns["per_part"]
     fitted = WLS(seconds, np.column_stack([*columns.values()]), weights=expected**-2).fit()
     ends = fitted.conf_int()
     terms = {
         key: Interval(float(value), float(low), float(high))
         for key, value, (low, high) in zip(columns, fitted.params, ends, strict=True)
     }
-    straight = WLS(timed.rates, np.column_stack([np.ones(len(images)), images]), weights=(expected / images) ** 2).fit()
-    predicted = images / np.maximum(fitted.fittedvalues, 1e-9)
+    straight = WLS(timed.rates, np.column_stack([np.ones(len(counts)), counts]), weights=(expected / counts) ** 2).fit()
+    predicted = counts / np.maximum(fitted.fittedvalues, 1e-9)
     return TimeModel(
         name,
-        len(images),
+        len(counts),
         terms,
         _misfit(fitted, cells, _share(timed.rates, predicted)),
         _misfit(straight, cells, _share(timed.rates, straight.fittedvalues)),
-        _inflation(np.column_stack([batches, images])) if "per_batch" in columns else None,
+        _inflation(np.column_stack([parts, counts])) if "per_part" in columns else None,
         _product_inflation(timed),
     )
 

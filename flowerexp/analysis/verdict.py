@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from flowerexp.analysis.estimate import grouped_quantiles
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.measurements.table import Array, Measurements
 
 WIDE_SPREAD = 0.25
@@ -34,6 +35,9 @@ BUSY_SHARE, BUSY_LOAD = 0.75, 2.0
 
 Only of rows that do not say what others used: a load average lags by a minute, and holds our own earlier work.
 """
+
+MOST_NAMED = 5
+"""Cells that are named in a reason; of more, their number."""
 
 CLOCK_SECONDS = 1.0
 """A host's time of day and its steady clock may part by this much within a run; more is a clock that was set."""
@@ -58,10 +62,9 @@ def judge(measurements: Measurements) -> Verdict:
     if not len(measurements):
         return Verdict("invalid", ("the run has no measurements",))
     first = measurements.firsts
-    wrong, doubts = (
-        _failures(measurements),
-        [*_disagreement(first), *_warmth(first), *_company(first), *_page_cache(first), *_clock(first)],
-    )
+    wrong = _failures(measurements)
+    doubts = [*_stopped(first), *_disagreement(first), *_warmth(first), *_company(first)]
+    doubts += [*extras_of(measurements.experiment).doubts(first), *_clock(first)]
     return Verdict("invalid" if wrong else "suspect" if doubts else "valid", (*wrong, *doubts))
 
 
@@ -77,6 +80,33 @@ def _failures(rows: Measurements) -> list[str]:
     if timeless:
         reasons.append(f"{timeless} of {len(rows)} measurements took no time: the clock cannot be trusted")
     return reasons
+
+
+def _stopped(rows: Measurements) -> list[str]:
+    """Measurements that were stopped at their time limit, and the cells that have no other.
+
+    They make a run suspect, since the rates of their cells are those of the fastest measurements alone. Not invalid:
+    that a cell takes longer than the limit is a result.
+    """
+    if not rows.censored.any():
+        return []
+    count = len(rows.cell_keys)
+    stopped = np.bincount(rows.cells[rows.censored], minlength=count)
+    unfinished = np.flatnonzero((stopped > 0) & (stopped == np.bincount(rows.cells, minlength=count)))
+    limit = (
+        f"{np.count_nonzero(rows.censored)} of {len(rows)} measurements reached measure.max_seconds and were stopped"
+    )
+    if not len(unfinished):
+        return [f"{limit}: rates are those of the others"]
+    named = [_cell(rows, rows.cell_keys[place]) for place in unfinished[:MOST_NAMED]]
+    more = f" and {len(unfinished) - len(named)} more" if len(unfinished) > len(named) else ""
+    return [f"{limit}; no measurement was finished of {'; '.join(named)}{more}"]
+
+
+def _cell(rows: Measurements, key: tuple[Any, ...]) -> str:
+    """A cell in words: its series, and its numeric parameters."""
+    series, *values = key
+    return " ".join([series, *(f"{name}={value}" for name, value in zip(rows.experiment.numeric, values, strict=True))])
 
 
 def _disagreement(rows: Measurements) -> list[str]:
@@ -141,33 +171,18 @@ def _hosts(rows: Measurements) -> tuple[Array, list[str]]:
     return np.where(places < 0, len(names), places), [*names, "None"]
 
 
-def _page_cache(rows: Measurements) -> list[str]:
-    told = rows.where(rows.has("page_cache"))
-    places, names = told.texts("page_cache")
-    state = np.array([*names, "None"])[places]
-    unknown = np.count_nonzero(~np.isin(state, ("cold", "warm", "remote")))
-    cells = len(told.cell_keys)
-    cold, warm = (np.bincount(told.cells[state == name], minlength=cells) for name in ("cold", "warm"))
-    mixed = np.count_nonzero((cold > 0) & (warm > 0))
-    reasons = []
-    if unknown:
-        reasons.append(f"whether the page cache was warm is unknown for {unknown} of {len(told)} measurements")
-    if mixed:
-        where = f"in {mixed} of {cells} cells"
-        reasons.append(f"the page cache was cold in some repetitions and warm in others, {where}")
-    return reasons
-
-
 def _clock(rows: Measurements) -> list[str]:
     """Times that were not taken, or that contradict each other."""
-    untimed = np.count_nonzero(rows.has("seconds") & ~rows.known("seconds") & (rows.truths("reused") != 1))
+    told = rows.has("seconds") & ~rows.known("seconds")
+    untimed = np.count_nonzero(told & (rows.truths("reused") != 1) & ~rows.censored)
     odd = np.count_nonzero((rows.first_seconds > rows.seconds) & (rows.seconds > 0))
     parted = _parted(rows)
     reasons = []
     if untimed:
         reasons.append(f"{untimed} of {len(rows)} measurements were not timed")
     if odd:
-        reasons.append(f"in {odd} of {len(rows)} measurements the first batch took longer than all of them")
+        part = rows.experiment.parts.name if rows.experiment.parts else "part"
+        reasons.append(f"in {odd} of {len(rows)} measurements the first {part} took longer than all of them")
     if parted > CLOCK_SECONDS:
         reasons.append(f"a host's clock was set during the run, by {parted:,.1f} s: do not trust its times of day")
     return reasons

@@ -14,11 +14,11 @@ import pyarrow.json
 
 from flowerexp.errors import DataError, from_os_error
 from flowerexp.experiment import Experiment
-from flowerexp.measurements import COLUMNS
+from flowerexp.measurements import columns_of
 from flowerexp.measurements.table import AS_JSON, Measurements
 
 _BLOCK = 4 << 20  # bytes that Arrow reads at a time
-_KINDS = {"bool", "int64", "double", "string"}
+_KINDS = {"bool", "int64", "double", "string", "null"}
 _LARGEST = 2.0**63  # Arrow makes a fraction of a whole number beyond it
 
 
@@ -39,14 +39,14 @@ def load(path: Path, experiment: Experiment) -> Measurements:
         raise DataError(f"{path} does not exist", hint="the run has left no measurements: see its log") from error
     except OSError as error:
         raise from_os_error(error, "reading the measurements") from error
-    table = _regular(content)
+    table = _regular(content, columns_of(experiment))
     if table is not None:
         return Measurements(table, experiment)
     lines = enumerate(content.split(b"\n"), start=1)
     return from_rows([_parse(line, f"{path}, line {place}") for place, line in lines if line.strip()], experiment)
 
 
-def _regular(content: bytes) -> pyarrow.Table | None:
+def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
     """The table, if Arrow reads it as Python does: of a row a line, a kind a column, and all columns in every row."""
     # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
     options = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK)
@@ -59,21 +59,21 @@ def _regular(content: bytes) -> pyarrow.Table | None:
     lines = content.count(b"\n") + (not content.endswith(b"\n"))
     if table.num_rows != lines or not names:
         return None
-    columns = {name: _read(name, table.column(name)) for name in names}
+    columns = {name: _read(table.column(name), known.get(name)) for name in names}
     if any(column is None for column in columns.values()):
         return None
     # Arrow does not tell a null from a column that a row lacks.
     doubtful = [name for name in names if table.column(name).null_count]
     if any(content.count(f"{json.dumps(name)}:".encode()) != lines for name in doubtful):
         return None
-    return pyarrow.table({name: columns[name] for name in _ordered(names)})
+    return pyarrow.table({name: columns[name] for name in _ordered(names, known)})
 
 
-def _read(name: str, column: Any) -> Any:
+def _read(column: Any, wanted: str | None) -> Any:
     """A column in the type that it is kept in; None where Arrow does not keep what stands in the file."""
-    kind, wanted = str(column.type), COLUMNS.get(name)
-    if kind == "null" or (kind == "int64" and wanted == "double"):
-        return column.cast(pyarrow.type_for_alias(wanted or "string"))
+    kind = str(column.type)
+    if wanted and (kind == "null" or (kind == "int64" and wanted == "double")):
+        return column.cast(pyarrow.type_for_alias(wanted))
     if kind == "double" and (pyarrow.compute.max(pyarrow.compute.abs(column)).as_py() or 0) >= _LARGEST:
         return None
     return column if kind in _KINDS else None
@@ -97,9 +97,10 @@ def from_rows(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> Meas
     values and columns of several kinds as JSON text. A row that lacks a column has a null there.
     """
     fields, arrays, lacking = [], [], {}
-    for name in _ordered(dict.fromkeys(name for row in rows for name in row)):
+    known = columns_of(experiment)
+    for name in _ordered(dict.fromkeys(name for row in rows for name in row), known):
         values = [row.get(name) for row in rows]
-        kind = _kind(values, COLUMNS.get(name))
+        kind = _kind(values, known.get(name))
         if kind == "json":
             values = [None if value is None else json.dumps(value) for value in values]
         elif kind == "double":
@@ -116,9 +117,9 @@ def from_rows(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> Meas
     return Measurements(table, experiment, lacking)
 
 
-def _ordered(names: Iterable[str]) -> list[str]:
+def _ordered(names: Iterable[str], known: Iterable[str]) -> list[str]:
     given = [*names]
-    return [name for name in COLUMNS if name in given] + [name for name in given if name not in COLUMNS]
+    return [name for name in known if name in given] + [name for name in given if name not in {*known}]
 
 
 def _kind(values: Iterable[Any], wanted: str | None) -> str:
@@ -128,7 +129,7 @@ def _kind(values: Iterable[Any], wanted: str | None) -> str:
         return wanted
     if kinds and kinds <= {"int64", "double"}:
         return "double" if "double" in kinds else "int64"
-    return kinds.pop() if len(kinds) == 1 else "json" if kinds else "string"
+    return kinds.pop() if len(kinds) == 1 else "json" if kinds else "null"
 
 
 def _kind_of(value: object) -> str:

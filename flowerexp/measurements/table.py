@@ -104,11 +104,14 @@ class Measurements:
         return np.array([int(value) if isinstance(value, bool) else -1 for value in self._values(name)], int)
 
     def texts(self, name: str) -> tuple[Array, list[str]]:
-        """A column as text: the place of each row's among the different ones, -1 for null, and these."""
+        """A column as text: the place of each row's among the different ones, -1 for null, and these.
+
+        True and false are those of JSON.
+        """
         column = self._column(name).combine_chunks().dictionary_encode()
         values = [value for value in column.dictionary.to_pylist() if value is not None]
         places = np.asarray(column.indices.fill_null(-1))
-        return places, [str(json.loads(value)) if self._is_json(name) else str(value) for value in values]
+        return places, [_text(json.loads(value) if self._is_json(name) else value) for value in values]
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries, of all columns, with the values that the entrypoint gave."""
@@ -122,6 +125,16 @@ class Measurements:
         A row of an entrypoint that does not count executions is a first one.
         """
         return self.where(~self.known("execution") | (self.numbers("execution") == 1))
+
+    @cached_property
+    def censored(self) -> Array:
+        """Which measurements were stopped at their time limit: they have no rate."""
+        return np.asarray(self.truths("censored") == 1)
+
+    @cached_property
+    def finished(self) -> Measurements:
+        """The rows of measurements that were not stopped."""
+        return self.where(~self.censored)
 
     @property
     def counts(self) -> Array:
@@ -155,7 +168,7 @@ class Measurements:
     def rates(self) -> Array:
         """Each measurement's unit/s; NaN where nothing was timed or counted."""
         rates = np.full(len(self), np.nan)
-        np.divide(self.counts, self.seconds, out=rates, where=self.seconds > 0)
+        np.divide(self.counts, self.seconds, out=rates, where=(self.seconds > 0) & ~self.censored)
         return rates
 
     @cached_property
@@ -180,6 +193,8 @@ class Measurements:
         places = np.zeros(len(self), int)
         for name in self.experiment.categorical:
             own, values = self.texts(name)
+            if self.experiment.parameters[name].type == "bool":
+                values = [f"{name}={value}" for value in values]
             labels = [(*label, *value) for label in labels for value in (*((text,) for text in values), ())]
             places = places * (len(values) + 1) + np.where(own < 0, len(values), own)
         named = [" ".join(label) if label else self.experiment.name for label in labels]
@@ -239,6 +254,10 @@ class Measurements:
             MachineError: the file cannot be written.
         """
         return write_whole(path, lambda aside: pyarrow.parquet.write_table(self.table, aside, write_page_checksum=True))
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def _plain(value: float) -> float | None:

@@ -10,8 +10,10 @@ from typing import Any
 
 from flowerexp.analysis.summary import summarise
 from flowerexp.analysis.verdict import judge, outliers
+from flowerexp.config import plain, typed
+from flowerexp.experiment import Experiment
 from tests.analysis.events import START, cluster, write
-from tests.analysis.rows import grid, table
+from tests.analysis.rows import READ_SPEED, grid, table
 
 SECRET = "hunter2"
 
@@ -21,11 +23,12 @@ def config(varied: Mapping[str, Any]) -> dict[str, Any]:
     whole: dict[str, Any] = {
         "cluster": {"name": "local", "kind": "local", "cores": 2, "spark": {}},
         "dataset": {"kind": "synthetic", "images": 300, "tfrecords": None},
-        "grid": {"batch_size": [2, 4, 8], "batch_number": [3, 6, 12], "concurrency": 1, "page_cache": "warm"},
-        "entrypoint": {"name": "read_speed", "script": "spark_entry/read_speed.py"},
-        "reader": ["image_files", "tfrecords"],
+        "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]},
+        "measure": {"repetitions": 3, "seed": 1, "concurrency": 1},
+        "sampling": {"fraction": 1.0, "seed": 0},
+        "entrypoint": plain(READ_SPEED),
         "caching": True,
-        "preprocess": {"partitions": 16, "target_size": [192, 192]},
+        "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
         "repeat": 1,
         "storage": {"prepared": "/home/me/data/prepared"},
         "tracking": {"uri": "sqlite:////home/me/mlruns/mlflow.db"},
@@ -97,7 +100,8 @@ def write_run(
         for number, row in enumerate(rows):
             row["seconds"] *= 1 + 0.01 * ((number * 7 + place * 3) % 5)  # runs differ a little
         rows += [] if caching else [row | {"execution": again} for again in (2, 3, 4, 5) for row in rows]
-    verdict = judge(table(rows))
+    which = typed(chosen["entrypoint"], Experiment)
+    verdict = judge(table(rows, which))
     started = START + 200 * place
     measure = (5.0 if caching else 20.0) * (1 + 0.01 * (place % 3))
     record = {
@@ -121,12 +125,12 @@ def write_run(
             **(facts or {}),
         },
     }
-    table(rows).write(folder / "analysis" / "measurements.parquet")
+    table(rows, which).write(folder / "analysis" / "measurements.parquet")
     (folder / "run.json").write_text(json.dumps(record))
     summary = {
         "verdict": record["verdict"],
-        "outliers": outliers(table(rows)),
-        **summarise(table(rows, record["entrypoint"])).plain(),
+        "outliers": outliers(table(rows, which)),
+        **summarise(table(rows, which)).plain(),
     }
     (folder / "analysis" / "summary.json").write_text(json.dumps(summary))
     return folder

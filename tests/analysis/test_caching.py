@@ -1,11 +1,13 @@
 import pytest
 
 from flowerexp.analysis.caching import Side, compare_caching
+from flowerexp.config import typed
 
 
 def run(name, caching, seconds, executions=1.0, rate=100.0, repeat=1, partitions=2):
-    config = {"caching": caching, "repeat": repeat, "preprocess": {"partitions": partitions}, "home": f"/home/{name}"}
-    return config, Side(name, seconds, executions, {"tfrecords": rate})
+    prepared = {"partitions": partitions, "target_size": [8, 8], "quality": 95, "exact": False}
+    config = {"caching": caching, "repeat": repeat, "preprocess": prepared, "home": f"/home/{name}"}
+    return typed(config), Side(name, seconds, executions, {"tfrecords": rate})
 
 
 def test_neighbours_pair_whichever_comes_first_and_their_ratio_has_an_interval():

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowerexp.analysis.compare import Measured, comparable, rates, ratios, same_work, wall_times
-from tests.analysis.rows import grid, row, table, written
+from flowerexp.config import Config, plain, typed
+from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS, grid, row, table, written
 
 CONFIG: dict[str, Any] = {
-    "entrypoint": {"name": "read_speed"},
-    "dataset": {"kind": "synthetic", "images": 60, "tfrecords": None},
-    "grid": {"batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18], "repetitions": 3},
+    "entrypoint": plain(READ_SPEED),
+    "dataset": {"kind": "synthetic", "images": 60, "seed": 1, "tfrecords": None},
+    "grid": {"reader": ["tfrecords"], "batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18]},
+    "measure": {"repetitions": 3},
     "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
     "cluster": {"kind": "local", "cores": 2},
     "caching": True,
@@ -42,7 +44,8 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
         else:
             config[node] = value
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
-    return Measured(name, config, table(rows, config["entrypoint"]["name"]), facts, phases or {}, error)
+    made = typed(config, Config)
+    return Measured(name, made, table(rows, made.entrypoint), facts, phases or {}, error)
 
 
 def simulated(chance, *, speed=1.0, noise=0.1, cells=9, repetitions=3, odd=0.0, shared=None):
@@ -162,7 +165,7 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
         [written(file, chance.gauss(0.5, 0.05) / speed) for file in range(count)]
         for speed, count in ((1, 16), (2, 20_000))
     ]
-    one, two = (measured(rows, entrypoint={"name": "write_tfrecords"}) for rows in several)
+    one, two = (measured(rows, entrypoint=plain(WRITE_TFRECORDS)) for rows in several)
     (found,) = ratios([one], [two])
     assert found.low
     assert found.high
@@ -177,7 +180,7 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
         {"caching": False},
         {"cluster__cores": 8},
         {"preprocess__partitions": 2},
-        {"grid__repetitions": 9},
+        {"measure__repetitions": 9},
         {"grid__batch_size": [8, 6, 4, 2]},
     ],
     ids=str,
@@ -190,7 +193,10 @@ def test_what_one_compares_may_differ(changes):
     ("changes", "reason"),
     [
         ({"fingerprint": "f2"}, "different data (f1 and f2)"),
-        ({"fingerprint": None}, "different data (f1 and kind=synthetic, images=60)"),
+        (
+            {"fingerprint": None},
+            "different data (f1 and kind=synthetic, on_error=fail, on_warning=keep, images=60...)",
+        ),
         ({"grid__batch_size": [2]}, "different grid.batch_size ([2, 4, 6, 8] and [2])"),
         ({"grid__batch_number": [3]}, "different grid.batch_number ([3, 6, 12, 18] and [3])"),
         ({"preprocess__target_size": [96, 64]}, "different preprocess.target_size (192x192 and 96x64)"),
@@ -215,7 +221,7 @@ def test_what_a_reader_does_not_touch_may_differ():
 
 def test_runs_without_anything_in_common_are_refused():
     image_files, tfrecords = (measured(grid(readers=(reader,)), reader) for reader in ("image_files", "tfrecords"))
-    assert comparable(image_files, tfrecords) == ["different readers, none in common (image_files and tfrecords)"]
+    assert comparable(image_files, tfrecords) == ["no reader in common (image_files and tfrecords)"]
     assert comparable(image_files, measured([], "b")) == ["b has no measurements"]
     assert comparable(measured([{"reader": "x", "score": 1}]), tfrecords) == ["a has no measured images/s"]
     small, large = (measured(grid(sizes=(size,))) for size in (2, 4))
@@ -234,7 +240,7 @@ def test_wall_times_compare_only_where_the_work_is_the_same():
     assert not same_work(both, one)
     assert not same_work(both, more)
     few, many = (
-        measured([written(file, 1.0, 96 // files) for file in range(files)], entrypoint={"name": "w"})
+        measured([written(file, 1.0, 96 // files) for file in range(files)], entrypoint=plain(WRITE_TFRECORDS))
         for files in (2, 16)
     )
     assert same_work(few, many)

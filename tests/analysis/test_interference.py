@@ -3,11 +3,18 @@ import random
 import pytest
 
 from flowerexp.analysis import interference
-from tests.analysis.rows import grid, row, table
+from flowerexp.config import plain, typed
+from tests.analysis.rows import READ_SPEED, grid, row, table
 
 
 def config(at_once, **more):
-    return {"grid": {"concurrency": at_once, "seed": 0}, "home": f"/home/{at_once}", "repeat": 1} | more
+    made = {
+        "measure": {"repetitions": 3, "concurrency": at_once},
+        "home": f"/home/{at_once}",
+        "repeat": 1,
+        "caching": False,
+    }
+    return typed({**made, "entrypoint": plain(READ_SPEED)} | more)
 
 
 def slowdowns(runs):
@@ -25,7 +32,7 @@ def together(factor, noise=0.05, neighbours=1, seed=1):
 
 def test_the_slowdown_of_each_reader_has_an_interval_that_holds_it():
     found = slowdowns([(config(1), grid()), (config(2), together(1.7)), (config(4), together(3.0, neighbours=3))])
-    assert [(one.reader, one.at_once, one.pairs) for one in found] == [
+    assert [(one.series, one.at_once, one.pairs) for one in found] == [
         ("image_files", 2, 48),
         ("image_files", 4, 48),
         ("tfrecords", 2, 48),

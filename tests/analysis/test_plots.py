@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 from matplotlib.lines import Line2D
 
-from flowerexp.analysis import analyse
-from flowerexp.analysis.plots import READER_COLOURS, _regression_figure, equation, plot_regressions
+from flowerexp.analysis import analyse, words
+from flowerexp.analysis.plots import _regression_figure, equation, plot_regressions
 from flowerexp.analysis.regression import Fit, fit_all
-from flowerexp.analysis.report import svg
 from flowerexp.errors import MachineError
 from flowerexp.experiment import Experiment, Parameter
-from flowerexp.measurements import experiment_of
 from flowerexp.measurements.loading import from_rows
 from flowerexp.workload.readers import READERS
-from tests.analysis.rows import grid, row, table, written
+from tests.analysis.rows import READ_SPEED, grid, row, table, written
 
 
 def drawn(path: Path, colour: str) -> float:
@@ -50,12 +48,9 @@ def test_pictures_show_each_reader_in_its_own_colour(tmp_path):
 def test_all_our_readers_are_drawn_each_in_a_colour_of_its_own(tmp_path):
     rows = grid(readers=READERS)
     *lines, rates = plot_regressions(table(rows), fit_all(table(rows)), tmp_path)
-    assert len(lines) == len({READER_COLOURS[reader] for reader in READERS}) == len(READERS)
-    assert all(drawn(rates, READER_COLOURS[reader]) > 0.05 for reader in READERS)
-    tones = svg.colours(READERS)
-    assert len({tones[reader] for reader in READERS}) == len(READERS)
-    assert {tones[reader] for reader in READERS} <= set(svg.VARIABLES)
-    assert svg.colours(["tfrecords_native"])["tfrecords_native"] == tones["tfrecords_native"]
+    tones = words.colours(READ_SPEED, READERS)
+    assert len(lines) == len({tones[reader] for reader in READERS}) == len(READERS)
+    assert all(drawn(rates, tones[reader]) > 0.05 for reader in READERS)
 
 
 def test_panels_show_points_averages_and_the_line_from_zero():
@@ -84,7 +79,7 @@ def test_all_panels_share_an_axis_that_holds_every_line():
 
 def test_the_equation_names_the_parameter_and_the_sign():
     fit = Fit("tfrecords", "batch_size x batch_number", -0.5, 1234.4, 0.456, 48, "images_per_second")
-    assert equation(fit, experiment_of("all")) == "1,234 − 0.5 × product,   R² = 0.46,   n = 48"
+    assert equation(fit, READ_SPEED) == "1,234 − 0.5 × product,   R² = 0.46,   n = 48"
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_only_later_executions_claim_nothing():
 def test_the_summary_is_plain_data():
     rows = [*grid(), written(0, None), {"x": float("nan"), "images": float("inf"), "seconds": 0}]
     plain = summarise(table(rows)).plain()
-    assert json.loads(json.dumps(plain, allow_nan=False))["groups"][0]["name"] == "all"
+    assert json.loads(json.dumps(plain, allow_nan=False))["groups"][0]["name"] == "image_files"
 
 
 def test_groups_and_cells_have_intervals_that_their_repetitions_explain():

@@ -13,8 +13,8 @@ def test_the_notebooks_grid_gives_back_the_known_costs():
     for model in time_models(table(grid(**WIDE, repetitions=5, noise=0.03))):
         fixed, each = FIXED[model.series]
         assert model.terms["fixed"].value == pytest.approx(fixed, rel=0.05)
-        assert model.terms["per_image"].value == pytest.approx(each, rel=0.05)
-        batch = model.terms["per_batch"]
+        assert model.terms["per_unit"].value == pytest.approx(each, rel=0.05)
+        batch = model.terms["per_part"]
         assert batch.low is not None
         assert batch.high is not None
         assert batch.low < 0 < batch.high  # there is no such cost in these rows
@@ -77,7 +77,7 @@ def test_where_a_straight_line_is_right_it_is_not_called_wrong():
 @pytest.mark.parametrize("axes", [{"sizes": (4,)}, {"numbers": (6,)}])
 def test_what_the_grid_cannot_tell_apart_is_not_told_apart(axes):
     for model in time_models(table(grid(**axes))):
-        assert list(model.terms) == ["fixed", "per_image"]
+        assert list(model.terms) == ["fixed", "per_unit"]
         assert (model.inflation, model.product_inflation) == (None, None)
 
 
@@ -91,7 +91,7 @@ def test_the_product_is_collinear_with_its_factors():
 
 def test_counted_images_and_batches_are_used_not_planned_ones():
     rows = [row("x", 4, n, again, images=3 * n, seconds=0.01 * 3 * n) for n in (3, 6, 12) for again in (1, 2)]
-    assert time_models(table(rows))[0].terms["per_image"].value == pytest.approx(0.01)
+    assert time_models(table(rows))[0].terms["per_unit"].value == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(

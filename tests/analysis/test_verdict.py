@@ -1,11 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from flowerexp.analysis.verdict import drift, judge, outliers
-from flowerexp.measurements import experiment_of
 from flowerexp.measurements.loading import load
-from tests.analysis.rows import grid, row, table, written
+from tests.analysis.rows import READ_SPEED, grid, row, table, written
 
 
 def test_a_clean_run_is_valid():
@@ -25,7 +25,7 @@ def test_rows_of_two_kinds_are_not_held_against_each_other(tmp_path):
     assert judge(table(rows)).state == "valid"
     path = tmp_path / "measurements.jsonl"
     path.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
-    assert judge(load(path, experiment_of("mine"))).state == "valid"
+    assert judge(load(path, replace(READ_SPEED, name="mine"))).state == "valid"
     assert judge(table([rows[0], {**rows[1], "seconds": None}])).reasons == ("1 of 2 measurements were not timed",)
     assert judge(table([*rows, row(load_before=8.0)])).state == "suspect"  # which does not say what others used
 

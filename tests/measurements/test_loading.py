@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from flowerexp.analysis import analyse
 from flowerexp.errors import DataError
-from flowerexp.measurements import experiment_of, loading
+from flowerexp.measurements import columns_of, loading
 from flowerexp.measurements.loading import from_rows
-from tests.analysis.rows import grid, table, written
+from tests.analysis.rows import READ_SPEED, grid, table, written
 
-EXPERIMENT = experiment_of("all")
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
@@ -27,7 +26,7 @@ VALUES = st.one_of(
 
 
 def load(path: Path) -> list[dict[str, Any]]:
-    return loading.load(path, EXPERIMENT).rows()
+    return loading.load(path, READ_SPEED).rows()
 
 
 def parquet(rows: list[dict[str, Any]], folder: Path) -> pyarrow.Table:
@@ -69,7 +68,7 @@ class TestLoad:
         def check(rows: list[dict[str, Any]]) -> None:
             lines = [json.dumps(row) for row in rows]
             path.write_text("".join(f"{line}\n" for line in lines))
-            one, two = loading.load(path, EXPERIMENT), from_rows([json.loads(line) for line in lines], EXPERIMENT)
+            one, two = loading.load(path, READ_SPEED), from_rows([json.loads(line) for line in lines], READ_SPEED)
             assert one.table.schema.equals(two.table.schema, check_metadata=True)
             assert str(one.rows()) == str(two.rows())
             assert all((one.has(name) == two.has(name)).all() for name in two.names)
@@ -86,21 +85,21 @@ class TestLoad:
         ],
     )
     def test_what_arrow_would_change_is_left_to_python(self, line):
-        assert loading._regular(f"{line}\n".encode()) is None
+        assert loading._regular(f"{line}\n".encode(), {}) is None
 
     def test_regular_files_are_left_to_arrow(self):
         lines = [json.dumps({**row, "load_before": None}) for row in grid()]
-        found = loading._regular("\n".join(lines).encode())
+        found = loading._regular("\n".join(lines).encode(), columns_of(READ_SPEED))
         assert found is not None
         assert found.equals(table([json.loads(line) for line in lines]).table)
 
     def test_rows_of_nothing_are_counted(self, tmp_path):
         path = tmp_path / "measurements.jsonl"
         path.write_text("{}\n{}\n")
-        found = loading.load(path, EXPERIMENT)
+        found = loading.load(path, READ_SPEED)
         assert (len(found), len(found.firsts), found.total_rate) == (2, 2, None)
         (group,) = analyse(found, tmp_path).summary.groups
-        assert (group.name, group.measurements) == ("all", 2)
+        assert (group.name, group.measurements) == ("read_speed", 2)
 
     def test_a_lone_surrogate_is_kept(self, tmp_path):
         path = tmp_path / "measurements.jsonl"
@@ -110,10 +109,10 @@ class TestLoad:
 
 class TestParquet:
     def test_types_do_not_depend_on_the_rows_at_hand(self, tmp_path):
-        one = parquet([{"seconds": 1, "reader": "a", "page_cache_fraction": None, "reused": None}], tmp_path)
-        two = parquet([{"reader": "b"}, {"page_cache_fraction": 0.5, "reused": True, "seconds": 0.25}], tmp_path)
+        one = parquet([{"seconds": 1, "reader": "a", "load_before": None, "reused": None}], tmp_path)
+        two = parquet([{"reader": "b"}, {"load_before": 0.5, "reused": True, "seconds": 0.25}], tmp_path)
         assert one.schema == two.schema
-        assert two.to_pylist()[0] == {"reader": "b", "seconds": None, "page_cache_fraction": None, "reused": None}
+        assert two.to_pylist()[0] == {"reader": "b", "seconds": None, "load_before": None, "reused": None}
 
     def test_all_rows_and_columns_come_back(self, tmp_path):
         rows: list[dict[str, Any]] = [*grid(repetitions=1), written(0, None), {"mine": 2}]

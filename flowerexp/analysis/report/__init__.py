@@ -17,7 +17,6 @@ from flowerexp.analysis.report.cells import cells
 from flowerexp.analysis.report.derive import slowdowns_of
 from flowerexp.analysis.report.findings import sure, times
 from flowerexp.analysis.report.gather import Material, load
-from flowerexp.analysis.report.svg import name_of
 from flowerexp.analysis.timing import time_models
 from flowerexp.escape import csv_cell
 from flowerexp.measurements import write_whole
@@ -72,8 +71,12 @@ def interference(folder: Path) -> str:
     Args:
         folder: a sweep's, or a run's.
     """
-    found = slowdowns_of(load(folder))
-    told = [f"{name_of(one.series)} {times(one.ratio.value)} {sure(one.ratio)}, {one.at_once} at once" for one in found]
+    material = load(folder)
+    found = slowdowns_of(material)
+    told = [
+        f"{material.label(one.series)} {times(one.ratio.value)} {sure(one.ratio)}, {one.at_once} at once"
+        for one in found
+    ]
     return "; ".join(told)
 
 

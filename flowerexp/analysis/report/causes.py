@@ -1,20 +1,21 @@
-"""The sections that say why: busy executors, ceilings, and what a batch and an image cost."""
+"""The sections that say why: busy executors, and where the seconds of a measurement go."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from flowerexp.analysis.limits import Limits
+from flowerexp.analysis import words
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import diagrams
 from flowerexp.analysis.report import fits as pictures
 from flowerexp.analysis.report.findings import LEAST_SECONDS
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
-from flowerexp.analysis.report.svg import name_of, number
-from flowerexp.analysis.timing import Misfit, TimeModel
+from flowerexp.analysis.report.svg import number
+from flowerexp.analysis.timing import TERMS, Misfit, TimeModel
 from flowerexp.analysis.utilisation import Use
+from flowerexp.experiment import Experiment
 from flowerexp.measurements.table import Measurements
 
 HOSTS = {
@@ -81,96 +82,81 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
 
 
 def _hosts(material: Material) -> Iterator[Table]:
-    """What the hosts did during measurements, where that was recorded: medians by reader and host."""
+    """What the hosts did during measurements, where that was recorded: medians by series and host."""
     known = {name: head for name, head in HOSTS.items() if material.timed[name].notna().any()}
     if known:
         here = {run.name for run in material.measured if run.is_here}
         timed = material.timed.assign(host=material.timed["host"].mask(material.timed["run"].isin(here), diagrams.HERE))
         groups = timed.groupby(["series", "host"])[[*known]].median().reset_index().to_dict("records")
         lines = [
-            [name_of(str(one["series"])), str(one["host"]), *(_rate(name, one[name]) for name in known)]
+            [material.label(str(one["series"])), str(one["host"]), *(_rate(name, one[name]) for name in known)]
             for one in groups[:MOST_ROWS]
         ]
-        yield Table(["reader", "host", *known.values()], lines, frozenset(range(2, 2 + len(known))))
+        yield Table(
+            [words.head(material.experiment), "host", *known.values()], lines, frozenset(range(2, 2 + len(known)))
+        )
 
 
 def _rate(name: str, value: float) -> str:
     return "" if math.isnan(value) else number(value / 1e6 if name.endswith("bytes_s") else value)
 
 
-def ceilings(limits: Mapping[tuple[str, str], Limits]) -> Section:
-    """Achieved rates under the ceilings of a host."""
-    section = Section("limits", "What limits it")
-    if not limits:
-        return section
-    section.text.append(
-        "The lowest ceiling of a host is what could limit reading at best. A rate near it is limited by it; one far "
-        "below is limited by something else: the latency of files, or one task that uses one of several vCPUs."
-    )
-    section.draw(
-        diagrams.roofline(limits),
-        "Dots are achieved rates; lines are what the host allows. Decoding is what one vCPU was measured "
-        "to need for an image, on all vCPUs.",
-    )
-    lines = [
-        [
-            name_of(reader),
-            cluster,
-            number(one.bytes_per_image / 1000),
-            number(one.achieved),
-            diagrams.CEILINGS[one.limit],
-            number(one.ceilings[one.limit]),
-            f"{one.fraction:.0%}",
-        ]
-        for (reader, cluster), one in limits.items()
-    ]
-    section.tables.append(
-        Table(
-            ["reader", "cluster", "kB an image", "images/s", "lowest ceiling", "its images/s", "achieved"],
-            lines,
-            frozenset({2, 3, 5, 6}),
+def models_of(material: Material, some: Measurements, fits: Sequence[Fit], models: Sequence[TimeModel]) -> Section:
+    """The model of seconds beside straight lines, and which of them fits."""
+    section, which = Section("models", "Where the seconds of a measurement go"), material.experiment
+    for model in models:
+        section.text += _judged(material, model)
+    inflation = max((model.product_inflation or 0.0 for model in models), default=0.0)
+    if inflation > 4:  # as if three in four measurements had not been made
+        product = words.parameter(which, words.product(which.products[0]))
+        section.text.append(
+            f"{product[:1].upper()}{product[1:]} is collinear with its factors (variance inflation "
+            f"{number(inflation)}): read the straight lines one by one, not as parts of one model."
         )
+    terms = [term for term in TERMS if any(term in model.terms for model in models)]
+    called = _called(which)
+    sizes = {
+        "per_part": f" × {which.parts.count.replace('_', ' ')}" if which.parts else "",
+        "per_unit": f" × {which.unit}",
+    }
+    formula = " + ".join(f"{called[term]}{sizes.get(term, '')}" for term in terms)
+    section.draw(
+        pictures.time_model(material, some, models), f"Dots are cells; lines are the model seconds = {formula}."
     )
+    if models:
+        lines = [
+            [material.label(model.series), *(_term(model, term, which) for term in terms), str(model.n)]
+            for model in models
+        ]
+        head = [words.head(which), *(f"{called[term]}, ms" for term in terms), "n"]
+        section.tables.append(Table(head, lines, frozenset(range(1, len(head)))))
+    straight = [fit for fit in fits if fit.value == which.rate]
+    section.draw(
+        pictures.straight_lines(material, some, straight),
+        "Straight lines: diamonds are averages (sum over sum), the band is the line's 95 % interval.",
+    )
+    section.tables += _lines(material, fits)
     return section
 
 
-def models_of(some: Measurements, fits: Sequence[Fit], models: Sequence[TimeModel]) -> Section:
-    """The model of time beside the notebook's straight lines, and which of them fits."""
-    section = Section("models", "What a batch and an image cost")
-    for model in models:
-        section.text += _judged(model)
-    inflation = max((model.product_inflation or 0.0 for model in models), default=0.0)
-    if inflation > 4:  # as if three in four measurements had not been made
-        section.text.append(
-            f"Batch size × batches is collinear with its factors (variance inflation {number(inflation)}): read the "
-            "straight lines one by one, not as parts of one model."
-        )
-    section.draw(
-        pictures.time_model(some, models),
-        "Dots are cells; lines are the model seconds = fixed + per batch × batches + per image × images.",
-    )
-    if models:
-        lines = []
-        for model in models:
-            terms = [model.terms.get(name) for name in ("fixed", "per_batch", "per_image")]
-            cells = [
-                f"{number(1000 * term.value)} ({_ends(term.low, term.high)})" if term else "with the image"
-                for term in terms
-            ]
-            lines.append([name_of(model.series), *cells, str(model.n)])
-        section.tables.append(
-            Table(["reader", "fixed, ms", "per batch, ms", "per image, ms", "n"], lines, frozenset({1, 2, 3, 4}))
-        )
-    straight = [fit for fit in fits if fit.value == some.experiment.rate]
-    section.draw(
-        pictures.straight_lines(some, straight),
-        "Straight lines as in the notebook: diamonds are averages (sum over sum), the band is "
-        "the line's 95 % interval.",
-    )
+def _called(experiment: Experiment) -> dict[str, str]:
+    """What the terms of the model of seconds are called."""
+    part = experiment.parts.name if experiment.parts else "part"
+    return dict(zip(TERMS, ("fixed", f"per {part}", f"per {experiment.one}"), strict=True))
+
+
+def _term(model: TimeModel, name: str, experiment: Experiment) -> str:
+    term = model.terms.get(name)
+    return f"{number(1000 * term.value)} ({_ends(term.low, term.high)})" if term else f"with the {experiment.one}"
+
+
+def _lines(material: Material, fits: Sequence[Fit]) -> Iterator[Table]:
+    """The straight lines, a row each."""
+    which = material.experiment
     lines = [
         [
-            name_of(fit.series),
-            fit.parameter.replace("_", " "),
+            material.label(fit.series),
+            words.parameter(which, fit.parameter),
             number(fit.intercept),
             number(fit.slope),
             _span(fit.low, fit.high),
@@ -181,14 +167,8 @@ def models_of(some: Measurements, fits: Sequence[Fit], models: Sequence[TimeMode
         for fit in fits
     ]
     if lines:
-        section.tables.append(
-            Table(
-                ["reader", "images/s against", "intercept", "slope", "95 % interval", "p", "R²", "n"],
-                lines,
-                frozenset(range(2, 8)),
-            )
-        )
-    return section
+        head = [words.head(which), f"{which.rate_unit} against", "intercept", "slope", "95 % interval", "p", "R²", "n"]
+        yield Table(head, lines, frozenset(range(2, 8)))
 
 
 def _ends(low: float | None, high: float | None) -> str:
@@ -199,14 +179,14 @@ def _span(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
-def _judged(model: TimeModel) -> Iterator[str]:
-    """What the tests say about a reader's models."""
+def _judged(material: Material, model: TimeModel) -> Iterator[str]:
+    """What the tests say about the models of a series."""
     if model.straight and model.misfit:
-        name = name_of(model.series)
+        which, name = material.experiment, words.series(material.experiment, model.series)
         wrong = "cannot be refused" if model.straight.fits else "is the wrong model"
         right = "fits" if model.misfit.fits else "does not fit perfectly either"
         yield (
-            f"{name[0].upper()}{name[1:]}: a straight line of images/s against images {wrong}: "
+            f"{name}: a straight line of {which.rate_unit} against {which.unit} {wrong}: "
             f"{_misfit(model.straight)}. The model of seconds {right}: {_misfit(model.misfit)}."
         )
 

@@ -1,4 +1,4 @@
-"""The tidy table of a report: a line for each run, reader and cell; and rates of any part of it, with intervals."""
+"""The tidy table of a report: a line for each run, series and cell; and rates of any part of it, with intervals."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 
+from flowerexp.analysis import words
 from flowerexp.analysis.estimate import Interval, grouped_medians, stratified_rate, student
 from flowerexp.analysis.instability import Instability, widened, wider
 from flowerexp.analysis.report.gather import Material
-from flowerexp.experiment import Experiment
+from flowerexp.experiment import RESERVED, Experiment
 
 NARROW = 0.10
 """A cell's interval is narrow if it reaches no further from its median than this share of it."""
@@ -20,37 +21,22 @@ def cells(material: Material) -> pd.DataFrame:
     """A line for each run, series and cell, in the order of the runs.
 
     Returns:
-        What the run varies, its verdict, the cell, and: repetitions; executions, those of later actions included; what
-        was counted; seconds; the rate, a sum over a sum; its median with the 95 % interval low to high, which allows
-        for the machine's instability; and the steady rate, after the first part. Rates are null where nothing was
-        timed.
+        What the run varies, its verdict, the cell, and: repetitions that were timed; censored, those that were stopped
+        at their time limit; executions, those of later actions included; what was counted; seconds; the rate, a sum
+        over a sum; its median with the 95 % interval low to high, which allows for the machine's instability; and,
+        where there are parts, the steady rate, after the first one. Rates are null where nothing was timed.
     """
-    timed, which = material.timed, material.experiment
-    found = timed.assign(
-        rate=timed["count"] / timed["seconds"],
-        later_count=timed["count"] - timed["first_count"],
-        later_seconds=timed["seconds"] - timed["first_seconds"],
-    )
-    later = (found["later_count"] > 0) & (found["later_seconds"] > 0)
-    found.loc[~later, ["later_count", "later_seconds"]] = np.nan
-    groups = found.groupby(material.cell, dropna=False, sort=False)
-    table = groups.agg(
-        repetitions=("seconds", "size"),
-        count=("count", "sum"),
-        seconds=("seconds", "sum"),
-        first_seconds=("first_seconds", "median"),
-        later_count=("later_count", "sum"),
-        later_seconds=("later_seconds", "sum"),
-    )
-    counted = material.rows.groupby(material.cell, dropna=False, sort=False).size()
+    which, rows = material.experiment, material.rows
+    table = _rated(material)
+    stopped = rows[rows["censored"]].groupby(material.cell, dropna=False, sort=False).size()
+    unfinished = stopped.index.difference(table.index, sort=False)
+    if len(unfinished):
+        table = table.reindex(table.index.append(unfinished))
+        table = table.fillna({"repetitions": 0, "count": 0, "seconds": 0}).astype({"repetitions": int})
+    table["censored"] = stopped.reindex(table.index, fill_value=0).to_numpy()
+    counted = rows.groupby(material.cell, dropna=False, sort=False).size()
     table["executions"] = counted.reindex(table.index).to_numpy()
-    table["rate"] = table["count"] / table["seconds"]
-    table["steady_rate"] = table.pop("later_count") / table.pop("later_seconds").replace(0, np.nan)
-    middle, low, high = grouped_medians(found["rate"].to_numpy(), groups.ngroup().to_numpy(), len(table))
-    reaches = {name: one.reach for name, one in material.instability.items()}
-    low, high = widened(middle, low, high, table.index.get_level_values("run").map(reaches).to_numpy(float))
-    table["median_rate"], table["low"], table["high"] = middle, low, high
-    table = table.reset_index().rename(columns=_headed(which))
+    table = _named(table.reset_index(), which)
     names = pd.DataFrame(
         [
             {
@@ -67,11 +53,51 @@ def cells(material: Material) -> pd.DataFrame:
     return whole.sort_values("run", key=lambda column: column.map(order), kind="stable").reset_index(drop=True)
 
 
-def _headed(experiment: Experiment) -> dict[str, str]:
-    """What the experiment calls the columns."""
+def _rated(material: Material) -> pd.DataFrame:
+    """What was timed, by cell."""
+    timed = material.timed
+    found = timed.assign(
+        rate=timed["count"] / timed["seconds"],
+        later_count=timed["count"] - timed["first_count"],
+        later_seconds=timed["seconds"] - timed["first_seconds"],
+    )
+    later = (found["later_count"] > 0) & (found["later_seconds"] > 0)
+    found.loc[~later, ["later_count", "later_seconds"]] = np.nan
+    groups = found.groupby(material.cell, dropna=False, sort=False)
+    table = groups.agg(
+        repetitions=("seconds", "size"),
+        count=("count", "sum"),
+        seconds=("seconds", "sum"),
+        first_seconds=("first_seconds", "median"),
+        later_count=("later_count", "sum"),
+        later_seconds=("later_seconds", "sum"),
+    )
+    table["rate"] = table["count"] / table["seconds"]
+    table["steady_rate"] = table.pop("later_count") / table.pop("later_seconds").replace(0, np.nan)
+    middle, low, high = grouped_medians(found["rate"].to_numpy(), groups.ngroup().to_numpy(), len(table))
+    reaches = {name: one.reach for name, one in material.instability.items()}
+    low, high = widened(middle, low, high, table.index.get_level_values("run").map(reaches).to_numpy(float))
+    table["median_rate"], table["low"], table["high"] = middle, low, high
+    return table
+
+
+def _named(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """The table with the columns' names of the experiment: a column for each parameter, and for what it counts."""
+    place = list(table.columns).index("series")
+    if experiment.categorical:
+        series = table.pop("series")
+        for name in reversed(experiment.categorical):
+            values = {one: words.values(experiment, one).get(name) for one in series.unique()}
+            if len(experiment.categorical) == 1:  # rows that lack it go by the experiment's name
+                values = {one: value or one for one, value in values.items()}
+            table.insert(place, name, series.map(values))
     rates = {f"{kind}rate": f"{kind}{experiment.rate}" for kind in ("", "steady_", "median_")}
-    named = {"series": "_".join(experiment.categorical) or "series", "count": experiment.count}
-    return {**rates, **named, **({"first_seconds": experiment.parts.first_seconds} if experiment.parts else {})}
+    is_taken = experiment.count in experiment.parameters
+    counted = {"count": f"counted_{experiment.count}" if is_taken else experiment.count}
+    if experiment.parts is None:
+        table = table.drop(columns=["first_seconds", "steady_rate"])
+        return table.rename(columns=rates | counted)
+    return table.rename(columns={**rates, **counted, "first_seconds": experiment.parts.first_seconds})
 
 
 def reach(table: pd.DataFrame, experiment: Experiment) -> pd.Series[float]:
@@ -81,8 +107,7 @@ def reach(table: pd.DataFrame, experiment: Experiment) -> pd.Series[float]:
 
 def short_key(key: str, experiment: Experiment) -> str:
     """A column's name for a config key: one that no column of the table has."""
-    taken = ("run", *experiment.categorical, "seconds", experiment.count)
-    return f"config.{key}" if key in taken else key
+    return f"config.{key}" if key in (*RESERVED, *experiment.parameters, experiment.count) else key
 
 
 def rate_of(part: pd.DataFrame, material: Material) -> Interval | None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.interference import Slowdown
-from flowerexp.analysis.regression import product
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.runs import Run, short, shown
@@ -27,9 +27,8 @@ from flowerexp.analysis.report.svg import (
     MUTED,
     PAPER,
     WIDTH,
-    colours,
     figure,
-    name_of,
+    legend,
     number,
     plain,
     tidy,
@@ -45,7 +44,6 @@ MOST_TICKS = 8
 """Values of a parameter with a label."""
 MOST_VALUES = 16
 """Values of a parameter with a place of their own; more are drawn in as many groups."""
-GRID = {"batch_size": "batch size", "batch_number": "batches", "batch_size x batch_number": "images per measurement"}
 
 
 def settings(material: Material) -> dict[str, list[Run]]:
@@ -58,10 +56,10 @@ def settings(material: Material) -> dict[str, list[Run]]:
 
 
 def overview(material: Material) -> Figure | None:
-    """Each setting's rate with its interval, a panel a reader, the fastest of many; a run of its own is a small dot."""
+    """Each setting's rate with its interval, a panel a series, the fastest of many; a run of its own is a small dot."""
     timed, groups = material.timed, settings(material)
-    readers = sorted(timed["series"].unique())
-    if len(groups) < 2 or not readers:
+    series = words.ordered(material.experiment, timed["series"].unique())
+    if len(groups) < 2 or not series:
         return None
     chosen = list(groups)
     if len(chosen) > MOST_LINES:
@@ -69,20 +67,20 @@ def overview(material: Material) -> Figure | None:
         fastest = {name: max(speeds.get(run.name, 0.0) for run in own) for name, own in groups.items()}
         chosen = sorted(chosen, key=lambda name: -fastest[name])[:MOST_LINES]
     made = figure(0.9 + 0.34 * len(chosen))
-    panels = made.subplots(1, len(readers), sharey=True, squeeze=False)[0]
-    tones = colours(readers)
-    for panel, reader in zip(panels, readers, strict=True):
-        own = timed[timed["series"] == reader]
+    panels = made.subplots(1, len(series), sharey=True, squeeze=False)[0]
+    tones = material.tones
+    for panel, one in zip(panels, series, strict=True):
+        own = timed[timed["series"] == one]
         for line, name in enumerate(chosen):
             part = own[own["run"].isin([run.name for run in groups[name]])]
             if len(groups[name]) > 1:
-                rates = [run.rates[reader]["rate"] for run in groups[name] if reader in run.rates]
-                panel.plot(rates, [line] * len(rates), "o", color=tones[reader], alpha=0.3, ms=4, mew=0, zorder=2)
-            _bar(panel, rate_of(part, material), line, tones[reader], across=True)
+                rates = [run.rates[one]["rate"] for run in groups[name] if one in run.rates]
+                panel.plot(rates, [line] * len(rates), "o", color=tones[one], alpha=0.3, ms=4, mew=0, zorder=2)
+            _bar(panel, rate_of(part, material), line, tones[one], across=True)
         tidy(panel, grid="x", thousands="x")
         panel.set_xlim(left=0)
-        title(panel, name_of(reader))
-        panel.set_xlabel("images per second")
+        title(panel, words.series(material.experiment, one))
+        panel.set_xlabel(material.experiment.rate_unit)
     panels[0].set_yticks(range(len(chosen)), [plain(name) for name in chosen])
     panels[0].set_ylim(len(chosen) - 0.5, -0.5)
     return made
@@ -106,22 +104,21 @@ def by_parameter(material: Material) -> Figure | None:
     columns = _parameters(material, timed)
     if not columns:
         return None
-    readers = sorted(timed["series"].unique())
+    series = words.ordered(material.experiment, timed["series"].unique())
     across = 2 if len(columns) == 4 else min(3, len(columns))
     lines = -(-len(columns) // across)
     made = figure(0.5 + 2.7 * lines, WIDTH if across > 1 else WIDTH * 0.6)
     grid = made.subplots(lines, across, sharey=True, squeeze=False)
-    tones = colours(readers)
+    tones = material.tones
     for panel, (name, column) in zip(grid.flat, columns.items(), strict=False):
         _parameter(panel, name, timed.assign(value=column), material, tones)
     for panel in grid.flat[len(columns) :]:
         panel.set_visible(False)
     for panel in grid[:, 0]:
-        panel.set_ylabel("images per second")
+        panel.set_ylabel(material.experiment.rate_unit)
     grid[0, 0].set_ylim(bottom=0)
-    if len(readers) > 1:
-        marks = [Line2D([], [], color=tones[one], marker="o", ms=7, lw=2.4, label=name_of(one)) for one in readers]
-        made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
+    if len(series) > 1:
+        legend(made, {words.series(material.experiment, one): tones[one] for one in series})
     return made
 
 
@@ -131,32 +128,31 @@ def _parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas
     for key in material.varied:
         values = {run.name: run.varied.get(key) for run in material.measured}
         found[short(key)] = timed["run"].map(values)
-    found |= {GRID.get(name, name): timed[name] for name in material.experiment.numeric}
-    for names in material.experiment.products:
-        found[GRID.get(product(names), product(names))] = timed[[*names]].prod(axis=1, skipna=False)
+    which = material.experiment
+    found |= {words.parameter(which, name): timed[name] for name in which.numeric}
+    for names in which.products:
+        found[words.parameter(which, words.product(names))] = timed[[*names]].prod(axis=1, skipna=False)
     return {name: column for name, column in found.items() if column.nunique() > 1}
 
 
-def _parameter(panel: Any, name: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
+def _parameter(panel: Any, key: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
     ordered = _ordered(rows["value"].dropna().unique())
     groups = _bundled(ordered)
-    for reader, own in rows.groupby("series"):
+    for name, own in rows.groupby("series"):
         rates = [rate_of(own[own["value"].isin(group)], material) for group in groups]
         known = [(place, rate) for place, rate in enumerate(rates) if rate]
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in ordered):
             values = [rate.value for _, rate in known]
-            panel.plot(
-                [place for place, _ in known], values, "-", color=tones[str(reader)], lw=1.2, alpha=0.5, zorder=2
-            )
+            panel.plot([place for place, _ in known], values, "-", color=tones[str(name)], lw=1.2, alpha=0.5, zorder=2)
         for place, rate in known:
-            _bar(panel, rate, place, tones[str(reader)])
+            _bar(panel, rate, place, tones[str(name)])
     tidy(panel)
     labels = [shown_value(group[0]) if len(group) == 1 else f"{shown_value(group[0])}+" for group in groups]
     step = -(-len(groups) // MOST_TICKS)
     turned = 30 if sum(map(len, labels[::step])) > 40 else 0
     panel.set_xticks(range(0, len(groups), step), labels[::step], rotation=turned, ha="right" if turned else "center")
     panel.set_xlim(-0.6, len(groups) - 0.4)
-    title(panel, f"by {name}")
+    title(panel, f"by {key}")
 
 
 def _ordered(values: Any) -> list[Any]:
@@ -208,11 +204,11 @@ def caching_pairs(caching: Caching, labels: dict[str, str]) -> Figure:
     return made
 
 
-def slowdowns(found: Sequence[Slowdown]) -> Figure:
-    """Each reader's slowdown in company, with its interval."""
+def slowdowns(material: Material, found: Sequence[Slowdown]) -> Figure:
+    """The slowdown of each series in company, with its interval."""
     made = figure(1.0 + 0.34 * len(found), WIDTH * 0.85)
     panel = made.subplots()
-    tones = colours(one.series for one in found)
+    tones = material.tones
     for line, one in enumerate(found):
         low, high = (one.ratio.low or one.ratio.value, one.ratio.high or one.ratio.value)
         panel.plot([low, high], [line, line], "-", color=tones[one.series], lw=2.5, alpha=0.6)
@@ -220,7 +216,9 @@ def slowdowns(found: Sequence[Slowdown]) -> Figure:
     panel.axvline(1, color=MUTED, lw=1.2, zorder=1)
     tidy(panel, grid="x", thousands="x")
     panel.set_xlim(min(0.9, *(one.ratio.low or 1 for one in found)), 1.1 * max(one.ratio.high or 1 for one in found))
-    panel.set_yticks(range(len(found)), [plain(f"{name_of(one.series)}, {one.at_once} at once") for one in found])
+    panel.set_yticks(
+        range(len(found)), [plain(f"{material.label(one.series)}, {one.at_once} at once") for one in found]
+    )
     panel.set_ylim(len(found) - 0.5, -0.5)
     panel.set_xlabel("times as long as alone")
     return made

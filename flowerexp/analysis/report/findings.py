@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.estimate import Interval, ratio
 from flowerexp.analysis.interference import FACTOR, Slowdown
-from flowerexp.analysis.limits import Limits
 from flowerexp.analysis.report.cells import rate_of
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import Finding
 from flowerexp.analysis.report.runs import short, shown
-from flowerexp.analysis.report.svg import name_of, number
+from flowerexp.analysis.report.svg import number
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.analysis.utilisation import Use
 
@@ -45,41 +44,44 @@ def sure(ratio: Interval) -> str:
     return f"(95 % interval {ends})" if ends else "(measured once: how sure that is cannot be said)"
 
 
-def readers_compared(material: Material) -> Iterator[Finding]:
-    """How much faster one reader is than each other one, over the cells that were measured."""
-    timed = material.timed
-    rates = [(rate, str(reader)) for reader, own in timed.groupby("series") if (rate := rate_of(own, material))]
+def series_compared(material: Material) -> Iterator[Finding]:
+    """How much faster one series is than each other one, over the cells that were measured."""
+    timed, unit = material.timed, material.experiment.rate_unit
+    rates = [(rate, str(name)) for name, own in timed.groupby("series") if (rate := rate_of(own, material))]
     rates.sort(key=lambda pair: -pair[0].value)
-    for rate, reader in rates[1:]:
-        best, name = rates[0]
+    for rate, name in rates[1:]:
+        best, fastest = rates[0]
         found = ratio(best, rate)
-        text = f"{name_of(name)} against {name_of(reader)}: {number(best.value)} and {number(rate.value)} images/s"
-        yield Finding(times(found.value), f"{text} {sure(found)}", "good" if found.excludes_one else "plain")
+        text = f"{material.label(fastest)} against {material.label(name)}: {number(best.value)} and "
+        text += f"{number(rate.value)} {unit} {sure(found)}"
+        yield Finding(times(found.value), text, "good" if found.excludes_one else "plain")
     if len(rates) == 1:
-        rate, reader = rates[0]
+        rate, name = rates[0]
         ends = (
             ""
             if rate.low is None or rate.high is None
             else f", 95 % interval {number(rate.low)} to {number(rate.high)}"
         )
-        yield Finding(f"{number(rate.value)} images/s", f"{name_of(reader)}, over all that was measured{ends}")
+        yield Finding(f"{number(rate.value)} {unit}", f"{material.label(name)}, over all that was measured{ends}")
 
 
 def parameters_compared(material: Material) -> Iterator[Finding]:
-    """For each parameter of the sweep: how its best and worst value differ, with the reader where that matters most."""
+    """For each factor of the sweep: how its best and worst value differ, with the series where that matters most."""
     timed = material.timed
+    own_findings = {"caching", FACTOR, *(f"grid.{name}" for name in material.experiment.categorical)}
     for key in material.varied:
-        if key in ("caching", "reader", FACTOR):
-            continue  # these have findings of their own
+        if key in own_findings:
+            continue
         values = {run.name: shown(run.varied.get(key)) for run in material.measured}
         found = []
-        for reader, own in timed.groupby("series"):
+        for series, own in timed.groupby("series"):
             groups = own.groupby(own["run"].map(values))
             rates = [(rate, str(value)) for value, part in groups if (rate := rate_of(part, material))]
             rates.sort(key=lambda pair: pair[0].value)
             if len(rates) > 1:
                 (worst, low), (best, high) = rates[0], rates[-1]
-                found.append((ratio(best, worst), f"{name_of(str(reader))} with {short(key)} {high} against {low}"))
+                text = f"{material.label(str(series))} with {short(key)} {high} against {low}"
+                found.append((ratio(best, worst), text))
         if found:
             change, text = max(found, key=lambda one: (one[0].excludes_one, one[0].value))
             told = "" if change.excludes_one or change.low is None else ", which may be chance"
@@ -88,40 +90,26 @@ def parameters_compared(material: Material) -> Iterator[Finding]:
             )
 
 
-def caching_found(caching: Caching | None) -> Iterator[Finding]:
+def caching_found(material: Material, caching: Caching | None) -> Iterator[Finding]:
     """What caching changes, in one sentence."""
     if caching is None:
         return
+    unit = material.experiment.rate_unit
     off, on = ([getattr(pair, side).executions for pair in caching.pairs] for side in ("off", "on"))
     counts = f"each cell is executed {number(sum(off) / len(off))} times instead of {number(sum(on) / len(on))}"
-    moved = [name_of(reader) for reader, rate in caching.rates.items() if rate.excludes_one]
-    rates = (
-        f"images/s of {', '.join(moved)} differ, which caching does not explain"
-        if moved
-        else "images/s show no difference"
-    )
+    moved = [material.label(name) for name, rate in caching.rates.items() if rate.excludes_one]
+    rates = f"the {unit} of {', '.join(moved)} differ" if moved else f"{unit} show no difference"
     text = f"the wall time of measuring without caching {sure(caching.seconds)}: {counts}, and {rates}"
     yield Finding(times(caching.seconds.value), text, "good" if caching.seconds.excludes_one else "plain")
 
 
-def slowdowns_found(slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
-    """What company on a host costs each reader."""
+def slowdowns_found(material: Material, slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
+    """What company on a host costs each series."""
     for one in slowdowns:
-        text = f"as long as alone take {name_of(one.series)} that are measured {one.at_once} at once on a host"
+        text = f"as long as alone take measurements of {material.label(one.series)}, {one.at_once} at once on a host"
         certain = one.ratio.excludes_one
         told = "" if certain or one.ratio.low is None else ", which may be chance"
         yield Finding(times(one.ratio.value), f"{text} {sure(one.ratio)}{told}", "warn" if certain else "plain")
-
-
-def limits_found(limits: Mapping[tuple[str, str], Limits]) -> Iterator[Finding]:
-    """How near the fastest came to what its host allows."""
-    if limits:
-        (reader, cluster), one = max(limits.items(), key=lambda item: item[1].fraction)
-        what = {"cpu": "what the host's vCPUs can decode", "network": "the host's network", "disk": "the host's disk"}
-        reached = f"{number(one.achieved)} of {number(one.ceilings[one.limit])} images/s"
-        yield Finding(
-            f"{one.fraction:.0%}", f"of {what[one.limit]}, reached by {name_of(reader)} on {cluster}: {reached}"
-        )
 
 
 def uses_found(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Iterator[Finding]:
@@ -155,19 +143,20 @@ def _compared(key: str, phase: str, known: Sequence[tuple[Use, str]]) -> tuple[f
     return times_more, Finding(times(times_more), text)
 
 
-def models_found(models: Sequence[TimeModel]) -> Iterator[Finding]:
-    """What a measurement costs before its first image, in the currency of images."""
+def models_found(material: Material, models: Sequence[TimeModel]) -> Iterator[Finding]:
+    """What a measurement costs before its first unit, in the currency of units."""
     told = []
     for model in models:
-        fixed, each = model.terms["fixed"], model.terms["per_image"]
+        fixed, each = model.terms["fixed"], model.terms["per_unit"]
         if fixed.low is not None and fixed.low > 0 and each.low is not None and each.low > 0:
-            told.append((f"{1000 * fixed.value:,.0f} ms", name_of(model.series), number(fixed.value / each.value, 2)))
+            told.append(
+                (f"{1000 * fixed.value:,.0f} ms", material.label(model.series), number(fixed.value / each.value, 2))
+            )
     if told:
-        costs = "; ".join(f"{name} as long as {images} images take" for _, name, images in told)
+        unit = material.experiment.unit
+        costs = "; ".join(f"{name} as long as {many} {unit} take" for _, name, many in told)
         figure = " and ".join(milliseconds for milliseconds, _, _ in told)
-        yield Finding(
-            figure, f"pass before reading gets under way: {costs}. Short measurements are slow for that reason"
-        )
+        yield Finding(figure, f"pass before a measurement gets under way: {costs}. Short ones are slow for that reason")
 
 
 def verdicts_found(material: Material) -> Iterator[Finding]:
@@ -198,20 +187,20 @@ def findings(
     material: Material,
     caching: Caching | None,
     models: Sequence[TimeModel],
-    limits: Mapping[tuple[str, str], Limits],
     uses: Mapping[str, Mapping[str, Use]],
     slowdowns: Sequence[Slowdown],
+    extra: Sequence[Finding],
 ) -> list[Finding]:
-    """All findings, the most telling first."""
+    """All findings, the most telling first; `extra` are those of the experiment alone."""
     return list(
         itertools.chain(
-            readers_compared(material),
+            series_compared(material),
             parameters_compared(material),
-            caching_found(caching),
-            slowdowns_found(slowdowns),
+            caching_found(material, caching),
+            slowdowns_found(material, slowdowns),
             uses_found(material, uses),
-            limits_found(limits),
-            models_found(models),
+            extra,
+            models_found(material, models),
             verdicts_found(material),
         )
     )

@@ -1,4 +1,4 @@
-"""The pictures of models: the notebook's straight lines, and where the seconds of a measurement go."""
+"""The pictures of models: straight lines, and where the seconds of a measurement go."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from flowerexp.analysis import words
 from flowerexp.analysis.plots import MOST_TICKS, apart, averages_of
-from flowerexp.analysis.regression import Fit, band, points, product
-from flowerexp.analysis.report.svg import INK, PAPER, colours, figure, name_of, number, tidy, title
+from flowerexp.analysis.regression import Fit, band, points
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.svg import INK, PAPER, figure, legend, number, tidy, title
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.measurements.table import Array, Measurements
 
@@ -19,28 +20,28 @@ MOST_DOTS = 400
 """Measurements drawn one by one; of more, each place shows how its middle half and its most lie."""
 
 
-def straight_lines(some: Measurements, fits: Sequence[Fit]) -> Figure | None:
-    """The notebook's regression: a panel for each reader and parameter, with averages, the line and its band."""
+def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) -> Figure | None:
+    """A panel for each series and parameter, with averages, the line and its band."""
     wanted = [fit for fit in fits if fit.parameter != "repetition"]
-    readers = list(dict.fromkeys(fit.series for fit in wanted))
-    columns = max((sum(fit.series == reader for fit in wanted) for reader in readers), default=0)
+    names = words.ordered(material.experiment, (fit.series for fit in wanted))
+    columns = max((sum(fit.series == name for fit in wanted) for name in names), default=0)
     if not columns:
         return None
-    made = figure(0.4 + 2.6 * len(readers))
-    grid = made.subplots(len(readers), columns, sharey="row", squeeze=False)
-    tones = colours(readers)
-    for line, reader in enumerate(readers):
-        several = [fit for fit in wanted if fit.series == reader]
+    made = figure(0.4 + 2.6 * len(names))
+    grid = made.subplots(len(names), columns, sharey="row", squeeze=False)
+    for line, name in enumerate(names):
+        several = [fit for fit in wanted if fit.series == name]
         for panel, fit in zip(grid[line], several, strict=False):
-            _straight(panel, some.groups[reader], fit, tones[reader])
+            _straight(panel, some.groups[name], fit, material)
         for panel in grid[line][len(several) :]:
             panel.set_visible(False)
-        grid[line, 0].set_ylabel(f"{name_of(reader)}: images/s")
+        grid[line, 0].set_ylabel(f"{material.label(name)}: {material.experiment.rate_unit}")
         grid[line, 0].set_ylim(bottom=0)
     return made
 
 
-def _straight(panel: Any, group: Measurements, fit: Fit, colour: str) -> None:
+def _straight(panel: Any, group: Measurements, fit: Fit, material: Material) -> None:
+    colour = material.tones[fit.series]
     xs, ys = points(group, fit.parameter, fit.value)
     across = np.linspace(xs.min(), xs.max(), 30)
     low, high = band(xs, ys, across)
@@ -54,8 +55,7 @@ def _straight(panel: Any, group: Measurements, fit: Fit, colour: str) -> None:
         panel.set_xticks(apart(averages[0]))
     sign = "−" if fit.slope < 0 else "+"
     title(panel, f"{number(fit.intercept)} {sign} {number(abs(fit.slope))} x,  R² {fit.r2:.2f}")
-    is_product = fit.parameter in map(product, group.experiment.products)
-    panel.set_xlabel("batch size × batches" if is_product else fit.parameter.replace("_", " "))
+    panel.set_xlabel(words.parameter(material.experiment, fit.parameter))
 
 
 def _scatter(panel: Any, xs: Array, ys: Array, colour: str) -> None:
@@ -69,36 +69,33 @@ def _scatter(panel: Any, xs: Array, ys: Array, colour: str) -> None:
         panel.plot([place] * 2, ends[[1, 2]], "-", color=colour, alpha=0.3, lw=5, zorder=2)
 
 
-def time_model(some: Measurements, models: Sequence[TimeModel]) -> Figure | None:
-    """Seconds against images with the model's line, and beside it what that line means for images/s."""
+def time_model(material: Material, some: Measurements, models: Sequence[TimeModel]) -> Figure | None:
+    """Seconds against what is counted with the model's line, and beside it what that line means for the rate."""
     if not models:
         return None
     made = figure(3.5)
     left, right = made.subplots(1, 2)
-    tones = colours([model.series for model in models])
+    which, tones = material.experiment, material.tones
     for model in models:
         group = some.groups[model.series]
         sizes = np.bincount(group.cells)
-        images, batches, seconds = (
+        counts, parts, seconds = (
             np.bincount(group.cells, np.nan_to_num(values)) / sizes
             for values in (group.counts, group.parts, group.seconds)
         )
-        # The line is drawn at the grid's typical batch, since batches and images both rise along it.
-        across = np.linspace(0, images.max() * 1.03, 80)
-        expected = np.array([model.seconds(x * batches.sum() / images.sum(), x) for x in across])
+        # The line is drawn at the grid's typical part, since parts and units both rise along it.
+        across = np.linspace(0, counts.max() * 1.03, 80)
+        expected = np.array([model.seconds(x * parts.sum() / counts.sum(), x) for x in across])
         colour = tones[model.series]
-        left.plot(images, 1000 * seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
+        left.plot(counts, 1000 * seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
         left.plot(across, 1000 * expected, "-", color=colour, lw=1.8)
-        right.plot(images, images / seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
+        right.plot(counts, counts / seconds, "o", color=colour, ms=6, mec=PAPER, mew=1, zorder=3)
         right.plot(across[1:], across[1:] / np.maximum(expected[1:], 1e-9), "-", color=colour, lw=1.8)
-    for panel, text in ((left, "milliseconds of a measurement"), (right, "images per second")):
+    for panel, text in ((left, "milliseconds of a measurement"), (right, which.rate_unit)):
         tidy(panel, thousands="both")
         title(panel, text)
-        panel.set_xlabel("images of a measurement")
+        panel.set_xlabel(f"{which.unit} of a measurement")
         panel.set_xlim(left=0)
         panel.set_ylim(bottom=0)
-    marks = [
-        Line2D([], [], color=tones[one.series], marker="o", ms=6, lw=1.8, label=name_of(one.series)) for one in models
-    ]
-    made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
+    legend(made, {words.series(which, one.series): tones[one.series] for one in models})
     return made

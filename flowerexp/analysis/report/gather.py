@@ -17,16 +17,17 @@ import pyarrow.parquet
 import yaml
 
 from flowerexp import index, records
-from flowerexp.analysis.earlier import find_summary
+from flowerexp.analysis import words
+from flowerexp.analysis.earlier import find_summary, key_today
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.utilisation import EventLog, find_logs, read
-from flowerexp.config import recorded
+from flowerexp.config import recorded, upgraded
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.experiment import Experiment, Parameter
 from flowerexp.journal import PLAN, Journal
-from flowerexp.measurements import experiment_of
 from flowerexp.measurements.parquet import check_parquet, read_parquet
 from flowerexp.measurements.table import Measurements
 
@@ -41,7 +42,7 @@ NUMBERS = (
     "net_bytes_s",
     "disk_bytes_s",
 )
-TEXTS = ("page_cache", "host")
+TEXTS = ("host",)
 """The columns that a report reads of any experiment; other ones of a table may be large and are left on disk."""
 
 
@@ -54,6 +55,7 @@ class Material:
         is_sweep: whether it is a sweep's.
         runs: in the order of the sweep.
         overrides: what was written on the command line, without secrets.
+        planned: the experiment of its first run, which may never have started.
         damage: what to say of a damaged journal; None of one that is whole.
     """
 
@@ -61,15 +63,15 @@ class Material:
     is_sweep: bool
     runs: Sequence[Run]
     overrides: Sequence[str]
+    planned: Experiment
     damage: str | None = None
 
     @property
     def other_data(self) -> str | None:
         """What to say of runs that were to read the same data, and did not; None where all is well."""
-        whole = [
-            run for run in self.measured if all(key in run.config for key in ("dataset", "sampling", "entrypoint"))
-        ]
-        return index.other_data((run.name, recorded(run.config), run.facts.get("data_fingerprint")) for run in whole)
+        known = [(run, run.config) for run in self.measured if run.config]
+        whole = [(run, config) for run, config in known if config.dataset and config.sampling]
+        return index.other_data((run.name, config, run.facts.get("data_fingerprint")) for run, config in whole)
 
     @property
     def complaints(self) -> list[str]:
@@ -89,21 +91,36 @@ class Material:
 
     @property
     def command(self) -> str:
-        """The command that runs it all again, in whatever home the reader has."""
+        """The command that runs it all again, in whatever home it is given."""
         flags = ["-m"] if self.is_sweep and not any(one.startswith("experiment=") for one in self.overrides) else []
         return shlex.join(["flowerexp", *flags, *(one for one in self.overrides if not one.startswith("home="))])
 
     @property
     def place(self) -> Path:
         """Where its folder is, from its home on; or its name alone: what else there is of a path is of one machine."""
-        homes = {str(run.config["home"]) for run in self.runs if run.config.get("home")}
+        homes = {run.config.home for run in self.runs if run.config}
         whole = self.folder.absolute()
         return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), Path(whole.name))
 
     @property
     def experiment(self) -> Experiment:
         """What was measured."""
-        return experiment_of(next((str(run.record["entrypoint"]) for run in self.measured), ""))
+        return next((run.config.entrypoint for run in self.measured if run.config), self.planned)
+
+    @cached_property
+    def series(self) -> list[str]:
+        """The names of all series, in the declared order."""
+        found = [name for run in self.runs for name in run.rates]
+        return words.ordered(self.experiment, [*found, *self.rows["series"].unique()])
+
+    @cached_property
+    def tones(self) -> dict[str, str]:
+        """Each series' colour: the same in all pictures."""
+        return words.colours(self.experiment, self.series)
+
+    def label(self, series: str) -> str:
+        """What a series is called within a sentence or a table."""
+        return words.inside(words.series(self.experiment, series))
 
     @property
     def cell(self) -> list[str]:
@@ -117,9 +134,8 @@ class Material:
         for run in self.measured:
             path = run.folder / "analysis" / "measurements.parquet"
             if path.exists():
-                parts.append(
-                    _frame(_measurements(path, experiment_of(str(run.record["entrypoint"])))).assign(run=run.name)
-                )
+                own = run.config.entrypoint if run.config else self.experiment
+                parts.append(_frame(_measurements(path, own)).assign(run=run.name))
         empty = _frame(Measurements(pyarrow.table({}), self.experiment)).assign(run="")
         return pd.concat(parts or [empty], ignore_index=True)
 
@@ -165,19 +181,19 @@ class Material:
 
     @cached_property
     def disagreement(self) -> dict[str, tuple[float, int]]:
-        """How far runs of one setting disagree, by reader.
+        """How far runs of one setting disagree, by series.
 
         The standard deviation of the logarithm of their rates, pooled over settings, and its degrees of freedom.
         """
         found = {}
-        for reader in dict.fromkeys(reader for run in self.measured for reader in run.rates):
+        for series in dict.fromkeys(series for run in self.measured for series in run.rates):
             logs: dict[tuple[Any, ...], list[float]] = {}
             for run in self.measured:
-                if reader in run.rates:
-                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[reader]["rate"]))
+                if series in run.rates:
+                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[series]["rate"]))
             freedom = sum(len(own) - 1 for own in logs.values())
             squares = math.fsum((value - statistics.fmean(own)) ** 2 for own in logs.values() for value in own)
-            found[reader] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
+            found[series] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
         return found
 
     def runs_of(self, log: EventLog) -> list[Run]:
@@ -203,7 +219,13 @@ def _measurements(path: Path, experiment: Experiment) -> Measurements:
     parts = which.parts
     of_parts = [parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
     wanted = [*which.parameters, which.count, *filter(None, of_parts)]
-    return Measurements(read_parquet(path, [*dict.fromkeys([*wanted, *NUMBERS, *TEXTS])]), experiment)
+    return Measurements(
+        read_parquet(path, [*dict.fromkeys([*wanted, *NUMBERS, *_texts(which), "censored"])]), experiment
+    )
+
+
+def _texts(experiment: Experiment) -> list[str]:
+    return [*TEXTS, *extras_of(experiment).texts]
 
 
 def _frame(found: Measurements) -> pd.DataFrame:
@@ -213,7 +235,8 @@ def _frame(found: Measurements) -> pd.DataFrame:
     columns |= {name: found.numbers(name) for name in (*which.numeric, *NUMBERS)}
     columns |= {"count": found.counts, "parts": found.parts}
     columns |= {"first_count": found.first_counts, "first_seconds": found.first_seconds}
-    for name in TEXTS:
+    columns["censored"] = found.censored
+    for name in _texts(which):
         places, values = found.texts(name)
         columns[name] = np.array([*values, None], object)[places]
     return pd.DataFrame(columns)
@@ -229,18 +252,19 @@ def load(folder: Path) -> Material:
     if (folder / PLAN).exists():
         journal = Journal(folder)
         plan, state = journal.read_plan()["runs"], journal.read()
-        varied = _varied([one["overrides"] for one in plan])
+        varied = _varied(plan)
         runs = [
             _run(folder / one["run"], own, state.runs.get(one["run"], "not started"))
             for one, own in zip(plan, varied, strict=True)
         ]
         typed = _overrides(folder / "multirun.yaml", ("hydra", "overrides", "task"))
-        return Material(folder, True, runs, typed, state.damage)
+        return Material(folder, True, runs, typed, recorded(plan[0]["config"]).entrypoint, state.damage)
     if not (folder / "run.json").exists():
         hint = "name the folder of a sweep or of a run, such as outputs/DATE/TIME-ID"
         raise DataError(f"{folder} holds neither a sweep nor a run", hint=hint)
-    run = _run(folder, {}, records.of_run(folder)["state"])
-    return Material(folder, False, [run], _overrides(folder / ".hydra" / "overrides.yaml"))
+    record = records.of_run(folder)
+    run, which = _run(folder, {}, record["state"]), recorded(record["config"]).entrypoint
+    return Material(folder, False, [run], _overrides(folder / ".hydra" / "overrides.yaml"), which)
 
 
 def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
@@ -251,16 +275,24 @@ def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
         check_parquet(folder / "analysis" / "measurements.parquet")
     except DataError as error:
         state, record, summary = "damaged", {"error": error.problem}, {}
-    values = {key: _value(record.get("config", {}), key, text) for key, text in varied.items()}
+    config = upgraded(record["config"]) if record.get("config") else {}
+    values = {key: _value(config, key, text) for key, text in varied.items()}
     return Run(folder.name, values, state, record, summary, folder)
 
 
-def _varied(overrides: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+def _varied(plan: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Of each run the overrides that not all runs share."""
-    split = [dict(one.lstrip("+~").partition("=")[::2] for one in own) for own in overrides]
+    split = [
+        {key_today(key, one["config"]): text for key, text in map(_key_and_value, one["overrides"])} for one in plan
+    ]
     keys = dict.fromkeys(key for own in split for key in own if not key.startswith("hydra"))
     differing = [key for key in keys if len({own.get(key) for own in split}) > 1]
     return [{key: str(redacted(own[key], key)) for key in differing if key in own} for own in split]
+
+
+def _key_and_value(override: str) -> tuple[str, str]:
+    key, _, text = override.lstrip("+~").partition("=")
+    return key, text
 
 
 def _value(config: Mapping[str, Any], key: str, text: str) -> Any:

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
+from flowerexp.analysis.experiments import extras_of
+from flowerexp.analysis.interference import FACTOR
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import causes, results, search, trust
-from flowerexp.analysis.report.derive import caching_of, limits_of, slowdowns_of, uses_of
+from flowerexp.analysis.report.derive import caching_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import Finding, Section
 from flowerexp.analysis.report.runs import short
-from flowerexp.analysis.report.svg import VARIABLES, name_of
+from flowerexp.analysis.report.svg import VARIABLES
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.config.places import config_folder
 from flowerexp.escape import markdown as markdown_text
@@ -45,37 +47,39 @@ def sections(
         fits: the straight lines through them.
         models: the models of time of them.
     """
-    caching, uses, limits = caching_of(material), uses_of(material), limits_of(material, some)
-    company = slowdowns_of(material)
+    caching, uses, company = caching_of(material), uses_of(material), slowdowns_of(material)
+    extra, own = extras_of(material.experiment).report(material, some)
     all_of_them = [
         search.found(material),
         results.speed(material),
         results.runs(material),
-        results.written(material),
         results.cached(material, caching),
-        results.disturbed(company),
+        results.disturbed(material, company),
         results.money(material),
         causes.whereabouts(material, uses),
-        causes.ceilings(limits),
-        causes.models_of(some, fits, models),
+        *own,
+        causes.models_of(material, some, fits, models),
         trust.belief(material, table),
         trust.settings(material),
         trust.again(material),
     ]
-    return findings(material, caching, models, limits, uses, company), [section for section in all_of_them if section]
+    found = findings(material, caching, models, uses, company, extra)
+    return found, [section for section in all_of_them if section]
 
 
 _QUESTIONS = {
-    "caching": "does RDD.cache() make a job faster",
-    "preprocess.partitions": "into how many TFRecord files should the data be written",
-    "grid.concurrency": "how much do measurements disturb each other that run on one node at the same time",
-    "cluster": "which cluster reads fastest, and at what price",
-    "reader": "how much faster are TFRecord files read than photographs",
+    "caching": "does caching make a run faster",
+    FACTOR: "how much do measurements disturb each other that run on one node at the same time",
+    "cluster": "which cluster is fastest, and at what price",
 }
 
 
 def question(material: Material) -> str:
-    """What a sweep asks: the question in its experiment's file, else one made of what it varies."""
+    """What a run or a sweep asks.
+
+    A run asks its experiment's question; a sweep the one in the file of its ready-made experiment, else one made of
+    what it varies, with backticks around the names of keys.
+    """
     for override in material.overrides if material.is_sweep else ():
         key, _, name = override.partition("=")
         path = config_folder() / "experiment" / f"{name}.yaml"
@@ -84,14 +88,11 @@ def question(material: Material) -> str:
             asked, mark, _ = comment.partition("?")
             if mark:
                 return f"{asked}?"
-    known = [_QUESTIONS.get(key, f"how does {short(key)} change reading speed") for key in material.varied]
-    if not known:
-        readers = " and ".join(
-            name_of(reader) for reader in dict.fromkeys(r for run in material.runs for r in run.rates)
-        )
-        known = [f"how fast are {readers or 'images'} read"]
-    text = ", and ".join(known)
-    return f"{text[0].upper()}{text[1:]}?"
+    which = material.experiment
+    known = {**_QUESTIONS, **extras_of(which).questions}
+    asked_for = [known.get(key, f"how does `{short(key)}` change {which.rate_unit}") for key in material.varied]
+    text = ", and ".join(asked_for)
+    return f"{text[0].upper()}{text[1:]}?" if text else which.question
 
 
 def subtitle(material: Material) -> list[str]:
@@ -105,10 +106,9 @@ def subtitle(material: Material) -> list[str]:
         words.append(f"{datetime.datetime.fromtimestamp(min(starts)):%d %B %Y, %H:%M}")
     if len(timed):
         words.append(f"{len(timed):,} measurements of {timed['count'].sum():,.0f} {material.experiment.unit}")
-    data = {(run.facts.get("images"), run.facts.get("bytes")) for run in runs if run.facts.get("images")}
+    data = {text for run in runs if (text := extras_of(material.experiment).data(run.facts))}
     if len(data) == 1:
-        images, size = data.pop()
-        words.append(f"{images:,} photographs" + (f" ({size / 1e6:,.0f} MB)" if size else ""))
+        words.append(data.pop())
     clusters = list(dict.fromkeys(run.cluster for run in runs))
     if clusters:
         words.append("on " + ", ".join(clusters))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report import charts
@@ -11,20 +12,25 @@ from flowerexp.analysis.report.findings import between, times
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run, short, shown
-from flowerexp.analysis.report.svg import name_of, number
+from flowerexp.analysis.report.svg import number
+
+MOST_COLUMNS = 8
+"""Further columns in one table; more are in as many tables."""
 
 
 def runs(material: Material) -> Section:
     """The table of all runs."""
     section = Section("runs", "The runs" if material.is_sweep else "The run")
-    readers = list(dict.fromkeys(reader for run in material.runs for reader in run.rates))
+    which = material.experiment
+    series = words.ordered(which, (name for run in material.runs for name in run.rates))
     keys = list(dict.fromkeys(key for run in material.runs for key in run.varied))
     priced = any(run.dollars is not None for run in material.runs)
     head = ["run", *map(short, keys)]
-    for reader in readers:
-        head += [f"{name_of(reader)}, images/s", "95 % interval"]
+    for name in series:
+        head += [f"{material.label(name)}, {which.rate_unit}" if which.categorical else which.rate_unit]
+        head += ["95 % interval"]
     head += ["seconds", *(["dollars"] if priced else []), "verdict"]
-    lines = [_run(run, keys, readers, priced) for run in material.runs[:MOST_ROWS]]
+    lines = [_run(run, keys, series, priced) for run in material.runs[:MOST_ROWS]]
     section.tables.append(Table(head, lines, frozenset(range(1 + len(keys), len(head) - 1))))
     if len(material.runs) > MOST_ROWS:
         section.text.append(f"The first {MOST_ROWS} of {len(material.runs)} runs; all are in runs.csv and cells.csv.")
@@ -32,10 +38,10 @@ def runs(material: Material) -> Section:
     return section
 
 
-def _run(run: Run, keys: Sequence[str], readers: Sequence[str], priced: bool) -> list[str]:
+def _run(run: Run, keys: Sequence[str], series: Sequence[str], priced: bool) -> list[str]:
     line = [run.name, *(shown(run.varied[key]) if key in run.varied else "" for key in keys)]
-    for reader in readers:
-        group = run.rates.get(reader, {})
+    for name in series:
+        group = run.rates.get(name, {})
         low, high = group.get("low"), group.get("high")
         line.append(number(group["rate"]) if group else "")
         line.append(f"{number(low)} to {number(high)}" if low is not None and high is not None else "")
@@ -46,29 +52,26 @@ def _run(run: Run, keys: Sequence[str], readers: Sequence[str], priced: bool) ->
 
 
 def _other_columns(material: Material) -> Iterator[Table]:
-    """What an entrypoint of somebody's own has measured: the medians of its columns."""
+    """What an experiment has measured beside its rate: the medians of its columns."""
     found = [
         (run, group["name"], group["columns"])
         for run in material.measured
         for group in run.summary["groups"]
         if group.get("columns")
     ]
-    names = list(dict.fromkeys(name for _, _, columns in found for name in columns))[:8]
-    if names:
+    names = list(dict.fromkeys(name for _, _, columns in found for name in columns))
+    for start in range(0, len(names), MOST_COLUMNS):
+        some = names[start : start + MOST_COLUMNS]
         lines = [
-            [run.label, group, *(number(columns[name]["median"]) if name in columns else "" for name in names)]
+            [
+                run.label,
+                material.label(group),
+                *(number(columns[name]["median"]) if name in columns else "" for name in some),
+            ]
             for run, group, columns in found[:MOST_ROWS]
         ]
-        yield Table(["run", "rows", *(f"median {name}" for name in names)], lines, frozenset(range(2, 2 + len(names))))
-
-
-def written(material: Material) -> Section:
-    """Some of the images that a run has written, to look at."""
-    section = Section("written", "What was written")
-    if not material.is_sweep:
-        sheet = material.runs[0].folder / "results" / "attached" / "contact_sheet.jpg"
-        section.show(sheet, "Nine of the images that the TFRecord files hold, with their labels.")
-    return section
+        head = ["run", words.head(material.experiment), *(f"median {name}" for name in some)]
+        yield Table(head, lines, frozenset(range(2, len(head))))
 
 
 def speed(material: Material) -> Section:
@@ -79,8 +82,8 @@ def speed(material: Material) -> Section:
         many = f" These are the {charts.MOST_LINES} fastest of {count} settings." if count > charts.MOST_LINES else ""
         section.draw(
             charts.overview(material),
-            "A large dot is a rate over all measurements of a setting, sum of images over sum of seconds, with its "
-            f"95\u00a0% interval; small dots are single runs.{many}",
+            f"A large dot is a rate over all measurements of a setting, sum of {material.experiment.unit} over sum of "
+            f"seconds, with its 95\u00a0% interval; small dots are single runs.{many}",
         )
         section.draw(
             charts.by_parameter(material), "The same by one parameter at a time; whatever else varies is pooled."
@@ -95,7 +98,7 @@ def cached(material: Material, caching: Caching | None) -> Section:
         return section
     section.text.append(
         "Runs that differ in caching alone, next to each other in time, are pairs. Caching changes how long a run "
-        "takes and how often each cell is measured, not how fast images are read."
+        "takes and how often each cell is measured; rates are those of first executions."
     )
     labels = {
         run.name: " ".join(f"{short(key)}={shown(value)}" for key, value in run.varied.items() if key != "caching")
@@ -104,12 +107,12 @@ def cached(material: Material, caching: Caching | None) -> Section:
     }
     section.draw(
         charts.caching_pairs(caching, labels),
-        "Wall time of measuring with caching and without; an action on an RDD that is not cached measures again.",
+        "Wall time of measuring with caching and without; an action on what is not cached computes it again.",
     )
     lines = [["wall time, off / on", times(caching.seconds.value), between(caching.seconds)]]
     lines += [
-        [f"images/s of {name_of(reader)}, off / on", times(one.value), between(one)]
-        for reader, one in caching.rates.items()
+        [f"{material.experiment.rate_unit} of {material.label(name)}, off / on", times(one.value), between(one)]
+        for name, one in caching.rates.items()
     ]
     section.tables.append(
         Table([f"over {len(caching.pairs)} pairs", "ratio", "95 % interval"], lines, frozenset({1, 2}))
@@ -117,7 +120,7 @@ def cached(material: Material, caching: Caching | None) -> Section:
     return section
 
 
-def disturbed(slowdowns: Sequence[Slowdown]) -> Section:
+def disturbed(material: Material, slowdowns: Sequence[Slowdown]) -> Section:
     """Measurements alone, and several at a time on one host."""
     section = Section("interference", "What company costs")
     if not slowdowns:
@@ -127,13 +130,13 @@ def disturbed(slowdowns: Sequence[Slowdown]) -> Section:
         "overlapped are those of a disturbed machine: their runs are `suspect`, and not to be compared with others."
     )
     section.draw(
-        charts.slowdowns(slowdowns),
+        charts.slowdowns(material, slowdowns),
         "Seconds of a measurement in company over seconds of the same one alone, with the 95\u00a0% interval; at 1, "
         "company costs nothing.",
     )
     lines = [
         [
-            name_of(one.series),
+            material.label(one.series),
             str(one.at_once),
             times(one.ratio.value),
             between(one.ratio),
@@ -142,7 +145,14 @@ def disturbed(slowdowns: Sequence[Slowdown]) -> Section:
         ]
         for one in slowdowns
     ]
-    head = ["reader", "at once", "slowdown", "95 % interval", "measurements in company", "others at the time"]
+    head = [
+        words.head(material.experiment),
+        "at once",
+        "slowdown",
+        "95 % interval",
+        "measurements in company",
+        "others at the time",
+    ]
     section.tables.append(Table(head, lines, frozenset(range(1, 6))))
     return section
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from flowerexp.config import Config, recorded
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,11 @@ class Run:
     summary: Mapping[str, Any]
     folder: Path
 
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """Its config, without secrets; nothing for a run that never started."""
-        config: Mapping[str, Any] = self.record.get("config", {})
-        return config
+    @cached_property
+    def config(self) -> Config | None:
+        """Its config, without secrets; None for a run that never started."""
+        found = self.record.get("config")
+        return recorded(found) if found else None
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -60,7 +63,7 @@ class Run:
 
     @property
     def rates(self) -> dict[str, Mapping[str, Any]]:
-        """The groups of its summary that have a rate, by name: readers, or the entrypoint."""
+        """The groups of its summary that have a rate, by name: its series, or the experiment."""
         return {group["name"]: group for group in self.summary.get("groups", ()) if group.get("rate") is not None}
 
     @property
@@ -71,13 +74,17 @@ class Run:
     @property
     def cluster(self) -> str:
         """The name of its cluster."""
-        cluster = self.config.get("cluster", {})
-        return str(cluster.get("name") or cluster.get("kind") or "-")
+        return str(self.config.cluster.name or self.config.cluster.kind) if self.config else "-"
+
+    @property
+    def at_once(self) -> int:
+        """How many measurements were allowed on a node at once."""
+        return self.config.measure.concurrency if self.config else 1
 
     @property
     def is_here(self) -> bool:
         """Whether it ran on the machine that started it, whose name and addresses are nobody else's business."""
-        return str(self.config.get("cluster", {}).get("kind")) in ("local", "local_nodes")
+        return self.config is not None and self.config.cluster.kind in ("local", "local_nodes")
 
     @property
     def dollars(self) -> float | None:

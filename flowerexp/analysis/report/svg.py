@@ -9,27 +9,22 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from flowerexp.analysis.words import PALETTE
 
 WIDTH = 9.2
 """Inches; a page scales it to its own width."""
 
 INK, MUTED, LINE, PAPER = "#1d2733", "#5c6876", "#dde2e8", "#fefefe"
 ACCENT, GOOD, WARN = "#3b5bdb", "#2b8a3e", "#b35c00"
-OTHERS = ("#009e73", "#b5508f", "#8a6d00", "#4c9fd6")
-"""Colours of readers: those of Okabe and Ito, or near them, so that any eyes can tell them apart."""
-READERS = {
-    "tfrecords": "#0072b2",
-    "image_files": "#d55e00",
-    **dict(
-        zip(("tfrecords_native", "image_files_native", "tfrecords_cached", "image_files_cached"), OTHERS, strict=True)
-    ),
-}
 
 VARIABLES = {
     INK: "--ink",
@@ -39,19 +34,7 @@ VARIABLES = {
     ACCENT: "--accent",
     GOOD: "--good",
     WARN: "--warn",
-    READERS["tfrecords"]: "--tfrecords",
-    READERS["image_files"]: "--image-files",
-    **{colour: f"--other-{place}" for place, colour in enumerate(OTHERS)},
-}
-
-NAMES = {
-    "image_files": "image files",
-    "image_files_native": "image files, native",
-    "image_files_cached": "image files, cached",
-    "tfrecords": "TFRecords",
-    "tfrecords_native": "TFRecords, native",
-    "tfrecords_cached": "TFRecords, cached",
-    "write_tfrecords": "writing TFRecords",
+    **{colour: f"--series-{place}" for place, colour in enumerate(PALETTE)},
 }
 
 
@@ -95,15 +78,10 @@ def number(value: float, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
-def name_of(reader: str) -> str:
-    """What a reader is called."""
-    return NAMES.get(reader, reader.replace("_", " "))
-
-
-def colours(readers: Any) -> dict[str, str]:
-    """A colour for each reader; ours have the same in every picture."""
-    others = sorted({*readers} - {*READERS})
-    return READERS | {reader: OTHERS[place % len(OTHERS)] for place, reader in enumerate(others)}
+def legend(made: Figure, tones: Mapping[str, str]) -> None:
+    """Say above a figure which colour is what; by label."""
+    marks = [Line2D([], [], color=tone, marker="o", ms=6.5, lw=2, label=plain(label)) for label, tone in tones.items()]
+    made.legend(handles=marks, loc="outside upper left", ncols=4, frameon=False, labelcolor=INK, fontsize=9.5)
 
 
 def plain(text: str) -> str:

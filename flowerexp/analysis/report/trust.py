@@ -9,16 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
+from flowerexp.analysis import words
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.report.cells import NARROW, reach
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
-from flowerexp.analysis.report.svg import name_of, number
+from flowerexp.analysis.report.runs import Run
+from flowerexp.analysis.report.svg import number
+from flowerexp.config import upgraded
 from flowerexp.errors import FlowerexpError
 
 if TYPE_CHECKING:
     import pandas
 
+    from flowerexp.experiment import Experiment
+
 _NO_SETTINGS = ("home", "storage", "tracking", "sweep", "hydra", "skip_finished", "repeat")
+_OF_THE_ENTRYPOINT = ("name", "script", "settings")
+"""What of an experiment's declaration is a setting."""
 _FACTS = (
     "spark",
     "java",
@@ -29,8 +37,6 @@ _FACTS = (
     "executors",
     "git_commit",
     "git_dirty",
-    "images",
-    "bytes",
     "data_fingerprint",
 )
 
@@ -42,7 +48,7 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         material: the material.
         table: its cells.
     """
-    section = Section("verdicts", "Can it be believed?")
+    section, unit = Section("verdicts", "Can it be believed?"), material.experiment.unit
     doubtful = [
         run
         for run in material.runs
@@ -59,6 +65,7 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
     ]
     if lines:
         section.tables.append(Table(["run", "what", "verdict", "why"], lines[:MOST_ROWS]))
+    section.text += _stopped(material)
     far = [(run, one) for run in material.measured for one in run.summary.get("outliers", ())]
     flagged = f"{len(far)} of {len(material.timed):,} measurements"
     section.text.append(
@@ -67,25 +74,7 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         else f"No measurement of {len(material.timed):,} is far from the others of its cell."
     )
     if far:
-        which = material.experiment
-        worst = sorted(far, key=lambda pair: pair[1][which.rate] / pair[1]["cell_median"])[:10]
-        section.tables.append(
-            Table(
-                ["run", *which.categorical, "cell", "repetition", f"{which.unit}/s", "median of its cell"],
-                [
-                    [
-                        run.name,
-                        *(name_of(str(one[name])) for name in which.categorical),
-                        " × ".join(str(one[name]) for name in which.numeric),
-                        str(one["repetition"]),
-                        number(one[which.rate]),
-                        number(one["cell_median"]),
-                    ]
-                    for run, one in worst
-                ],
-                frozenset(range(2 + len(which.categorical), 5 + len(which.categorical))),
-            )
-        )
+        section.tables.append(_outliers(material, far))
     drifting = [
         run.name for run in material.measured if any(group.get("steady_state") is False for group in run.rates.values())
     ]
@@ -95,8 +84,8 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
             f"{', '.join(drifting[:20])}."
         )
     section.text.append(
-        "Every rate is a sum of images over a sum of seconds. Intervals hold 95 % and come from how far repetitions of "
-        "a cell disagree and the machine's speed wanders, or from how far runs that repeat each other disagree: "
+        f"Every rate is a sum of {unit} over a sum of seconds. Intervals hold 95 % and come from how far repetitions "
+        "of a cell disagree and the machine's speed wanders, or from how far runs that repeat each other disagree: "
         f"whichever is more. {_wandering(material)}"
     )
     known = reach(table, material.experiment).dropna()
@@ -104,9 +93,48 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         section.text.append(
             f"Of single cells, {(known <= NARROW).sum():,} of {len(known):,} have an interval within {NARROW:.0%} of "
             f"their median, and the one in the middle reaches {known.median():.0%}. More repetitions make them "
-            "narrower: `grid.repetitions`."
+            "narrower: `measure.repetitions`."
         )
     return section
+
+
+def _outliers(material: Material, far: list[tuple[Run, Mapping[str, Any]]]) -> Table:
+    """The measurements that are furthest from the others of their cell."""
+    which = material.experiment
+    worst = sorted(far, key=lambda pair: pair[1][which.rate] / pair[1]["cell_median"])[:10]
+    head = ["run", *(words.parameter(which, name) for name in which.categorical), "cell", "repetition"]
+    lines = [
+        [
+            run.name,
+            *(_shown(which, name, one[name]) for name in which.categorical),
+            " × ".join(str(one[name]) for name in which.numeric),
+            str(one["repetition"]),
+            number(one[which.rate]),
+            number(one["cell_median"]),
+        ]
+        for run, one in worst
+    ]
+    right = frozenset(range(len(head) - 1, len(head) + 2))
+    return Table([*head, which.rate_unit, "median of its cell"], lines, right)
+
+
+def _shown(experiment: Experiment, name: str, value: Any) -> str:
+    """A categorical parameter's value in a table."""
+    return json.dumps(value) if isinstance(value, bool) else words.value(experiment, name, str(value))
+
+
+def _stopped(material: Material) -> list[str]:
+    """How many measurements were stopped at their time limit, and in which cells none was finished."""
+    rows = material.rows
+    stopped = int(rows["censored"].sum())
+    if not stopped:
+        return []
+    cells = rows.groupby(material.cell, dropna=False)["censored"].all()
+    found = (
+        f"{stopped:,} of {len(rows):,} measurements were stopped when they reached `measure.max_seconds`. They count "
+    )
+    found += f"in no rate and no interval. Of {int(cells.sum()):,} of {len(cells):,} cells no measurement was finished"
+    return [f"{found}; cells.csv has them all."]
 
 
 def _wandering(material: Material) -> str:
@@ -124,18 +152,26 @@ def _wandering(material: Material) -> str:
 def settings(material: Material) -> Section:
     """What all runs share, and on what they ran; what they vary is in the table of runs."""
     section = Section("settings", "Settings and machine", folded=True)
-    configs = [flat(run.config, without=_NO_SETTINGS) for run in material.runs if run.config]
+    configs = [flat(_settings(run), without=_NO_SETTINGS) for run in material.runs if run.config]
     shared = _shared(configs)
     if shared:
         section.tables.append(Table(["setting", "value"], [[key, _text(value)] for key, value in shared.items()]))
     facts = _shared([dict(run.facts) for run in material.measured])
-    wanted = _FACTS if not any(run.is_here for run in material.measured) else [key for key in _FACTS if key != "host"]
+    wanted = [*_FACTS, *extras_of(material.experiment).facts]
+    if any(run.is_here for run in material.measured):
+        wanted.remove("host")
     lines = [
         [key, _text(value)] for key, value in facts.items() if key in wanted or key.startswith(("version.", "limit/"))
     ]
     if lines:
         section.tables.append(Table(["fact", "value"], lines))
     return section
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """What was chosen for a run: of the entrypoint its name, script and settings, not what it declares."""
+    whole = upgraded(run.record["config"])
+    return whole | {"entrypoint": {key: whole["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}}
 
 
 def flat(config: Mapping[str, Any], prefix: str = "", without: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 import pytest
 
-from flowerexp.analysis.limits import CORES, DECODE, DISK, NETWORK, against_limits
+from flowerexp.analysis.experiments.read_speed.limits import CORES, DECODE, DISK, NETWORK, against_limits
 
 FACTS = {NETWORK: 250.0, DISK: 100.0, CORES: 4, DECODE: 900.0}
 

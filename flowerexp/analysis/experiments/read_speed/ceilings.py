@@ -1,0 +1,130 @@
+"""Rates against the ceilings of the hosts that they were measured on: a finding, and a section of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from flowerexp.analysis.experiments.read_speed import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded, roofline
+from flowerexp.analysis.experiments.read_speed.limits import (
+    CORES,
+    DECODE,
+    DISK,
+    NETWORK,
+    Ceiling,
+    Limits,
+    against_limits,
+)
+from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.parts import Finding, Section, Table
+from flowerexp.analysis.report.runs import Run
+from flowerexp.analysis.report.svg import number
+from flowerexp.analysis.timing import time_models
+from flowerexp.measurements.table import Measurements
+
+_WHAT: dict[Ceiling, str] = {
+    "cpu": "what the host's vCPUs can decode",
+    "network": "the host's network",
+    "disk": "the host's disk",
+}
+
+
+def limits_of(material: Material, some: Measurements) -> dict[tuple[str, str], Limits]:
+    """Rates against the ceilings of their hosts, by reader and cluster; the fastest run of each.
+
+    Args:
+        material: the material.
+        some: timed measurements, from which each cluster's decoding rate is taken where it was not measured on its own.
+    """
+    found: dict[tuple[str, str], Limits] = {}
+    for cluster in dict.fromkeys(run.cluster for run in material.measured):
+        runs = {run.name: run for run in material.measured if run.cluster == cluster}
+        places, names = some.texts("run")
+        models = time_models(some.where(np.array([name in runs for name in names], bool)[places]))
+        decode = {model.series: 1 / term.value for model in models if (term := model.terms["per_unit"]).value > 0}
+        for reader in dict.fromkeys(reader for run in runs.values() for reader in run.rates):
+            fastest = max(
+                (run for run in runs.values() if reader in run.rates), key=lambda run: _of_a_host(run, reader)
+            )
+            own = _against(material, fastest, reader, decode.get(reader))
+            if own:
+                found[reader, cluster] = own
+    return found
+
+
+def _of_a_host(run: Run, reader: str) -> float:
+    return float(run.rates[reader]["rate"]) * run.at_once
+
+
+def _against(material: Material, run: Run, reader: str, decode: float | None) -> Limits | None:
+    size = _bytes_per_image(run, reader)
+    if size is None:
+        return None
+    facts = {name: value for name, value in run.facts.items() if isinstance(value, int | float)}
+    limits = {**({DECODE: decode} if decode else {}), CORES: facts.get("cores", 0), **facts}
+    rows = material.timed[(material.timed["run"] == run.name) & (material.timed["series"] == reader)]
+    # A host that happened to measure nothing is told by the ceilings of all hosts, where these are known.
+    told = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
+    hosts = max(round(told), rows["host"].nunique(), 1)
+    warm = bool((rows["page_cache"] == "warm").all())
+    rate = run.rates[reader]["rate"]
+    return against_limits(rate, limits, size, _is_remote(run, reader), warm, run.at_once, hosts)
+
+
+def _is_remote(run: Run, reader: str) -> bool:
+    config = run.config
+    if config is None or config.dataset is None:
+        return False
+    place = getattr(config.dataset, "path", None)
+    if data_of(reader) == TFRECORDS:
+        place = config.dataset.tfrecords or config.storage.prepared
+    return "://" in str(place or "").removeprefix("file://")
+
+
+def _bytes_per_image(run: Run, reader: str) -> float | None:
+    if keeps_decoded(reader):  # nothing was read, so that no disk or network limits it
+        return None
+    names = {TFRECORDS: ("prepared_bytes", "prepared_images"), IMAGE_FILES: ("bytes", "images")}
+    size, count = (run.facts.get(name) for name in names.get(data_of(reader), ("", "")))
+    return size / count if size and count else None
+
+
+def findings(material: Material, limits: Mapping[tuple[str, str], Limits]) -> Iterator[Finding]:
+    """How near the fastest came to what its host allows."""
+    if limits:
+        (reader, cluster), one = max(limits.items(), key=lambda item: item[1].fraction)
+        reached = f"{number(one.achieved)} of {number(one.ceilings[one.limit])} images/s"
+        text = f"of {_WHAT[one.limit]}, reached by {material.label(reader)} on {cluster}: {reached}"
+        yield Finding(f"{one.fraction:.0%}", text)
+
+
+def section(material: Material, limits: Mapping[tuple[str, str], Limits]) -> Section:
+    """Achieved rates under the ceilings of a host."""
+    made = Section("limits", "What limits it")
+    if not limits:
+        return made
+    made.text.append(
+        "The lowest ceiling of a host is what could limit reading at best. A rate near it is limited by it; one far "
+        "below is limited by something else: the latency of files, or one task that uses one of several vCPUs."
+    )
+    made.draw(
+        roofline.roofline(material, limits),
+        "Dots are achieved rates; lines are what the host allows. Decoding is what one vCPU was measured "
+        "to need for an image, on all vCPUs.",
+    )
+    lines = [
+        [
+            material.label(reader),
+            cluster,
+            number(one.bytes_per_image / 1000),
+            number(one.achieved),
+            roofline.CEILINGS[one.limit],
+            number(one.ceilings[one.limit]),
+            f"{one.fraction:.0%}",
+        ]
+        for (reader, cluster), one in limits.items()
+    ]
+    head = ["reader", "cluster", "kB an image", "images/s", "lowest ceiling", "its images/s", "achieved"]
+    made.tables.append(Table(head, lines, frozenset({2, 3, 5, 6})))
+    return made

@@ -1,0 +1,44 @@
+"""What the analysis says of `write_tfrecords` alone: which photographs were written, and some of them to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.analysis.experiments import Extras
+
+if TYPE_CHECKING:
+    from flowerexp.analysis.compare import Measured
+    from flowerexp.analysis.report.gather import Material
+    from flowerexp.analysis.report.parts import Finding, Section
+    from flowerexp.measurements.table import Measurements
+
+
+class WriteTFRecords(Extras):
+    """Photographs that become TFRecord files."""
+
+    columns = frozenset({"file", "partition"})
+    facts = ("images", "bytes")
+    questions: Mapping[str, str] = {"preprocess.partitions": "into how many TFRecord files should the data be written"}
+
+    def data(self, facts: Mapping[str, Any]) -> str | None:
+        """How many photographs there were, and how large they are."""
+        images, size = facts.get("images"), facts.get("bytes")
+        return f"{images:,} photographs" + (f" ({size / 1e6:,.0f} MB)" if size else "") if images else None
+
+    def may_differ(self, a: Measured, b: Measured, series: set[str]) -> set[str]:
+        """Into how many files photographs are written is what one compares."""
+        return {"preprocess.partitions"}
+
+    def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
+        """Some of the images that a run has written."""
+        from flowerexp.analysis.report.parts import Section
+
+        section = Section("written", "What was written")
+        if not material.is_sweep:
+            sheet = material.runs[0].folder / "results" / "attached" / "contact_sheet.jpg"
+            section.show(sheet, "Nine of the images that the TFRecord files hold, with their labels.")
+        return (), [section]
+
+
+EXTRAS = WriteTFRecords()
