@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from flowerexp.analysis import words
 from flowerexp.escape import printable
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def table(groups: Sequence[Group], experiment: Experiment) -> str:
 
 def _group_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[str]]:
     """A line for each series, and one for each column that was measured."""
-    lines = [[series_of(experiment), experiment.unit, "seconds", experiment.rate_unit]]
+    lines = [[words.head(experiment), experiment.unit, "seconds", experiment.rate_unit]]
     for group in groups:
         seconds = f"{group.seconds:,.2f}" if group.seconds else "-"
         lines.append([group.name, f"{group.count:,}", seconds, figure(group.rate)])
@@ -209,34 +210,25 @@ def _group_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[s
 
 def _cell_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[str]]:
     """A line for each cell, and one for each series."""
-    parts = [f"first {experiment.parts.name}"] if experiment.parts else []
-    steady = ["steady"] if experiment.parts else []
-    labels = [short_label(experiment, name) for name in experiment.numeric]
-    lines = [[series_of(experiment), *labels, experiment.rate_unit, "min to max", *steady, *parts]]
+    labels = [words.parameter(experiment, name) for name in experiment.numeric]
+    of_parts = ["steady", f"first {experiment.parts.name}"] if experiment.parts else []
+    stopped = ["stopped"] if any(group.censored for group in groups) else []
+    lines = [[words.head(experiment), *labels, experiment.rate_unit, "min to max", *of_parts, *stopped]]
     for group in groups:
         for cell in group.cells:
             at = [_plain(cell.at.get(name)) for name in experiment.numeric]
-            lines.append(
-                [cell.group, *at, *_numbers(cell, f"{figure(cell.min_rate)} to {figure(cell.max_rate)}", experiment)]
-            )
+            between = "-" if cell.rate is None else f"{figure(cell.min_rate)} to {figure(cell.max_rate)}"
+            censored = [f"{cell.censored} of {cell.repetitions}" for _ in stopped]
+            lines.append([cell.group, *at, *_numbers(cell, between, experiment), *censored])
         total = _numbers(group, f"{group.measurements} measured", experiment)
-        lines.append([f"{group.name}, all", *[""] * len(labels), *total])
+        censored = [f"{group.censored} of {group.measurements}" for _ in stopped]
+        lines.append([f"{group.name}, all", *[""] * len(labels), *total, *censored])
     return lines
 
 
 def _numbers(of: Cell | Group, between: str, experiment: Experiment) -> list[str]:
     rates = [figure(of.rate), between]
     return [*rates, figure(of.steady_rate), _milliseconds(of.first_seconds)] if experiment.parts else rates
-
-
-def series_of(experiment: Experiment) -> str:
-    """What tells the series of an experiment apart: the labels of its categorical parameters."""
-    return ", ".join(short_label(experiment, name) for name in experiment.categorical)
-
-
-def short_label(experiment: Experiment, name: str) -> str:
-    """A parameter's label without its unit, for the head of a table."""
-    return experiment.parameters[name].label or name.replace("_", " ")
 
 
 def _plain(value: float | None) -> str:

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from flowerexp.analysis import words
 from flowerexp.analysis.compare import Measured, Ratio, comparable, rates, ratios, same_work, wall_times
-from flowerexp.console import figure, series_of
+from flowerexp.console import figure
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.escape import printable
 
@@ -152,7 +153,7 @@ def _rates(sides: Sequence[Side], found: Sequence[Mapping[str, float]]) -> str:
 
 def _ratios(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
     experiment = _experiment(sides)
-    lines = [[series_of(experiment), "run", experiment.rate_unit, "base's", "ratio", "95 % interval", "verdict"]]
+    lines = [[words.head(experiment), "run", experiment.rate_unit, "base's", "ratio", "95 % interval", "verdict"]]
     pairs = [(side, ratio) for side, each in zip(sides[1:], found, strict=True) for ratio in each]
     for side, one in sorted(pairs, key=lambda pair: pair[1].series):
         speeds = [figure(one.other), figure(one.base), f"{one.ratio:.3f}"]

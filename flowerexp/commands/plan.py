@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import index
+from flowerexp.analysis import words
 from flowerexp.cluster.machines import describe
 from flowerexp.commands import money
 from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.config.schema import Config
-from flowerexp.console import short_label
 from flowerexp.escape import printable
 from flowerexp.plan import shown
 
@@ -152,7 +152,7 @@ def _experiment_lines(configs: Sequence[Config]) -> list[str]:
         own = [config for config in configs if config.entrypoint.name == name]
         experiment = own[0].entrypoint
         lines.append(f"asks      {experiment.question} ({name}, {experiment.rate_unit})")
-        grid = [f"{short_label(experiment, one)} {_each(own, one)}" for one in experiment.parameters]
+        grid = [f"{words.parameter(experiment, one)} {_each(own, one)}" for one in experiment.parameters]
         if grid:
             lines.append(f"grid      {'; '.join(grid)}")
             lines.append(f"measures  {_how(own)}")
