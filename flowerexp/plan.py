@@ -55,7 +55,8 @@ class PlannedRun:
         config = self.config
         chosen = [config.grid[name] for name in config.entrypoint.categorical]
         fixed = [shown(values[0]) for values in chosen] if all(len(values) == 1 for values in chosen) else []
-        return f"{config.cluster.name} {' '.join(fixed) or self.entrypoint} cache={'on' if config.caching else 'off'}"
+        name = f"{config.cluster.name} {' '.join(fixed) or self.entrypoint}"
+        return f"{name} cache={'on' if config.caching else 'off'}" if config.grid else name
 
     @property
     def label(self) -> str:

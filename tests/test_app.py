@@ -231,9 +231,9 @@ class TestRun:
         monkeypatch.setattr("flowerexp.orchestrate.run", run)
         assert call("hydra.job.chdir=true", "dataset=folder", "dataset.path=photographs")[0] == 1
         ((config, folder, where),) = seen
-        assert config["home"] == str(tmp_path)
-        assert config["dataset"]["path"] == str(tmp_path / "photographs")
-        assert config["tracking"]["uri"] == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+        assert config.home == str(tmp_path)
+        assert config.dataset.path == str(tmp_path / "photographs")
+        assert config.tracking.uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
         assert folder.is_relative_to(tmp_path / "outputs")
         assert where == tmp_path
 
