@@ -30,7 +30,7 @@ def skewed(folder: Path, small: int, giants: int) -> Path:
     import cv2
     import numpy as np
 
-    from flowerexp.workload import synthetic
+    from flowerexp.workload.images import synthetic
 
     sources = folder / "sources"
     sources.mkdir()

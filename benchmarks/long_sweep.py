@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = """
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     yield {"n": config["entrypoint"]["settings"]["n"]}
@@ -57,7 +57,8 @@ def main() -> None:
         home = Path(folder)
         (home / "mine" / "entrypoint").mkdir(parents=True)
         (home / "noop.py").write_text(SCRIPT)
-        entrypoint = {"name": "noop", "script": str(home / "noop.py"), "settings": {"n": 0}}
+        entrypoint = {"name": "noop", "question": "What does a run cost that does nothing?", "unit": "numbers"}
+        entrypoint |= {"script": str(home / "noop.py"), "settings": {"n": 0}, "limits": {"n": {"type": "int"}}}
         (home / "mine" / "entrypoint" / "noop.yaml").write_text(json.dumps(entrypoint))
         command = [sys.executable, "-m", "flowerexp", "-m", "--config-dir", str(home / "mine"), f"home={home}"]
         command += ["entrypoint=noop", f"entrypoint.settings.n=range({runs})"]

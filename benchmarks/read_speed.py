@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from side_by_side import wall
@@ -32,8 +32,11 @@ NOTEBOOK = {"image_files": "images", "tfrecords": "tfrecords"}
 
 def one(reader: str, folder: Path, options: argparse.Namespace) -> None:
     """Measure one reader in this process; prints its rates as JSON."""
-    from flowerexp.workload import readers, tfrecords
-    from flowerexp.workload.measure import time_batches, warm_up
+    from flowerexp.workload.engine.cells import Cell
+    from flowerexp.workload.engine.limit import clocked
+    from flowerexp.workload.images import tfrecords
+    from flowerexp.workload.read_speed import measuring, readers
+    from flowerexp.workload.read_speed.sources import Sources
 
     files = sorted(map(str, folder.rglob("*.jpg" if readers.data_of(reader) == "image_files" else "*.tfrec")))
     counts = [1] * len(files)
@@ -42,15 +45,14 @@ def one(reader: str, folder: Path, options: argparse.Namespace) -> None:
         for file in files:
             with open(file, "rb") as opened:  # noqa: PTH123
                 counts.append(tfrecords.count_records(opened))
-    source = readers.Source(reader, files, counts, (192, 192))
-    warm_up(source)
+    made = Sources({reader: readers.Source(reader, files, counts, (192, 192))}, "as_found")
+    parameters = {"reader": reader, "batch_size": options.batch_size, "batch_number": options.batch_number}
+    measuring.warm(made, parameters)
     rates = []
     for seed in range(options.repetitions + 1):
-        order = list(range(len(files)))
-        random.Random(seed).shuffle(order)
-        chosen = source.prefix(order, options.batch_size * options.batch_number)
-        timing = time_batches(readers.dataset(source, chosen).batch(options.batch_size).take(options.batch_number))
-        rates.append(timing.images / timing.seconds)
+        chosen = measuring.ready(made, Cell(parameters, 1, seed))
+        clock = clocked(partial(measuring.measure, chosen, parameters))
+        rates.append(clock.result["images"] / clock.seconds)
     print(json.dumps({"images_per_second": rates[1:]}))
 
 
@@ -76,7 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         return one(options.one, options.images, options)
-    from flowerexp.workload.readers import READERS, data_of
+    from flowerexp.workload.read_speed.readers import READERS, data_of
 
     images = options.images.absolute()
     asked = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in ("batch_size", "batch_number")]

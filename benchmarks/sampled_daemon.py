@@ -23,23 +23,23 @@ DECODE, RESIZE, ENCODE = "decode", "resize", "encode"
 
 # The innermost function of ours tells the part of the work: by file and function, else by file.
 _PARTS = {
-    "workload/decoded.py": {
+    "images/decoded.py": {
         "look": DECODE,
         "_decode_jpeg": DECODE,
         "_decode_with_pillow": DECODE,
         "": "geometry and checks",
     },
-    "workload/examine.py": {"": "geometry and checks"},
-    "workload/images.py": {
+    "images/examine.py": {"": "geometry and checks"},
+    "images/transform.py": {
         "resize_and_crop": RESIZE,
         "_bilinear": RESIZE,
         "_taps": RESIZE,
         "encode": ENCODE,
         "": "geometry and checks",
     },
-    "workload/tfrecords.py": {"write_file": "write", "": "example and CRC"},
-    "workload/write_tfrecords.py": {"": "the loop over photographs"},
-    "workload/photographs.py": {"": "the list of photographs"},
+    "images/tfrecords.py": {"write_file": "write", "": "example and CRC"},
+    "images/preparing.py": {"": "the loop over photographs"},
+    "images/photographs.py": {"": "the list of photographs"},
     "flowerexp/storage/__init__.py": {"": "open and read"},
 }
 

@@ -37,13 +37,14 @@ _CLASSES = 5
 
 def _config(home: str, *overrides: str) -> dict[str, object]:
     from flowerexp import app
+    from flowerexp.config import plain
 
-    return app.composed([f"home={home}", *overrides])
+    return dict(plain(app.composed([f"home={home}", *overrides])))
 
 
 def link_files(folder: Path, count: int) -> None:
     """Make a data set of so many photographs."""
-    from flowerexp.workload import synthetic
+    from flowerexp.workload.images import synthetic
 
     for number in range(count):
         source = folder / f"{number // _LINKS}.source"
@@ -59,8 +60,8 @@ def files(home: str, count: int) -> Callable[[], object]:
     """What the driver does with so many files."""
     import pickle
 
-    from flowerexp.workload import deal, listing
-    from flowerexp.workload.photographs import Photographs
+    from flowerexp.workload.images import deal, listing
+    from flowerexp.workload.images.photographs import Photographs
 
     config = _config(home, "dataset=folder", f"dataset.path={home}/images")
     link_files(Path(home), count)
@@ -79,8 +80,8 @@ def index(home: str, count: int) -> Callable[[], object]:
     from pyspark import SparkConf, SparkContext
 
     from flowerexp.cluster import java
-    from flowerexp.workload.photographs import Photographs
-    from flowerexp.workload.scattered import Folder, Folders
+    from flowerexp.workload.images.photographs import Photographs
+    from flowerexp.workload.images.scattered import Folder, Folders
 
     os.environ |= {"JAVA_HOME": str(java.find().home), "PYSPARK_PYTHON": sys.executable}
     settings = {"spark.driver.memory": "512m", "spark.ui.enabled": "false", "spark.log.level": "ERROR"}

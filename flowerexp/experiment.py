@@ -20,7 +20,9 @@ RESERVED = frozenset(
         *("host_cores", "memory_available_bytes", "cpu_percent", "others_cpu_percent", "net_bytes_s", "disk_bytes_s"),
         *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
         *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
+        *("reused", "bytes", "repetitions", "executions", "low", "high", "cell_median", "value"),
         *("run", "series", "parts", "count", "cell", "setting", "rate", "first_count", "first_seconds", "verdict"),
+        *("steady_rate", "median_rate", "later_count", "later_seconds", "seconds_alone", "neighbours_alone"),
     }
 )
 """Columns of measurements and of reports that are ours: no parameter can be called so."""

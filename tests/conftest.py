@@ -18,7 +18,7 @@ import pytest
 
 from flowerexp import app
 from flowerexp.cluster import java
-from flowerexp.workload import synthetic
+from flowerexp.workload.images import synthetic
 from tests.buckets import StorageServer
 
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -18,7 +18,7 @@ SMALL = (
     *("grid.batch_size=[2,3]", "grid.batch_number=[1,2]", "measure.repetitions=2"),
 )
 
-HEADER = "from flowerexp.workload.runner import main\n"
+HEADER = "from flowerexp.workload import main\n"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ import signal
 
 from flowerexp.errors import DataError
 from flowerexp.workload import report
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 
 def work(how):

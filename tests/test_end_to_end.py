@@ -109,7 +109,7 @@ def test_existing_tfrecords_are_measured_without_a_manifest(home, first_run, tmp
 
 ANOTHER = '''
 """An entrypoint of a user's own."""
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     """Squares."""
@@ -139,7 +139,7 @@ KILLING = '''
 """Kills the tracking server, which was there when the run began."""
 import os
 import signal
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     """One row."""

@@ -159,7 +159,8 @@ class TestCurrentFingerprint:
         return report.begin("test")
 
     def test_is_what_a_run_reports(self, config, photos):
-        from flowerexp.workload import listing, report
+        from flowerexp.workload import report
+        from flowerexp.workload.images import listing
 
         for sampling in ("full", "smoke", "full sampling.fraction=0.5"):
             made = config("dataset=folder", f"dataset.path={photos}", *f"sampling={sampling}".split())
@@ -185,7 +186,7 @@ class TestCurrentFingerprint:
         assert index.current_fingerprint(config("dataset=folder", "dataset.path=/no/such/folder")) is None
 
     def test_synthetic_data_is_known_before_it_is_generated(self, spark, config, told):
-        from flowerexp.workload import listing
+        from flowerexp.workload.images import listing
 
         made = config("dataset.images=3")
         before = index.current_fingerprint(made)

@@ -8,7 +8,7 @@ import pytest
 
 from flowerexp.config import plain, typed
 from flowerexp.plan import PlannedRun, extended, named, plan, run_key
-from flowerexp.workload.readers import READERS
+from flowerexp.workload.read_speed.readers import READERS
 
 CODE = "0123456789abcdef"
 TF_DATA = {"image_files", "tfrecords"}

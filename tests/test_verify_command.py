@@ -6,8 +6,8 @@ import json
 import pytest
 
 from flowerexp import cli, storage
-from flowerexp.workload import tfrecords
-from flowerexp.workload.prepared import MANIFEST
+from flowerexp.workload.images import tfrecords
+from flowerexp.workload.images.prepared import MANIFEST
 
 
 def prepare(root, name):

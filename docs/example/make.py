@@ -25,7 +25,7 @@ PICTURES = {
     "speed.svg": "How fast. The same by one parameter",
     "caching.svg": "What caching changes.",
     "executors.svg": "Where the time went.",
-    "models.svg": "What a batch and an image cost. Dots are cells",
+    "models.svg": "Where the seconds of a measurement go. Dots are cells",
 }
 """Files, and how the labels of their pictures begin."""
 

@@ -171,8 +171,12 @@ def _timed(run: Measured) -> Measurements:
 
 
 def _cells(run: Measured) -> set[tuple[Any, ...]]:
-    """The series and cells whose first executions were timed."""
-    return {*_timed(run).cell_keys}
+    """The series and cells whose first executions were timed.
+
+    Not those of which some were stopped: what is left of such a cell is what was fast of it.
+    """
+    first = run.measurements.firsts
+    return {*_timed(run).cell_keys} - {*first.where(first.censored).cell_keys}
 
 
 def _part(run: Measured, cells: set[tuple[Any, ...]]) -> Measurements:

@@ -6,6 +6,7 @@ never pyplot, so nothing here is global and no display is needed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ WIDTH, DPI = 8.0, 150  # inches, dots an inch: 1200 px wide
 INK, GREY, PALE = "#333333", "#666666", "#DDDDDD"
 MOST_TICKS = 8  # values of a parameter that get a tick of their own
 MOST_APART = 100  # the fastest cell is so many times as fast as the slowest: on a straight scale the latter would be 0
+LONGEST_NAME = 12  # letters of a parameter's name in the title of a panel
 MOST_LABELS = 24  # cells that get a label of their own
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.5}
 BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 3, **LEGEND}
@@ -114,6 +116,7 @@ def equation(fit: Fit, experiment: Experiment) -> str:
     """A line in words, such as ``1,012 + 3.2 × batch size,  R² = 0.41,  n = 48``."""
     is_product = fit.parameter in map(words.product, experiment.products)
     name = "product" if is_product else _plain(words.inside(words.parameter(experiment, fit.parameter)))
+    name = name if len(name) <= LONGEST_NAME else "x"
     sign = "−" if fit.slope < 0 else "+"
     line = f"{_short(fit.intercept)} {sign} {_short(abs(fit.slope))} × {name}"
     return f"{line},   R² = {fit.r2:.2f},   n = {fit.n}"
@@ -161,7 +164,7 @@ def _strip(panel: Any, x: float, room: float, rates: Array, colour: str) -> None
 def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]], parameters: Sequence[str]) -> None:
     """Name the cells below: by their last parameter, and under it by the one before, if there are several."""
     step = -(-len(places) // MOST_LABELS)
-    panel.set_xticks(range(0, len(places), step), [_short(place[-1]) if place[-1] else "" for place in places[::step]])
+    panel.set_xticks(range(0, len(places), step), [_short(place[-1]) for place in places[::step]])
     panel.set_xlim(-0.6, len(places) - 0.4)
     *above, last = parameters
     if not above:
@@ -185,7 +188,7 @@ def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]], parameters: Sequ
 
 
 def _place(key: Sequence[Any]) -> tuple[float, ...]:
-    return tuple(value or 0 for value in key[1:])
+    return tuple(-math.inf if value is None else value for value in key[1:])
 
 
 def _figure(height: float, title: str) -> Figure:
@@ -238,7 +241,9 @@ def _slug(name: str) -> str:
 
 
 def _short(value: float) -> str:
-    """A number as people write it: three digits, and thousands apart."""
+    """A number as people write it: three digits, and thousands apart; nothing where there is none."""
+    if math.isinf(value):
+        return ""
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return text.replace("-", "−")
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flowerexp.config.schema import Cluster
-from flowerexp.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -194,14 +193,7 @@ _KINDS = {
 
 
 def backend(cluster: Cluster) -> Backend:
-    """The backend of a cluster config.
-
-    Raises:
-        ConfigError: the kind is unknown.
-    """
-    kind = cluster["kind"]
-    if kind not in _KINDS:
-        raise ConfigError(f"cluster.kind={kind} is unknown", hint=did_you_mean(kind, _KINDS))
-    module, name = _KINDS[kind]
+    """The backend of a cluster config."""
+    module, name = _KINDS[cluster.kind]
     made: Backend = getattr(import_module(module), name)(cluster)
     return made

@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 
 from flowerexp.cluster import JobFiles, java, local, spark_submit
+from flowerexp.config import schema
 from flowerexp.errors import FlowerexpError, MachineError
 
 # Java refuses a file of another version of itself or of other jars without a word at this level.
@@ -84,7 +85,7 @@ def make() -> bool:
     with tempfile.TemporaryDirectory() as name:
         script = Path(name) / "rehearsal.py"
         script.write_text(_REHEARSAL, encoding="utf-8")
-        cluster = {"cores": 2, "memory": "1g", "spark": {"spark.driver.extraJavaOptions": write}}
+        cluster = schema.Local(kind="local", cores=2, spark={"spark.driver.extraJavaOptions": write})
         submission = local.Local(cluster).submit(JobFiles(Path(name), script, script, script))
         try:
             while (code := submission.poll()[1]) is None:

@@ -1,18 +1,18 @@
-"""What a cluster costs: dollars an hour from its config and a dated file of prices, and whose share is what."""
+"""What a cluster costs: dollars an hour from its config and a dated file of prices."""
 
 from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from flowerexp.cluster.machines import Group, groups
-from flowerexp.config.schema import Cluster
+from flowerexp.cluster.machines import Batch, Group, Machine, Nodes, Types, groups, vcpus_of
+from flowerexp.config import schema
 from flowerexp.errors import ConfigError, did_you_mean
 
 _SHIPPED = Path(__file__).with_name("prices.yaml")
@@ -25,10 +25,17 @@ _START_SECONDS = {"dataproc": 120.0, "serverless": 60.0}
 
 @dataclass(frozen=True)
 class Prices:
-    """A file of prices, see `prices.yaml`; `source` is its path, for messages."""
+    """A file of prices, see `prices.yaml`.
+
+    Attributes:
+        content: what it holds.
+        source: its path, for messages.
+        machine_types: those beside the known series.
+    """
 
     content: Mapping[str, Any]
     source: str
+    machine_types: Types
 
     @classmethod
     @functools.cache
@@ -40,25 +47,19 @@ class Prices:
         """
         shipped = yaml.load(_SHIPPED.read_text(encoding="utf-8"), _LOADER)
         if path is None:
-            return cls(shipped, "the shipped prices")
+            return cls(shipped, "the shipped prices", {})
         try:
             own = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no YAML"
             raise ConfigError(f"{path} cannot be read: {reason}", where="budget.prices") from error
         _check(own, shipped, path)
-        return cls(_laid_over(shipped, own), path)
+        return cls(_laid_over(shipped, own), path, dict(_machine_types(own, path)))
 
     @property
     def dated(self) -> str:
         """The day of the prices."""
         return str(self.content["dated"])
-
-    @property
-    def machine_types(self) -> Mapping[str, Any]:
-        """Machine types beside the known series."""
-        found: Mapping[str, Any] = self.content["machine_types"]
-        return found
 
     def region(self, name: str) -> Mapping[str, Any]:
         """The prices of a region.
@@ -86,6 +87,16 @@ def _check(own: Any, shipped: Mapping[str, Any], path: str) -> None:
             raise ConfigError(
                 f"unknown key {key} in {path}", where="budget.prices", hint=did_you_mean(str(key), shipped)
             )
+
+
+def _machine_types(own: Mapping[str, Any], path: str) -> Iterator[tuple[str, Machine]]:
+    for name, values in (own.get("machine_types") or {}).items():
+        try:
+            yield name, Machine(name, name.partition("-")[0], int(values["vcpus"]), float(values["memory_gb"]))
+        except (KeyError, TypeError, ValueError) as error:
+            problem = f"machine_types.{name} in {path} does not say how large it is"
+            hint = f"write {name}: {{vcpus: 4, memory_gb: 16, per_hour: {{us-central1: 0.2}}}}"
+            raise ConfigError(problem, where="budget.prices", hint=hint) from error
 
 
 def _laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,11 +134,11 @@ class Rate:
         return self.total * max(seconds, self.minimum_seconds) / 3600 if seconds > 0 else 0.0
 
 
-def rate(cluster: Cluster, prices: Prices) -> Rate | None:
+def rate(cluster: schema.Cluster | Nodes | Batch, prices: Prices) -> Rate | None:
     """What a cluster costs.
 
     Args:
-        cluster: a checked config's `cluster` node.
+        cluster: its config, or what was found in the cloud.
         prices: see `Prices.load`.
 
     Returns:
@@ -136,19 +147,19 @@ def rate(cluster: Cluster, prices: Prices) -> Rate | None:
     Raises:
         ConfigError: a machine type, disk or region has no price.
     """
-    if cluster["kind"] == "dataproc":
+    if isinstance(cluster, schema.Dataproc | Nodes):
         return _dataproc(cluster, prices)
-    if cluster["kind"] == "serverless":
+    if isinstance(cluster, schema.Serverless | Batch):
         return _serverless(cluster, prices)
-    return None if cluster["kind"] == "spark_master" else Rate()
+    return None if isinstance(cluster, schema.SparkMaster) else Rate()
 
 
-def _dataproc(cluster: Cluster, prices: Prices) -> Rate:
-    content, region = prices.content, str(cluster["region"])
+def _dataproc(cluster: schema.Dataproc | Nodes, prices: Prices) -> Rate:
+    content, region = prices.content, cluster.region
     nodes = groups(cluster, prices.machine_types)
     machines = sum(group.count * _machine(group, region, prices) for group in nodes)
     monthly = sum(group.count * group.disk_gb * _disk(group, region, prices) for group in nodes)
-    addresses = 0 if cluster["internal_ip_only"] else sum(group.count for group in nodes)
+    addresses = 0 if cluster.internal_ip_only else sum(group.count for group in nodes)
     vcpus = sum(group.count * group.machine.vcpus for group in nodes)
     return Rate(
         machines,
@@ -162,11 +173,11 @@ def _dataproc(cluster: Cluster, prices: Prices) -> Rate:
 def _machine(group: Group, region: str, prices: Prices) -> float:
     """US dollars an hour of one machine."""
     where = f"cluster.{group.role}.machine_type"
-    own = prices.machine_types.get(group.machine.name)
-    if own is not None:
-        if region not in own.get("per_hour", {}):
+    if group.machine.name in prices.machine_types:
+        own = prices.content["machine_types"][group.machine.name].get("per_hour", {})
+        if region not in own:
             raise prices.missing(f"{group.machine.name} in {region}", where)
-        return float(own["per_hour"][region])
+        return float(own[region])
     series = prices.region(region).get("machines", {})
     if group.machine.series not in series:
         raise prices.missing(f"{group.machine.series} machines in {region}", where)
@@ -182,18 +193,17 @@ def _disk(group: Group, region: str, prices: Prices) -> float:
     return float(disks[group.disk_type])
 
 
-def _serverless(cluster: Cluster, prices: Prices) -> Rate:
+def _serverless(batch: schema.Serverless | Batch, prices: Prices) -> Rate:
     """A batch: the driver and its executors, each of `cores` vCPUs with the memory that they have by default."""
-    region, unit = str(cluster["region"]), prices.content["serverless"]
-    dcu = prices.region(region).get("dcu")
+    unit, dcu = prices.content["serverless"], prices.region(batch.region).get("dcu")
     if dcu is None:
-        raise prices.missing(f"a serverless DCU in {region}", "cluster.region")
+        raise prices.missing(f"a serverless DCU in {batch.region}", "cluster.region")
     each = float(unit["dcu_per_vcpu"]) + float(unit["gb_per_vcpu"]) * float(unit["dcu_per_gb"])
-    vcpus = (int(cluster["executors"]) + 1) * int(cluster["cores"])
-    return Rate(machines=vcpus * each * float(dcu), minimum_seconds=float(prices.content["minimum_seconds"]))
+    machines = vcpus_of(batch) * each * float(dcu)
+    return Rate(machines=machines, minimum_seconds=float(prices.content["minimum_seconds"]))
 
 
-def start_seconds(cluster: Cluster, measured: Sequence[float] = ()) -> float:
+def start_seconds(cluster: schema.Cluster, measured: Sequence[float] = ()) -> float:
     """How long a cluster is paid for before its first run and after its last.
 
     Args:
@@ -203,56 +213,4 @@ def start_seconds(cluster: Cluster, measured: Sequence[float] = ()) -> float:
     Returns:
         Seconds; an assumption where nothing was measured, zero for clusters that nobody starts.
     """
-    return statistics.median(measured) if measured else _START_SECONDS.get(str(cluster["kind"]), 0.0)
-
-
-@dataclass(frozen=True)
-class Share:
-    """A run's part of its cluster's bill, in US dollars: of its own time, and of the start and of idle time."""
-
-    own: float
-    start: float
-    idle: float
-
-
-@dataclass(frozen=True)
-class Bill:
-    """A cluster's bill in US dollars: of each run's own time, of the start, and of idle time; `total` is their sum."""
-
-    runs: Mapping[str, float]
-    start: float
-    idle: float
-
-    @property
-    def total(self) -> float:
-        """The whole bill."""
-        return sum(self.runs.values()) + self.start + self.idle
-
-    def share(self, run: str) -> Share:
-        """A run's own cost, and its part of the rest: in proportion to its own cost, evenly where all are zero."""
-        everything = sum(self.runs.values())
-        part = self.runs[run] / everything if everything else 1 / len(self.runs)
-        return Share(self.runs[run], part * self.start, part * self.idle)
-
-
-def shares(rate: Rate, alive: float, start: float, runs: Mapping[str, float]) -> Bill:
-    """Split a cluster's bill over what it was spent on.
-
-    Args:
-        rate: the cluster's.
-        alive: seconds from its creation to its deletion.
-        start: seconds of them until it could be used.
-        runs: each run's own seconds. Where they are more than the cluster had, as when runs go side by side, they
-            are cut in proportion.
-
-    Returns:
-        The bill; what lies between runs, after them, or only makes up the minimum, is idle.
-    """
-    total = rate.usd(alive)
-    usable = rate.total / 3600
-    starting = min(start, alive) * usable
-    wanted = {run: seconds * usable for run, seconds in runs.items()}
-    most = max(0.0, total - starting)
-    scale = min(1.0, most / sum(wanted.values())) if sum(wanted.values()) else 1.0
-    own = {run: usd * scale for run, usd in wanted.items()}
-    return Bill(own, starting, max(0.0, most - sum(own.values())))
+    return statistics.median(measured) if measured else _START_SECONDS.get(cluster.kind, 0.0)

@@ -13,11 +13,11 @@ Sources, as read on 2026-11-23:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
-from flowerexp.cluster.machines import Group, groups
-from flowerexp.config.schema import Cluster
+from flowerexp.cluster.machines import Group, Types, groups
+from flowerexp.config.schema import Cluster, Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError
 
 _Value = TypeVar("_Value")
@@ -37,7 +37,7 @@ _FLASH_E2 = ((2, (240.0, 240.0)), (8, (800.0, 800.0)), (16, (1200.0, 1000.0)))
 _ONE_VCPU = ((1, (240.0, 204.0)),)
 
 
-def ceilings(cluster: Cluster, further: Mapping[str, Any] | None = None) -> dict[str, float]:
+def ceilings(cluster: Cluster, further: Types | None = None) -> dict[str, float]:
     """What the machines that run tasks can reach at most.
 
     Args:
@@ -49,19 +49,18 @@ def ceilings(cluster: Cluster, further: Mapping[str, Any] | None = None) -> dict
         and `limit/disk_write_mib_s` (2^20 bytes) of one machine, and each with `/cluster` of all. What is not known is
         left out.
     """
-    kind = cluster["kind"]
-    if kind == "dataproc":
+    if isinstance(cluster, Dataproc):
         try:
             return _dataproc(groups(cluster, further)[-1])
         except ConfigError:  # a machine type that nobody knows
             return {}
-    if kind == "serverless":
-        return {"limit/vcpus": float(cluster["executors"] * cluster["cores"])}
+    if isinstance(cluster, Serverless):
+        return {"limit/vcpus": float(cluster.executors * cluster.cores)}
     here = len(os.sched_getaffinity(0))
-    if kind == "local":
-        return {"limit/vcpus": float(min(here, cluster["cores"] or here))}
-    if kind == "local_nodes":
-        return {"limit/vcpus": float(min(here, cluster["nodes"] * cluster["cores"]))}
+    if isinstance(cluster, Local):
+        return {"limit/vcpus": float(min(here, cluster.cores or here))}
+    if isinstance(cluster, LocalNodes):
+        return {"limit/vcpus": float(min(here, cluster.nodes * cluster.cores))}
     return {}
 
 

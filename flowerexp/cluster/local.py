@@ -7,9 +7,10 @@ from pathlib import Path
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, LOOPBACK_ENVIRONMENT, SparkSubmit, shared_home
+from flowerexp.config import schema
 
 
-class Local(SparkSubmit):
+class Local(SparkSubmit[schema.Local]):
     """Spark in local mode."""
 
     in_driver = True
@@ -17,7 +18,7 @@ class Local(SparkSubmit):
     @property
     def cores(self) -> int:
         """How many tasks run at once: the config's number, else the cores that this process may use."""
-        return int(self.cluster["cores"] or len(os.sched_getaffinity(0)))
+        return self.cluster.cores or len(os.sched_getaffinity(0))
 
     def own_properties(self) -> dict[str, str]:
         """See `SparkSubmit.own_properties`."""

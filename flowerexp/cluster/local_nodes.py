@@ -13,21 +13,22 @@ from pathlib import Path
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, LOOPBACK_ENVIRONMENT, SparkSubmit, linked_home
+from flowerexp.config import schema
 
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
 
 
-class LocalNodes(SparkSubmit):
+class LocalNodes(SparkSubmit[schema.LocalNodes]):
     """`nodes` executors of `cores` cores each; they talk over the loopback interface alone."""
 
     @property
     def cores(self) -> int:
         """How many tasks run at once, on all nodes together."""
-        return int(self.cluster["nodes"]) * int(self.cluster["cores"])
+        return self.cluster.nodes * self.cluster.cores
 
     def own_properties(self) -> dict[str, str]:
         """See `SparkSubmit.own_properties`."""
-        nodes, cores, memory = self.cluster["nodes"], self.cluster["cores"], str(self.cluster["executor_memory"])
+        nodes, cores, memory = self.cluster.nodes, self.cluster.cores, self.cluster.executor_memory
         megabytes = math.ceil(int(memory[:-1]) * _MEGABYTES[memory[-1].lower()])
         return {
             "spark.master": f"local-cluster[{nodes},{cores},{megabytes}]",

@@ -8,15 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from flowerexp.config import plain
+from flowerexp.config import plain, schema
 from flowerexp.config.redact import redacted
-from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, did_you_mean
-
-# Kinds of clusters in Google Cloud: they cost money, have quotas, and cannot read this machine's folders.
-IN_CLOUD = ("dataproc", "serverless")
 
 # GB of memory for each vCPU, by series and class.
 _MEMORY = {
@@ -51,6 +46,10 @@ class Machine:
     memory_gb: float
 
 
+Types = Mapping[str, Machine]
+"""Machine types by name."""
+
+
 @dataclass(frozen=True)
 class Group:
     """Machines of a cluster that are alike: the master, or all workers. The disk is in GB, which are 2^30 bytes."""
@@ -62,21 +61,39 @@ class Group:
     disk_gb: int
 
 
-def machine(name: str, further: Mapping[str, Any] | None = None, where: str | None = None) -> Machine:
+@dataclass(frozen=True)
+class Nodes:
+    """A Dataproc cluster that was found in the cloud: what its price depends on, by the names of a config."""
+
+    region: str
+    master: schema.Machine
+    workers: schema.Workers
+    internal_ip_only: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A serverless batch that was found in the cloud: what its price depends on, by the names of a config."""
+
+    region: str
+    executors: int
+    cores: int
+
+
+def machine(name: str, further: Types | None = None, where: str | None = None) -> Machine:
     """What a machine type's name says.
 
     Args:
         name: such as `n1-standard-2`.
-        further: machine types of the user's own, `machine_types` of a file of prices.
+        further: machine types of the user's own.
         where: the config key that names it, for the message.
 
     Raises:
         ConfigError: it is unknown.
     """
+    if further and name in further:
+        return further[name]
     series, _, rest = name.partition("-")
-    own = (further or {}).get(name)
-    if own is not None:
-        return Machine(name, series, int(own["vcpus"]), float(own["memory_gb"]))
     match = re.fullmatch(r"([a-z]+)-(\d+)", rest)
     if match and series in _MEMORY:
         shape, vcpus = match[1], int(match[2])
@@ -110,44 +127,46 @@ def smaller(name: str) -> list[str]:
     ]
 
 
-def groups(cluster: Cluster, further: Mapping[str, Any] | None = None) -> list[Group]:
+def groups(cluster: schema.Dataproc | Nodes, further: Types | None = None) -> list[Group]:
     """The machines of a Dataproc cluster: the master, and the workers if there are any.
 
     Args:
-        cluster: the config of a cluster of kind `dataproc`.
+        cluster: its config, or what was found.
         further: machine types of the user's own.
 
     Raises:
         ConfigError: a machine type is unknown.
     """
-    counts = {"master": 1, "workers": int(cluster["workers"]["count"])}
     return [
         Group(
             role,
             count,
-            machine(str(cluster[role]["machine_type"]), further, f"cluster.{role}.machine_type"),
-            str(cluster[role]["disk_type"]),
-            int(cluster[role]["disk_gb"]),
+            machine(node.machine_type, further, f"cluster.{role}.machine_type"),
+            node.disk_type,
+            node.disk_gb,
         )
-        for role, count in counts.items()
+        for role, count, node in (("master", 1, cluster.master), ("workers", cluster.workers.count, cluster.workers))
         if count
     ]
 
 
-def describe(cluster: Cluster) -> str:
+def vcpus_of(batch: schema.Serverless | Batch) -> int:
+    """The vCPUs of a serverless batch: the driver has as many as each executor."""
+    return (batch.executors + 1) * batch.cores
+
+
+def describe(cluster: schema.Cluster) -> str:
     """A cluster config in one line, for people: `four_nodes: dataproc us-central1, 1 x n1-standard-2 (...) + ...`."""
-    kind, name = str(cluster["kind"]), str(cluster["name"] or cluster["kind"])
-    if kind == "dataproc":
-        nodes = [(1, cluster["master"]), (cluster["workers"]["count"], cluster["workers"])]
+    kind, name = cluster.kind, cluster.name or cluster.kind
+    if isinstance(cluster, schema.Dataproc):
+        nodes: list[tuple[int, schema.Machine]] = [(1, cluster.master), (cluster.workers.count, cluster.workers)]
         parts = [
-            f"{count} x {node['machine_type']} ({node['disk_type']} {node['disk_gb']} GB)"
-            for count, node in nodes
-            if count
+            f"{count} x {node.machine_type} ({node.disk_type} {node.disk_gb:,} GB)" for count, node in nodes if count
         ]
-        return f"{name}: dataproc {cluster['region']}, {' + '.join(parts)}"
-    if kind == "serverless":
-        executors, cores = cluster["executors"], cluster["cores"]
-        return f"{name}: serverless {cluster['region']}, a driver and {executors} executors of {cores} vCPUs"
+        return f"{name}: dataproc {cluster.region}, {' + '.join(parts)}"
+    if isinstance(cluster, schema.Serverless):
+        executors = f"{cluster.executors} executors of {cluster.cores} vCPUs"
+        return f"{name}: serverless {cluster.region}, a driver and {executors}"
     kind = kind if kind == name else f"{name}: {kind}"
     settings = [f"{key}={value}" for key, value in redacted(plain(cluster)).items() if key not in ("kind", "name")]
     return " ".join([kind, *(one for one in settings if not one.endswith(("=None", "={}")))])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
 
-from flowerexp.cluster.machines import IN_CLOUD, groups, smaller
-from flowerexp.config import plain
-from flowerexp.config.schema import Cluster, Quota
+from flowerexp.cluster.machines import Types, groups, smaller, vcpus_of
+from flowerexp.config.schema import Cloud, Cluster, Dataproc, Machine, Quota, Serverless
 from flowerexp.errors import ClusterError, QuotaError
 
 # What Compute Engine calls them. That N1 and E2 count as CPUS, N2 apart, and balanced disks as SSD is how we take its
@@ -32,6 +31,7 @@ _WORDS = {
     "standard_disk_gb": "GB of standard disks (DISKS_TOTAL_GB)",
 }
 _LEAST_DISK = 50  # GB: smaller boot disks are not proposed, since image and data would hardly find room
+_Cloud = TypeVar("_Cloud", bound=Cloud)
 _ELSE = "ask Google for more, or name what you have: quota.KEY=NUMBER, quota=live or quota=none"
 
 
@@ -63,7 +63,7 @@ class Limits:
     n2_vcpus: int | None = None
 
 
-def demand(cluster: Cluster, further: Mapping[str, Any] | None = None) -> Demand:
+def demand(cluster: Cluster, further: Types | None = None) -> Demand:
     """What a cluster needs; nothing if it is not in the cloud.
 
     Args:
@@ -73,17 +73,16 @@ def demand(cluster: Cluster, further: Mapping[str, Any] | None = None) -> Demand
     Raises:
         ConfigError: a machine type is unknown.
     """
-    if cluster["kind"] == "serverless":
-        vcpus = (int(cluster["executors"]) + 1) * int(cluster["cores"])
-        return Demand(vcpus=vcpus, shared_vcpus=vcpus)
-    if cluster["kind"] != "dataproc":
+    if isinstance(cluster, Serverless):
+        return Demand(vcpus=vcpus_of(cluster), shared_vcpus=vcpus_of(cluster))
+    if not isinstance(cluster, Dataproc):
         return Demand()
     needed = Demand()
     for group in groups(cluster, further):
         vcpus, disk = group.count * group.machine.vcpus, group.count * group.disk_gb
         needed += Demand(
             vcpus,
-            0 if cluster["internal_ip_only"] else group.count,
+            0 if cluster.internal_ip_only else group.count,
             0 if group.disk_type == "pd-standard" else disk,
             disk if group.disk_type == "pd-standard" else 0,
             vcpus if group.machine.series in ("n1", "e2") else 0,
@@ -108,10 +107,9 @@ def limits(quota: Quota, project: str, region: str, client: Any = None) -> Limit
     Raises:
         ClusterError: Compute Engine does not tell.
     """
-    source = quota.get("source", "none")
-    if source == "fixed":
-        return Limits(**{one: quota.get(one) for one in ("vcpus", "in_use_addresses", "ssd_gb", "standard_disk_gb")})
-    return _live(project, region, client) if source == "live" else Limits()
+    if quota.source == "fixed":
+        return Limits(quota.vcpus, quota.in_use_addresses, quota.ssd_gb, quota.standard_disk_gb)
+    return _live(project, region, client) if quota.source == "live" else Limits()
 
 
 def _live(project: str, region: str, client: Any) -> Limits:
@@ -156,7 +154,7 @@ def _over(needed: Demand, limit: Limits) -> Iterator[tuple[str, int, int]]:
 def check(
     cluster: Cluster,
     quota: Quota,
-    further: Mapping[str, Any] | None = None,
+    further: Types | None = None,
     client: Any = None,
 ) -> None:
     """Would a cluster alone fit?
@@ -172,19 +170,19 @@ def check(
         ConfigError: a machine type is unknown.
         ClusterError: Compute Engine does not tell.
     """
-    if cluster["kind"] not in IN_CLOUD or quota.get("source", "none") == "none":
+    if not isinstance(cluster, Cloud) or quota.source == "none":
         return
     needed = demand(cluster, further)
-    limit = limits(quota, cluster["project"], cluster["region"], client)
+    limit = limits(quota, cluster.project, cluster.region, client)
     over = [f"{asked:,} {_WORDS[name]} of {max(0, allowed):,}" for name, asked, allowed in _over(needed, limit)]
     if over:
-        problem = f"cluster {cluster['name']} needs more than the quota of {cluster['region']} has: {', '.join(over)}"
+        problem = f"cluster {cluster.name} needs more than the quota of {cluster.region} has: {', '.join(over)}"
         changes = " or ".join(_that_fit(cluster, limit, further))
         hint = f"this would fit: {changes}" if changes else "nothing smaller of its kind would fit"
         raise QuotaError(problem, where="quota", hint=f"{hint}. Else {_ELSE}")
 
 
-def _that_fit(cluster: Cluster, limit: Limits, further: Mapping[str, Any] | None) -> list[str]:
+def _that_fit(cluster: Cloud, limit: Limits, further: Types | None) -> list[str]:
     """Overrides with which a cluster fits: the nearest of each way to be smaller, two at most."""
     found = []
     for changes in _smaller(cluster, limit, further):
@@ -195,58 +193,57 @@ def _that_fit(cluster: Cluster, limit: Limits, further: Mapping[str, Any] | None
     return found[:2]
 
 
-def _smaller(cluster: Cluster, limit: Limits, further: Mapping[str, Any] | None) -> Iterator[list[dict[str, Any]]]:
+def _smaller(cluster: Cloud, limit: Limits, further: Types | None) -> Iterator[list[dict[str, Any]]]:
     """The ways to be smaller, each with its changes from the smallest on: addresses, disks, workers, machines."""
-    if cluster["kind"] == "serverless":
-        yield [{"executors": count} for count in range(int(cluster["executors"]) - 1, 1, -1)]
+    if isinstance(cluster, Serverless):
+        yield [{"executors": count} for count in range(cluster.executors - 1, 1, -1)]
+    if not isinstance(cluster, Dataproc):
         return
     yield [{"internal_ip_only": True}]
-    count = int(cluster["workers"]["count"])
     ways = [
         list(_smaller_disks(cluster, limit, further)),
-        [{"workers.count": number} for number in range(count - 1, 1, -1)],
+        [{"workers.count": number} for number in range(cluster.workers.count - 1, 1, -1)],
         list(_smaller_machines(cluster)),
     ]
     for way in ways:
-        both = [] if cluster["internal_ip_only"] else [{"internal_ip_only": True, **one} for one in way]
+        both = [] if cluster.internal_ip_only else [{"internal_ip_only": True, **one} for one in way]
         yield [*way, *both]
 
 
-def _smaller_machines(cluster: Cluster) -> Iterator[dict[str, Any]]:
+def _smaller_machines(cluster: Dataproc) -> Iterator[dict[str, Any]]:
     """Smaller machines for the workers, for the master, or for both."""
-    roles = _roles(cluster)
-    types = {role: smaller(str(cluster[role]["machine_type"])) for role in roles}
-    for role in reversed(roles):
-        yield from ({f"{role}.machine_type": name} for name in types[role])
-    if len(roles) > 1:
+    types = {role: smaller(node.machine_type) for role, _, node in _nodes(cluster)}
+    for role, names in types.items():
+        yield from ({f"{role}.machine_type": name} for name in names)
+    if len(types) > 1:
         yield from (
             {"master.machine_type": first, "workers.machine_type": second}
             for first, second in itertools.product(types["master"], types["workers"])
         )
 
 
-def _smaller_disks(cluster: Cluster, limit: Limits, further: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+def _smaller_disks(cluster: Dataproc, limit: Limits, further: Types | None) -> Iterator[dict[str, Any]]:
     """The largest disks that the quota has room for, or standard ones in the place of SSD."""
-    for role in reversed(_roles(cluster)):
-        standard = cluster[role]["disk_type"] == "pd-standard"
+    for role, count, node in _nodes(cluster):
+        standard = node.disk_type == "pd-standard"
         name = "standard_disk_gb" if standard else "ssd_gb"
-        count = cluster["workers"]["count"] if role == "workers" else 1
         others = getattr(demand(_changed(cluster, {f"{role}.disk_gb": 0}), further), name)
         most = ((getattr(limit, name) or 0) - others) // count
-        if _LEAST_DISK <= most < cluster[role]["disk_gb"]:
+        if _LEAST_DISK <= most < node.disk_gb:
             yield {f"{role}.disk_gb": most}
         if not standard:
             yield {f"{role}.disk_type": "pd-standard"}
 
 
-def _roles(cluster: Cluster) -> list[str]:
-    return ["master", "workers"] if cluster["workers"]["count"] else ["master"]
+def _nodes(cluster: Dataproc) -> list[tuple[str, int, Machine]]:
+    """The parts of a cluster, the workers first if there are any: key, number and machine."""
+    workers = cluster.workers
+    return [*([("workers", workers.count, workers)] if workers.count else []), ("master", 1, cluster.master)]
 
 
-def _changed(cluster: Cluster, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(cluster: _Cloud, changes: Mapping[str, Any]) -> _Cloud:
     """A cluster config with other values; the keys are `KEY` or `KEY.KEY`."""
-    changed = plain(cluster)
     for key, value in changes.items():
         outer, _, inner = key.partition(".")
-        changed[outer] = {**changed[outer], inner: value} if inner else value
-    return changed
+        cluster = replace(cluster, **{outer: replace(getattr(cluster, outer), **{inner: value}) if inner else value})
+    return cluster

@@ -8,23 +8,23 @@ from urllib.parse import urlsplit
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.spark_submit import SparkSubmit, workers_environment
-from flowerexp.config.schema import Cluster
+from flowerexp.config import schema
 from flowerexp.errors import ClusterError
 
 _ANSWER_SECONDS = 3.0
 _PORTS = {"http": 80, "https": 443}
 
 
-class SparkMaster(SparkSubmit):
+class SparkMaster(SparkSubmit[schema.SparkMaster]):
     """A master by its URL. Its nodes see the folders of this machine, and have the Python that the config names."""
 
     # A folder of configuration is the cluster's own.
     kept = frozenset({"SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR"})
     options = ("--load-spark-defaults",)  # which a file of properties would replace
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: schema.SparkMaster) -> None:
         super().__init__(cluster)
-        self._master = str(cluster["master"])
+        self._master = cluster.master
         self._routes = _routes(self._master)
         # With the master on this machine, its workers may be here, too.
         self.on_this_host = self._master.startswith("local") or any(own == peer for own, peer in self._routes)
@@ -69,7 +69,7 @@ class SparkMaster(SparkSubmit):
         """See `SparkSubmit.own_properties`."""
         return {
             "spark.master": self._master,
-            "spark.executor.memory": str(self.cluster["executor_memory"]),
+            "spark.executor.memory": self.cluster.executor_memory,
             # Executors call back: at the address that the master's network knows this machine by.
             **({"spark.driver.host": self._routes[0][0]} if self._routes else {}),
             **{f"spark.executorEnv.{name}": value for name, value in workers_environment().items()},

@@ -11,14 +11,16 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from flowerexp.cluster import JobFiles, Standing, environment, java, submitted
 from flowerexp.cluster.process import LocalSubmission, leader_with, start_time
+from flowerexp.config import schema
 from flowerexp.config.redact import SPARK_PATTERN
-from flowerexp.config.schema import Cluster
 from flowerexp.errors import MachineError, from_os_error
 from flowerexp.workload import slots
+
+C = TypeVar("C", schema.Local, schema.LocalNodes, schema.SparkMaster)
 
 TOKEN = "FLOWEREXP_JOB"
 """The variable by which a job's process is found whose launcher was killed before it could note the process."""
@@ -86,7 +88,7 @@ def shared_home() -> Path:
         return spark_home()
 
 
-class SparkSubmit(Standing):
+class SparkSubmit(Standing, Generic[C]):
     """What every cluster that this machine's `spark-submit` reaches has in common.
 
     The driver runs in a child process: its crash or lack of memory is a failed run, never a dead launcher.
@@ -100,8 +102,8 @@ class SparkSubmit(Standing):
     options: Sequence[str] = ()
     """What else `spark-submit` is told."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: C) -> None:
+        self.cluster: C = cluster
 
     def check(self) -> None:
         """See `Backend.check`: is there a Java, PySpark, and a place for the measuring slots of this machine?"""
@@ -124,7 +126,7 @@ class SparkSubmit(Standing):
     def properties(self, files: JobFiles) -> dict[str, str]:
         """The Spark properties of a job; the config's own win."""
         return {
-            "spark.driver.memory": str(self.cluster["memory"]),
+            "spark.driver.memory": self.cluster.memory,
             "spark.driver.extraJavaOptions": LEAN_JVM,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
@@ -138,7 +140,7 @@ class SparkSubmit(Standing):
             **({} if environment.has_home() else {"spark.jars.ivy": str(java.own_folder() / "ivy")}),
             **MEASURING,
             **self.own_properties(),
-            **{key: _property(value) for key, value in self.cluster["spark"].items()},
+            **configured(self.cluster),
         }
 
     def home(self, files: JobFiles) -> Path:
@@ -207,5 +209,6 @@ def workers_environment() -> dict[str, str]:
     }
 
 
-def _property(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def configured(cluster: schema.Cluster) -> dict[str, str]:
+    """The properties that a cluster's config sets, as Spark reads them."""
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in cluster.spark.items()}

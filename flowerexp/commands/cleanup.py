@@ -51,7 +51,7 @@ class _Cleanup:
         self._dry_run = dry_run
         self._everyone = everyone
         self._there: Leftovers = leftovers(config)
-        self._bucket = f"gs://{config['gcp']['bucket']}"
+        self._bucket = f"gs://{config.gcp.bucket}"
         self._folders = sweeps(Path(config.home))
 
     def run(self, bucket: bool) -> int:

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as gcp.project=... gcp.region=...")
     config = composed(parser.parse_args(arguments).overrides)
     resources = leftovers(config).resources()
-    place = f"{config['gcp']['project']} {config['gcp']['region']}"
+    place = f"{config.gcp.project} {config.gcp.region}"
     if not resources:
         print(f"nothing of flowerexp runs in {place}")
         return 0
@@ -39,14 +39,18 @@ def leftovers(config: Config) -> Leftovers:
         ConfigError: it names none.
     """
     gcp = config.gcp
-    for key in ("project", "region"):
-        if not gcp[key]:
-            hint = "name it: gcp.project=ID" if key == "project" else "name it: gcp.region=us-central1"
-            raise ConfigError(f"gcp.{key} has no value", where="command line", hint=hint)
+    project, region = _named("project", gcp.project, "ID"), _named("region", gcp.region, "us-central1")
+    bucket = _named("bucket", gcp.bucket, "NAME")
     from flowerexp.cluster.dataproc.clients import Clients
     from flowerexp.cluster.dataproc.leftovers import Leftovers
 
-    return Leftovers(Clients(gcp["project"], gcp["region"]), gcp["bucket"])
+    return Leftovers(Clients(project, region), bucket)
+
+
+def _named(key: str, value: str | None, example: str) -> str:
+    if value is None:
+        raise ConfigError(f"gcp.{key} has no value", where="command line", hint=f"name it: gcp.{key}={example}")
+    return value
 
 
 def table(resources: Iterable[Resource], config: Config) -> str:
@@ -68,7 +72,7 @@ def _price(resource: Resource, config: Config) -> str:
     from flowerexp.cluster import cost
 
     try:
-        found = cost.rate(resource.config, cost.Prices.load(config.budget.get("prices")))
+        found = cost.rate(resource.shape, cost.Prices.load(config.budget.prices))
     except ConfigError:
         return ""
     return f"{found.total:.2f}" if found else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp.cluster import quota
 from flowerexp.cluster.limits import ceilings
-from flowerexp.cluster.machines import IN_CLOUD
+from flowerexp.config.schema import Cloud
 from flowerexp.errors import ConfigError, QuotaError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _cluster_json(one: Expense) -> dict[str, Any]:
     needed, refused = _quota(one)
     parts = ("machines", "disks", "addresses", "fee", "total")
     return {
-        "name": one.cluster["name"],
+        "name": one.cluster.name,
         "runs": one.runs,
         "usd_per_hour": {part: getattr(one.rate, part) for part in parts} if one.rate else None,
         "start_seconds": one.start,
@@ -52,7 +52,7 @@ def as_text(made: Forecast) -> list[str]:
     """Lines on what the clusters cost, need and reach; none where all is on this machine."""
     from flowerexp.sweep import budget
 
-    paid = [one for one in made.expenses if one.cluster["kind"] in IN_CLOUD]
+    paid = [one for one in made.expenses if isinstance(one.cluster, Cloud)]
     if not paid:
         return []
     lines = [_cost_line(one) for one in paid]
@@ -88,7 +88,7 @@ def _open(one: Expense) -> bool:
 
 
 def _cost_line(one: Expense) -> str:
-    name = f"cost      {one.cluster['name']}"
+    name = f"cost      {one.cluster.name}"
     if one.rate is None:
         return f"{name}: unknown, {one.unpriced}"
     parts = {"machines": one.rate.machines, "disks": one.rate.disks, "addresses": one.rate.addresses}
@@ -106,7 +106,7 @@ def _quota(one: Expense) -> tuple[quota.Demand | None, str]:
     """What a cluster needs, and why it would be refused, if it would; None if its machines are not known."""
     try:
         needed = quota.demand(one.cluster, one.prices.machine_types)
-        if one.quota.get("source") != "live":
+        if one.quota.source != "live":
             quota.check(one.cluster, one.quota, one.prices.machine_types)
     except ConfigError as error:
         return None, f"{error.problem}; {error.hint}"
@@ -121,8 +121,8 @@ def _quota_line(one: Expense) -> str:
         return f"quota     refused: {refused}"
     disks = f"{needed.ssd_gb:,} GB of SSD, {needed.standard_disk_gb:,} GB of standard disks"
     addresses = f"{needed.in_use_addresses} external addresses"
-    verdict = {"fixed": "fits", "live": "looked up at the start"}.get(one.quota.get("source", ""), "not checked")
-    return f"quota     {one.cluster['name']}: {needed.vcpus} vCPUs, {addresses}, {disks}: {verdict}"
+    verdict = {"fixed": "fits", "live": "looked up at the start"}.get(one.quota.source, "not checked")
+    return f"quota     {one.cluster.name}: {needed.vcpus} vCPUs, {addresses}, {disks}: {verdict}"
 
 
 def _limit_line(one: Expense) -> list[str]:
@@ -133,7 +133,7 @@ def _limit_line(one: Expense) -> list[str]:
         "limit/disk_read_mib_s": "disk {:,.0f} MiB/s a machine",
     }
     parts = [text.format(found[key]) for key, text in words.items() if key in found]
-    return [f"limits    {one.cluster['name']}: {', '.join(parts)}"] if parts else []
+    return [f"limits    {one.cluster.name}: {', '.join(parts)}"] if parts else []
 
 
 def duration(seconds: float) -> str:

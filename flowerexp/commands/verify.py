@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.workload.prepared import MANIFEST, damage, misfits, read_manifest
+from flowerexp.workload.images.prepared import MANIFEST, damage, misfits, read_manifest
 
 _AT_ONCE = 8
 

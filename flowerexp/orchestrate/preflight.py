@@ -7,7 +7,6 @@ from pathlib import Path
 from flowerexp import storage, tracking
 from flowerexp.cluster import backend, quota
 from flowerexp.cluster.cost import Prices
-from flowerexp.cluster.machines import IN_CLOUD
 from flowerexp.config import plain
 from flowerexp.config.schema import Cloud, Config, Dataproc
 from flowerexp.errors import ConfigError, DataError, MachineError
@@ -24,7 +23,7 @@ def preflight(config: Config) -> None:
         FlowerexpError: the first thing that is wrong.
     """
     find_script(config.entrypoint.script)
-    if config.cluster.kind in IN_CLOUD:
+    if isinstance(config.cluster, Cloud):
         check_cloud(config)
         check_quota(config)
     backend(config.cluster).check()

@@ -8,6 +8,7 @@ from typing import Any
 
 from flowerexp import records, tracking
 from flowerexp.cluster import cost
+from flowerexp.cluster.shares import shares
 from flowerexp.config import key_of
 from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, FlowerexpError
@@ -54,7 +55,7 @@ def _share(runs: Sequence[PlannedRun], bills: Sequence[Bill], rate: cost.Rate) -
     seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in own.items()}
     alive = sum((bill.deleted_at or 0.0) - bill.created_at for bill in bills)
     start = sum((bill.ready_at or bill.deleted_at or 0.0) - bill.created_at for bill in bills)
-    settled = cost.shares(rate, alive, start, seconds)
+    settled = shares(rate, alive, start, seconds)
     failed: FlowerexpError | None = None
     for name, (run, record) in own.items():
         share = settled.share(name)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flowerexp.cluster.machines import IN_CLOUD
+from flowerexp.config.schema import Cloud
 from flowerexp.console import Screen
 from flowerexp.errors import JobError, QuotaError
 from flowerexp.journal import Journal
@@ -131,7 +131,7 @@ class Searching:
         return True
 
     def _drop_what_the_quota_refuses(self, run: PlannedRun) -> None:
-        if run.config.cluster.kind not in IN_CLOUD:
+        if not isinstance(run.config.cluster, Cloud):
             return
         try:
             check_quota(run.config)

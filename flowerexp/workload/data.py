@@ -6,9 +6,9 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload import generated, listing
-from flowerexp.workload.existing import find
-from flowerexp.workload.readers import IMAGE_FILES, TFRECORDS, data_of
+from flowerexp.workload.images import generated, listing
+from flowerexp.workload.read_speed.existing import find
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 
 def in_bucket(config: dict[str, Any]) -> bool:

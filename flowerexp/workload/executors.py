@@ -38,9 +38,22 @@ def is_gone(context: Any) -> bool:
 
 def cores(context: Any) -> list[int]:
     """The cores of each executor that has registered."""
+    return [summary.totalCores() for summary in _summaries(context) if summary.id() != "driver"]
+
+
+def _summaries(context: Any) -> list[Any]:
     listed = context._jsc.sc().statusStore().executorList(True)
-    summaries = [listed.apply(index) for index in range(listed.size())]
-    return [summary.totalCores() for summary in summaries if summary.id() != "driver"]
+    return [listed.apply(index) for index in range(listed.size())]
+
+
+def wait_until_idle(context: Any) -> None:
+    """Wait until no task works any more: those of a cancelled job take a while to end, and disturb what follows."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while any(summary.activeTasks() for summary in _summaries(context)):
+        if time.monotonic() > deadline:
+            report.note("tasks of a Spark job that was cancelled go on, and disturb what is measured now")
+            return
+        time.sleep(_POLL_SECONDS)
 
 
 def wait(context: Any) -> None:

@@ -29,7 +29,7 @@ class Look:
         at: `perf_counter`, in seconds.
         cores: logical ones.
         busy: CPU seconds that were used on the host since it started, on all cores together.
-        own: CPU seconds that this process has used.
+        own: CPU seconds that this process, or its family, has used.
         network: bytes that came and went over all interfaces but loopback.
         disk: bytes read from and written to disks.
         load: the load average over the last minute.
@@ -46,8 +46,53 @@ class Look:
     memory: int
 
 
-def look() -> Look | None:
-    """Read the host's counters now; None without psutil."""
+COLUMNS = (
+    *("load_before", "host_cores", "memory_available_bytes", "cpu_percent", "others_cpu_percent"),
+    *("net_bytes_s", "disk_bytes_s"),
+)
+"""The columns of a row that `between` fills."""
+
+
+class Family:
+    """The processes of a driver's Spark application that run on this host: Java, Python workers, executors.
+
+    Spark's Java is the driver's parent if spark-submit has started it, or else its child. The executors of a standalone
+    master are children of that, and are found by the application's id on their command line.
+
+    Args:
+        context: the SparkContext.
+    """
+
+    def __init__(self, context: Any) -> None:
+        self._roots: list[Any] = []
+        if psutil is None:
+            return
+        own = psutil.Process()
+        parent = own.parent()
+        self._roots = [parent if parent and parent.name() == "java" else own]
+        if not context.master.startswith("local"):
+            of_ours = {one.pid for one in (own, *self._roots[0].children(recursive=True))}
+            for process in psutil.process_iter(["cmdline"]):
+                if context.applicationId in (process.info["cmdline"] or ()) and process.pid not in of_ours:
+                    self._roots.append(process)
+
+    def cpu_seconds(self) -> float:
+        """The CPU seconds that they have used so far, with those of their children that have ended."""
+        total = 0.0
+        for root in self._roots:
+            with suppress(psutil.NoSuchProcess):
+                for process in (root, *root.children(recursive=True)):
+                    with suppress(psutil.NoSuchProcess):
+                        total += sum(process.cpu_times()[:4])  # own and ended children's, each user and system
+        return total
+
+
+def look(family: Family | None = None) -> Look | None:
+    """Read the host's counters now; None without psutil.
+
+    Args:
+        family: the processes whose CPU time is own; None for this one alone.
+    """
     if psutil is None:
         return None
     times = psutil.cpu_times()
@@ -58,7 +103,7 @@ def look() -> Look | None:
         at=time.perf_counter(),
         cores=psutil.cpu_count() or 1,
         busy=sum(getattr(times, name, 0.0) for name in _BUSY),
-        own=time.process_time(),
+        own=family.cpu_seconds() if family else time.process_time(),
         network=sum(one.bytes_sent + one.bytes_recv for one in beyond) if beyond else None,
         disk=disks.read_bytes + disks.write_bytes if disks else None,
         load=os.getloadavg()[0],
@@ -74,7 +119,7 @@ def between(before: Look | None, after: Look | None) -> dict[str, float | int | 
 
     Returns:
         `load_before`, `host_cores`, `memory_available_bytes`, `cpu_percent` of the host (100 is all of its cores),
-        `others_cpu_percent`, the part of it that this process did not use, and `net_bytes_s` and `disk_bytes_s`, None
+        `others_cpu_percent`, the part of it that is not own, and `net_bytes_s` and `disk_bytes_s`, None
         where the host does not count them; nothing without two looks.
     """
     if before is None or after is None:

@@ -36,29 +36,38 @@ class Report:
 
 
 _current = Report()
+_inside = 0  # nanoseconds that phases of their own took inside of the current one
 
 
 def begin(run_key: str) -> Report:
     """Start the report of a run; one run is reported at a time."""
-    global _current
-    _current = Report(run_key)
+    global _current, _inside
+    _current, _inside = Report(run_key), 0
     return _current
 
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Time a phase of the run; entered twice under one name, its seconds add up."""
+    """Time a phase of the run; entered twice under one name, its seconds add up.
+
+    A phase inside of another one is a part of it if its name says so (`measure.rows` in `measure`); else the outer one
+    stands still meanwhile, so that the seconds of all phases without a dot add up.
+    """
+    global _inside
     outer, _current.phase, _current.failed_phase = _current.phase, name, ""
+    inside, _inside = _inside, 0
     progress(0, 0)
     start = time.perf_counter_ns()
     try:
         yield
     except BaseException:
-        _current.failed_phase = name
+        if not _current.failed_phase or _current.failed_phase.startswith(f"{name}."):
+            _current.failed_phase = name
         raise
     finally:
-        seconds = (time.perf_counter_ns() - start) / 1e9
-        _current.phases[name] = _current.phases.get(name, 0.0) + seconds
+        took = time.perf_counter_ns() - start
+        _current.phases[name] = _current.phases.get(name, 0.0) + (took - _inside) / 1e9
+        _inside = inside + (_inside if name.startswith(f"{outer}.") else took)
         _current.phase = outer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -18,22 +19,26 @@ from tests.analysis.rows import READ_SPEED, grid, table
 SECRET = "hunter2"
 
 
-def config(varied: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's config, with what varies put in its place."""
-    whole: dict[str, Any] = {
-        "cluster": {"name": "local", "kind": "local", "cores": 2, "spark": {}},
-        "dataset": {"kind": "synthetic", "images": 300, "tfrecords": None},
-        "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]},
-        "measure": {"repetitions": 3, "seed": 1, "concurrency": 1},
-        "sampling": {"fraction": 1.0, "seed": 0},
-        "entrypoint": plain(READ_SPEED),
-        "caching": True,
-        "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
-        "repeat": 1,
-        "storage": {"prepared": "/home/me/data/prepared"},
-        "tracking": {"uri": "sqlite:////home/me/mlruns/mlflow.db"},
-        "home": "/home/me",
-    }
+def config(varied: Mapping[str, Any], of: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A run's config, with what varies put in its place; of read_speed, or of another experiment."""
+    whole: dict[str, Any] = (
+        copy.deepcopy(dict(of))
+        if of
+        else {
+            "cluster": {"name": "local", "kind": "local", "cores": 2, "spark": {}},
+            "dataset": {"kind": "synthetic", "images": 300, "tfrecords": None},
+            "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]},
+            "measure": {"repetitions": 3, "seed": 1, "concurrency": 1},
+            "sampling": {"fraction": 1.0, "seed": 0},
+            "entrypoint": plain(READ_SPEED),
+            "caching": True,
+            "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
+            "repeat": 1,
+            "storage": {"prepared": "/home/me/data/prepared"},
+            "tracking": {"uri": "sqlite:////home/me/mlruns/mlflow.db"},
+            "home": "/home/me",
+        }
+    )
     for key, value in varied.items():
         node = whole
         *path, last = key.split(".")
@@ -49,6 +54,8 @@ def write_sweep(
     facts: Mapping[str, Mapping[str, Any]] | None = None,
     overrides: Sequence[str] = (),
     repetitions: int = 3,
+    whole: Mapping[str, Any] | None = None,
+    rows: list[dict[str, Any]] | None = None,
 ) -> Path:
     """Write a sweep over some axes; partitions change nothing, caching divides the wall time of measuring by 4.
 
@@ -58,6 +65,8 @@ def write_sweep(
         facts: more facts for the runs of each cluster.
         overrides: what was written on the command line.
         repetitions: measurements of each cell.
+        whole: the config of each run, but for what varies; of read_speed by default.
+        rows: what each run has measured; by default read_speed's, over its grid.
     """
     plan, events = [], []
     for place, values in enumerate(itertools.product(*axes.values())):
@@ -70,12 +79,11 @@ def write_sweep(
                 "run_key": f"key{place}",
                 "label": " ".join(text),
                 "overrides": [*overrides, *text],
-                "config": config(varied),
+                "config": config(varied, whole),
             }
         )
-        write_run(
-            folder / name, config(varied), place, (facts or {}).get(varied.get("cluster", "local"), {}), repetitions
-        )
+        known = (facts or {}).get(varied.get("cluster", "local"), {})
+        write_run(folder / name, config(varied, whole), place, known, repetitions, rows)
         events.append({"event": "finished", "at": START, "run": name, "run_id": f"{place:032x}"})
     (folder / "plan.json").write_text(
         json.dumps({"sweep_id": "x", "max_clusters": 1, "max_failures": None, "runs": plan})

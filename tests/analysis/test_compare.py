@@ -6,6 +6,7 @@ import copy
 import math
 import random
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from flowerexp.analysis.compare import Measured, comparable, rates, ratios, same_work, wall_times
 from flowerexp.config import Config, plain, typed
+from flowerexp.experiment import Experiment, Parameter
 from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS, grid, row, table, written
 
 CONFIG: dict[str, Any] = {
@@ -244,3 +246,47 @@ def test_wall_times_compare_only_where_the_work_is_the_same():
         for files in (2, 16)
     )
     assert same_work(few, many)
+
+
+COUNT = Experiment(
+    name="count",
+    question="How fast?",
+    script="count.py",
+    unit="words",
+    parameters={"how": Parameter(type="text"), "size": Parameter(type="int")},
+    settings={"language": "en"},
+)
+
+
+def counted(how="sort", sizes=(1, 2), censored=(), name="a", **changes):
+    """A run of an experiment that uses no data, over two sizes."""
+    made = {"entrypoint": plain(replace(COUNT, **changes)), "grid": {"how": [how], "size": [*sizes]}}
+    rows = [
+        {"how": how, "size": size, "repetition": again, "words": size, "seconds": 1.0 + again, "censored": False}
+        for size in sizes
+        for again in (1, 2)
+    ]
+    rows += [{**rows[0], "size": size, "repetition": 3, "words": None, "censored": True} for size in censored]
+    config = typed(made, Config)
+    return Measured(name, config, table(rows, config.entrypoint))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({}, []),
+        ({"how": "hash"}, ["no how in common (sort and hash)"]),
+        ({"sizes": (1, 3)}, ["different grid.size ([1, 2] and [1, 3])"]),
+        ({"settings": {"language": "de"}}, ["different entrypoint.settings.language (en and de)"]),
+        ({"unit": "letters", "column": "words"}, ["different entrypoint.unit (words and letters)"]),
+        ({"censored": (1, 2)}, ["b has no measured words/s"]),
+        ({"censored": (1,)}, []),
+    ],
+)
+def test_any_experiment_is_compared_by_what_it_declares(changes, reasons):
+    assert comparable(counted(), counted(name="b", **changes)) == reasons
+
+
+def test_cells_of_which_some_were_stopped_are_left_out():
+    (found,) = ratios([counted()], [counted(censored=(1,))])
+    assert (found.cells, found.base) == (1, 4 / 5)

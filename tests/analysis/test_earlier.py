@@ -3,7 +3,7 @@ import json
 import pytest
 
 from flowerexp import records
-from flowerexp.analysis.earlier import find_summary
+from flowerexp.analysis.earlier import find_summary, key_today
 from flowerexp.errors import DataError
 
 CELL = {"at": {"batch_size": 2}, "images": 6, "images_per_second": 3.0, "min_images_per_second": 2.0}
@@ -54,3 +54,11 @@ def test_a_damaged_one_is_named(tmp_path, groups):
 
 def test_no_file_is_no_summary(tmp_path):
     assert find_summary(tmp_path / "summary.json") is None
+
+
+def test_keys_of_an_earlier_config_have_todays_names():
+    earlier = {"grid": {"seed": 1}, "reader": "tfrecords"}
+    assert key_today("grid.concurrency", earlier) == "measure.concurrency"
+    assert key_today("reader", earlier) == "grid.reader"
+    assert key_today("grid.batch_size", earlier) == "grid.batch_size"
+    assert key_today("grid.seed", {"measure": {}}) == "grid.seed", "of an experiment that has a parameter `seed`"

@@ -12,7 +12,7 @@ from flowerexp.analysis.regression import Fit, fit_all
 from flowerexp.errors import MachineError
 from flowerexp.experiment import Experiment, Parameter
 from flowerexp.measurements.loading import from_rows
-from flowerexp.workload.readers import READERS
+from flowerexp.workload.read_speed.readers import READERS
 from tests.analysis.rows import READ_SPEED, grid, row, table, written
 
 

@@ -123,3 +123,21 @@ def test_a_steady_state_is_recorded():
     for one in rows:
         one["seconds"] *= 1.2 ** one["repetition"]
     assert summarise(table(rows)).groups[0].steady_state is False
+
+
+def test_stopped_measurements_are_counted_and_have_no_rate():
+    rows = [row(images=100, seconds=1), row(repetition=2, images=None, seconds=60, censored=True)]
+    rows += [row(size=8, images=None, seconds=60, censored=True), row(size=8, images=7, seconds=60, censored=True)]
+    (group,) = summarise(table(rows)).groups
+    assert (group.measurements, group.censored, group.seconds, group.rate) == (4, 3, 1, 100)
+    one, other = group.cells
+    assert (one.repetitions, one.censored, one.rate, one.max_rate) == (2, 1, 100, 100)
+    assert (other.repetitions, other.censored, other.rate, other.seconds) == (2, 2, None, 0)
+
+
+def test_further_columns_are_results_unless_the_experiment_says_otherwise():
+    found = [row(page_cache_fraction=1.0, partition=3, files_opened=4)]
+    (group,) = summarise(table(found)).groups
+    assert [*group.columns] == ["files_opened"]
+    (other,) = summarise(table(found, "another")).groups
+    assert [*other.columns] == ["files_opened", "page_cache_fraction", "partition"]

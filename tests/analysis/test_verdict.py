@@ -193,3 +193,24 @@ def test_the_least_differences_are_no_outliers():
     rows = grid(noise=0.0001)
     rows[5]["seconds"] *= 1.05
     assert outliers(table(rows)) == []
+
+
+def stopped(**more):
+    return row(**more) | {"images": None, "seconds": 60.0, "censored": True}
+
+
+def test_stopped_measurements_make_a_run_suspect():
+    verdict = judge(table([row(), row(repetition=2), stopped(repetition=3)]))
+    assert verdict.state == "suspect"
+    assert verdict.reasons == (
+        "1 of 3 measurements reached measure.max_seconds and were stopped: rates are those of the others",
+    )
+
+
+def test_cells_without_any_finished_measurement_are_named():
+    verdict = judge(table([row(), stopped(size=8), stopped(size=8, repetition=2)]))
+    (reason,) = verdict.reasons
+    assert reason.endswith("no measurement was finished of tfrecords batch_size=8 batch_number=3")
+    several = judge(table([stopped(size=size) for size in range(1, 8)]))
+    assert several.state == "suspect"
+    assert several.reasons[0].endswith("batch_size=5 batch_number=3 and 2 more")

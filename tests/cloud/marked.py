@@ -20,7 +20,7 @@ SCRIPT = '''
 """Marks its start, and in one run waits until it is let go."""
 import time
 from pathlib import Path
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     """One row."""
@@ -55,8 +55,11 @@ class Marked(Home):
 
     def hold(self, run: int | None) -> None:
         """Let a run wait until it is let go."""
-        settings = {"n": 0, "held": run, "marks": str(self.path / "marks"), "release": str(self.path / "release")}
-        config = {"name": "marking", "script": str(self.path / "marking.py"), "settings": settings}
+        held = -1 if run is None else run
+        settings = {"n": 0, "held": held, "marks": str(self.path / "marks"), "release": str(self.path / "release")}
+        limits = {name: {"type": "int" if isinstance(value, int) else "text"} for name, value in settings.items()}
+        config = {"name": "marking", "question": "Which runs have started?", "unit": "marks", "limits": limits}
+        config |= {"script": str(self.path / "marking.py"), "settings": settings}
         (self.path / "mine" / "entrypoint" / "marking.yaml").write_text(json.dumps(config))
 
     def arguments(self, *overrides: str) -> list[str]:

@@ -18,7 +18,7 @@ SCRIPT = '''
 """Marks its start; the second to start waits until it is let go."""
 import time
 from pathlib import Path
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     """One row."""

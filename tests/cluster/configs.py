@@ -1,5 +1,7 @@
 """Configs for tests that read a config alone: composed once for each choice of groups, values set afterwards."""
 
+from __future__ import annotations
+
 import copy
 import functools
 from typing import Any
@@ -7,14 +9,16 @@ from typing import Any
 import yaml
 
 from flowerexp import app
+from flowerexp.config import Config, plain, typed
 
 
 @functools.cache
 def _composed(*choices: str) -> dict[str, Any]:
-    return app.composed(["home=/nowhere", "gcp.project=p", *choices])
+    composed: dict[str, Any] = plain(app.composed(["home=/nowhere", "gcp.project=p", *choices]))
+    return composed
 
 
-def made(*overrides: str) -> dict[str, Any]:
+def made(*overrides: str) -> Config:
     """A run's checked config.
 
     An override `KEY.KEY=VALUE` is not checked, nor followed by what refers to it; one that names a place (with a slash)
@@ -29,4 +33,4 @@ def made(*overrides: str) -> dict[str, Any]:
         for part in outer:
             node = node[part]
         node[last] = yaml.safe_load(value)
-    return config
+    return typed(config)

@@ -39,7 +39,7 @@ def made(request, config, monkeypatch) -> Iterator[Any]:
         for name, value in google.environment.items():
             monkeypatch.setenv(name, value)
         overrides += [f"gcp.project={google.project}", f"gcp.bucket={BUCKET}", "cluster.packages=image"]
-    cluster = config(*overrides)["cluster"]
+    cluster = config(*overrides).cluster
     yield lambda: backend(cluster)
     backend(cluster).close(SCOPE, Told())
 

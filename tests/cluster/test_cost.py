@@ -1,10 +1,10 @@
-"""What clusters cost: the rates, the minimum, prices of one's own, and whose share is what."""
+"""What clusters cost: the rates, the minimum, and prices of one's own."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from flowerexp.cluster.cost import Prices, Rate, rate, shares, start_seconds
+from flowerexp.cluster.cost import Prices, Rate, rate, start_seconds
+from flowerexp.cluster.machines import Batch, Nodes
+from flowerexp.config import schema
 from flowerexp.errors import ConfigError
 from tests.cluster.configs import made
 
@@ -12,7 +12,7 @@ PRICES = Prices.load()
 
 
 def cluster(*overrides):
-    return made(*overrides)["cluster"]
+    return made(*overrides).cluster
 
 
 def test_four_nodes_by_hand():
@@ -63,6 +63,14 @@ def test_this_machine_is_free_and_a_master_that_is_there_unknown():
     assert rate(cluster("cluster=spark_master", "cluster.master=spark://a:7077"), PRICES) is None
 
 
+def test_what_is_found_in_the_cloud_costs_what_its_config_says():
+    four = made("cluster=four_nodes", "cluster.internal_ip_only=false").cluster
+    assert isinstance(four, schema.Dataproc)
+    found = Nodes(four.region, four.master, four.workers, internal_ip_only=False)
+    assert rate(found, PRICES) == rate(four, PRICES)
+    assert rate(Batch("us-central1", 2, 4), PRICES) == rate(cluster("cluster=serverless"), PRICES)
+
+
 def test_a_minute_at_least_and_nothing_for_nothing():
     one = Rate(machines=36.0, minimum_seconds=60)
     assert [one.usd(seconds) for seconds in (0, 1, 60, 61)] == pytest.approx([0, 0.6, 0.6, 0.61])
@@ -103,7 +111,9 @@ class TestWhatHasNoPrice:
     @pytest.mark.parametrize(
         ("text", "message"),
         [("regoins: {}", "unknown key regoins.*did you mean 'regions'"), ("- 1", "holds no prices"),
-         ("a: [", "no YAML"), (None, "No such file")],
+         ("a: [", "no YAML"),
+         ("machine_types: {c3-standard-4: {vcpus: 4}}", "machine_types.c3-standard-4 in .* how large it is; write"),
+         (None, "No such file")],
     )  # fmt: skip
     def test_a_file_that_is_none(self, tmp_path, text, message):
         path = tmp_path / "prices.yaml"
@@ -111,39 +121,6 @@ class TestWhatHasNoPrice:
             path.write_text(text)
         with pytest.raises(ConfigError, match=message):
             Prices.load(str(path))
-
-
-class TestShares:
-    HOURLY = Rate(machines=3600.0, minimum_seconds=60)  # a dollar a second
-
-    def test_own_time_start_and_idle(self):
-        bill = shares(self.HOURLY, alive=300, start=100, runs={"a": 30, "b": 90})
-        assert bill.runs == pytest.approx({"a": 30, "b": 90})
-        assert (bill.start, bill.idle) == pytest.approx((100, 80))
-        share = bill.share("b")
-        assert (share.own, share.start, share.idle) == pytest.approx((90, 75, 60))
-
-    def test_side_by_side_they_do_not_cost_more_than_the_cluster(self):
-        bill = shares(self.HOURLY, alive=200, start=100, runs={"a": 100, "b": 300})
-        assert bill.runs == pytest.approx({"a": 25, "b": 75})
-        assert bill.idle == pytest.approx(0)
-
-    def test_what_makes_up_the_minute_is_idle(self):
-        bill = shares(self.HOURLY, alive=10, start=10, runs={})
-        assert (bill.start, bill.idle) == pytest.approx((10, 50))
-
-    @settings(max_examples=50)
-    @given(
-        alive=st.floats(0, 1e6),
-        start=st.floats(0, 1e6),
-        runs=st.dictionaries(st.text(max_size=2), st.floats(0, 1e5), min_size=1, max_size=5),
-    )
-    def test_nothing_is_lost(self, alive, start, runs):
-        bill = shares(self.HOURLY, alive, start, runs)
-        assert bill.total == pytest.approx(self.HOURLY.usd(alive), abs=1e-6)
-        assert min(bill.start, bill.idle, *bill.runs.values()) >= 0
-        parts = [bill.share(run) for run in runs]
-        assert sum(one.own + one.start + one.idle for one in parts) == pytest.approx(bill.total, abs=1e-6)
 
 
 def test_a_measured_start_is_believed_rather_than_the_assumption():

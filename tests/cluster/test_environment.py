@@ -11,11 +11,14 @@ from flowerexp.cluster import environment, java, spark_submit
 from flowerexp.cluster.local import Local
 from flowerexp.cluster.local_nodes import LocalNodes
 from flowerexp.cluster.spark_master import SparkMaster
+from flowerexp.config import schema
 from flowerexp.errors import MachineError
 from tests.command import Home
 from tests.jobs import HEADER, job_files, run_job
 
-CLUSTER = {"kind": "local", "cores": 2, "memory": "512m", "spark": {}}
+CLUSTER = schema.Local(kind="local", cores=2, memory="512m")
+NODES = schema.LocalNodes(kind="local_nodes", nodes=1, cores=2, memory="512m")
+MASTER = schema.SparkMaster(kind="spark_master", master="spark://127.0.0.1:7077", memory="512m")
 
 TOLD = (
     HEADER
@@ -104,18 +107,18 @@ class TestKinds:
         return job_files(tmp_path / "job", tmp_path / "script.py", [])
 
     def test_this_machine_s_name_is_not_looked_up(self, files):
-        nodes = LocalNodes({**CLUSTER, "nodes": 1, "executor_memory": "1g"})
+        nodes = LocalNodes(NODES)
         for made in (Local(CLUSTER), nodes):
             variables = made.environment(files)
             assert (variables["SPARK_LOCAL_IP"], variables["SPARK_LOCAL_HOSTNAME"]) == ("127.0.0.1", "localhost")
-        master = SparkMaster({**CLUSTER, "master": "spark://127.0.0.1:7077", "executor_memory": "1g"})
+        master = SparkMaster(MASTER)
         assert master.environment(files)["SPARK_LOCAL_IP"] == "127.0.0.1"
 
     def test_a_cluster_s_configuration_is_its_own(self, files, monkeypatch):
         names = ("SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR")
         for name in names:
             monkeypatch.setenv(name, "/etc/cluster")
-        master = SparkMaster({**CLUSTER, "master": "spark://127.0.0.1:7077", "executor_memory": "1g"})
+        master = SparkMaster(MASTER)
         assert all(master.environment(files)[name] == "/etc/cluster" for name in names)
         assert not any(name in Local(CLUSTER).environment(files) for name in names)
 
@@ -185,7 +188,7 @@ def test_executors_need_a_user_with_a_name(monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     Local(CLUSTER).check()
     with pytest.raises(MachineError, match=f"cluster: user {os.getuid()} has no name, .*; use cluster=local, or"):
-        LocalNodes({**CLUSTER, "nodes": 1, "executor_memory": "1g"}).check()
+        LocalNodes(NODES).check()
 
 
 @pytest.mark.spark

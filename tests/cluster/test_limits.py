@@ -9,7 +9,7 @@ from tests.cluster.configs import made
 
 
 def found(*overrides):
-    return ceilings(made(*overrides)["cluster"])
+    return ceilings(made(*overrides).cluster)
 
 
 def test_of_workers_one_and_all():

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowerexp.cluster import JobFiles, backend, environment, java, local, process, spark_submit
-from flowerexp.errors import ConfigError, MachineError
+from flowerexp.config import schema
+from flowerexp.errors import MachineError
 from flowerexp.job.follow import progress_of
 
 
@@ -25,7 +27,7 @@ def files(tmp_path):
 
 
 def cluster(**changes):
-    return local.Local({"kind": "local", "cores": 3, "memory": "512m", "spark": {}, **changes})
+    return local.Local(replace(schema.Local(kind="local", cores=3, memory="512m"), **changes))
 
 
 class TestProperties:
@@ -62,7 +64,7 @@ class TestProperties:
 
     def test_nested_keys_of_the_command_line_are_properties_too(self, files, config):
         made = config("+cluster.spark.spark.local.dir=/scratch", "+cluster.spark.spark.ui.enabled=true")
-        properties = local.Local(made["cluster"]).properties(files)
+        properties = local.Local(made.cluster).properties(files)
         assert properties["spark.local.dir"] == "/scratch"
         assert properties["spark.ui.enabled"] == "true"
         assert all(isinstance(value, str) and not value.startswith("{") for value in properties.values())
@@ -83,9 +85,7 @@ class TestCheck:
             spark_submit.spark_home()
 
     def test_the_kind_chooses_the_backend(self):
-        assert isinstance(backend({"kind": "local"}), local.Local)
-        with pytest.raises(ConfigError, match="did you mean 'local'"):
-            backend({"kind": "locale"})
+        assert isinstance(backend(schema.Local(kind="local")), local.Local)
 
 
 class TestHome:
@@ -339,11 +339,12 @@ class TestFind:
             "import json, sys\n"
             "from pathlib import Path\n"
             "from flowerexp.cluster import JobFiles, java, local, spark_submit\n"
+            "from flowerexp.config import schema\n"
             "home, folder = map(Path, sys.argv[1:])\n"
             "spark_submit.spark_home = lambda: home\n"
             "java.own_folders = lambda: [home / 'cache']\n"
             "java.find = lambda: java.Java(home, 'PATH')\n"
-            "job = local.Local(dict(kind='local', cores=1, memory='1g', spark={}))\n"
+            "job = local.Local(schema.Local(kind='local', cores=1))\n"
             "print(json.dumps(job.submit(JobFiles(folder, home, home, home)).handle), flush=True)\n"
             "input()"
         )

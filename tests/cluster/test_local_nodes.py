@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from flowerexp import app
 from flowerexp.cluster import JobFiles, backend, java, process, spark_submit
 from flowerexp.cluster.local_nodes import LocalNodes
+from flowerexp.config import plain, schema
 from flowerexp.errors import MachineError
 from tests.jobs import HEADER, SMALL, job_files, most_at_once, run_job
 
 
 def nodes(**changes):
-    config = {"kind": "local_nodes", "nodes": 2, "cores": 2, "executor_memory": "512m", "memory": "512m", "spark": {}}
-    return LocalNodes({**config, **changes})
+    config = schema.LocalNodes(kind="local_nodes", nodes=2, cores=2, executor_memory="512m", memory="512m")
+    return LocalNodes(replace(config, **changes))
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ class TestProperties:
         assert (properties["spark.executor.memory"], properties["spark.ui.enabled"]) == ("600m", "true")
 
     def test_the_shipped_config(self, config, files):
-        made = backend(config("cluster=local_nodes", "cluster.nodes=3")["cluster"])
+        made = backend(config("cluster=local_nodes", "cluster.nodes=3").cluster)
         assert isinstance(made, LocalNodes)
         assert made.on_this_host
         assert made.cores == 3
@@ -76,7 +78,8 @@ def measured(tmp_path_factory, photos):
     config = app.composed(
         [f"home={home}", "dataset=folder", f"dataset.path={photos}", *SMALL, "grid.reader=image_files"]
     )
-    files = job_files(home / "a job", "spark_entry/read_speed.py", [config], {"json": "any", "tensorflow": "any"})
+    requires = {"json": "any", "tensorflow": "any"}
+    files = job_files(home / "a job", "spark_entry/read_speed.py", [plain(config)], requires)
     assert not IN_PACKAGE.exists()
     return run_job(nodes(), files)
 

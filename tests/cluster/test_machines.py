@@ -33,7 +33,7 @@ def test_the_nearest_name_is_proposed():
 
 
 def test_types_of_one_s_own():
-    one = machines.machine("c3-standard-4", {"c3-standard-4": {"vcpus": 4, "memory_gb": 16}})
+    one = machines.machine("c3-standard-4", {"c3-standard-4": machines.Machine("c3-standard-4", "c3", 4, 16)})
     assert (one.series, one.vcpus, one.memory_gb) == ("c3", 4, 16)
 
 
@@ -54,4 +54,4 @@ def test_smaller_ones_leave_out_what_dataproc_refuses():
     ],
 )  # fmt: skip
 def test_a_cluster_in_a_line(overrides, line):
-    assert machines.describe(made(*overrides)["cluster"]) == line
+    assert machines.describe(made(*overrides).cluster) == line

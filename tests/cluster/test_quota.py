@@ -9,6 +9,7 @@ import pytest
 
 from flowerexp.cluster import quota
 from flowerexp.cluster.quota import Demand, Limits
+from flowerexp.config.schema import Quota
 from flowerexp.errors import ClusterError, ConfigError, QuotaError
 from flowerexp.orchestrate.preflight import check_cloud, check_quota, preflight
 from tests.cluster.configs import made
@@ -16,7 +17,7 @@ from tests.cluster.configs import made
 
 def check(*overrides):
     found = made(*overrides)
-    quota.check(found["cluster"], found["quota"])
+    quota.check(found.cluster, found.quota)
 
 
 class TestDemand:
@@ -33,7 +34,7 @@ class TestDemand:
         ],
     )
     def test_of_a_cluster(self, overrides, needed):
-        assert quota.demand(made(*overrides)["cluster"]) == needed
+        assert quota.demand(made(*overrides).cluster) == needed
 
     def test_adds_up_and_fits_beside_others(self):
         four, limit = Demand(8, 0, 100, 1998, 8), Limits(vcpus=16, ssd_gb=200)
@@ -131,7 +132,7 @@ class TestLive:
     def test_what_is_left_counts(self, compute):
         quotas, asked = compute
         quotas.update(CPUS=(24, 4), N2_CPUS=(8, 8), SSD_TOTAL_GB=(500, 0), DISKS_TOTAL_GB=(4096, 0), SNAPSHOTS=(1, 1))
-        assert quota.limits({"source": "live"}, "p", "us-central1") == Limits(
+        assert quota.limits(Quota(source="live"), "p", "us-central1") == Limits(
             ssd_gb=500, standard_disk_gb=4096, shared_vcpus=20, n2_vcpus=0
         )
         assert asked == ["/compute/v1/projects/p/regions/us-central1"]

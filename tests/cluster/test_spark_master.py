@@ -5,18 +5,20 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from flowerexp.cluster import JobFiles, backend, java, spark_submit
 from flowerexp.cluster.spark_master import SparkMaster
+from flowerexp.config import schema
 from flowerexp.errors import ClusterError
 from tests.jobs import HEADER, job_files, run_job
 
 
 def at(master, **changes):
-    config = {"kind": "spark_master", "master": master, "executor_memory": "512m", "memory": "512m", "spark": {}}
-    return SparkMaster({**config, **changes})
+    config = schema.SparkMaster(kind="spark_master", master=master, executor_memory="512m", memory="512m")
+    return SparkMaster(replace(config, **changes))
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ class TestProperties:
         assert environment["SPARK_HOME"] == str(spark_submit.spark_home())
 
     def test_the_shipped_config(self, config):
-        made = backend(config("cluster=spark_master", "cluster.master=spark://127.0.0.1:7077")["cluster"])
+        made = backend(config("cluster=spark_master", "cluster.master=spark://127.0.0.1:7077").cluster)
         assert isinstance(made, SparkMaster)
 
 

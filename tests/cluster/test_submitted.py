@@ -3,6 +3,8 @@
 import pytest
 
 from flowerexp.cluster import JobFiles, backend, java, submitted
+from flowerexp.config import typed
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import MachineError
 from tests.jobs import HEADER, job_files, run_job
 
@@ -88,11 +90,11 @@ class TestNames:
 def test_a_job_in_a_folder_of_the_oddest_name(own, tmp_path, kind):
     """All of `ODD` at once; and a property that needs every kind of escape arrives as it is."""
     odd = "\u0436 = : # ! \\ \n\t'\"$ end"
-    cluster = {"kind": kind, "nodes": 2, "cores": 1, "memory": "512m", "executor_memory": "512m", "spark": {}}
-    cluster["spark"] = {"spark.executorEnv.odd": odd}
+    nodes = {"nodes": 2, "executor_memory": "512m"} if kind == "local_nodes" else {}
+    given = {"kind": kind, "cores": 1, "memory": "512m", "spark": {"spark.executorEnv.odd": odd}}
     (tmp_path / "told.py").write_text(TOLD.replace('"odd"]', '"spark.executorEnv.odd"]') + "main(run)")
     folder = tmp_path / "".join(ODD).replace("/", "")
-    ended = run_job(backend(cluster), job_files(folder, tmp_path / "told.py", [{}]))
+    ended = run_job(backend(typed({**given, **nodes}, Cluster)), job_files(folder, tmp_path / "told.py", [{}]))
     assert ended.code == 0, ended.printed
     assert ended.rows() == [{"squares": 285, "odd": odd}]
     submitted.bring_home(folder)

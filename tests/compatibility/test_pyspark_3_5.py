@@ -16,6 +16,7 @@ from filelock import FileLock
 from flowerexp.cluster import environment, spark_submit
 from flowerexp.cluster.local import Local
 from flowerexp.cluster.local_nodes import LocalNodes
+from flowerexp.config import plain, schema
 from tests.jobs import SMALL, check_failing, job_files, most_at_once, run_failing, run_job
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
@@ -65,7 +66,7 @@ def old_spark(installed, monkeypatch):
 
 @pytest.fixture
 def made(config, photos):
-    return config("dataset=folder", f"dataset.path={photos}", *SMALL)
+    return plain(config("dataset=folder", f"dataset.path={photos}", *SMALL))
 
 
 def finished(ended):
@@ -77,7 +78,7 @@ def finished(ended):
 
 
 def test_write_tfrecords(old_spark, made, tmp_path):
-    cluster = Local({"kind": "local", "cores": 2, "memory": "512m", "spark": {}})
+    cluster = Local(schema.Local(kind="local", cores=2, memory="512m"))
     ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/write_tfrecords.py", [made]))
     assert finished(ended)["prepared_images"] == 40
     assert sum(row["images"] for row in ended.rows()) == 40
@@ -85,8 +86,8 @@ def test_write_tfrecords(old_spark, made, tmp_path):
 
 def test_read_speed(old_spark, made, tmp_path):
     """On executors of their own, with the resource profile that keeps measurements apart."""
-    memory = {"executor_memory": "512m", "memory": "512m"}
-    cluster = LocalNodes({"kind": "local_nodes", "nodes": 1, "cores": 2, **memory, "spark": {}})
+    config = schema.LocalNodes(kind="local_nodes", nodes=1, cores=2, executor_memory="512m", memory="512m")
+    cluster = LocalNodes(config)
     requires = {"tensorflow": "tensorflow", "google_crc32c": "google-crc32c"}
     ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/read_speed.py", [made], requires))
     facts = finished(ended)
@@ -99,4 +100,4 @@ def test_read_speed(old_spark, made, tmp_path):
 
 def test_failing_tasks(old_spark, tmp_path):
     """What a task raised comes to the user the same way, and a killed worker is told apart."""
-    check_failing(run_failing(Local({"kind": "local", "cores": 1, "memory": "512m", "spark": {}}), tmp_path))
+    check_failing(run_failing(Local(schema.Local(kind="local", cores=1, memory="512m")), tmp_path))

@@ -42,7 +42,7 @@ class TestBytes:
 
     def test_an_archive_holds_what_the_cluster_needs_and_nothing_more(self, package, tmp_path):
         names = zipfile.ZipFile(shipped(package).write(tmp_path)).namelist()
-        assert "flowerexp/workload/read_speed.py" in names
+        assert "flowerexp/workload/read_speed/measuring.py" in names
         assert len(names) == len(set(names))
         for name in names:
             inside = name.removeprefix("flowerexp/")
@@ -60,7 +60,7 @@ class TestHash:
         ("file", "matters"),
         [
             ("../script.py", True),
-            ("workload/measure.py", True),
+            ("workload/engine/measurement.py", True),
             ("storage/__init__.py", True),
             ("storage/remote.py", True),
             ("cli.py", False),

@@ -104,3 +104,33 @@ class TestCells:
         rates = {name: group.total_rate for name, group in found.groups.items()}
         assert rates == {"count": 2, "hash": 5, "sort here": 10, "sort there": 2.5}
         assert found.cell_keys[1] == ("hash", 2)
+
+
+class TestDeclared:
+    """Columns as an experiment declares them."""
+
+    SORT = Experiment(
+        name="sort",
+        question="How fast?",
+        script="sort.py",
+        unit="rows",
+        parameters={"adaptive": Parameter(type="bool"), "skew": Parameter(type="float")},
+    )
+
+    def test_true_and_false_name_their_parameter(self):
+        rows = [{"adaptive": value, "skew": 0, "rows": 1, "seconds": 1} for value in (True, False, None)]
+        assert from_rows(rows, self.SORT).series_names == ["adaptive=false", "adaptive=true", "sort"]
+
+    def test_their_types_do_not_depend_on_the_rows(self):
+        one, two = (
+            from_rows([{"adaptive": None, "skew": skew, "rows": None, "mine": None}], self.SORT).table
+            for skew in (0, 0.5)
+        )
+        assert one.schema == two.schema
+        assert [str(kind) for kind in one.schema.types] == ["int64", "bool", "double", "null"]
+
+    def test_what_was_stopped_has_no_rate(self):
+        rows = [{"rows": 6, "seconds": 2, "censored": stopped} for stopped in (True, False, None)]
+        found = from_rows(rows, self.SORT)
+        assert [bool(one) for one in np.isnan(found.rates)] == [True, False, False]
+        assert (len(found.finished), len(found.rated)) == (2, 2)

@@ -20,7 +20,8 @@ from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.run import Sweep
-from flowerexp.workload import executors, report, runner
+from flowerexp.workload import executors, report
+from flowerexp.workload.engine import runner
 
 Rows = Iterator[dict[str, Any]]
 

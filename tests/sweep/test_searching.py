@@ -20,7 +20,7 @@ SCRIPT = '''
 """Marks its start; the second run never ends by itself."""
 import time
 from pathlib import Path
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     """One row."""
@@ -39,7 +39,7 @@ SMOKED = '''
 """Marks its start; the first run waits until it is let go, and two cores are too many for it."""
 import time
 from pathlib import Path
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     """One row."""

@@ -26,7 +26,7 @@ SCRIPT = '''
 """Marks its start, and in one run waits until it is let go."""
 import time
 from pathlib import Path
-from flowerexp.workload.runner import main
+from flowerexp.workload import main
 
 def run(spark, config):
     """One row."""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from flowerexp.errors import ClusterError
-from flowerexp.workload import executors, read_speed
+from flowerexp.workload import executors
 
 
 class Conf(dict[str, str]):
@@ -104,28 +104,6 @@ class TestAlone:
         assert executors.alone(application()) is first
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
-def test_only_measurements_that_shall_be_alone_ask_for_it(monkeypatch, config, concurrency):
-    asked = []
-
-    class EnoughError(Exception):
-        pass
-
-    def stop(*arguments):
-        asked.append(arguments[-1])
-        raise EnoughError
-
-    monkeypatch.setattr(read_speed, "_sources", lambda *_: ({}, bool))
-    monkeypatch.setattr(read_speed, "plan_tasks", lambda *_: [])
-    monkeypatch.setattr(executors, "alone", lambda _: "alone")
-    monkeypatch.setattr(read_speed, "_warm_up_workers", stop)
-    rows = SimpleNamespace(value=[])
-    context = SimpleNamespace(broadcast=lambda sources: sources, accumulator=lambda *_: rows)
-    with pytest.raises(EnoughError):
-        list(read_speed.run(SimpleNamespace(sparkContext=context), config(f"grid.concurrency={concurrency}")))
-    assert asked == ["alone" if concurrency == 1 else None]
-
-
 @pytest.mark.spark
 class TestCheckImports:
     def test_what_is_there_is_no_error(self, spark):
@@ -159,25 +137,3 @@ class TestCheckImports:
     def test_every_core_is_asked_once(self, spark):
         numbers = executors.spread(spark.sparkContext, lambda number: number, None)
         assert numbers == list(range(spark.sparkContext.defaultParallelism))
-
-
-@pytest.mark.spark
-def test_workers_are_warmed_up_once_an_application_for_each_reader_and_its_settings(spark, monkeypatch):
-    from flowerexp.workload.readers import Source
-
-    jobs = []
-    monkeypatch.setattr(executors, "spread", lambda context, warm, profile: jobs.append(profile))
-    monkeypatch.setattr(read_speed, "_warmed", set())
-
-    def warm_up(*sources, profile=None):
-        shared = SimpleNamespace(value={source.reader: source for source in sources})
-        read_speed._warm_up_workers(spark.sparkContext, shared, profile)
-        return len(jobs)
-
-    images, others = Source("image_files", ["a"], [1], (4, 4)), Source("image_files", ["a"], [1], (4, 8))
-    assert warm_up(images) == 1
-    assert warm_up(Source("image_files", ["b", "c"], [1, 1], (4, 4))) == 1
-    assert warm_up(images, Source("tfrecords", ["a"], [1], (4, 4))) == 2
-    assert warm_up(others) == 3
-    assert warm_up(images, profile="alone") == 4  # tasks under another profile have workers of their own
-    assert jobs == [None, None, None, "alone"]

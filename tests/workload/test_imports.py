@@ -25,18 +25,29 @@ def test_all_of_it_imports_without_what_the_launcher_needs():
     answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     names, blocked, heavy = json.loads(answer.stdout)
-    assert {"flowerexp.workload.read_speed", "flowerexp.workload.write_tfrecords", "flowerexp.workload.runner"} <= {
-        *names
-    }
+    folders = ("engine.runner", "images.preparing", "read_speed.measuring", "write_tfrecords.writing")
+    assert {f"flowerexp.workload.{name}" for name in folders} <= {*names}
     assert blocked
     assert heavy == []  # a worker that does not measure tf.data pays for no TensorFlow
+
+
+LIGHT = """
+import sys
+import flowerexp.workload, flowerexp.workload.read_speed.readers, flowerexp.workload.images.listing
+print(*[name for name in ("pyspark", "psutil", "numpy", "cv2", "argparse") if name in sys.modules])
+"""
+
+
+def test_what_the_launcher_imports_of_it_brings_nothing_heavy():
+    answer = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == []
 
 
 CONVERTING = """
 import json, sys
 import pyspark.sql.types  # registers the converters
 from py4j.protocol import INPUT_CONVERTER
-from flowerexp.workload.runner import _lighten_converters
+from flowerexp.workload.engine.session import _lighten_converters
 
 def converted(value):
     names = [type(one).__name__ for one in INPUT_CONVERTER if one.can_convert(value)]

@@ -182,11 +182,11 @@ def _span(low: float | None, high: float | None) -> str:
 def _judged(material: Material, model: TimeModel) -> Iterator[str]:
     """What the tests say about the models of a series."""
     if model.straight and model.misfit:
-        which, name = material.experiment, words.series(material.experiment, model.series)
+        which, name = material.experiment, material.label(model.series)
         wrong = "cannot be refused" if model.straight.fits else "is the wrong model"
         right = "fits" if model.misfit.fits else "does not fit perfectly either"
         yield (
-            f"{name}: a straight line of {which.rate_unit} against {which.unit} {wrong}: "
+            f"{name[:1].upper()}{name[1:]}: a straight line of {which.rate_unit} against {which.unit} {wrong}: "
             f"{_misfit(model.straight)}. The model of seconds {right}: {_misfit(model.misfit)}."
         )
 

@@ -46,7 +46,7 @@ def sure(ratio: Interval) -> str:
 
 def series_compared(material: Material) -> Iterator[Finding]:
     """How much faster one series is than each other one, over the cells that were measured."""
-    timed, unit = material.timed, material.experiment.rate_unit
+    timed, unit = material.fair, material.experiment.rate_unit
     rates = [(rate, str(name)) for name, own in timed.groupby("series") if (rate := rate_of(own, material))]
     rates.sort(key=lambda pair: -pair[0].value)
     for rate, name in rates[1:]:
@@ -67,7 +67,7 @@ def series_compared(material: Material) -> Iterator[Finding]:
 
 def parameters_compared(material: Material) -> Iterator[Finding]:
     """For each factor of the sweep: how its best and worst value differ, with the series where that matters most."""
-    timed = material.timed
+    timed = material.fair
     own_findings = {"caching", FACTOR, *(f"grid.{name}" for name in material.experiment.categorical)}
     for key in material.varied:
         if key in own_findings:

@@ -166,6 +166,19 @@ class Material:
         return timed.assign(cell=alike.ngroup())
 
     @cached_property
+    def fair(self) -> pd.DataFrame:
+        """The timed rows by which settings and series are compared.
+
+        Left out are the cells of which some measurement was stopped, in all runs and series: what is left of them is
+        what was fast.
+        """
+        stopped, keys = self.rows[self.rows["censored"]], list(self.experiment.numeric)
+        if not len(stopped) or not keys:
+            return self.timed
+        found = self.timed.merge(stopped[keys].drop_duplicates(), on=keys, how="left", indicator="value")
+        return found[found["value"] == "left_only"].drop(columns="value")
+
+    @cached_property
     def instability(self) -> dict[str, Instability]:
         """How far the machine's speed wandered, by run; all series of a run tell together."""
         found = {run.name: STEADY for run in self.measured}

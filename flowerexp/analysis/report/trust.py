@@ -125,16 +125,14 @@ def _shown(experiment: Experiment, name: str, value: Any) -> str:
 
 def _stopped(material: Material) -> list[str]:
     """How many measurements were stopped at their time limit, and in which cells none was finished."""
-    rows = material.rows
+    rows = material.rows[material.rows["execution"].fillna(1) == 1]
     stopped = int(rows["censored"].sum())
     if not stopped:
         return []
     cells = rows.groupby(material.cell, dropna=False)["censored"].all()
-    found = (
-        f"{stopped:,} of {len(rows):,} measurements were stopped when they reached `measure.max_seconds`. They count "
-    )
-    found += f"in no rate and no interval. Of {int(cells.sum()):,} of {len(cells):,} cells no measurement was finished"
-    return [f"{found}; cells.csv has them all."]
+    found = f"{stopped:,} of {len(rows):,} measurements were stopped when they reached `measure.max_seconds`. They "
+    found += "count in no rate and no interval, and the findings compare only cells of which none was stopped. In "
+    return [f"{found}{int(cells.sum()):,} of {len(cells):,} cells no measurement was finished; cells.csv has them all."]
 
 
 def _wandering(material: Material) -> str:

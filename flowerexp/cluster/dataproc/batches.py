@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ from google.cloud import dataproc_v1
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import CALL_SECONDS, Clients
 from flowerexp.cluster.dataproc.names import CLUSTER, SCOPE, cluster_name, job_id, labels, request_id, slug
-from flowerexp.cluster.dataproc.refusals import explained
-from flowerexp.cluster.dataproc.requests import duration, spark_properties
+from flowerexp.cluster.dataproc.requests import duration
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.cluster.dataproc.submission import CloudSubmission, Seen, event_log, stage_job
 from flowerexp.cluster.dataproc.wheels import Packages
-from flowerexp.config.schema import Cluster
+from flowerexp.cluster.spark_submit import MEASURING, configured
+from flowerexp.config.schema import Serverless
 from flowerexp.errors import ConfigError
 
 _State = dataproc_v1.Batch.State
@@ -63,8 +62,7 @@ class Batch(CloudSubmission):
     @property
     def command(self) -> str:
         """See `CloudSubmission.command`."""
-        place = f"--region={self._clients.region} --project={self._clients.project}"
-        return f"gcloud dataproc batches cancel {self._name} {place}"
+        return f"gcloud dataproc batches cancel {self._name} {self._clients.flags}"
 
     def _cancel(self) -> None:
         cancel(self._clients, self._get(self._clients.once))
@@ -94,7 +92,7 @@ def running(clients: Clients, scope: str, cluster: str) -> list[str]:
         try:
             found += [batch.name for batch in clients.batches.list_batches(request=request, **clients.call)]
         except GOOGLE_ERRORS as error:
-            raise explained(error, "listing batches", _place(clients)) from error
+            raise clients.explained(error, "listing batches") from error
     return [name.rpartition("/")[2] for name in found]
 
 
@@ -108,11 +106,7 @@ def end(clients: Clients, bucket: Bucket, scope: str, cluster: str) -> None:
         Batch(clients, bucket, name, Path(), "").make_way()
 
 
-def _place(clients: Clients) -> dict[str, str]:
-    return {"project": clients.project, "region": clients.region}
-
-
-def submit(clients: Clients, bucket: Bucket, config: Cluster, packages: Packages | None, files: JobFiles) -> Batch:
+def submit(clients: Clients, bucket: Bucket, config: Serverless, packages: Packages | None, files: JobFiles) -> Batch:
     """Submit a batch; one of the same scope and folder that is there already is that batch, and does not run again.
 
     Raises:
@@ -125,7 +119,7 @@ def submit(clients: Clients, bucket: Bucket, config: Cluster, packages: Packages
             Batch(clients, bucket, other, files.folder, staged).make_way()
     program = stage_job(bucket, files, staged)
     message = {
-        "labels": labels(files.scope, config["labels"], **{CLUSTER: cluster}),
+        "labels": labels(files.scope, config.labels, **{CLUSTER: cluster}),
         "pyspark_batch": {
             **program,
             "archive_uris": [f"{packages.archive}#{_FOLDER}"] if packages else [],
@@ -139,62 +133,30 @@ def submit(clients: Clients, bucket: Bucket, config: Cluster, packages: Packages
     except exceptions.AlreadyExists:
         pass  # by a call whose answer was lost
     except GOOGLE_ERRORS as error:
-        raise explained(error, "submitting a batch", config) from error
+        raise clients.explained(error, "submitting a batch") from error
     return Batch(clients, bucket, name, files.folder, staged)
 
 
-def _runtime(config: Cluster, packages: Packages | None, staged: str) -> dict[str, Any]:
+def _runtime(config: Serverless, packages: Packages | None, staged: str) -> dict[str, Any]:
     properties = {
-        **spark_properties({**config, "spark": {}}),
-        "spark.executor.instances": str(config["executors"]),
-        "spark.executor.cores": str(config["cores"]),
-        "spark.driver.cores": str(config["cores"]),
+        **MEASURING,
+        "spark.executor.instances": str(config.executors),
+        "spark.executor.cores": str(config.cores),
+        "spark.driver.cores": str(config.cores),
         **event_log(staged),
     }
     if packages:
         # https://cloud.google.com/dataproc-serverless/docs/concepts/properties
         properties["spark.dataproc.driverEnv.PYTHONPATH"] = f"./{_FOLDER}"
         properties["spark.executorEnv.PYTHONPATH"] = f"./{_FOLDER}"
-    properties.update({key: str(value) for key, value in config["spark"].items()})
-    runtime = {"version": config["runtime_version"], "properties": properties}
-    return {**runtime, "container_image": config["container"]} if config["container"] else runtime
+    runtime = {"version": config.runtime_version, "properties": {**properties, **configured(config)}}
+    return {**runtime, "container_image": config.container} if config.container else runtime
 
 
-def _execution(config: Cluster) -> dict[str, Any]:
-    execution: dict[str, Any] = {"ttl": duration(config["ttl_minutes"]), "staging_bucket": config["bucket"]}
-    if config["subnetwork"]:
-        execution["subnetwork_uri"] = config["subnetwork"]
-    if config["service_account"]:
-        execution["service_account"] = config["service_account"]
+def _execution(config: Serverless) -> dict[str, Any]:
+    execution: dict[str, Any] = {"ttl": duration(config.ttl_minutes), "staging_bucket": config.bucket}
+    if config.subnetwork:
+        execution["subnetwork_uri"] = config.subnetwork
+    if config.service_account:
+        execution["service_account"] = config.service_account
     return execution
-
-
-def arrived(clients: Clients, handle: Mapping[str, Any]) -> bool:
-    """Does Google know the batch of a handle?
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    try:
-        clients.batches.get_batch(name=f"{clients.parent}/batches/{handle['batch_id']}", **clients.call)
-    except exceptions.NotFound:
-        return False
-    except GOOGLE_ERRORS as error:
-        raise explained(error, f"looking for batch {handle['batch_id']}", _place(clients)) from error
-    return True
-
-
-def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Batch | None:
-    """A batch by its handle, if it runs or has ended well: then its results can be brought home.
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    batch = Batch(clients, bucket, handle["batch_id"], folder, handle["staged"])
-    try:
-        seen = batch.look(clients.call)
-    except exceptions.NotFound:
-        return None
-    except GOOGLE_ERRORS as error:
-        raise explained(error, f"looking for batch {handle['batch_id']}", _place(clients)) from error
-    return None if seen.ended and not seen.good else batch

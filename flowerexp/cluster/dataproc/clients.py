@@ -15,7 +15,8 @@ from google.cloud import dataproc_v1, storage
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from requests import exceptions as requests_exceptions
 
-from flowerexp.cluster.dataproc.refusals import is_quota, is_stock_out
+from flowerexp.cluster.dataproc.refusals import explained, is_quota, is_stock_out
+from flowerexp.errors import ClusterError
 
 CALL_SECONDS = 60.0  # one attempt at one call
 LOOK_SECONDS = 20.0  # the same, of one that follows a job
@@ -129,6 +130,15 @@ class Clients:
     def parent(self) -> str:
         """The same, as batches have it."""
         return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def flags(self) -> str:
+        """The same, on a command line of `gcloud`."""
+        return f"--region={self.region} --project={self.project}"
+
+    def explained(self, error: BaseException, doing: str) -> ClusterError:
+        """See `refusals.explained`."""
+        return explained(error, doing, self.project, self.region)
 
     def _client(self, kind: Callable[..., Any]) -> Any:
         if self._emulator:

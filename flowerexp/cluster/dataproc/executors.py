@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowerexp.cluster.machines import machine
-from flowerexp.config.schema import Cluster
+from flowerexp.config.schema import Dataproc
 from flowerexp.errors import ConfigError
 
 # Dataproc gives YARN four fifths of a node's memory; what is left is for the system.
@@ -15,7 +15,7 @@ _LEAST_MB = 1024
 _HEAP_SHARE = 1 / 3  # photographs are held by Python workers, outside the JVM's heap
 
 
-def executors(cluster: Cluster) -> dict[str, str]:
+def executors(cluster: Dataproc) -> dict[str, str]:
     """Spark's properties for one executor a node; none for machines that are not known, which Dataproc shares out.
 
     Without dynamic allocation, Spark on YARN starts two executors however large the cluster is.
@@ -23,10 +23,10 @@ def executors(cluster: Cluster) -> dict[str, str]:
     Args:
         cluster: a Dataproc cluster's config.
     """
-    single = cluster["workers"]["count"] == 0
-    node = cluster["master"] if single else cluster["workers"]
+    single = cluster.workers.count == 0
+    node = cluster.master if single else cluster.workers
     try:
-        found = machine(node["machine_type"])
+        found = machine(node.machine_type)
     except ConfigError:
         return {}
     share = found.memory_gb * 1024 * (_SINGLE_NODE_SHARE if single else _YARN_SHARE) - _MASTER_MB
@@ -35,7 +35,7 @@ def executors(cluster: Cluster) -> dict[str, str]:
         return {}
     heap = int(container * _HEAP_SHARE)
     return {
-        "spark.executor.instances": str(1 if single else cluster["workers"]["count"]),
+        "spark.executor.instances": str(1 if single else cluster.workers.count),
         "spark.executor.cores": str(found.vcpus),
         "spark.executor.memory": f"{heap}m",
         "spark.executor.memoryOverhead": f"{container - heap}m",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ from google.cloud import dataproc_v1
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import Clients
 from flowerexp.cluster.dataproc.names import SCOPE, job_id, labels, request_id, slug
-from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.requests import spark_properties
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.cluster.dataproc.submission import CloudSubmission, Seen, event_log, stage_job
-from flowerexp.config.schema import Cluster
+from flowerexp.config.schema import Dataproc
 from flowerexp.errors import ClusterError
 
 _State = dataproc_v1.JobStatus.State
@@ -79,8 +77,7 @@ class Job(CloudSubmission):
     @property
     def command(self) -> str:
         """See `CloudSubmission.command`."""
-        place = f"--region={self._clients.region} --project={self._clients.project}"
-        return f"gcloud dataproc jobs kill {self._name} {place}"
+        return f"gcloud dataproc jobs kill {self._name} {self._clients.flags}"
 
     def _cancel(self) -> None:
         self._clients.jobs.cancel_job(request={**self._clients.place, "job_id": self._name}, **self._clients.once)
@@ -103,14 +100,10 @@ def running(clients: Clients, scope: str, cluster: str) -> list[str]:
     try:
         return [job.reference.job_id for job in clients.jobs.list_jobs(request=request, **clients.call)]
     except GOOGLE_ERRORS as error:
-        raise explained(error, f"listing the jobs of cluster {cluster}", _place(clients)) from error
+        raise clients.explained(error, f"listing the jobs of cluster {cluster}") from error
 
 
-def _place(clients: Clients) -> dict[str, str]:
-    return {"project": clients.project, "region": clients.region}
-
-
-def submit(clients: Clients, bucket: Bucket, config: Cluster, cluster: str, files: JobFiles) -> Job:
+def submit(clients: Clients, bucket: Bucket, config: Dataproc, cluster: str, files: JobFiles) -> Job:
     """Submit a job; one of the same scope and folder that is there already is that job, and does not run again.
 
     Another job of the scope that could no longer be followed is ended first: two would disturb each other.
@@ -127,7 +120,7 @@ def submit(clients: Clients, bucket: Bucket, config: Cluster, cluster: str, file
     message = {
         "reference": {"project_id": clients.project, "job_id": name},
         "placement": {"cluster_name": cluster},
-        "labels": labels(files.scope, config["labels"]),
+        "labels": labels(files.scope, config.labels),
         "pyspark_job": {**program, "properties": {**spark_properties(config), **event_log(staged)}},
     }
     request = {**clients.place, "job": message, "request_id": request_id(name)}
@@ -138,36 +131,5 @@ def submit(clients: Clients, bucket: Bucket, config: Cluster, cluster: str, file
     except exceptions.NotFound as error:
         raise ClusterError(f"the cluster {cluster} is no more", hint=f"it was deleted {_GONE_HINT}") from error
     except GOOGLE_ERRORS as error:
-        raise explained(error, f"submitting a job to cluster {cluster}", config) from error
+        raise clients.explained(error, f"submitting a job to cluster {cluster}") from error
     return Job(clients, bucket, name, files.folder, staged, cluster)
-
-
-def arrived(clients: Clients, handle: Mapping[str, Any]) -> bool:
-    """Does Google know the job of a handle?
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    try:
-        clients.jobs.get_job(request={**clients.place, "job_id": handle["job_id"]}, **clients.call)
-    except exceptions.NotFound:
-        return False
-    except GOOGLE_ERRORS as error:
-        raise explained(error, f"looking for job {handle['job_id']}", _place(clients)) from error
-    return True
-
-
-def find(clients: Clients, bucket: Bucket, folder: Path, handle: Mapping[str, Any]) -> Job | None:
-    """A job by its handle, if it runs or has ended well: then its results can be brought home.
-
-    Raises:
-        ClusterError: Google does not say.
-    """
-    job = Job(clients, bucket, handle["job_id"], folder, handle["staged"], handle["cluster"])
-    try:
-        seen = job.look(clients.call)
-    except exceptions.NotFound:
-        return None
-    except GOOGLE_ERRORS as error:
-        raise explained(error, f"looking for job {handle['job_id']}", _place(clients)) from error
-    return None if seen.ended and not seen.good else job

@@ -14,9 +14,9 @@ from flowerexp.cluster.dataproc import batches
 from flowerexp.cluster.dataproc.clients import Clients
 from flowerexp.cluster.dataproc.names import OWNER, SCOPE
 from flowerexp.cluster.dataproc.presence import Presence
-from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, ROOT, Bucket
-from flowerexp.config.schema import Cluster
+from flowerexp.cluster.machines import Batch, Nodes
+from flowerexp.config.schema import Machine, Workers
 from flowerexp.errors import ClusterError
 
 
@@ -31,7 +31,7 @@ class Resource:
         scope: the sweep or run that it belongs to.
         owner: who created it, as the label says.
         created_at: epoch seconds.
-        config: what its costs depend on, as in a cluster's config.
+        shape: what its price depends on.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Resource:
     scope: str
     owner: str
     created_at: float
-    config: Cluster
+    shape: Nodes | Batch
 
 
 class Leftovers:
@@ -64,7 +64,7 @@ class Leftovers:
         try:
             found = [*self._clusters(), *self._batches()]
         except GOOGLE_ERRORS as error:
-            raise self._explained(error, "listing what is there") from error
+            raise self._clients.explained(error, "listing what is there") from error
         return sorted(found, key=lambda one: one.created_at)
 
     def scopes(self) -> list[str]:
@@ -76,7 +76,7 @@ class Leftovers:
         try:
             return sorted({name for part in ("jobs", "runs") for name in self._bucket.folders(self._bucket.uri(part))})
         except GOOGLE_ERRORS as error:
-            raise self._explained(error, f"listing gs://{self._bucket.name}") from error
+            raise self._clients.explained(error, f"listing gs://{self._bucket.name}") from error
 
     def delete(self, resource: Resource, life: Life) -> None:
         """Delete a cluster, or cancel a batch, and wait until it costs nothing any more.
@@ -93,12 +93,12 @@ class Leftovers:
             batches.cancel(self._clients, self._clients.batches.get_batch(name=name, **self._clients.call))
             while self._clients.batches.get_batch(name=name, **self._clients.call).state.name in batches.ACTIVE:
                 if time.monotonic() > deadline:
-                    place = f"--region={self._clients.region} --project={self._clients.project}"
-                    hint = f"make sure of it: gcloud dataproc batches cancel {resource.name} {place}"
+                    command = f"gcloud dataproc batches cancel {resource.name} {self._clients.flags}"
+                    hint = f"make sure of it: {command}"
                     raise ClusterError(f"batch {resource.name} still runs", hint=hint)
                 time.sleep(self._clients.pace.look)
         except GOOGLE_ERRORS as error:
-            raise self._explained(error, f"cancelling batch {resource.name}") from error
+            raise self._clients.explained(error, f"cancelling batch {resource.name}") from error
 
     def unstage(self, scope: str) -> int:
         """Delete what is staged for a sweep or run; returns how many objects.
@@ -109,7 +109,7 @@ class Leftovers:
         try:
             return sum(self._bucket.delete(f"{self._bucket.uri(part, scope)}/") for part in ("jobs", "runs"))
         except GOOGLE_ERRORS as error:
-            raise self._explained(error, f"deleting from gs://{self._bucket.name}") from error
+            raise self._clients.explained(error, f"deleting from gs://{self._bucket.name}") from error
 
     def empty(self) -> tuple[int, bool]:
         """Delete the bucket with all that is in it, if we made it; of another one, only our folder.
@@ -130,10 +130,7 @@ class Leftovers:
                 return count, True
             return self._bucket.delete(f"gs://{name}/{ROOT}/"), False
         except GOOGLE_ERRORS as error:
-            raise self._explained(error, f"deleting gs://{name}") from error
-
-    def _explained(self, error: BaseException, doing: str) -> ClusterError:
-        return explained(error, doing, {"project": self._clients.project, "region": self._clients.region})
+            raise self._clients.explained(error, f"deleting gs://{name}") from error
 
     def _clusters(self) -> Iterator[Resource]:
         request = {**self._clients.place, "filter": f"labels.{SCOPE} = *"}
@@ -146,7 +143,7 @@ class Leftovers:
                 cluster.labels.get(SCOPE, ""),
                 cluster.labels.get(OWNER, ""),
                 min(status.state_start_time.timestamp() for status in history),
-                {"kind": "dataproc", "region": self._clients.region, **_nodes(cluster.config)},
+                _nodes(self._clients.region, cluster.config),
             )
 
     def _batches(self) -> Iterator[Resource]:
@@ -155,11 +152,6 @@ class Leftovers:
             for batch in self._clients.batches.list_batches(request=request, **self._clients.call):
                 if SCOPE not in batch.labels:
                     continue
-                properties = batch.runtime_config.properties
-                shape = {
-                    "executors": int(properties.get("spark.executor.instances", 2)),
-                    "cores": int(properties.get("spark.executor.cores", 4)),
-                }
                 yield Resource(
                     "batch",
                     batch.name.rpartition("/")[2],
@@ -167,20 +159,30 @@ class Leftovers:
                     batch.labels[SCOPE],
                     batch.labels.get(OWNER, ""),
                     batch.create_time.timestamp(),
-                    {"kind": "serverless", "region": self._clients.region, **shape},
+                    _batch(self._clients.region, batch.runtime_config.properties),
                 )
 
 
-def _nodes(config: Any) -> dict[str, Any]:
-    """The machines of a cluster, as a cluster's config has them."""
-    workers = config.worker_config if config.worker_config.num_instances else config.master_config
-    found = {
-        role: {
-            "machine_type": group.machine_type_uri.rpartition("/")[2],
-            "disk_type": group.disk_config.boot_disk_type.rpartition("/")[2] or "pd-standard",
-            "disk_gb": group.disk_config.boot_disk_size_gb,
-        }
-        for role, group in (("master", config.master_config), ("workers", workers))
+def _nodes(region: str, config: Any) -> Nodes:
+    """The machines of a cluster."""
+    count = config.worker_config.num_instances
+    workers = config.worker_config if count else config.master_config
+    return Nodes(
+        region,
+        Machine(**_machine(config.master_config)),
+        Workers(**_machine(workers), count=count),
+        config.gce_cluster_config.internal_ip_only,
+    )
+
+
+def _machine(group: Any) -> dict[str, Any]:
+    return {
+        "machine_type": group.machine_type_uri.rpartition("/")[2],
+        "disk_type": group.disk_config.boot_disk_type.rpartition("/")[2] or "pd-standard",
+        "disk_gb": group.disk_config.boot_disk_size_gb,
     }
-    found["workers"]["count"] = config.worker_config.num_instances
-    return {**found, "internal_ip_only": config.gce_cluster_config.internal_ip_only}
+
+
+def _batch(region: str, properties: Any) -> Batch:
+    executors, cores = properties.get("spark.executor.instances", 2), properties.get("spark.executor.cores", 4)
+    return Batch(region, int(executors), int(cores))

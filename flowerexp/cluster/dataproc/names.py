@@ -30,7 +30,7 @@ def _digest(*parts: str) -> str:
 
 def cluster_name(scope: str, cluster: Cluster) -> str:
     """The name of a scope's cluster of one config: at most 51 characters, `[a-z]([-a-z0-9]{0,49}[a-z0-9])?`."""
-    shape = slug(str(cluster.get("name") or cluster["kind"]), 16)
+    shape = slug(cluster.name or cluster.kind, 16)
     shape = shape if shape[:1].isalpha() else f"c-{shape}"[:16].strip("-")
     digest = _digest(scope, key_of(cluster))
     return "-".join(part for part in (shape, slug(scope, 24), digest) if part)

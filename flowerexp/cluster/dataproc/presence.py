@@ -13,7 +13,6 @@ from google.cloud import dataproc_v1
 from flowerexp.cluster import Life
 from flowerexp.cluster.dataproc.clients import Clients
 from flowerexp.cluster.dataproc.names import SCOPE, slug
-from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
 from flowerexp.errors import ClusterError
 
@@ -52,8 +51,7 @@ class Presence:
         self._life.tell(state, {"name": self._name, "scope": self._scope, **place, **further}, message)
 
     def _explained(self, error: BaseException, doing: str) -> ClusterError:
-        place = {"project": self._clients.project, "region": self._clients.region}
-        return explained(error, f"{doing} cluster {self._name}", place)
+        return self._clients.explained(error, f"{doing} cluster {self._name}")
 
     def get(self) -> Any:
         """The cluster as it is; None if there is none.
@@ -84,8 +82,7 @@ class Presence:
     @property
     def command(self) -> str:
         """How to delete it by hand."""
-        place = f"--region={self._clients.region} --project={self._clients.project}"
-        return f"gcloud dataproc clusters delete {self._name} {place} --quiet"
+        return f"gcloud dataproc clusters delete {self._name} {self._clients.flags} --quiet"
 
     @property
     def _by_hand(self) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
@@ -106,13 +104,14 @@ def _tried(error: BaseException) -> str:
     return f" (tried again for {float(found[1]):g} s)" if found else ""
 
 
-def explained(error: BaseException, doing: str, place: Mapping[str, Any]) -> ClusterError:
+def explained(error: BaseException, doing: str, project: str, region: str) -> ClusterError:
     """Turn an error of Google's libraries into one of ours.
 
     Args:
         error: of google.api_core, google.auth or requests.
         doing: what was being done, such as ``creating cluster x``.
-        place: `project` and `region`.
+        project: where it was done.
+        region: likewise.
     """
     doing, error = f"{doing}{_tried(error)}", last_attempt(error)
     if is_quota(error):
@@ -121,7 +120,8 @@ def explained(error: BaseException, doing: str, place: Mapping[str, Any]) -> Clu
         hint = "name other zones (gcp.zones=[...]), another region or machine type, or try again later"
         return StockOutError(f"{doing}: no machines left: {message_of(error)}", hint=hint)
     text = message_of(error)
-    return ClusterError(f"{doing}: {_problem(error, text)}", where=_key(error, text), hint=_hint(error, text, place))
+    advice = _hint(error, text, project, region)
+    return ClusterError(f"{doing}: {_problem(error, text)}", where=_key(error, text), hint=advice)
 
 
 def _quota(error: BaseException, doing: str) -> QuotaError:
@@ -153,8 +153,7 @@ def _key(error: BaseException, text: str) -> str | None:
     return found.format(node="master" if "master" in text else "workers") if found else None
 
 
-def _hint(error: BaseException, text: str, place: Mapping[str, Any]) -> str | None:
-    project = place["project"]
+def _hint(error: BaseException, text: str, project: str, region: str) -> str | None:
     if isinstance(error, auth_exceptions.DefaultCredentialsError | auth_exceptions.RefreshError):
         return _LOGIN
     if isinstance(error, exceptions.Unauthenticated):
@@ -164,7 +163,7 @@ def _hint(error: BaseException, text: str, place: Mapping[str, Any]) -> str | No
     if isinstance(error, exceptions.Forbidden):
         return f"is gcp.project={project} right? {_ROLES}"
     if "Private Google Access" in text:
-        enable = f"gcloud compute networks subnets update SUBNETWORK --region={place['region']} --project={project}"
+        enable = f"gcloud compute networks subnets update SUBNETWORK --region={region} --project={project}"
         return f"run: {enable} --enable-private-ip-google-access, or set cluster.internal_ip_only=false"
     if _NO_PROJECT.search(text):
         return f"check gcp.project={project}"

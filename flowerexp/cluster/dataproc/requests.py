@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from google.cloud import dataproc_v1
@@ -11,19 +10,15 @@ from google.protobuf import duration_pb2
 from flowerexp.cluster.dataproc.executors import executors
 from flowerexp.cluster.dataproc.names import labels
 from flowerexp.cluster.dataproc.wheels import METADATA, METADATA_SHA256, Packages
-from flowerexp.cluster.spark_submit import MEASURING
-from flowerexp.config.schema import Cluster
+from flowerexp.cluster.spark_submit import MEASURING, configured
+from flowerexp.config.schema import Dataproc, Machine
 
 _INSTALL_SECONDS = 1200
 
 
-def spark_properties(cluster: Cluster) -> dict[str, str]:
+def spark_properties(cluster: Dataproc) -> dict[str, str]:
     """What every job on a cluster runs with; the config's own win."""
-    own = {
-        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in cluster["spark"].items()
-    }
-    sized = executors(cluster) if cluster["kind"] == "dataproc" else {}
-    return {**MEASURING, **sized, **own}
+    return {**MEASURING, **executors(cluster), **configured(cluster)}
 
 
 def duration(minutes: int) -> duration_pb2.Duration:
@@ -32,7 +27,7 @@ def duration(minutes: int) -> duration_pb2.Duration:
 
 
 def cluster_message(
-    config: Cluster, name: str, scope: str, zone: str | None, packages: Packages | None
+    config: Dataproc, name: str, scope: str, zone: str | None, packages: Packages | None
 ) -> dataproc_v1.Cluster:
     """The message that creates a cluster.
 
@@ -44,50 +39,50 @@ def cluster_message(
         packages: what its nodes install; None for nothing.
     """
     software = {f"spark:{key}": value for key, value in spark_properties(config).items()}
-    workers = config["workers"]
-    if workers["count"] == 0:
+    workers = config.workers
+    if workers.count == 0:
         software["dataproc:dataproc.allow.zero.workers"] = "true"
     message: dict[str, Any] = {
         # Without a bucket of ours, Dataproc would make one that nobody deletes.
-        "config_bucket": config["bucket"],
+        "config_bucket": config.bucket,
         "gce_cluster_config": _machines(config, zone, packages),
-        "master_config": _group(config["master"], 1),
-        "software_config": {"image_version": config["image_version"], "properties": software},
+        "master_config": _group(config.master, 1),
+        "software_config": {"image_version": config.image_version, "properties": software},
         # Both timers, always: whatever becomes of us, the cluster ends.
         "lifecycle_config": {
-            "idle_delete_ttl": duration(config["idle_delete_minutes"]),
-            "auto_delete_ttl": duration(config["auto_delete_minutes"]),
+            "idle_delete_ttl": duration(config.idle_delete_minutes),
+            "auto_delete_ttl": duration(config.auto_delete_minutes),
         },
     }
-    if workers["count"]:
-        message["worker_config"] = _group(workers, workers["count"])
+    if workers.count:
+        message["worker_config"] = _group(workers, workers.count)
     if packages:
         action = {"executable_file": packages.action, "execution_timeout": {"seconds": _INSTALL_SECONDS}}
         message["initialization_actions"] = [action]
     return dataproc_v1.Cluster(
-        project_id=config["project"], cluster_name=name, labels=labels(scope, config["labels"]), config=message
+        project_id=config.project, cluster_name=name, labels=labels(scope, config.labels), config=message
     )
 
 
-def _machines(config: Cluster, zone: str | None, packages: Packages | None) -> dict[str, Any]:
+def _machines(config: Dataproc, zone: str | None, packages: Packages | None) -> dict[str, Any]:
     machines: dict[str, Any] = {
-        "internal_ip_only": config["internal_ip_only"],
+        "internal_ip_only": config.internal_ip_only,
         "service_account_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
     }
     if zone:
         machines["zone_uri"] = zone
-    if config["subnetwork"]:
-        machines["subnetwork_uri"] = config["subnetwork"]
-    if config["service_account"]:
-        machines["service_account"] = config["service_account"]
+    if config.subnetwork:
+        machines["subnetwork_uri"] = config.subnetwork
+    if config.service_account:
+        machines["service_account"] = config.service_account
     if packages:
         machines["metadata"] = {METADATA: packages.folder, METADATA_SHA256: packages.sha256}
     return machines
 
 
-def _group(node: Mapping[str, Any], count: int) -> dict[str, Any]:
+def _group(node: Machine, count: int) -> dict[str, Any]:
     return {
         "num_instances": count,
-        "machine_type_uri": node["machine_type"],
-        "disk_config": {"boot_disk_type": node["disk_type"], "boot_disk_size_gb": node["disk_gb"]},
+        "machine_type_uri": node.machine_type,
+        "disk_config": {"boot_disk_type": node.disk_type, "boot_disk_size_gb": node.disk_gb},
     }

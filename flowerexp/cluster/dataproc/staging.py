@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from requests import exceptions as requests_exceptions
 
 from flowerexp.cluster.dataproc.clients import CALL_SECONDS, Clients
 from flowerexp.cluster.dataproc.names import BUCKET_LABEL
-from flowerexp.cluster.dataproc.refusals import explained
 from flowerexp.errors import ClusterError
 
 ROOT = "flowerexp"
@@ -74,10 +73,6 @@ class Bucket:
         """The URI of something below our folder."""
         return "/".join([f"gs://{self.name}", ROOT, *parts])
 
-    @property
-    def _place(self) -> Mapping[str, str]:
-        return {"project": self._clients.project, "region": self._clients.region}
-
     def check(self) -> bool:
         """Is there such a bucket? One of another project is refused: our clusters run what lies in it.
 
@@ -124,7 +119,7 @@ class Bucket:
             raise self._explained(error, "using") from error
 
     def _explained(self, error: BaseException, doing: str) -> ClusterError:
-        found = explained(error, f"{doing} the bucket gs://{self.name}", self._place)
+        found = self._clients.explained(error, f"{doing} the bucket gs://{self.name}")
         hint = found.hint or f"is gcp.bucket={self.name} right? The name must be free, or yours"
         return ClusterError(found.problem, where="gcp.bucket", hint=hint)
 

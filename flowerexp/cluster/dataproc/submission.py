@@ -18,7 +18,7 @@ from flowerexp import storage
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.dataproc.clients import Clients, is_transient
 from flowerexp.cluster.dataproc.output import DriverOutput
-from flowerexp.cluster.dataproc.refusals import explained, message_of, scrubbed
+from flowerexp.cluster.dataproc.refusals import message_of, scrubbed
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.errors import ClusterError, from_os_error
 
@@ -86,6 +86,19 @@ class CloudSubmission(ABC):
     @abstractmethod
     def _cancel(self) -> None:
         """Ask Google to end it; errors are Google's own."""
+
+    def seen(self) -> Seen | None:
+        """How it stands; None if Google does not know it.
+
+        Raises:
+            ClusterError: Google does not say.
+        """
+        try:
+            return self.look(self._clients.call)
+        except exceptions.NotFound:
+            return None
+        except GOOGLE_ERRORS as error:
+            raise self._clients.explained(error, f"looking for {self.noun} {self._name}") from error
 
     def poll(self) -> tuple[Sequence[str], int | None]:
         """See `Submission.poll`; Google is asked no more often than `Pace.look` says."""
@@ -189,8 +202,7 @@ class CloudSubmission(ABC):
         except exceptions.NotFound:
             return  # the bucket was deleted meanwhile
         except GOOGLE_ERRORS as error:
-            place = {"project": self._clients.project, "region": self._clients.region}
-            raise explained(error, "fetching the driver's log and the event log", place) from error
+            raise self._clients.explained(error, "fetching the driver's log and the event log") from error
         except OSError as error:
             problem = from_os_error(error, "writing the driver's log")
             raise ClusterError(problem.problem, hint=problem.hint) from error

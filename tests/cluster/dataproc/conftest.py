@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flowerexp.cluster import JobFiles, backend
+from flowerexp.config.schema import Cluster, Config
 from tests.fakes.cloud import Cloud
 from tests.fakes.plugin import cloud, cloud_servers
 
@@ -50,17 +51,16 @@ def life() -> Told:
     return Told()
 
 
-Clusters = Callable[..., dict[str, Any]]
+Clusters = Callable[..., Cluster]
 
 
 @pytest.fixture
-def cluster(config: Callable[..., dict[str, Any]]) -> Clusters:
+def cluster(config: Callable[..., Config]) -> Clusters:
     """`cluster("four_nodes", ...)` is a cluster's checked config; by default, nothing is installed on its nodes."""
 
-    def compose(name: str = "four_nodes", *overrides: str) -> dict[str, Any]:
+    def compose(name: str = "four_nodes", *overrides: str) -> Cluster:
         place = [f"cluster={name}", f"gcp.project={Cloud.project}", f"gcp.bucket={BUCKET}"]
-        found: dict[str, Any] = config(*place, "cluster.packages=image", *overrides)["cluster"]
-        return found
+        return config(*place, "cluster.packages=image", *overrides).cluster
 
     return compose
 

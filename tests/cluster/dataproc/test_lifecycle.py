@@ -127,7 +127,7 @@ class TestOpen:
         assert refusal in str(caught.value)
 
     def test_a_bucket_that_cannot_be_made_is_an_error_before_anything_costs_money(self, google, cluster, life):
-        made = backend({**cluster(), "bucket": "google-is-not-allowed"})
+        made = backend(replace(cluster(), bucket="google-is-not-allowed"))
         with pytest.raises(ClusterError, match="google-is-not-allowed") as caught:
             made.open(SCOPE, NONE, life)
         assert "gcp.bucket" in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,18 +13,19 @@ from hypothesis import strategies as st
 
 from flowerexp.cluster.dataproc import names
 from flowerexp.cluster.dataproc.executors import executors
+from flowerexp.config.schema import Dataproc
 
 TEXT = st.text(max_size=80)
 
 
 @given(TEXT, TEXT)
 def test_a_clusters_name(scope, shape):
-    config = {"kind": "dataproc", "name": shape}
+    config = Dataproc(kind="dataproc", name=shape)
     name = names.cluster_name(scope, config)
     assert re.fullmatch(r"[a-z]([-a-z0-9]{0,49}[a-z0-9])?", name)
-    assert name == names.cluster_name(scope, dict(reversed(config.items())))
+    assert name == names.cluster_name(scope, Dataproc(name=shape, kind="dataproc"))
     assert name != names.cluster_name(scope + "x", config)
-    assert name != names.cluster_name(scope, {**config, "zones": ["a"]})
+    assert name != names.cluster_name(scope, replace(config, zones=("a",)))
 
 
 @given(TEXT, TEXT)
@@ -54,7 +56,7 @@ class TestExecutors:
     def test_of_a_cluster(self, cluster, name):
         config = cluster(name)
         found = executors(config)
-        assert int(found["spark.executor.instances"]) == config["workers"]["count"]
+        assert int(found["spark.executor.instances"]) == config.workers.count
         assert found["spark.executor.cores"] == "2"
         heap, outside = (int(found[f"spark.executor.{key}"][:-1]) for key in ("memory", "memoryOverhead"))
         assert outside > heap  # photographs are held by Python workers
@@ -75,8 +77,9 @@ def test_a_backend_is_made_without_googles_libraries():
         "import sys\n"
         "from pathlib import Path\n"
         "from flowerexp.cluster import backend\n"
+        "from flowerexp.config.schema import CLUSTERS\n"
         "for kind in ('dataproc', 'serverless'):\n"
-        "    backend(dict(kind=kind, bucket='b', name=kind)).output(Path('run'), 'scope')\n"
+        "    backend(CLUSTERS[kind](kind=kind, bucket='b', name=kind)).output(Path('run'), 'scope')\n"
         "assert not [name for name in sys.modules if name.startswith(('google.', 'grpc'))]"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

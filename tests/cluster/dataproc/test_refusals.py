@@ -12,7 +12,7 @@ from flowerexp.cluster.dataproc.clients import Pace, is_transient
 from flowerexp.cluster.dataproc.refusals import StockOutError, explained, scrubbed
 from flowerexp.errors import ClusterError, QuotaError
 
-PLACE = {"project": "my-project", "region": "us-central1"}
+PLACE = ("my-project", "us-central1")
 NO_MACHINES = (
     "Error Code: UNAVAILABLE, errorSource: COMPUTE_ENGINE, Error Message: The zone 'projects/p/zones/europe-west4-b' "
     "does not have enough resources available to fulfill the request.  Try a different zone, or try again later."
@@ -51,7 +51,7 @@ def uploaded(status):
     ],
 )
 def test_a_quota_in_all_its_forms(error, told, hint):
-    found = explained(error, "creating", PLACE)
+    found = explained(error, "creating", *PLACE)
     assert isinstance(found, QuotaError)
     assert told in str(found)
     assert hint in str(found)
@@ -69,7 +69,7 @@ def test_a_quota_in_all_its_forms(error, told, hint):
     ],
 )
 def test_no_machines_left_in_all_its_forms(error):
-    found = explained(error, "creating", PLACE)
+    found = explained(error, "creating", *PLACE)
     assert isinstance(found, StockOutError)
     assert "gcp.zones" in str(found)
     assert not is_transient(error)
@@ -92,7 +92,7 @@ def test_no_machines_left_in_all_its_forms(error):
     ],
 )
 def test_what_to_do(error, hint):
-    found = explained(error, "creating", PLACE)
+    found = explained(error, "creating", *PLACE)
     assert type(found) is ClusterError
     assert hint in str(found)
 
@@ -142,7 +142,7 @@ def test_a_call_that_was_tried_again_in_vain_says_for_how_long_and_what_went_wro
 
     with pytest.raises(exceptions.RetryError) as caught:
         Pace(retry=0.001, patience=0.2).retrying()(call)()
-    line = str(explained(caught.value, "creating", PLACE))
+    line = str(explained(caught.value, "creating", *PLACE))
     assert line == "creating (tried again for 0.2 s): the backend sleeps; is the network there? try again later"
 
 
@@ -160,6 +160,6 @@ def test_a_call_that_was_tried_again_in_vain_says_for_how_long_and_what_went_wro
     ],
 )
 def test_the_key_that_a_refusal_concerns(words, key):
-    found = explained(exceptions.InvalidArgument(words), "creating", PLACE)
+    found = explained(exceptions.InvalidArgument(words), "creating", *PLACE)
     assert found.where == key
     assert words in str(found)

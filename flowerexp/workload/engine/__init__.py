@@ -1,0 +1,1 @@
+"""The measuring engine: what is the same for every experiment."""

@@ -1,0 +1,88 @@
+"""What the engine needs of a run's config: the experiment's declaration, the grid, and the rules of measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+
+_NUMERIC = ("int", "float")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """The functions of an experiment's script, as `flowerexp.workload.main` describes them."""
+
+    measure: Callable[[Any, Any], Any]
+    prepare: Callable[[Any, dict[str, Any]], Any]
+    ready: Callable[[Any, Any], Any] | None = None
+    possible: Callable[[Any, Any], str | None] | None = None
+    warm: Callable[[Any, Any], object] | None = None
+    warmth: Callable[[Any, Any], Any] | None = None
+    recover: Callable[[Any, dict[str, Any], Any, Exception], Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """An experiment and how one run measures it.
+
+    Attributes:
+        name: the experiment's.
+        run_key: the run's.
+        on_executors: whether a measurement is a task on an executor, and not a job of the driver.
+        count: the column that holds how many units were counted.
+        grid: the values of each parameter, in the declared order of the parameters.
+        numeric: the parameters that are numbers.
+        products: groups of them whose product matters as well.
+        repetitions: of each cell.
+        seed: of the order of cells, and of what measurements choose by chance.
+        concurrency: measurements at once on one host.
+        warm_up_seconds: how long a process may warm up for a series; 0 for not at all.
+        max_seconds: how long a measurement may take; None for as long as it likes.
+        caching: whether what is measured on is cached.
+        storage_level: Spark's name of where to; None for Spark's default.
+    """
+
+    name: str
+    run_key: str
+    on_executors: bool
+    count: str
+    grid: Mapping[str, Sequence[Any]]
+    numeric: tuple[str, ...]
+    products: tuple[tuple[str, ...], ...]
+    repetitions: int
+    seed: int
+    concurrency: int
+    warm_up_seconds: float
+    max_seconds: float | None
+    caching: bool
+    storage_level: str | None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], run_key: str) -> Declared:
+        """Read a run's config."""
+        experiment, measure = config["entrypoint"], config["measure"]
+        parameters = experiment["parameters"]
+        return cls(
+            name=experiment["name"],
+            run_key=run_key,
+            on_executors=experiment["where"] == "executor",
+            count=experiment.get("column") or experiment["unit"],
+            grid={name: config["grid"][name] for name in parameters},
+            numeric=tuple(name for name, one in parameters.items() if one["type"] in _NUMERIC),
+            products=tuple(map(tuple, experiment.get("products", ()))),
+            repetitions=measure["repetitions"],
+            seed=measure["seed"],
+            concurrency=measure["concurrency"],
+            warm_up_seconds=measure["warm_up_seconds"],
+            max_seconds=measure["max_seconds"],
+            caching=config["caching"],
+            storage_level=measure["storage_level"],
+        )
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """The parameters that split results into series."""
+        return tuple(name for name in self.grid if name not in self.numeric)

@@ -1,0 +1,134 @@
+"""Rows as they come, in parts: small files of JSON lines, each of which appears whole."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.workload import report
+
+FOLDER = "rows"
+"""The folder of the parts, below a run's output."""
+
+_LOCAL_SECONDS, _BUCKET_SECONDS = 1.0, 10.0  # from one part to the next; the first one of a local folder is due at once
+
+Row = dict[str, Any]
+
+
+def line_of(row: Row) -> str:
+    """A row as a line of JSON.
+
+    Raises:
+        TypeError: it holds what JSON has not.
+    """
+    return json.dumps(row, separators=(",", ":")) + "\n"
+
+
+class Stream:
+    """Writes lines to numbered parts in a folder, in a thread of its own: `with Stream(uri, keep) as stream`.
+
+    Args:
+        output: the run's folder, or a URI.
+        keep: whether parts that are there stay; else they are removed, as all results of an older attempt are replaced.
+    """
+
+    def __init__(self, output: str, keep: bool) -> None:
+        self._folder = storage.join(output, FOLDER)
+        self._keep = keep
+        local = storage.is_local(output)
+        self._pause = _LOCAL_SECONDS if local else _BUCKET_SECONDS
+        self._due = time.monotonic() + (0.0 if local else self._pause)
+        self._number = 0
+        self._lines: list[str] = []
+        self._lock = threading.Lock()
+        self._some, self._end = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._write_on, daemon=True)
+        self._problem = ""
+
+    def put(self, line: str) -> None:
+        """Have a line written, soon."""
+        with self._lock:
+            self._lines.append(line)
+        self._some.set()
+
+    def __enter__(self) -> Stream:
+        for entry in _parts(self._folder):
+            if self._keep:
+                self._number = max(self._number, int(entry.relative.partition(".")[0]))
+            else:
+                storage.remove(entry.uri)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._end.set()
+        self._some.set()
+        self._thread.join()
+        self._write()
+        if self._problem:
+            report.note(f"rows could not be written as they came, but all at once at the end: {self._problem}")
+
+    def _write_on(self) -> None:
+        while self._some.wait() and not self._end.wait(max(0.0, self._due - time.monotonic())):
+            self._some.clear()
+            self._write()
+            self._due = time.monotonic() + self._pause
+
+    def _write(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if not lines:
+            return
+        uri = storage.join(self._folder, f"{self._number + 1:05d}.jsonl")
+        try:
+            storage.write_bytes(uri, "".join(lines).encode(), durable=False)
+            self._number += 1
+        except Exception as error:  # of a disk or a bucket; the run itself can go on
+            self._problem = str(error)
+            with self._lock:
+                self._lines[:0] = lines
+
+
+def _parts(folder: str) -> list[storage.Entry]:
+    try:
+        entries = list(storage.list_files(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(
+        (entry for entry in entries if entry.relative.removesuffix(".jsonl").isdigit()),
+        key=lambda entry: (len(entry.relative), entry.relative),
+    )
+
+
+def read(folders: Sequence[str], needed: Sequence[str]) -> list[Row]:
+    """The rows in the parts of some folders, each once; a part that is damaged is left out, and that is reported.
+
+    Args:
+        folders: paths or URIs; one that is not there holds no rows.
+        needed: the keys that every row has.
+    """
+    rows: dict[str, Row] = {}
+    for folder in dict.fromkeys(folders):
+        try:
+            parts = _parts(folder)
+        except OSError as error:
+            report.note(f"rows of an earlier attempt are left out: {error}")
+            continue
+        for part in parts:
+            try:
+                rows |= _rows_of(part.uri, needed)
+            except (OSError, ValueError) as error:
+                report.note(f"rows of an earlier attempt are left out, and measured again: {part.uri}: {error}")
+    return list(rows.values())
+
+
+def _rows_of(uri: str, needed: Sequence[str]) -> dict[str, Row]:
+    rows = {line: json.loads(line) for line in storage.read_bytes(uri).decode().splitlines()}
+    for row in rows.values():
+        if not isinstance(row, dict) or any(key not in row for key in needed):
+            raise ValueError("damaged: a row lacks what rows have")
+    return rows

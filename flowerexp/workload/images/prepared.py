@@ -1,0 +1,120 @@
+"""Prepared data where it lies: a folder of TFRecord files, its manifest, and whether the files are what was written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.errors import DataError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Prepared data: its folder, its manifest, and the names of the TFRecord files that this run wrote."""
+
+    folder: str
+    manifest: dict[str, Any]
+    written: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> list[str]:
+        """The URIs of the TFRecord files; only what the manifest lists is ever read."""
+        return [storage.join(self.folder, file["file"]) for file in self.manifest["files"]]
+
+    @property
+    def records(self) -> int:
+        """How many images the files hold."""
+        return int(self.manifest["records"])
+
+    @property
+    def reused(self) -> bool:
+        """Was all of it written by earlier runs?"""
+        return not self.written
+
+
+_KEYS = {
+    "fingerprint": str,
+    "records": int,
+    "bytes": int,
+    "classes": list,
+    "class_records": dict,
+    "skipped": list,
+    "files": list,
+}
+_FILE_KEYS = {"file": str, "partition": int, "records": int, "bytes": int, "class_records": list, "host": str}
+
+
+def read_manifest(folder: str) -> dict[str, Any] | None:
+    """The manifest of a folder; None if there is none, so that the folder is not prepared data.
+
+    Raises:
+        DataError: it is damaged.
+        OSError: it cannot be read.
+    """
+    uri = storage.join(folder, MANIFEST)
+    try:
+        content = storage.read_bytes(uri)
+    except (FileNotFoundError, NotADirectoryError):  # the latter is better said of what cannot be written there
+        return None
+    hint = "the next run that wants this data prepares it again"
+    try:
+        manifest = json.loads(content)
+    except ValueError as error:
+        raise DataError(f"{uri} is damaged: it is not JSON ({error})", where="storage.prepared", hint=hint) from error
+    if not _has(manifest, _KEYS) or not all(_has(file, _FILE_KEYS) for file in manifest["files"]):
+        raise DataError(f"{uri} is damaged: it lacks what a manifest has", where="storage.prepared", hint=hint)
+    return dict(manifest)
+
+
+def _has(value: Any, keys: dict[str, type]) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in keys.items())
+
+
+def misfits(folder: str, manifest: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with files, as far as a listing shows: a sentence for each that is missing or of another size.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    sizes = {entry.relative: entry.size for entry in storage.list_files(folder)}
+    found = {}
+    for file in manifest["files"]:
+        size = sizes.get(file["file"])
+        if size is None:
+            found[file["file"]] = "it is missing"
+        elif size != file["bytes"]:
+            found[file["file"]] = f"it has {size} bytes, and {file['bytes']} were written"
+    return found
+
+
+def damage(folder: str, file: dict[str, Any]) -> str | None:
+    """What is wrong with a file, in a sentence, after reading it whole; None if it is as it was written.
+
+    Args:
+        folder: where it is.
+        file: what the manifest says of it. One without a checksum is verified by the checksums of its records.
+
+    Raises:
+        OSError: it cannot be read, for another reason than that it is not there.
+    """
+    from flowerexp.workload.images import tfrecords
+
+    uri = storage.join(folder, file["file"])
+    try:
+        if "crc32c" in file:
+            with storage.open_read(uri) as opened:
+                if tfrecords.checksum(opened) == file["crc32c"]:
+                    return None
+        with storage.open_read(uri) as opened:
+            count = sum(1 for _ in tfrecords.read_records(opened, file["file"]))
+    except FileNotFoundError:
+        return "it is missing"
+    except DataError as error:
+        return error.problem.partition(": ")[2]
+    if count != file["records"]:
+        return f"it has {count} records, and {file['records']} were written"
+    return "it is not what was written, although its records are whole" if "crc32c" in file else None
