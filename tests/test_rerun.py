@@ -184,7 +184,7 @@ def test_a_hidden_secret_must_be_given_again(place, own):
 def test_a_hidden_service_account_must_be_given_again_too(place):
     old = redacted(plain(composed(["cluster=four_nodes", "gcp.project=mine", "quota=none",
                                    "gcp.service_account=me@mine.iam.gserviceaccount.com"])))  # fmt: skip
-    with pytest.raises(ConfigError, match=r"gcp\.service_account was a secret.*give it again: gcp\.service_account="):
+    with pytest.raises(ConfigError, match=r"service_account was a secret.*give it again: cluster\.service_account="):
         again(old, place, [], Origin())
 
 

@@ -21,6 +21,8 @@ _USER_IN_URI = re.compile(r"(:\\?//)((?:[^/\s]|(?<=\\)/)+)@")
 _NAMED = re.compile(r"""([\w.-]+)=("[^"]*"|'[^']*'|[^&;#\s,'"]+)""")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)([\w.~+/=-]{8,})")
 HIDDEN = "***"
+_DECLARED = ("parameters", "limits")
+"""Of an experiment: what may be set, by its name, which may be that of a secret; it holds none."""
 
 SPARK_PATTERN = rf"(?i){_SECRET}|://[^/\s]+@|[?&;]\S*({_SECRET.replace('$', '')})\S*="
 """For `spark.redaction.regex`: what Spark leaves out of its event log, by a property's name or its value."""
@@ -45,7 +47,8 @@ def redacted(value: Any, key: str = "") -> Any:
     if value is not None and not isinstance(value, bool) and is_secret(key):
         return HIDDEN
     if isinstance(value, dict):
-        return {name: redacted(inner, str(name)) for name, inner in value.items()}
+        own = _DECLARED if key == "entrypoint" else ()
+        return {name: inner if name in own else redacted(inner, str(name)) for name, inner in value.items()}
     if isinstance(value, list):
         return [redacted(inner) for inner in value]
     return _hidden(value) if isinstance(value, str) else value
@@ -73,7 +76,8 @@ def secrets(value: Any, key: str = "") -> Iterator[str]:
     """
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from secrets(inner, key if is_secret(key) else str(name))
+            if key != "entrypoint" or name not in _DECLARED:
+                yield from secrets(inner, key if is_secret(key) else str(name))
     elif isinstance(value, list):
         for inner in value:
             yield from secrets(inner, key if is_secret(key) else "")
