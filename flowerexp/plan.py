@@ -49,7 +49,7 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """A short name for tables and MLflow: `local tfrecords cache=on`, and what its sweep varies."""
+        """A short name for tables and MLflow: `local group_by cache=on`, and what its sweep varies."""
         if "name" in self.extra:
             return str(self.extra["name"])
         config = self.config
