@@ -15,7 +15,6 @@ from flowerexp.escape import csv_cell
 from flowerexp.journal import RECORD, State
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
-from flowerexp.tracking.sweep import measured
 
 RUNS = "runs.csv"
 MEASUREMENTS = "measurements.parquet"
@@ -120,6 +119,8 @@ def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
 
 def shown(lines: Sequence[dict[str, Any]], most: int = 40) -> str:
     """The table of runs as text; failures are all listed with their reasons, however many runs there are."""
+    from flowerexp.tracking.sweep import measured  # with the store, which a plan does not need
+
     found = measured(dict.fromkeys(column for line in lines for column in line))
     head = ["run", "state", *found, "verdict", "values"]
     rows = [head]
