@@ -8,7 +8,9 @@ lines, or a traceback, for a mistyped key.
 from __future__ import annotations
 
 import argparse
+import functools
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,11 +18,13 @@ from typing import Any, NoReturn
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.errors import CompactHydraException
+from hydra.plugins.completion_plugin import CompletionPlugin
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -29,7 +33,7 @@ from flowerexp.config import Config, Origin, check, check_plugins
 from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.loader import Loader
-from flowerexp.config.overrides import Parser
+from flowerexp.config.overrides import Parser, forced
 from flowerexp.config.places import config_folder, groups
 from flowerexp.errors import ConfigError, JobError
 from flowerexp.journal import refuse_taken
@@ -54,8 +58,7 @@ class App(Hydra):
     ) -> DictConfig:
         """Compose as Hydra does; what is wrong becomes a ConfigError."""
         typed = overrides
-        # The mapping of axes is empty in the config, and Hydra would want a + before a new key in it.
-        overrides = [f"++{one}" if one.startswith("sweep.axes") else one for one in overrides]
+        overrides = [forced(one) for one in overrides]
         try:
             sweeping = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
             first = self._first_choices(overrides) if sweeping else {}
@@ -68,6 +71,7 @@ class App(Hydra):
                 validate_sweep_overrides,
             )
             whole = {chosen: one for one, chosen in first.items()}
+            whole |= {forced(one): one for one in typed if one.startswith("grid.")}
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
             config.hydra.overrides.task = [whole.get(one, one) for one in task]
             return config
@@ -96,6 +100,18 @@ class App(Hydra):
                 value = next(iter(override.sweep_string_iterator()))
                 first[str(override.input_line)] = f"{override.get_key_element()}={value}"
         return first
+
+    @staticmethod
+    def get_shell_to_plugin_map(config_loader: ConfigLoader) -> defaultdict[str, list[CompletionPlugin]]:
+        """See Hydra's; what its plugins offer is ours."""
+        from flowerexp.config.completion import completions
+
+        found: defaultdict[str, list[CompletionPlugin]] = Hydra.get_shell_to_plugin_map(config_loader)
+        for plugins in found.values():
+            for plugin in plugins:
+                asked = getattr(plugin, "delegate", plugin)  # zsh's asks that of bash
+                setattr(asked, "_query", functools.partial(completions, asked))  # noqa: B010 - mypy takes no method
+        return found
 
     def run_checked(self, config: DictConfig, config_name: str, task: Task, before: Before) -> JobReturn:
         """Run one composed config: what `Hydra.run` does after composing, with our checks first.

@@ -5,52 +5,15 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from flowerexp import __version__
 from flowerexp.config.places import groups
 from flowerexp.errors import FlowerexpError, did_you_mean, from_os_error
-
-HELP = """\
-flowerexp: describe an experiment in YAML, run it on Spark, compare the runs in MLflow.
-
-usage: flowerexp [FLAGS] [KEY=VALUE ...]      run one experiment
-       flowerexp COMMAND [...]
-
-commands:
-  plan [-m] [...]   show what would run, what is done already and how long it takes; starts nothing (--json)
-  resume SWEEP      run what is missing of a sweep that was stopped or killed; SWEEP is its folder, or part of its name
-  rerun RUN         run an earlier run again, after showing what differs now; KEY=VALUE changes single values
-  compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
-  predict RUN [...] what would a cell give that was not measured? KEY=VALUE says which; RUN is as above, or a sweep's id
-  report FOLDER     make the report of a sweep or a run: an HTML page with its tables, pictures and verdicts
-  clusters          what of ours runs in the cloud, and what it costs an hour
-  cleanup           delete what is left of ours in the cloud (--dry-run only says what; --bucket takes all data, too)
-  ui [--port N]     open the MLflow pages of what was run
-  verify [FOLDER]   are the files of prepared data whole? names those that are damaged
-  log FOLDER        log a run's folder to MLflow (again), when the server failed at the time
-
-config groups (GROUP=OPTION chooses; the first run of all takes what is marked *):
-{groups}
-
-examples:
-  flowerexp                                                generated photographs, a quick grid
-  flowerexp dataset=folder dataset.path=DIR grid=notebook  your own: DIR/CLASS/*.jpg
-  flowerexp entrypoint=write_tfrecords preprocess.partitions=32 caching=false
-  flowerexp experiment=caching                             the sweep in conf/experiment/caching.yaml
-
-flags (they come first): -m sweeps over comma-separated values, --cfg job shows the config, --info what it is made of,
-  --config-dir DIR adds configs of yours, -sc install=bash completion: eval "$(flowerexp -sc install=bash)";
-  --hydra-help for the rest
-
-where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (photographs and TFRecord files that were made),
-  mlruns/ (the MLflow store), all below the current folder, or below FLOWEREXP_HOME if that is set.
-"""
-
 
 COMMANDS = ("plan", "resume", "rerun", "compare", "predict", "report", "clusters", "cleanup", "ui", "verify", "log")
 """The named commands: each is a module in `flowerexp.commands`."""
@@ -94,7 +57,9 @@ def _dispatch(arguments: list[str]) -> int:
     if first in COMMANDS:
         return _run(first, arguments[1:])
     if first == "help" or "-h" in arguments or "--help" in arguments:
-        print(help_text())
+        from flowerexp.commands.help import page
+
+        print(page(_config_dir(arguments)))
         return 0
     if "--version" in arguments:
         print(f"flowerexp {__version__}")
@@ -103,16 +68,13 @@ def _dispatch(arguments: list[str]) -> int:
     return _run("experiment", arguments)
 
 
-def help_text() -> str:
-    """The help page; the groups are read from the config folder, and nothing is composed."""
-    from flowerexp.config.places import config_folder
-
-    chosen = set(re.findall(r"^  - (\w+: \w+)", (config_folder() / "config.yaml").read_text(encoding="utf-8"), re.M))
-    lines = []
-    for group, options in groups().items():
-        shown = ", ".join(f"{option}*" if f"{group}: {option}" in chosen else option for option in options)
-        lines.append(f"  {group:<12}{shown}")
-    return HELP.format(groups="\n".join(lines)).rstrip()
+def _config_dir(words: Sequence[str]) -> str | None:
+    """The folder of the user's own configs that a command line names."""
+    for place, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            return value if equals else next(iter(words[place + 1 :]), None)
+    return None
 
 
 _TAKES_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"}
@@ -152,4 +114,6 @@ def _complete() -> int:
             print(" ".join(names))
             return 0
         print(" ".join(names), end=" ")
-    return _run("experiment", sys.argv[1:])
+    folder = _config_dir(words)
+    own = ["--config-dir", folder] if folder and Path(folder).is_dir() else []
+    return _run("experiment", [*sys.argv[1:], *own])

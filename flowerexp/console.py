@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from flowerexp.analysis import words
 from flowerexp.escape import printable
 
 if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
     from flowerexp.analysis.summary import Cell, Group
+    from flowerexp.experiment import Experiment
     from flowerexp.plan import PlannedRun
 
 Listener = Callable[[dict[str, Any]], None]
 
 _PHASES = {
     "": "starting Spark",
-    "generate": "generating photographs",
-    "list": "listing photographs",
-    "check": "checking photographs",
-    "prepare": "writing TFRecord files",
+    "prepare": "preparing",
+    "cache": "caching",
     "warm_up": "warming up",
     "measure": "measuring",
     "measure.rows": "measuring",
-    "measure.by_batch_size": "averages per batch_size",
-    "measure.by_batch_number": "averages per batch_number",
-    "measure.by_repetition": "averages per repetition",
-    "measure.by_product": "averages per product",
+    "analyse": "analysing",
 }
+"""What phases are called that any experiment may have; an experiment names its own."""
+
+
+def phase_name(phase: str, phases: Mapping[str, str]) -> str:
+    """What to call a phase on screen.
+
+    Args:
+        phase: its name, such as `measure`, or `measure.by_rows` for averages that an action computes.
+        phases: what the experiment calls its own.
+    """
+    average = phase.partition(".by_")[2]
+    return phases.get(phase) or _PHASES.get(phase) or (f"averages per {average}" if average else phase)
 
 
 class Screen:
@@ -52,16 +61,21 @@ class Screen:
         self.say(f"flowerexp: {text}")
 
     @contextmanager
-    def following(self, runs: int) -> Iterator[Listener]:
-        """Show the progress of a job of so many runs; yields the listener for its messages."""
+    def following(self, runs: int, phases: Mapping[str, str] | None = None) -> Iterator[Listener]:
+        """Show the progress of so many runs; yields the listener for its messages.
+
+        Args:
+            runs: how many there are.
+            phases: what their experiments call their phases.
+        """
         if self._stream.isatty():
-            with self._bar(runs) as listener:
+            with self._bar(runs, phases or {}) as listener:
                 yield listener
         else:
-            yield self._lines(runs)
+            yield self._lines(runs, phases or {})
 
     @contextmanager
-    def _bar(self, runs: int) -> Iterator[Listener]:
+    def _bar(self, runs: int, phases: Mapping[str, str]) -> Iterator[Listener]:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -96,14 +110,14 @@ class Screen:
                         console.print(printable(count.line(message["result"])), markup=False)
                     progress.update(all_runs, advance=1, description=count.description)
                 elif "phase" in message:
-                    name = _PHASES.get(message["phase"], message["phase"])
+                    name = phase_name(message["phase"], phases)
                     progress.update(phase, description=name, completed=message["done"])
                     # `update` takes no total for one that stays as it is
                     next(task for task in progress.tasks if task.id == phase).total = message["total"] or None
 
             yield listen
 
-    def _lines(self, runs: int) -> Listener:
+    def _lines(self, runs: int, phases: Mapping[str, str]) -> Listener:
         shown: set[str] = set()
         count = _Count(runs)
 
@@ -113,7 +127,7 @@ class Screen:
             elif "result" in message and runs > 1:
                 self.say(count.line(message["result"]))
             elif message.get("phase") and runs == 1:
-                phase = _PHASES.get(message["phase"], message["phase"])
+                phase = phase_name(message["phase"], phases)
                 if phase not in shown:
                     shown.add(phase)
                     self.say(f"{phase} ...")
@@ -122,7 +136,7 @@ class Screen:
 
 
 class Ended(Protocol):
-    """What the screen shows of a run that has come home."""
+    """What the screen shows of a run that has ended."""
 
     @property
     def run(self) -> PlannedRun:
@@ -141,7 +155,7 @@ class Ended(Protocol):
 
 
 class _Count:
-    """Counts the runs of a sweep as they come home, and describes each in a line."""
+    """Counts the runs of a sweep as they end, and describes each in a line."""
 
     def __init__(self, runs: int) -> None:
         self.runs = runs
@@ -161,22 +175,22 @@ class _Count:
         if result.error:
             return f"{head}: {result.error}"
         groups = result.analysis.summary.groups if result.analysis else ()
-        rates = [f"{group.name} {group.rate:,.0f}/s" for group in groups if group.rate]
+        unit = result.run.config.entrypoint.rate_unit
+        rates = [f"{group.name} {figure(group.rate)} {unit}" for group in groups if group.rate]
         return f"{head}  {', '.join(rates)}"
 
 
-def table(groups: Sequence[Group]) -> str:
-    """The results of a run as one compact table: a line a cell and a total for each reader; rates in images/s."""
-    cells = [cell for group in groups for cell in group.cells]
-    names = [name.replace("_", " ") for name in cells[0].at] if cells else []
-    head = ["", *names, "images/s", "min to max", "steady", "first batch"] if cells else []
-    lines: list[list[str]] = [head] if cells else [["", "images", "seconds", "images/s"]]
-    for group in groups:
-        if cells:
-            lines += [_cell_line(cell) for cell in group.cells] + [_total_line(group, len(names))]
-        else:
-            lines.append([group.name, f"{group.count:,}", _number(group.seconds or None, 2), _number(group.rate)])
-            lines += [[name, "", "", f"{column.median:.6g}"] for name, column in group.columns.items()]
+def figure(value: float | None) -> str:
+    """A number with three digits, or more where it is a large one; `-` for None."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def table(groups: Sequence[Group], experiment: Experiment) -> str:
+    """The results of a run as one compact table, in the experiment's words: a line a cell, and one for each series."""
+    has_cells = any(group.cells for group in groups)
+    lines = _cell_lines(groups, experiment) if has_cells else _group_lines(groups, experiment)
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     return "\n".join(
         "  ".join(text.ljust(widths[i]) if i == 0 else text.rjust(widths[i]) for i, text in enumerate(line)).rstrip()
@@ -184,31 +198,43 @@ def table(groups: Sequence[Group]) -> str:
     )
 
 
-def _cell_line(cell: Cell) -> list[str]:
-    low_high = f"{_number(cell.min_rate)} to {_number(cell.max_rate)}"
-    return [
-        cell.group,
-        *map(_number, cell.at.values()),
-        _number(cell.rate),
-        low_high,
-        _number(cell.steady_rate),
-        _milliseconds(cell.first_seconds),
-    ]
+def _group_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[str]]:
+    """A line for each series, and one for each column that was measured."""
+    lines = [[words.head(experiment), experiment.unit, "seconds", experiment.rate_unit]]
+    for group in groups:
+        seconds = f"{group.seconds:,.2f}" if group.seconds else "-"
+        lines.append([group.name, f"{group.count:,}", seconds, figure(group.rate)])
+        lines += [[name, "", "", f"{column.median:.6g}"] for name, column in group.columns.items()]
+    return lines
 
 
-def _total_line(group: Group, parameters: int) -> list[str]:
-    return [
-        f"{group.name}, all",
-        *[""] * parameters,
-        _number(group.rate),
-        f"{group.measurements} measured",
-        _number(group.steady_rate),
-        _milliseconds(group.first_seconds),
-    ]
+def _cell_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[str]]:
+    """A line for each cell, and one for each series."""
+    labels = [words.parameter(experiment, name) for name in experiment.numeric]
+    of_parts = ["steady", f"first {experiment.parts.name}"] if experiment.parts else []
+    stopped = ["stopped"] if any(group.censored for group in groups) else []
+    lines = [[words.head(experiment), *labels, experiment.rate_unit, "min to max", *of_parts, *stopped]]
+    for group in groups:
+        for cell in group.cells:
+            at = [_plain(cell.at.get(name)) for name in experiment.numeric]
+            between = "-" if cell.rate is None else f"{figure(cell.min_rate)} to {figure(cell.max_rate)}"
+            censored = [f"{cell.censored} of {cell.repetitions}" for _ in stopped]
+            lines.append([cell.group, *at, *_numbers(cell, between, experiment), *censored])
+        total = _numbers(group, f"{group.measurements} measured", experiment)
+        censored = [f"{group.censored} of {group.measurements}" for _ in stopped]
+        lines.append([f"{group.name}, all", *[""] * len(labels), *total, *censored])
+    return lines
 
 
-def _number(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
+def _numbers(of: Cell | Group, between: str, experiment: Experiment) -> list[str]:
+    rates = [figure(of.rate), between]
+    return [*rates, figure(of.steady_rate), _milliseconds(of.first_seconds)] if experiment.parts else rates
+
+
+def _plain(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -49,13 +49,14 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """A short name for tables and MLflow: `local tfrecords cache=on`, and what its sweep varies."""
+        """A short name for tables and MLflow: `local group_by cache=on`, and what its sweep varies."""
         if "name" in self.extra:
             return str(self.extra["name"])
         config = self.config
         chosen = [config.grid[name] for name in config.entrypoint.categorical]
         fixed = [shown(values[0]) for values in chosen] if all(len(values) == 1 for values in chosen) else []
-        return f"{config.cluster.name} {' '.join(fixed) or self.entrypoint} cache={'on' if config.caching else 'off'}"
+        name = f"{config.cluster.name} {' '.join(fixed) or self.entrypoint}"
+        return f"{name} cache={'on' if config.caching else 'off'}" if config.grid else name
 
     @property
     def label(self) -> str:

@@ -15,12 +15,14 @@ from flowerexp.commands.compare import grouped, url
 from flowerexp.tracking import log_run
 from flowerexp.tracking.fetch import find
 from tests.analysis.rows import grid, table
-from tests.tracking import CONFIG, record, write_run
+from tests.tracking import CONFIG, EXPERIMENT, record, write_run
 
 pytest_plugins = ["tests.tracking"]
 
 BASE = CONFIG | {
-    "grid": {"batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18], "repetitions": 3},
+    "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18]},
+    "measure": {"repetitions": 3},
+    "entrypoint": EXPERIMENT | {"uses": ["dataset", "preprocess"]},
     "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
     "repeat": 1,
 }
@@ -70,7 +72,7 @@ def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(cal
         (line,) = [line for line in lines if line.startswith(f"{reader} {b}")]
         assert line.endswith("2.000 2.000 to 2.000 faster"), "both read the same files with the same noise"
     assert f"{b} 11.0 0.33 10.0 0.50" in lines
-    assert "caching changes how long a run takes and how often it measures, not how fast images are read" in out
+    assert "caching changes how long a run takes and how often it measures; rates are of what was measured first" in out
     assert "give repeats of the runs" in out
     query = parse_qs(out.rpartition("/#/compare-runs?")[2].split(" ")[0])
     experiment = find(local_store, ids[0]).experiment_id
@@ -83,7 +85,7 @@ def test_a_slower_run_and_one_that_is_alike(call, log):
     ids = [
         log(),
         log(0.5, config={"caching": True}),
-        log(config={"repeat": 2, "caching": True, "reader": ["tfrecords"]}),
+        log(config={"repeat": 2, "caching": True, "measure": {"repetitions": 3, "seed": 1}}),
     ]
     out = call(*ids)[1]
     assert sum(line.endswith("slower") for line in out.splitlines()) == 2

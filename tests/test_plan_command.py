@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from flowerexp import cli, index, storage
+from flowerexp.commands.help import page
 from flowerexp.commands.money import duration
 from flowerexp.errors import BudgetError
 from flowerexp.plan import PlannedRun
@@ -53,7 +55,7 @@ def finish(run, config, data=None, **changes):
         "at": 1_700_000_000.0,
     }
     values |= {"measurements": run["measurements"], "entrypoint": run["entrypoint"]}
-    values |= {"cluster": index.cluster_hash(config["cluster"]), **changes}
+    values |= {"cluster": index.cluster_hash(config.cluster), **changes}
     index.add(config, index.Finished(run_key=run["run_key"], data_fingerprint=data, **values))
 
 
@@ -73,6 +75,45 @@ class TestWhatIsShown:
         assert out.startswith("1 run in 1 job on 1 cluster, 54 measurements; nothing is started\n")
         assert "local read_speed cache=off" in out
         assert "time      unknown" in out
+        lines = out.splitlines()
+        assert "asks      How fast can images be read? (read_speed, images/s)" in lines
+        grid = "grid      reader image_files, tfrecords; batch size 2, 4, 8; batch number 3, 6, 12"
+        assert grid in lines
+        assert "measures  18 cells a run, 3 times each; a measurement is a task on an executor" in lines
+        assert "uses      dataset, sampling, preprocess" in lines
+
+    def test_of_a_sweep_the_values_of_all_its_runs(self, call):
+        out = call("-m", "grid.reader=tfrecords", "grid.batch_size=[2],[4,8]", "entrypoint=read_speed")[1]
+        assert "grid      reader tfrecords; batch size 2 or 4, 8; batch number 3, 6, 12" in out.splitlines()
+        assert "measures  3 or 6 cells a run, 3 times each; " in out
+
+    def test_what_has_no_grid_has_no_count(self, call):
+        out = call("entrypoint=write_tfrecords")[1]
+        assert out.startswith("1 run in 1 job on 1 cluster; nothing is started\n")
+        assert "measurement" not in out
+
+    def test_all_of_it_for_machines(self, planned):
+        (run,) = planned("grid.reader=tfrecords", "measure.repetitions=2")["runs"]
+        assert (run["question"], run["unit"], run["where"]) == ("How fast can images be read?", "images", "executor")
+        assert run["grid"] == {"reader": ["tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]}
+        assert (run["measure"]["repetitions"], run["uses"]) == (2, ["dataset", "sampling", "preprocess"])
+
+    def test_an_experiment_of_one_s_own_without_values(self, call, tmp_path):
+        (tmp_path / "own" / "entrypoint").mkdir(parents=True)
+        (tmp_path / "own" / "entrypoint" / "words.yaml").write_text(
+            "name: words\nquestion: How fast?\nscript: words.py\nunit: words\n"
+            "parameters: {words: {min: 1}, tidy: {type: bool}}\n"
+        )
+        (tmp_path / "own" / "words.py").touch()
+        own = ("--config-dir", "own", "entrypoint=words", "grid.words=[10,20]")
+        code, out, err = call(*own, "grid.tidy=true")
+        assert (code, err) == (0, "")
+        assert "grid      words 10, 20; tidy true" in out.splitlines()
+        assert "measures  2 cells a run, 3 times each; a measurement is a Spark job of the driver" in out
+        assert "uses" not in out
+        assert "grid.tidy has no value; add grid.tidy=VALUE" in call(*own)[2]
+        assert "did you mean 'grid.words'?" in call(*own, "grid.wrods=1")[2]
+        assert call("-m", *own, "grid.tidy=true,false")[1].startswith("2 runs in 1 job on 1 cluster, 12 measurements")
 
     def test_the_key_is_the_run_s(self, planned, config):
         from flowerexp.job.bundle import Bundle, find_script
@@ -80,7 +121,7 @@ class TestWhatIsShown:
 
         (run,) = planned("caching=false")["runs"]
         made = config("caching=false")
-        assert run["run_key"] == run_key(made, Bundle(find_script(made["entrypoint"]["script"])).code_hash)
+        assert run["run_key"] == run_key(made, Bundle(find_script(made.entrypoint.script)).code_hash)
 
     def test_a_single_run_that_asks_for_a_value_of_hydra_s(self, planned, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
@@ -92,7 +133,7 @@ class TestWhatIsShown:
         code, out, _ = call("-m", "caching=true,false", "grid=quick,wide", "measure.seed=5")
         assert code == 0
         lines = out.splitlines()
-        assert lines[0] == "4 runs in 1 job on 1 cluster, 408 measurements; nothing is started"
+        assert lines[0] == "4 runs in 1 job on 1 cluster, 288 measurements; nothing is started"
         assert lines[2].split() == ["run", "key", "name", "caching", "grid"]
         assert [line.split()[-2:] for line in lines[3:7]] == [
             ["true", "quick"], ["true", "wide"], ["false", "quick"], ["false", "wide"],
@@ -156,7 +197,7 @@ class TestWhatIsDone:
     def test_nothing_is_left(self, call, planned, config):
         finish(planned()["runs"][0], config)
         _, out, _ = call("skip_finished=true")
-        assert out.startswith("0 runs in 0 jobs on 0 clusters, 0 measurements")
+        assert out.startswith("0 runs in 0 jobs on 0 clusters; nothing is started")
         assert "nothing is left to run" in out
 
     def test_on_other_data_it_is_not_done(self, planned, photos, config):
@@ -188,7 +229,7 @@ class TestWhatIsDone:
 
     def test_clusters_side_by_side_take_the_time_of_the_longest(self, planned, config):
         for run, cores in zip(planned("-m", "cluster.cores=1,2,3")["runs"], (1, 2, 3), strict=True):
-            finish(run, {**config, "cluster": {**config["cluster"], "cores": cores}}, seconds=10.0 * cores)
+            finish(run, replace(config, cluster=replace(config.cluster, cores=cores)), seconds=10.0 * cores)
         sweep = ("-m", "cluster.cores=1,2,3")
         assert planned(*sweep)["estimated_seconds"] == pytest.approx(60)
         assert planned(*sweep, "hydra.launcher.max_clusters=2")["estimated_seconds"] == pytest.approx(40)
@@ -237,7 +278,7 @@ class TestASearchForACluster:
 
     def test_what_it_would_refuse(self, call):
         assert "cores=1 has no price, and the search is for the cheapest" in call(*self.SEARCH, "cluster.cores=1,2")[2]
-        assert "reader differs" in call(*self.SEARCH, "grid.reader=tfrecords,image_files")[2]
+        assert "grid differs" in call(*self.SEARCH, "grid.reader=tfrecords,image_files")[2]
 
 
 class TestWhatCostsMoney:
@@ -324,8 +365,7 @@ MISTAKES = [
     (["cachign=false"], "command line: unknown key cachign; did you mean 'caching'?"),
     (["caching=true,false"], "command line: caching=true,false is a sweep over several values; add -m to plan"),
     (["word"], "command line: 'word' cannot be read as KEY=VALUE"),
-    (["-m", "measure.repetitions=1,0"],
-     "command line: run 1 (measure.repetitions=0): measure.repetitions=0 must be 1 or more"),
+    (["-m", "measure.seed=1,-1"], "command line: run 1 (measure.seed=-1): measure.seed=-1 must be 0 or more"),
     (["-m", "grid=quick,quik"], "command line: run 1 (grid=quik): there is no grid=quik; did you mean 'quick'?"),
     (["-m", "cachign=1,2"], "command line: run 0 (cachign=1): unknown key cachign; did you mean 'caching'?"),
     (["-m", "+cluster.wrokers=1,2"],
@@ -334,7 +374,7 @@ MISTAKES = [
      "entrypoint.script: run 0 (entrypoint.script=none.py): there is no script none.py; give its path"),
     (["-m", "experiment=caching,notebook"],
      "sweep: run 0 (experiment=caching): its config has sweep axes of its own"),
-    (["-m", "sweep.zip=[{measure.seed:[1],repeat:[1,2]}]"], "sweep.zip: measure.seed has 1 values, repeat has 2 values"),
+    (["-m", "sweep.zip=[{measure.seed:[1],repeat:[1,2]}]"], "sweep.zip: measure.seed has 1 values"),
     (["-m", "measure.seed=interval(0,1)"], "command line: measure.seed=interval(0,1): an interval has no values"),
     (["experiment=caching", "sweep.exclude=[{caching:true},{caching:false}]"], "sweep.exclude: none of 2 runs is left"),
     (["--config-dir", "nowhere"], "command line: --config-dir: nowhere is no folder"),
@@ -389,7 +429,7 @@ def test_completion(line, wanted):
 
 
 def test_the_help_names_it():
-    assert "plan [-m]" in cli.help_text()
+    assert "plan [-m]" in page()
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.4, "3 s"), (89, "89 s"), (300, "5 min"), (7200, "2.0 h")])

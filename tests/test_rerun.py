@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import os
 import shutil
 
@@ -11,11 +11,12 @@ import pytest
 from flowerexp import cli
 from flowerexp.app import composed
 from flowerexp.commands.rerun import again
-from flowerexp.config import Origin
+from flowerexp.config import Origin, plain, typed
 from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError
 from flowerexp.tracking.drift import Change, drift, here, made_with
 from tests.command import Home
+from tests.tracking import CONFIG
 
 CHANGING = {"git commit", "git changes", "code (hash)"}  # while somebody works on the checkout
 
@@ -111,6 +112,8 @@ def test_a_rerun_that_fails_is_logged_and_fails(home, old):
         (["hydra/launcher=basic"], "hydra/launcher=basic chooses a config"),
         (["caching=true,false"], "command line: caching=true,false is a sweep over several values"),
         (["cachign=true"], "command line: unknown key cachign; did you mean 'caching'?"),
+        (["reader=tfrecords"], "command line: unknown key reader; did you mean 'grid.reader'?"),
+        (["grid.batchsize=[2]"], "command line: unknown key grid.batchsize; did you mean 'grid.batch_size'?"),
         (["measure.repetitions=0"], "command line: measure.repetitions=0 must be 1 or more"),
         (["grid.batch_size=[1"], "command line: 'grid.batch_size=[1' cannot be read as KEY=VALUE"),
         (["dataset.path=nowhere"], "dataset.path (command line): "),
@@ -134,61 +137,73 @@ def test_a_mistake_is_one_line_and_nothing_is_run(home, old, capsys, monkeypatch
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.setenv("FLOWEREXP_HOME", str(tmp_path))
-    return composed([])
+    return plain(composed([]))
 
 
 def test_the_config_is_the_old_one_but_for_this_machines_places(place):
-    old = composed(["home=/elsewhere", "caching=false", "sweep.repeats=3", "repeat=2", "skip_finished=true"])
+    old = plain(composed(["home=/elsewhere", "caching=false", "sweep.repeats=3", "repeat=2", "skip_finished=true"]))
     config = again(old, place, [], Origin())
-    assert config == {**old, **{key: place[key] for key in ("home", "storage", "tracking", "sweep", "skip_finished")}}
-    assert (config["caching"], config["repeat"], config["skip_finished"]) == (False, 2, False)
+    here = {key: place[key] for key in ("home", "storage", "tracking", "sweep", "skip_finished")}
+    assert plain(config) == {**old, **here}
+    assert (config.caching, config.repeat, config.skip_finished) == (False, 2, False)
 
 
-def test_overrides_are_hydras_and_values_are_not_interpolated_twice(place):
-    old = composed(["+entrypoint.settings.pattern='\\${x}'", "+entrypoint.settings.old=1"])
-    assert old["entrypoint"]["settings"]["pattern"] == "${x}"
-    overrides = ["~entrypoint.settings.old", "+entrypoint.settings.new=${home}/a", "grid={seed: 3}"]
+@pytest.fixture
+def own(place):
+    """The config of a run whose experiment has settings of text and a number."""
+
+    def own(**settings):
+        old = copy.deepcopy(place)
+        kinds = {key: {"type": "text"} if isinstance(one, str) else {"type": "int"} for key, one in settings.items()}
+        old["entrypoint"] |= {"settings": settings, "limits": kinds}
+        return plain(typed(old))
+
+    return own
+
+
+def test_overrides_are_hydras_and_values_are_not_interpolated_twice(place, own):
+    old = own(pattern="${x}", place="here", count=1)
+    overrides = ["entrypoint.settings.place=${home}/a", "entrypoint.settings.count=2", "measure={seed: 3}"]
     config = again(old, place, overrides, Origin())
-    assert config["entrypoint"]["settings"] == {"pattern": "${x}", "new": f"{place['home']}/a"}
-    assert config["grid"] == {**old["grid"], "seed": 3}
+    assert config.entrypoint.settings == {"pattern": "${x}", "place": f"{place['home']}/a", "count": 2}
+    assert (config.measure.seed, config.measure.repetitions) == (3, old["measure"]["repetitions"])
 
 
-def test_a_hidden_secret_must_be_given_again(place):
-    secrets = ["+entrypoint.settings.password=hunter2", "+entrypoint.settings.urls=['http://me:pw@host/a']"]
-    old = redacted(composed(secrets))
-    overrides = ["entrypoint.settings.password=hunter3", "entrypoint.settings.urls=[http://host/a]"]
-    for place_of_it, missing in enumerate(("password", "urls")):
+def test_a_hidden_secret_must_be_given_again(place, own):
+    old = redacted(own(password="hunter2", url="http://me:pw@host/a"))
+    overrides = ["entrypoint.settings.password=hunter3", "entrypoint.settings.url=http://host/a"]
+    for place_of_it, missing in enumerate(("password", "url")):
         with pytest.raises(ConfigError) as caught:
             again(old, place, overrides[:place_of_it], Origin())
         key = f"entrypoint.settings.{missing}"
         assert f"{key} was a secret, which MLflow does not keep; give it again: {key}=VALUE" in str(caught.value)
     config = again(old, place, overrides, Origin())
-    assert config["entrypoint"]["settings"] == {"password": "hunter3", "urls": ["http://host/a"]}
+    assert config.entrypoint.settings == {"password": "hunter3", "url": "http://host/a"}
 
 
 def test_a_hidden_service_account_must_be_given_again_too(place):
-    old = redacted(composed(["cluster=four_nodes", "gcp.project=mine", "quota=none",
-                             "gcp.service_account=me@mine.iam.gserviceaccount.com"]))  # fmt: skip
-    with pytest.raises(ConfigError, match=r"gcp\.service_account was a secret.*give it again: gcp\.service_account="):
+    old = redacted(plain(composed(["cluster=four_nodes", "gcp.project=mine", "quota=none",
+                                   "gcp.service_account=me@mine.iam.gserviceaccount.com"])))  # fmt: skip
+    with pytest.raises(ConfigError, match=r"service_account was a secret.*give it again: cluster\.service_account="):
         again(old, place, [], Origin())
 
 
 def test_a_key_that_flowerexp_no_longer_has_is_named(place):
-    old = composed([])
-    old["grid"]["colour"] = "red"
+    old = copy.deepcopy(place)
+    old["grid"]["colour"] = ["red"]
     with pytest.raises(ConfigError, match=r"unknown key grid\.colour"):
         again(old, place, [], Origin())
-    assert again(old, place, ["~grid.colour"], Origin()) == again(composed([]), place, [], Origin())
+    assert again(old, place, ["~grid.colour"], Origin()) == again(place, place, [], Origin())
 
 
 def test_what_is_here_is_what_a_run_records(place, tmp_path):
     """The names of a run's tags and of what is found here without a run are the same."""
-    now = here(place)
+    now = here(typed(place))
     assert {"code (hash)", "Spark", "Java", "Python", "host", "platform", "cores", "numpy", "pyspark"} <= now.keys()
     assert drift(now, now) == []
     assert "data" in now, "generated photographs are known by their config"
-    place["dataset"] |= {"kind": "folder", "path": str(tmp_path / "nowhere"), "anonymous": False}
-    assert "data" not in here(place), "a folder that is not there cannot be listed"
+    place["dataset"] = {"kind": "folder", "path": str(tmp_path / "nowhere")}
+    assert "data" not in here(typed(place)), "a folder that is not there cannot be listed"
 
 
 def test_drift_counts_what_came_or_went_but_not_what_only_one_side_knows():
@@ -204,8 +219,8 @@ def test_drift_counts_what_came_or_went_but_not_what_only_one_side_knows():
 
 
 def test_the_record_of_a_run_names_the_one_that_it_repeats():
-    from flowerexp.tracking.log import tags
+    from flowerexp.tracking.content import tags
 
-    record = json.loads('{"run_key": "k", "facts": {}, "rerun_of": "abc"}')
+    record = {"run_key": "k", "facts": {}, "rerun_of": "abc", "config": CONFIG}
     assert tags(record)["rerun_of"] == "abc"
     assert "rerun_of" not in tags(record | {"rerun_of": None})

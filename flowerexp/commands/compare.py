@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from flowerexp.analysis import words
 from flowerexp.analysis.compare import Measured, Ratio, comparable, rates, ratios, same_work, wall_times
+from flowerexp.console import figure
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.escape import printable
 
 if TYPE_CHECKING:
+    from flowerexp.experiment import Experiment
     from flowerexp.tracking import Store
     from flowerexp.tracking.fetch import LoggedRun
 
@@ -27,7 +30,7 @@ _BASES = {
     "cells": "from how far cells disagree, since they were measured once each; measure.repetitions narrow it",
     "runs": "from how far runs that repeat each other disagree",
 }
-_CACHING = "caching changes how long a run takes and how often it measures, not how fast images are read"
+_CACHING = "caching changes how long a run takes and how often it measures; rates are of what was measured first"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,13 +78,13 @@ def _measured(run: LoggedRun) -> Measured:
 
 
 def grouped(runs: Sequence[LoggedRun]) -> list[Side]:
-    """Put runs that repeat each other on one side: the same params, made with the same things.
+    """Put runs that repeat each other on one side: the same choices, made with the same things.
 
     Where that leaves one side only, each run is a side of its own.
     """
     sides: dict[str, list[LoggedRun]] = {}
     for run in runs:
-        params = {key: value for key, value in run.params.items() if key != "repeat"}
+        params = {key: value for key, value in run.choices.items() if key != "repeat"}
         sides.setdefault(json.dumps([params, _made_with(run)], sort_keys=True), []).append(run)
     return list(sides.values()) if len(sides) > 1 else [[run] for run in runs]
 
@@ -127,7 +130,7 @@ def _heads(sides: Sequence[Side]) -> str:
 def _differences(sides: Sequence[Side]) -> str:
     """The values that differ: of the config, then of what the runs were made with."""
     first = [side[0] for side in sides]
-    lines = _differing([run.params for run in first]) + _differing([_made_with(run) for run in first])
+    lines = _differing([run.choices for run in first]) + _differing([_made_with(run) for run in first])
     return aligned([["differs", *map(label, sides)], *lines]) if lines else "differs   nothing: one config, made alike"
 
 
@@ -142,19 +145,24 @@ def _shown(value: str) -> str:
 
 
 def _rates(sides: Sequence[Side], found: Sequence[Mapping[str, float]]) -> str:
-    lines = [["reader", *map(label, sides)]]
-    for reader in sorted({reader for side in found for reader in side}):
-        lines.append([reader, *(f"{side[reader]:,.0f}" if reader in side else "-" for side in found)])
-    return aligned([["images/s", *lines[0][1:]], *lines[1:]], right=range(1, len(sides) + 1)) if lines[1:] else ""
+    lines = [[_experiment(sides).rate_unit, *map(label, sides)]]
+    for series in sorted({series for side in found for series in side}):
+        lines.append([series, *(figure(side.get(series)) for side in found)])
+    return aligned(lines, right=range(1, len(sides) + 1)) if lines[1:] else ""
 
 
 def _ratios(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
-    lines = [["reader", "run", "images/s", "base's", "ratio", "95 % interval", "verdict"]]
+    experiment = _experiment(sides)
+    lines = [[words.head(experiment), "run", experiment.rate_unit, "base's", "ratio", "95 % interval", "verdict"]]
     pairs = [(side, ratio) for side, each in zip(sides[1:], found, strict=True) for ratio in each]
     for side, one in sorted(pairs, key=lambda pair: pair[1].series):
-        speeds = [f"{one.other:,.0f}", f"{one.base:,.0f}", f"{one.ratio:.3f}"]
+        speeds = [figure(one.other), figure(one.base), f"{one.ratio:.3f}"]
         lines.append([one.series, label(side), *speeds, _interval(one), one.verdict])
     return aligned(lines, right=(2, 3, 4))
+
+
+def _experiment(sides: Sequence[Side]) -> Experiment:
+    return sides[0][0].config.entrypoint
 
 
 def _interval(ratio: Ratio) -> str:
@@ -175,7 +183,8 @@ def _times(sides: Sequence[Side], measured: Sequence[Sequence[Measured]]) -> str
 
 def _notes(sides: Sequence[Side], bases: set[str]) -> str:
     lines = [f"interval  {_BASES[basis]}" for basis in sorted(bases)]
-    if len({side[0].params.get("caching") for side in sides}) > 1:
+    where = sides[0][0].config.entrypoint.where
+    if where == "executor" and len({side[0].config.caching for side in sides}) > 1:
         lines.append(f"caching   {_CACHING}")
     for run in (run for side in sides for run in side):
         if run.tags.get("flowerexp.verdict") == "suspect":

@@ -97,7 +97,12 @@ def _present(result: Result) -> None:
     if result.analysis:
         verdict = result.analysis.verdict
         reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
-        lines += ["", table(result.analysis.summary.groups), "", f"verdict   {verdict.state}{reasons}"]
+        lines += [
+            "",
+            table(result.analysis.summary.groups, result.run.config.entrypoint),
+            "",
+            f"verdict   {verdict.state}{reasons}",
+        ]
     phases = {name: seconds for name, seconds in result.outcome.phases.items() if "." not in name}
     lines.append("seconds   " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items()))
     lines.append(f"folder    {_short(result.run.folder)}")

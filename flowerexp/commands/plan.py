@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import index
+from flowerexp.analysis import words
 from flowerexp.cluster.machines import describe
 from flowerexp.commands import money
 from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted, redacted_override
+from flowerexp.config.schema import Config
 from flowerexp.escape import printable
+from flowerexp.plan import shown
 
 if TYPE_CHECKING:
     from flowerexp.sweep.forecast import Forecast, Item
@@ -50,6 +54,12 @@ def _as_json(made: Forecast) -> dict[str, Any]:
                 "run_key": item.run.run_key,
                 "name": item.run.name,
                 "entrypoint": item.run.entrypoint,
+                "question": item.run.config.entrypoint.question,
+                "unit": item.run.config.entrypoint.unit,
+                "where": item.run.config.entrypoint.where,
+                "uses": list(item.run.config.entrypoint.uses),
+                "grid": plain(item.run.config.grid),
+                "measure": plain(item.run.config.measure),
                 "overrides": [redacted_override(override) for override in item.overrides],
                 "differs": dict(item.differs),
                 "measurements": item.run.measurements,
@@ -81,6 +91,7 @@ def _as_text(made: Forecast) -> str:
         "",
         *_run_table(made.items),
         "",
+        *_experiment_lines([item.run.config for item in made.items]),
         *_job_lines(made),
         *_done_line(made),
         *_unseen_line(made),
@@ -99,16 +110,21 @@ def _headline(made: Forecast) -> str:
     jobs = len(made.jobs)
     clusters = len({key_of(job.cluster) for job in made.jobs})
     what = [_count(len(made.to_run), "run"), _count(jobs, "job"), _count(clusters, "cluster")]
-    return f"{what[0]} in {what[1]} on {what[2]}, {_count(made.measurements, 'measurement')}; nothing is started"
+    return f"{what[0]} in {what[1]} on {what[2]}{_measurements(made.measurements)}; nothing is started"
+
+
+def _measurements(number: int) -> str:
+    """How many measurements are planned; nothing of experiments that have no grid, and decide that themselves."""
+    return f", {_count(number, 'measurement')}" if number else ""
 
 
 def _run_table(items: Sequence[Item]) -> list[str]:
     keys = list(dict.fromkeys(key for item in items for key in item.differs))
     left_out = len(items) - _SHOWN
-    shown = list(items) if left_out <= 0 else [*items[: _SHOWN // 2], *items[-_SHOWN // 2 :]]
+    listed = list(items) if left_out <= 0 else [*items[: _SHOWN // 2], *items[-_SHOWN // 2 :]]
     done = ["done"] if any(item.done for item in items) else []
     table = [["run", "key", "name", *keys, *done]]
-    for item in shown:
+    for item in listed:
         values = [item.differs.get(key, "") for key in keys]
         table.append([str(item.number), item.run.run_key, item.run.name, *values, *[_done(item) for _ in done]])
     widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
@@ -126,12 +142,46 @@ def _date(at: float) -> str:
     return f"{datetime.datetime.fromtimestamp(at):%Y-%m-%d %H:%M}"
 
 
+_WHERE = {"driver": "a Spark job of the driver", "executor": "a task on an executor"}
+
+
+def _experiment_lines(configs: Sequence[Config]) -> list[str]:
+    """For each experiment: what it asks, what its grid holds, how it is measured, and what it uses."""
+    lines = []
+    for name in dict.fromkeys(config.entrypoint.name for config in configs):
+        own = [config for config in configs if config.entrypoint.name == name]
+        experiment = own[0].entrypoint
+        lines.append(f"asks      {experiment.question} ({name}, {experiment.rate_unit})")
+        grid = [f"{words.parameter(experiment, one)} {_each(own, one)}" for one in experiment.parameters]
+        if grid:
+            lines.append(f"grid      {'; '.join(grid)}")
+            lines.append(f"measures  {_how(own)}")
+        if experiment.uses:
+            lines.append(f"uses      {', '.join(experiment.uses)}")
+    return lines
+
+
+def _each(configs: Sequence[Config], parameter: str) -> str:
+    """The values of a parameter, and the others that it has in other runs."""
+    return " or ".join(dict.fromkeys(", ".join(map(shown, config.grid[parameter])) for config in configs))
+
+
+def _how(configs: Sequence[Config]) -> str:
+    cells = _or(math.prod(map(len, config.grid.values())) for config in configs)
+    times = _or(config.measure.repetitions for config in configs)
+    return f"{cells} cells a run, {times} times each; a measurement is {_WHERE[configs[0].entrypoint.where]}"
+
+
+def _or(numbers: Iterable[int]) -> str:
+    return " or ".join(f"{number:,}" for number in dict.fromkeys(numbers))
+
+
 def _job_lines(made: Forecast) -> list[str]:
     lines = []
     for number, job in enumerate(made.jobs):
-        measurements = _count(sum(run.measurements for run in job.runs), "measurement")
+        measurements = _measurements(sum(run.measurements for run in job.runs))
         runs = _count(len(job.runs), "run")
-        lines.append(f"job {number}     {describe(job.cluster)}: {job.script}, {runs}, {measurements}")
+        lines.append(f"job {number}     {describe(job.cluster)}: {job.script}, {runs}{measurements}")
     return lines
 
 

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.config.convert import plain as as_plain
 from flowerexp.config.convert import typed
 from flowerexp.config.declared import check_values, drop_unused, infer_types
+from flowerexp.config.near import meant
 from flowerexp.config.origin import Origin
 from flowerexp.config.paths import resolved
 from flowerexp.config.places import groups
@@ -119,8 +120,10 @@ def check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) 
     fields, hints = _fields(schema)
     for key in node:
         if key not in fields:
-            known = [*fields, *groups(), "experiment"] if schema is Config else [prefix + name for name in fields]
-            hint = did_you_mean(f"{prefix}{key}", known)
+            if schema is Config:
+                hint = meant(key, {name: node[name] for name in fields if name in node}, [*groups(), "experiment"])
+            else:
+                hint = did_you_mean(f"{prefix}{key}", [prefix + name for name in fields])
             raise ConfigError(f"unknown key {prefix}{key}", where=origin.of(f"{prefix}{key}"), hint=hint)
     for name, spec in fields.items():
         if name not in node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flowerexp.config.near import meant
 from flowerexp.config.origin import Origin
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.experiment import NUMERIC, RESERVED, TYPES, USES
@@ -68,11 +69,11 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     """
     entrypoint = plain["entrypoint"]
     parameters = entrypoint["parameters"]
-    _check_keys(plain["grid"], parameters, ("grid", "parameters"), origin)
+    _check_keys(plain, parameters, ("grid", "parameters"), origin)
     grid = plain["grid"]
     plain["grid"] = {key: _values(grid[key], spec, f"grid.{key}", origin, check) for key, spec in parameters.items()}
     settings = "entrypoint.settings"
-    _check_keys(entrypoint["settings"], entrypoint["limits"], (settings, "limits"), origin)
+    _check_keys(plain, entrypoint["limits"], (settings, "limits"), origin)
     entrypoint["settings"] = {
         key: _value(entrypoint["settings"][key], spec, f"{settings}.{key}", origin, check)
         for key, spec in entrypoint["limits"].items()
@@ -80,20 +81,23 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     _check_products(entrypoint, origin)
 
 
-def _check_keys(values: Mapping[str, Any], known: Mapping[str, Any], nodes: tuple[str, str], origin: Origin) -> None:
+def _check_keys(plain: Mapping[str, Any], known: Mapping[str, Any], nodes: tuple[str, str], origin: Origin) -> None:
     """Are there values for all that is declared, and for nothing else?
 
     Args:
-        values: by name.
+        plain: the whole config.
         known: what is declared.
         nodes: the key of the values, and below `entrypoint` that of the declarations.
         origin: how the config was composed.
     """
     node, declared = nodes
+    entrypoint, may_be = plain["entrypoint"], dict.fromkeys(known)
+    values = plain["grid"] if node == "grid" else entrypoint["settings"]
     for name in values:
         if name not in known:
             key, declare = f"{node}.{name}", f"leave it out, or declare it in entrypoint.{declared}"
-            hint = did_you_mean(key, [f"{node}.{one}" for one in known]) if known else declare
+            rest = {"grid": may_be} if node == "grid" else {"entrypoint": {**entrypoint, "settings": may_be}}
+            hint = meant(key, {**plain, **rest}) or (None if known else declare)
             raise ConfigError(f"unknown key {key}", where=origin.of(key), hint=hint)
     for name in known:
         if name not in values:

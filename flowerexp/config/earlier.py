@@ -16,9 +16,9 @@ from flowerexp.config.declared import infer_types
 from flowerexp.config.origin import Origin
 from flowerexp.config.places import config_folder
 from flowerexp.config.schema import Config
-from flowerexp.experiment import Experiment
 
 _MEASURE = ("repetitions", "seed", "concurrency")
+_TYPES = {bool: "bool", int: "int", float: "float"}
 
 
 def recorded(config: Mapping[str, Any]) -> Config:
@@ -31,22 +31,27 @@ def recorded(config: Mapping[str, Any]) -> Config:
 
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A recorded config as plain values in today's shape; one of today's stays as it is."""
+    """A recorded config as plain values in today's shape, with what today has defaults for; one of today's as it is."""
     if "measure" in config:
         return dict(config)
     entrypoint, grid = dict(config["entrypoint"]), dict(config["grid"])
     declared = _declared(entrypoint["name"])
-    measured = bool(declared.get("parameters"))
     kept = {key: entrypoint[key] for key in ("name", "script", "requires") if entrypoint.get(key) is not None}
-    settings = {key: grid.get(key, default) for key, default in (("on_short", "fail"), ("page_cache", "warm"))}
-    parameters = {"reader": config["reader"], **{key: grid[key] for key in ("batch_size", "batch_number")}}
+    if declared.get("parameters"):
+        settings = {key: grid.get(key, default) for key, default in (("on_short", "fail"), ("page_cache", "warm"))}
+        parameters = {"reader": config["reader"], **{key: grid[key] for key in ("batch_size", "batch_number")}}
+    else:
+        settings, parameters = dict(entrypoint.get("settings") or {}), {}
+        kept["limits"] = {key: {"type": _TYPES.get(type(value), "text")} for key, value in settings.items()}
     rest = {key: value for key, value in config.items() if key not in ("reader", "grid", "entrypoint")}
-    return {
+    whole = {
         **rest,
-        "entrypoint": plain(typed({**declared, **kept, "settings": settings if measured else {}}, Experiment)),
-        "grid": parameters if measured else {},
+        "entrypoint": {**declared, **kept, "settings": settings},
+        "grid": parameters,
         "measure": {key: grid[key] for key in _MEASURE if key in grid},
     }
+    today: dict[str, Any] = plain(typed(whole))
+    return today
 
 
 def _declared(name: str) -> dict[str, Any]:

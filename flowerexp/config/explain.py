@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from flowerexp.config.near import meant
 from flowerexp.config.overrides import unreadable
 from flowerexp.config.places import groups
 from flowerexp.errors import ConfigError, did_you_mean
@@ -28,9 +29,10 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        is_typed = any(one.lstrip("+").partition("=")[::2] == (group, option) for one in overrides)
         return ConfigError(
             f"there is no {group}={option}" if group else f"there is no config {option}",
-            where=_file(text) or ("command line" if group else None),
+            where=(None if is_typed else _file(text)) or ("command line" if group else None),
             hint=did_you_mean(option, error.options or []),
         )
     if isinstance(error, RecursionError):
@@ -47,7 +49,7 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
             f"{wrong[-1]} does not name an option", where="command line", hint="name one of the group's options"
         )
     if text.startswith("Error merging override "):
-        problem = f"{text.removeprefix('Error merging override ')} does not fit what is there"
+        problem = f"{text.removeprefix('Error merging override ').removeprefix('++')} does not fit what is there"
         return ConfigError(problem, where="command line")
     return _of_an_override(text, overrides, loader) or _of_a_key(text)
 
@@ -70,7 +72,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     key = _unknown_key(text, overrides)
     if key in groups():
         chosen = next(one for one in overrides if one.partition("=")[0] == key)
-        hint = f"the experiment brings no {key}: leave it out, or choose another entrypoint"
+        hint = f"the experiment has no {key}: leave it out, or choose another entrypoint"
         return ConfigError(f"{chosen} has no effect", where="command line", hint=hint)
     if key == "experiment":
         chosen = next(override for override in overrides if override.startswith("experiment="))
@@ -115,16 +117,14 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:
 
 
 def _near(key: str, overrides: Sequence[str], loader: ConfigLoader) -> str | None:
-    """The known key that is nearest to a mistyped one, looked for level by level."""
-    chosen = [one for one in overrides if one.partition("=")[0] in groups() and "," not in one]
-    config: Any = loader.load_configuration("config", chosen, RunMode.RUN)
-    done = ""
-    for part in key.split("."):
-        known = {str(name) for name in config} - {"hydra"} if isinstance(config, DictConfig) else set()
-        if not done:
-            known |= {*groups(), "experiment"}
-        if part not in known:
-            hint = did_you_mean(part, known)
-            return hint.replace("'", f"'{done}", 1) if hint and hint.startswith("did you mean") else hint
-        config, done = config.get(part), f"{done}{part}."
-    return None
+    """The key that was meant by one that does not exist."""
+    kept = [one for one in overrides if one.partition("=")[0] in groups() and one.count("=") == 1 and "," not in one]
+    try:
+        config = loader.load_configuration("config", kept, RunMode.RUN)
+    except (HydraException, OmegaConfBaseException):
+        config = loader.load_configuration("config", [], RunMode.RUN)
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    first = key.partition(".")[0]
+    if first in groups() and first not in plain:
+        return f"the experiment has no {first}: leave it out, or choose another entrypoint"
+    return meant(key, plain, [*groups(), "experiment"])

@@ -130,3 +130,12 @@ def unreadable(override: str, where: str = "command line") -> ConfigError:
                 example = shlex.quote(quoted)
     hint = f"quote values that hold spaces, commas, brackets, quotes, or one of = # & ~ : ! ;: {example}"
     return ConfigError(f"'{override}' cannot be read as KEY=VALUE", where=where, hint=hint)
+
+
+def forced(override: str) -> str:
+    """An override that may set a key which its node has not held before: Hydra would want a + before it.
+
+    The axes of a sweep are empty in the config, and so is the grid of an experiment that brings no values; the check
+    knows which keys there may be.
+    """
+    return f"++{override}" if override.startswith(("sweep.axes", "grid.")) else override

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.config.origin import Origin
+from flowerexp.config.places import config_folder
 from flowerexp.errors import ConfigError
 
 
@@ -24,13 +25,19 @@ def resolved(plain: dict[str, Any], origin: Origin) -> dict[str, Any]:
         value = plain.get(node, {}).get(key)
         if value is not None:
             plain[node][key] = _absolute(value, f"{node}.{key}", origin)
-    if plain["entrypoint"]["script"].startswith("~"):  # else it may be one of those that are shipped
-        script = plain["entrypoint"]["script"]
-        plain["entrypoint"]["script"] = _absolute(script, "entrypoint.script", origin)
+    plain["entrypoint"]["script"] = _script(plain["entrypoint"]["script"], origin)
     uri = plain["tracking"]["uri"]
     if uri.startswith("sqlite:///"):
         plain["tracking"]["uri"] = "sqlite:///" + _absolute(uri.removeprefix("sqlite:///"), "tracking.uri", origin)
     return plain
+
+
+def _script(script: str, origin: Origin) -> str:
+    """Where a script is: below a folder of the user's own configs; else as it is, since it may be a shipped one."""
+    if script.startswith("~"):
+        return _absolute(script, "entrypoint.script", origin)
+    own = (folder / script for folder in origin.folders if folder != config_folder())
+    return next((str(path.absolute()) for path in own if path.is_file()), script)
 
 
 def _absolute(path: str, key: str, origin: Origin) -> str:

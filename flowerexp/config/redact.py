@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flowerexp.config.convert import plain
+
 _KEYS = "api|access|account|private|shared|encryption|signing|storage"
 # A number of tokens is no secret, so that word counts at the end of a key only, or between dots.
 _SECRET = (
@@ -19,6 +21,8 @@ _USER_IN_URI = re.compile(r"(:\\?//)((?:[^/\s]|(?<=\\)/)+)@")
 _NAMED = re.compile(r"""([\w.-]+)=("[^"]*"|'[^']*'|[^&;#\s,'"]+)""")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)([\w.~+/=-]{8,})")
 HIDDEN = "***"
+_DECLARED = ("parameters", "limits")
+"""Of an experiment: what may be set, by its name, which may be that of a secret; it holds none."""
 
 SPARK_PATTERN = rf"(?i){_SECRET}|://[^/\s]+@|[?&;]\S*({_SECRET.replace('$', '')})\S*="
 """For `spark.redaction.regex`: what Spark leaves out of its event log, by a property's name or its value."""
@@ -43,7 +47,8 @@ def redacted(value: Any, key: str = "") -> Any:
     if value is not None and not isinstance(value, bool) and is_secret(key):
         return HIDDEN
     if isinstance(value, dict):
-        return {name: redacted(inner, str(name)) for name, inner in value.items()}
+        own = _DECLARED if key == "entrypoint" else ()
+        return {name: inner if name in own else redacted(inner, str(name)) for name, inner in value.items()}
     if isinstance(value, list):
         return [redacted(inner) for inner in value]
     return _hidden(value) if isinstance(value, str) else value
@@ -71,7 +76,8 @@ def secrets(value: Any, key: str = "") -> Iterator[str]:
     """
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from secrets(inner, key if is_secret(key) else str(name))
+            if key != "entrypoint" or name not in _DECLARED:
+                yield from secrets(inner, key if is_secret(key) else str(name))
     elif isinstance(value, list):
         for inner in value:
             yield from secrets(inner, key if is_secret(key) else "")
@@ -88,9 +94,9 @@ def hide_in(paths: Iterator[Path], config: Any) -> None:
 
     Args:
         paths: the files.
-        config: the plain config.
+        config: the config, or several.
     """
-    hidden = sorted({secret for secret in secrets(config) if secret}, key=len, reverse=True)
+    hidden = sorted({secret for secret in secrets(plain(config)) if secret}, key=len, reverse=True)
     pattern = re.compile("|".join(map(_as_written, hidden)))
     for path in paths if hidden else ():
         path.write_text(pattern.sub(HIDDEN, path.read_text(encoding="utf-8")), encoding="utf-8")

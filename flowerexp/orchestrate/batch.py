@@ -98,9 +98,10 @@ class Batch:
             one.folder.mkdir(parents=True, exist_ok=True)
             record(one, self._started_at, {})
         preparation = Preparation(runs, nullcontext() if self._found else self._slots())
+        phases = {key: name for run in runs for key, name in run.config.entrypoint.phases.items()}
         waiting = drives(self._plan, self._folder, self._events, self._recorder, self._found, self._leftover)
         try:
-            with self._interrupt, self._screen.following(len(runs)) as listener:
+            with self._interrupt, self._screen.following(len(runs), phases) as listener:
                 self._loop(waiting, listener, preparation, deliver)
                 self._logger.drain(lambda event: self._handle(event, listener, deliver))
         except BaseException:

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.app import App, origin_of, without_hydra
 from flowerexp.config import Origin
 from flowerexp.config.answers import answer, asks_hydra
-from flowerexp.config.overrides import Parser
+from flowerexp.config.overrides import Parser, forced
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Composer:
             self._app.compose_config(self._config_name, lines, RunMode.RUN)  # explains what is wrong
             raise
         base = self._base(tuple(shaping))
-        values = [override for override in parsed if str(override.input_line) not in shaping]
+        values = [self._parse(forced(line)) for line in lines if line not in shaping]
         task = [line for line, override in zip(lines, parsed, strict=True) if not override.is_hydra_override()]
         origin = replace(base.origin, overrides=task)
         if base.needs_hydra or any(asks_hydra(str(override.value())) for override in values):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import records
+from flowerexp.console import figure
 from flowerexp.errors import FlowerexpError
 from flowerexp.escape import csv_cell
 from flowerexp.journal import RECORD, State
@@ -29,7 +30,8 @@ def write(folder: Path, runs: Sequence[PlannedRun], state: State) -> list[dict[s
 
     Returns:
         The table of runs: run, run_key, state, values (those that differ between runs), verdict, error, and each
-        series' rate, such as images/s, with the low and high end of its 95 % interval.
+        series' rate, such as `SERIES rows/s`, with the low and high end of its 95 % interval, and what its experiment
+        is about, where that is a column of its own.
     """
     lines = [_line(run, state) for run in runs]
     columns = list(dict.fromkeys(column for line in lines for column in line))
@@ -60,9 +62,12 @@ def _line(run: PlannedRun, state: State) -> dict[str, Any]:
     if summary is None:
         return line
     line["verdict"] = summary["verdict"]["state"]
+    about = run.config.entrypoint.value.name
     for group in summary["groups"]:
         line[f"{group['name']} {summary['experiment']['unit']}/s"] = group["rate"]
         line |= {f"{group['name']} {end}": group.get(end) for end in ("low", "high")}
+        if about in group.get("columns", {}):
+            line[f"{group['name']} {about}"] = group["columns"][about]["median"]
     return line
 
 
@@ -114,11 +119,13 @@ def _write_measurements(folder: Path, runs: Sequence[PlannedRun]) -> None:
 
 def shown(lines: Sequence[dict[str, Any]], most: int = 40) -> str:
     """The table of runs as text; failures are all listed with their reasons, however many runs there are."""
-    rates = list(dict.fromkeys(column for line in lines for column in line if column.endswith("/s")))
-    head = ["run", "state", *rates, "verdict", "values"]
+    from flowerexp.tracking.sweep import measured  # with the store, which a plan does not need
+
+    found = measured(dict.fromkeys(column for line in lines for column in line))
+    head = ["run", "state", *found, "verdict", "values"]
     rows = [head]
     for line in lines if len(lines) <= most else [*lines[: most // 2], *lines[-most // 2 :]]:
-        values = [f"{line[rate]:,.0f}" if line.get(rate) is not None else "-" for rate in rates]
+        values = [figure(line.get(column)) for column in found]
         rows.append([line["run"], line["state"], *values, line["verdict"] or "-", line["values"]])
     widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

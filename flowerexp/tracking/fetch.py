@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.analysis.model import FILE, read
-from flowerexp.config import recorded
+from flowerexp.config import plain, recorded
 from flowerexp.config.schema import Config
 from flowerexp.errors import DataError, TrackingError
+from flowerexp.tracking.content import params
 from flowerexp.tracking.store import Store, check_reachable, connect, told
 
 if TYPE_CHECKING:
@@ -81,6 +82,15 @@ class LoggedRun:
             problem = f"run {self.short_id} ({self.name}) has no {_CONFIG} of flowerexp's in MLflow"
             raise TrackingError(problem, hint="choose a run that flowerexp has logged, and no summary of a sweep")
         return recorded(config)
+
+    @cached_property
+    def choices(self) -> dict[str, str]:
+        """What its config has chosen, as params of today: an earlier version logged other ones.
+
+        Raises:
+            TrackingError: see `config`.
+        """
+        return params(plain(self.config))
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -151,7 +161,7 @@ def find(store: Store, run_id: str) -> LoggedRun:
     wanted = run_id.lower()
     if not is_run_id(run_id):
         hint = f"give an MLflow run_id, or at least its first {SHORTEST} characters"
-        raise TrackingError(f"'{run_id}' is no run_id", where="command line", hint=hint)
+        raise TrackingError(f"'{run_id}' is not a run_id", where="command line", hint=hint)
     _check(store)
     with _reading(store):
         client = connect(store)

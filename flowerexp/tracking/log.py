@@ -7,141 +7,34 @@ that was left half logged is found and completed, even if the answer that held i
 
 from __future__ import annotations
 
-import getpass
 import json
-import math
 import shlex
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
 from flowerexp.analysis.earlier import find_summary
 from flowerexp.config import recorded
 from flowerexp.errors import DataError, TrackingError
-from flowerexp.experiment import Experiment
-from flowerexp.plan import VOLATILE
+from flowerexp.tracking import content
 from flowerexp.tracking.model import log_models
 from flowerexp.tracking.store import Store, connect, ensure, explained
+
+if TYPE_CHECKING:
+    from flowerexp.measurements.table import Measurements
 
 Json = dict[str, Any]
 
 TOKEN_TAG = "flowerexp.log_token"
-VERDICT = "flowerexp.verdict"
 TABLE = "measurements.json"
 ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json", "results/attached/*")
 
-# No choices of the experiment: where things are kept and what may be spent, which differ from machine to machine. Two
-# runs that differ in nothing else would differ in MLflow's pages, which show where the params of runs differ.
-_NOT_PARAMS = {*VOLATILE, "hydra"}
 _AT_ONCE = 8  # uploads to a server
-_PARAM_LENGTH = 6000
-_TAG_LENGTH = 5000
-# Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
-_SYSTEM_TAGS = {"git_commit": "mlflow.source.git.commit"}
-_NUMBERS_AS_TAGS = {"executors", "cores"}
-_DATA_FACTS = {"images", "bytes"}
-# A group's metrics beside its rates and its count, which have the experiment's own names.
-_GROUP_METRICS = (
-    "spread",
-    "repetition_spread",
-    "bytes",
-    "seconds",
-    "measurements",
-    "executions",
-    "executions_per_measurement",
-)
-
-
-def params(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Every value that a config has chosen, flattened with dots; lists, numbers and null as compact JSON."""
-    found: dict[str, str] = {}
-    for key, value in config.items():
-        name = _name(f"{prefix}{key}")
-        if not prefix and key in _NOT_PARAMS:
-            continue
-        if isinstance(value, Mapping):
-            found |= params(value, f"{name}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-            found[name] = _short(text, _PARAM_LENGTH)
-    return found
-
-
-def tags(record: Mapping[str, Any]) -> dict[str, str]:
-    """What a run is and what it ran on. Where it has a name in MLflow's own pages, it has only that name."""
-    verdict = record.get("verdict") or {}
-    found: dict[str, Any] = {
-        "mlflow.source.name": "flowerexp",
-        "mlflow.source.type": "LOCAL",
-        "run_key": record["run_key"],
-        "sweep_id": record.get("sweep_id"),
-        "rerun_of": record.get("rerun_of"),
-        VERDICT: verdict.get("state"),
-        "flowerexp.reasons": "; ".join(verdict.get("reasons") or ()) or None,
-        "flowerexp.error": record.get("error"),
-    }
-    with suppress(Exception):  # a container's user may have no name; the exception's type depends on Python's version
-        found["mlflow.user"] = getpass.getuser()
-    for key, value in record["facts"].items():
-        if _number(value) is None or key in _NUMBERS_AS_TAGS:
-            found[_SYSTEM_TAGS.get(key, key)] = json.dumps(value) if isinstance(value, bool | int | float) else value
-    return {_name(key): _short(str(value), _TAG_LENGTH) for key, value in found.items() if value not in (None, "")}
-
-
-def metrics(record: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, float]:
-    """A run's numbers, in sections by what stands before the ``/``: each reader's, ``time``, ``data``, ``facts``.
-
-    Args:
-        record: the content of ``run.json``.
-        summary: the content of ``summary.json``, or nothing for a run without results.
-    """
-    found: dict[str, Any] = {}
-    fields = _fields(recorded(record["config"]).entrypoint)
-    for group in summary.get("groups", ()):
-        named = {metric: group.get(field) for metric, field in fields.items()}
-        measured = {key: column["median"] for key, column in group.get("columns", {}).items()}
-        found |= {f"{group['name']}/{key}": value for key, value in {**measured, **named}.items()}
-    found |= {f"time/{phase}_seconds": seconds for phase, seconds in record["phases"].items()}
-    for key, value in record["facts"].items():
-        if key not in _NUMBERS_AS_TAGS:
-            found[_fact_metric(key)] = value
-    return {_name(key): number for key, value in found.items() if (number := _number(value)) is not None}
-
-
-def _fields(experiment: Experiment) -> dict[str, str]:
-    """A group's metrics, and where the summary has each. MLflow's compare page opens with the first that was logged."""
-    rate, parts = experiment.rate, experiment.parts
-    rates = {rate: "rate", f"steady_{rate}": "steady_rate"}
-    firsts = {parts.first_seconds: "first_seconds"} if parts else {}
-    middle = {f"{rate}_median": "median_rate"}  # by its name, it stands beside the rate
-    return {**rates, **firsts, **middle, experiment.count: "count", **{name: name for name in _GROUP_METRICS}}
-
-
-def _fact_metric(key: str) -> str:
-    """The metric of a numeric fact; one that names its section keeps it."""
-    return key if "/" in key else f"{'data' if key in _DATA_FACTS else 'facts'}/{key}"
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _name(text: str) -> str:
-    """A name that MLflow takes: letters, digits and ``_-. :/``, at most 250 of them, and no path that folds."""
-    plain = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in text)
-    return "/".join(part if part.strip(".") else "_" for part in plain.split("/"))[:250]
-
-
-def _short(text: str, length: int) -> str:
-    text = text.encode(errors="backslashreplace").decode()  # a path need not be UTF-8, and the store takes nothing else
-    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def log_run(folder: Path, store: Store | None = None) -> str:
@@ -188,7 +81,9 @@ def add_metrics(folder: Path, store: Store, numbers: Mapping[str, float]) -> Non
         run_id = logger._find(recalled["token"]) if recalled else None
         if run_id:
             when = int(1000 * time.time())
-            client.log_batch(run_id, metrics=[Metric(_name(key), value, when, 0) for key, value in numbers.items()])
+            client.log_batch(
+                run_id, metrics=[Metric(content.name_of(key), value, when, 0) for key, value in numbers.items()]
+            )
 
 
 def withdraw(folder: Path, store: Store) -> None:
@@ -247,16 +142,17 @@ class _Logger:
         """Everything but the end; sending it a second time changes nothing."""
         from mlflow.entities import Metric, Param, RunTag
 
-        table = self._table()
-        named = tags(self.record)
+        measured = self._measured()
+        table = content.table(measured) if measured is not None else None
+        named = content.tags(self.record)
         if table:  # what log_table does, which would append to a table that is already there
             named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
         summary = find_summary(self.folder / "analysis/summary.json") or {}
-        when, numbers = self._at("ended_at"), metrics(self.record, summary)
+        when, numbers = self._at("ended_at"), content.metrics(self.record, summary, measured)
         self.client.log_batch(
             run_id,
             metrics=[Metric(key, value, when, 0) for key, value in numbers.items()],
-            params=[Param(key, value) for key, value in params(self.record["config"]).items()],
+            params=[Param(key, value) for key, value in content.params(self.record["config"]).items()],
             tags=[RunTag(key, value) for key, value in named.items()],
         )
         self._send_files(run_id, table)
@@ -274,8 +170,8 @@ class _Logger:
         found = sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern))
         upload(self.client, run_id, [path for path in found if path.is_file() and path.name[0] != "."], self.folder)
 
-    def _table(self) -> str | None:
-        """The measurements in the format of MLflow's tables, or None without any."""
+    def _measured(self) -> Measurements | None:
+        """The measurements; None without any."""
         from flowerexp.measurements.loading import load
 
         try:
@@ -284,8 +180,7 @@ class _Logger:
             if self.record["state"] == "finished":
                 raise
             return None  # what has failed may have left none, or damaged ones
-        data = [[_cell(value) for value in row.values()] for row in found.rows()]
-        return json.dumps({"columns": found.names, "data": data}) if data else None
+        return found if len(found) else None
 
     def _at(self, key: str) -> int:
         return int(1000 * (self.record.get(key) or self.record["started_at"]))
@@ -324,10 +219,6 @@ def upload(client: Any, run_id: str, paths: Sequence[Path], folder: Path) -> Non
     with ThreadPoolExecutor(_AT_ONCE if client.tracking_uri.startswith("http") else 1) as pool:
         for _ in pool.map(send, paths):
             pass
-
-
-def _cell(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN
 
 
 @contextmanager

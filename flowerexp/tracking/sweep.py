@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flowerexp import records
+from flowerexp.config import recorded
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH, Journal
-from flowerexp.tracking.log import params, upload
+from flowerexp.tracking.content import params
+from flowerexp.tracking.log import upload
 from flowerexp.tracking.model import log_models
 from flowerexp.tracking.store import Store, connect, ensure, explained
 from flowerexp.tracking.view import query_of, tag_of, view
@@ -20,7 +23,8 @@ TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json,
 REPORT = ("report.html", "report.md", "cells.csv", "cells.parquet", "model.json", "residuals.png")
 JOBS = ("jobs/*/driver.log", "jobs/*/events/*")
 """What belongs to a job rather than to one of its runs."""
-_RATE = "/s"  # the end of a column of runs.csv, such as `tfrecords images/s`
+_OF_THE_RUN = ("run", "run_key", "state", "values", "verdict", "error")
+"""The columns of the table of runs that say which run it is, and how it went."""
 
 
 def log_sweep(folder: Path, store: Store) -> str:
@@ -50,6 +54,7 @@ def log_sweep(folder: Path, store: Store) -> str:
         run_id = found[0].info.run_id if found else None
         if run_id is None:
             tags = {"sweep_id": sweep_id, "flowerexp.kind": "sweep", "mlflow.source.name": "flowerexp"}
+            tags["mlflow.note.content"] = "\n".join(_questions(plan))
             run_id = client.create_run(experiment, tags=tags, run_name=f"sweep {folder.name}").info.run_id
         search = _search(folder)
         when = int(1000 * (folder / "runs.csv").stat().st_mtime)
@@ -68,7 +73,7 @@ def log_sweep(folder: Path, store: Store) -> str:
         own = [path for name in (*TABLES, SEARCH, *REPORT) if (path := folder / name).exists()]
         upload(client, run_id, [*own, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
         log_models(client, run_id, folder)
-        shown = view(folder.name, when, f"tags.sweep_id = '{sweep_id}'", varied(plan), _rates(lines))
+        shown = view(folder.name, when, f"tags.sweep_id = '{sweep_id}'", varied(plan), _measured(lines))
         client.set_experiment_tag(experiment, tag_of(sweep_id), shown)
         well = bool(search["winner"]) if search else set(states) <= {"finished", "skipped"}
         client.set_terminated(run_id, "FINISHED" if well else "FAILED")
@@ -84,16 +89,27 @@ def page_of(store: Store, sweep_id: str) -> str:
 def varied(plan: Mapping[str, Any]) -> list[str]:
     """The params in which the runs of a sweep's plan differ; of a cluster or an entrypoint that differs, its name."""
     each = [params(run["config"]) for run in plan["runs"]]
-    found = [key for key in each[0] if len({own.get(key) for own in each}) > 1]
+    keys = dict.fromkeys(key for own in each for key in own)
+    found = [key for key in keys if len({own.get(key) for own in each}) > 1]
     named = {key.removesuffix("name") for key in found if key in ("cluster.name", "entrypoint.name")}
     return [key for key in found if key.endswith(".name") or key.partition(".")[0] + "." not in named]
 
 
-def _rates(lines: Sequence[Mapping[str, str]]) -> list[str]:
-    """The metrics that say how fast a sweep's runs were, of the lines of its table of runs."""
-    columns = [column for column in lines[0] if column.endswith(_RATE)] if lines else []
-    named = [one.removesuffix(_RATE).rpartition(" ") for one in columns if any(line[one] for line in lines)]
-    return [f"{series}/{unit}_per_second" for series, _, unit in named]
+def _questions(plan: Mapping[str, Any]) -> list[str]:
+    """What the experiments of a sweep ask."""
+    return list(dict.fromkeys(recorded(run["config"]).entrypoint.question for run in plan["runs"]))
+
+
+def measured(columns: Iterable[str]) -> list[str]:
+    """Of the columns of the table of runs, those that hold what was measured: `SERIES rows/s`, `SERIES COLUMN`."""
+    return [one for one in columns if one not in _OF_THE_RUN and not one.endswith((" low", " high"))]
+
+
+def _measured(lines: Sequence[Mapping[str, str]]) -> list[str]:
+    """The metrics of what a sweep's runs have measured, of the lines of its table of runs."""
+    columns = [one for one in measured(lines[0]) if any(line[one] for line in lines)] if lines else []
+    named = [one.rpartition(" ") for one in columns]
+    return [f"{series}/{re.sub('/s$', '_per_second', name)}" for series, _, name in named]
 
 
 def _search(folder: Path) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from flowerexp.tracking.log import VERDICT
+from flowerexp.tracking.content import VERDICT
 
 _TAG = "mlflow.sharedViewState."
 
 _COMPARISON = "what was varied"
-_RATES = "how fast"
+_MEASURED = "what was measured"
 _NAME = "attributes.`Run Name`"
 # Pixels. A name of some 40 characters fits: MLflow's own width cuts it at 24, before what the sweep varies.
 _WIDTH_OF_NAME, _WIDTH = 310, 170
@@ -56,7 +56,7 @@ def view(name: str, when: int, condition: str, params: Sequence[str], metrics: S
         "selectedColumns": columns,
         "columnOrder": [_NAME, *columns],
         "columnWidths": {**dict.fromkeys(columns, _WIDTH), _NAME: _WIDTH_OF_NAME},
-        "compareRunSections": [_section(_COMPARISON, 1), _section(_RATES, 2), *(_section(one, 3) for one in groups)],
+        "compareRunSections": [_section(_COMPARISON, 1), _section(_MEASURED, 2), *(_section(one, 3) for one in groups)],
         "compareRunCharts": [_comparison(params, metrics), *(_bars(one) for one in metrics)],
         "isAccordionReordered": True,  # else MLflow sorts the sections by name
     }
@@ -68,13 +68,13 @@ def _section(name: str, columns: int) -> dict[str, Any]:
 
 
 def _comparison(params: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
-    """Parallel coordinates of what was varied, and of how fast it was."""
+    """Parallel coordinates of what was varied, and of what was measured."""
     chosen = {"selectedParams": [*params], "selectedMetrics": [*metrics], "showAllRuns": False}
     return {**_chart("PARALLEL", _COMPARISON, _COMPARISON), **chosen}
 
 
 def _bars(metric: str) -> dict[str, Any]:
-    return {**_chart("BAR", metric, _RATES), "metricKey": metric, "displayName": metric}
+    return {**_chart("BAR", metric, _MEASURED), "metricKey": metric, "displayName": metric}
 
 
 def _chart(kind: str, name: str, section: str) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """Folders of a config: absolute, from where the command was typed; a tilde is a user's home folder."""
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 
+from flowerexp import app
 from flowerexp.app import composed
+from flowerexp.config import check
 from flowerexp.errors import ConfigError
 
 
@@ -34,3 +38,18 @@ def test_files_in_the_user_s_home(tmp_path, monkeypatch):
 def test_a_file_of_prices_is_meant_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert composed(["budget.prices=p.yaml"]).budget.prices == str(tmp_path / "p.yaml")
+
+
+def test_a_script_may_lie_below_the_folder_of_the_user_s_own_configs(tmp_path):
+    (tmp_path / "entrypoint").mkdir()
+    for name in ("here", "elsewhere"):
+        content = f"name: {name}\nquestion: How?\nscript: {name}.py\nunit: rows\n"
+        (tmp_path / "entrypoint" / f"{name}.yaml").write_text(content)
+    (tmp_path / "here.py").touch()
+    application = app.create(str(tmp_path))
+    scripts = []
+    for name in ("here", "elsewhere"):
+        config = application.compose_config("config", [f"entrypoint={name}"], RunMode.RUN)
+        scripts.append(check(app.without_hydra(config), app.origin_of(config)).entrypoint.script)
+    GlobalHydra.instance().clear()
+    assert scripts == [str(tmp_path / "here.py"), "elsewhere.py"]

@@ -112,3 +112,11 @@ def test_spark_hides_the_same_by_its_pattern():
     }
     assert not any(re.search(SPARK_PATTERN, text) for item in shown.items() for text in item)
     assert all(any(re.search(SPARK_PATTERN, text) for text in item) for item in hidden.items())
+
+
+def test_what_is_declared_of_a_secret_setting_is_no_secret():
+    entrypoint = {"limits": {"password": {"type": "text"}}, "settings": {"password": "hunter2"}}
+    assert redacted({"entrypoint": entrypoint}) == {
+        "entrypoint": {"limits": {"password": {"type": "text"}}, "settings": {"password": "***"}}
+    }
+    assert [*secrets({"entrypoint": entrypoint})] == ["hunter2"]

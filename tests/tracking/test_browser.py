@@ -110,7 +110,7 @@ def test_the_chart_view_has_a_section_for_each_reader(pages):
 
 
 def test_the_sweep_s_charts_begin_with_what_was_varied_and_how_fast_it_was(pages):
-    sections = ["what was varied\n(1)", "how fast\n(2)", "image_files\n(", "tfrecords\n(", "time\n("]
+    sections = ["what was varied\n(1)", "what was measured\n(2)", "image_files\n(", "tfrecords\n(", "time\n("]
     shown = pages.open(f"{pages.page}&compareRunsMode=CHART").shows(*sections, *NAMES)
     assert sorted(sections, key=shown.index) == sections
     pages.browser.until(TEXTS, "text", VARIED)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from flowerexp.config import recorded
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, log_run
@@ -33,8 +34,8 @@ def test_everything_comes_from_the_store(tmp_path, store):
     run_id = logged(tmp_path / "run", store, config=redacted(config))
     run = find(store, run_id[:12])
     assert (run.run_id, run.name, run.error) == (run_id, "local read_speed cache=off", None)
-    assert run.config == redacted(config)
-    assert run.config["entrypoint"]["settings"]["password"] == "***"
+    assert run.config == recorded(redacted(config))
+    assert run.config.entrypoint.settings["password"] == "***"
     assert run.measurements.rows() == measurements()
     assert run.phases == {"list": 0.5, "prepare": 12.5, "measure": 20.0}
     assert run.params["grid.batch_size"] == "[2,4]"
@@ -75,10 +76,10 @@ def test_a_prefix_of_several_runs_is_refused_with_the_candidates(tmp_path, local
     ("wanted", "problem"),
     [
         ("0123456789", "command line: there is no run 0123456789 in sqlite"),
-        ("abc", "command line: 'abc' is no run_id; give an MLflow run_id, or at least its first 4 characters"),
-        ("%%%%%", "'%%%%%' is no run_id"),
-        ("a' OR 'a", "is no run_id"),
-        ("f" * 33, "is no run_id"),
+        ("abc", "command line: 'abc' is not a run_id; give an MLflow run_id, or at least its first 4 characters"),
+        ("%%%%%", "'%%%%%' is not a run_id"),
+        ("a' OR 'a", "is not a run_id"),
+        ("f" * 33, "is not a run_id"),
     ],
 )
 def test_what_is_not_found_is_said_in_a_line(tmp_path, local_store, wanted, problem):

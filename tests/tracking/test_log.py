@@ -20,7 +20,8 @@ from flowerexp import records
 from flowerexp.analysis.summary import summarise
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, ensure, log_run
-from flowerexp.tracking.log import TABLE, TOKEN_TAG, metrics, params, tags
+from flowerexp.tracking.content import metrics, params, tags
+from flowerexp.tracking.log import TABLE, TOKEN_TAG
 from flowerexp.tracking.store import connect
 from tests.analysis.rows import table
 from tests.tracking import CONFIG, Server, measurements, record, write_run
@@ -86,16 +87,18 @@ def test_params_are_the_choices_of_the_experiment_each_once():
         "dataset.path": "/photographs",
         "dataset.classes": '["daisy","rosé"]',
         "dataset.on_error": "fail",
+        "grid.reader": '["image_files","tfrecords"]',
         "grid.batch_size": "[2,4]",
+        "grid.batch_number": "[3]",
         "measure.repetitions": "2",
         "entrypoint.name": "read_speed",
-        "entrypoint.script": "spark_entry/read_speed.py",
+        "entrypoint.settings.page_cache": "warm",
         "caching": "false",
     }
 
 
 def test_a_path_that_is_not_utf8_is_escaped():
-    assert params({"dataset": {"path": "/p\udcff"}}) == {"dataset.path": "/p\\udcff"}
+    assert params(CONFIG | {"dataset": {"path": "/p\udcff"}})["dataset.path"] == "/p\\udcff"
 
 
 def test_what_may_be_spent_and_where_is_no_choice_of_the_experiment():
@@ -104,11 +107,13 @@ def test_what_may_be_spent_and_where_is_no_choice_of_the_experiment():
 
 
 def test_only_the_outermost_home_is_no_choice():
-    assert params({"cluster": {"home": "x", "storage": "y"}}) == {"cluster.home": "x", "cluster.storage": "y"}
+    found = params(CONFIG | {"cluster": {"home": "x", "storage": "y"}})
+    assert (found["cluster.home"], found["cluster.storage"]) == ("x", "y")
 
 
 def test_params_keep_to_mlflows_limits():
-    found = params({"classes": ["x" * 100] * 100, "spark": {"a(b)": 1, "..": 2, "k" * 300: 3}})
+    many = {"classes": ["x" * 100] * 100, "spark": {"a(b)": 1, "..": 2, "k" * 300: 3}}
+    found = {key: value for key, value in params(CONFIG | many).items() if key not in params(CONFIG)}
     assert len(found["classes"]) == 6000
     assert found["classes"].endswith("...")
     assert set(found) - {"classes"} == {"spark.a_b_", "spark...", ("spark." + "k" * 300)[:250]}
@@ -155,6 +160,7 @@ def test_tags_say_what_ran_and_on_what(local_store):
     assert found == {
         "mlflow.source.name": "flowerexp",
         "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": "How fast can images be read?",
         "mlflow.source.git.commit": "52a38cb",
         "git_dirty": "true",
         "run_key": "a1b2c3",

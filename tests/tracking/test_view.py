@@ -8,17 +8,25 @@ import pytest
 
 from flowerexp.tracking.sweep import varied
 from flowerexp.tracking.view import query_of, tag_of, view
+from tests.tracking import CONFIG, EXPERIMENT
+
+SETTINGS = "entrypoint.settings"
 
 
 def plan(*configs):
-    return {"runs": [{"config": config} for config in configs]}
+    return {"runs": [{"config": CONFIG | config} for config in configs]}
 
 
 @pytest.mark.parametrize(
     ("key", "values", "expected"),
     [
         ("caching", [True, False], ["caching"]),
-        ("grid", [{"seed": 1, "batch_size": [2]}, {"seed": 2, "batch_size": [2]}], ["measure.seed"]),
+        ("measure", [{"seed": 1, "repetitions": 2}, {"seed": 2, "repetitions": 2}], ["measure.seed"]),
+        ("grid", [{"rows": [2], "words": [3]}, {"rows": [2], "words": [4]}], ["grid.words"]),
+        # Of what is said about an experiment, nothing is a choice.
+        ("entrypoint", [EXPERIMENT, EXPERIMENT | {"question": "How?"}], []),
+        ("entrypoint", [EXPERIMENT, EXPERIMENT | {"settings": {"page_cache": "cold"}}], [f"{SETTINGS}.page_cache"]),
+        ("entrypoint", [EXPERIMENT, EXPERIMENT | {"name": "other", "settings": {"fresh": 1}}], ["entrypoint.name"]),
         # A cluster is told by its name, unless that is the same.
         ("cluster", [{"name": "a", "workers": 4}, {"name": "b", "workers": 8}], ["cluster.name"]),
         ("cluster", [{"name": "a", "workers": 4}, {"name": "a", "workers": 8}], ["cluster.workers"]),
@@ -27,8 +35,7 @@ def plan(*configs):
     ],
 )
 def test_what_a_sweep_varied_are_the_params_in_which_its_runs_differ(key, values, expected):
-    rest = {"caching": True, "reader": ["tfrecords"]}
-    assert varied(plan(*({**rest, key: value} for value in values))) == expected
+    assert varied(plan(*({key: value} for value in values))) == expected
 
 
 def test_a_view_says_which_runs_and_columns():

@@ -1,0 +1,168 @@
+"""What is logged of a run: its params, tags, metrics, and its table; nothing here talks to MLflow."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from flowerexp.config import recorded, upgraded
+from flowerexp.experiment import Experiment
+from flowerexp.plan import VOLATILE
+
+if TYPE_CHECKING:
+    from flowerexp.measurements.table import Measurements
+
+VERDICT = "flowerexp.verdict"
+
+# Not choices of the experiment: where things are kept and what may be spent, which differ from machine to machine. Two
+# runs that differ in nothing else would differ in MLflow's pages, which show where the params of runs differ.
+_NOT_PARAMS = {*VOLATILE, "hydra"}
+_PARAM_LENGTH = 6000
+_TAG_LENGTH = 5000
+# Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
+_SYSTEM_TAGS = {"git_commit": "mlflow.source.git.commit"}
+_NUMBERS_AS_TAGS = {"executors", "cores"}
+# A group's metrics beside its rates and its count, which have the experiment's own names.
+_GROUP_METRICS = (
+    "spread",
+    "repetition_spread",
+    "bytes",
+    "seconds",
+    "measurements",
+    "executions",
+    "executions_per_measurement",
+)
+
+
+# What Spark said of each measurement; an experiment in the driver has these columns.
+_OF_SPARK = (
+    *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
+    *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
+)
+
+
+def params(config: Mapping[str, Any]) -> dict[str, str]:
+    """Every value that a config has chosen, flattened with dots; lists, numbers and null as compact JSON.
+
+    Of the experiment these are its name and settings: the rest says what it is, and is no choice.
+
+    Args:
+        config: as it was recorded, by this version or an earlier one.
+    """
+    found = {key: value for key, value in upgraded(config).items() if key not in _NOT_PARAMS}
+    found["entrypoint"] = {key: found["entrypoint"][key] for key in ("name", "settings")}
+    return _flat(found)
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in node.items():
+        name = name_of(f"{prefix}{key}")
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+            found[name] = _short(text, _PARAM_LENGTH)
+    return found
+
+
+def tags(record: Mapping[str, Any]) -> dict[str, str]:
+    """What a run is and what it ran on. Where it has a name in MLflow's own pages, it has only that name."""
+    verdict = record.get("verdict") or {}
+    found: dict[str, Any] = {
+        "mlflow.source.name": "flowerexp",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": recorded(record["config"]).entrypoint.question,
+        "run_key": record["run_key"],
+        "sweep_id": record.get("sweep_id"),
+        "rerun_of": record.get("rerun_of"),
+        VERDICT: verdict.get("state"),
+        "flowerexp.reasons": "; ".join(verdict.get("reasons") or ()) or None,
+        "flowerexp.error": record.get("error"),
+    }
+    with suppress(Exception):  # a container's user may have no name; the exception's type depends on Python's version
+        found["mlflow.user"] = getpass.getuser()
+    for key, value in record["facts"].items():
+        if _number(value) is None or key in _NUMBERS_AS_TAGS:
+            found[_SYSTEM_TAGS.get(key, key)] = json.dumps(value) if isinstance(value, bool | int | float) else value
+    return {name_of(key): _short(str(value), _TAG_LENGTH) for key, value in found.items() if value not in (None, "")}
+
+
+def metrics(
+    record: Mapping[str, Any], summary: Mapping[str, Any], measured: Measurements | None = None
+) -> dict[str, float]:
+    """A run's numbers, in sections by what stands before ``/``: each series', ``spark``, ``time``, ``data``, ``facts``.
+
+    Args:
+        record: the content of ``run.json``.
+        summary: the content of ``summary.json``, or nothing for a run without results.
+        measured: its measurements, if there are any.
+    """
+    found: dict[str, Any] = {}
+    experiment = recorded(record["config"]).entrypoint
+    fields = _fields(experiment)
+    for group in summary.get("groups", ()):
+        named = {metric: group.get(field) for metric, field in fields.items()}
+        columns = {key: column["median"] for key, column in group.get("columns", {}).items() if key not in _OF_SPARK}
+        found |= {f"{group['name']}/{key}": value for key, value in {**columns, **named}.items()}
+    found |= _spark_medians(measured) if measured is not None else {}
+    found |= {f"time/{phase}_seconds": seconds for phase, seconds in record["phases"].items()}
+    for key, value in record["facts"].items():
+        if key not in _NUMBERS_AS_TAGS:
+            found[_fact_metric(key, {experiment.count, "bytes"})] = value
+    return {name_of(key): number for key, value in found.items() if (number := _number(value)) is not None}
+
+
+def _fields(experiment: Experiment) -> dict[str, str]:
+    """A group's metrics, and where the summary has each. MLflow's compare page opens with the first that was logged."""
+    rate, parts = experiment.rate, experiment.parts
+    rates = {rate: "rate", f"steady_{rate}": "steady_rate"}
+    firsts = {parts.first_seconds: "first_seconds"} if parts else {}
+    middle = {f"{rate}_median": "median_rate"}  # by its name, it stands beside the rate
+    return {**rates, **firsts, **middle, experiment.count: "count", **{name: name for name in _GROUP_METRICS}}
+
+
+def _spark_medians(measured: Measurements) -> dict[str, float]:
+    """The median of what Spark said of each measurement, by the names of its columns."""
+    import numpy as np
+
+    first = measured.firsts
+    values = {name: first.numbers(name) for name in _OF_SPARK if name in first.names}
+    medians = {name: found[~np.isnan(found)] for name, found in values.items()}
+    return {f"spark/{name}": float(np.median(found)) for name, found in medians.items() if len(found)}
+
+
+def _fact_metric(key: str, of_data: set[str]) -> str:
+    """The metric of a numeric fact; one that names its section keeps it."""
+    return key if "/" in key else f"{'data' if key in of_data else 'facts'}/{key}"
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def name_of(text: str) -> str:
+    """A name that MLflow takes: letters, digits and ``_-. :/``, at most 250 of them, and no path that folds."""
+    plain = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in text)
+    return "/".join(part if part.strip(".") else "_" for part in plain.split("/"))[:250]
+
+
+def _short(text: str, length: int) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # a path need not be UTF-8, and the store takes nothing else
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def table(measured: Measurements) -> str:
+    """Measurements in the format of MLflow's tables."""
+    data = [[_cell(value) for value in row.values()] for row in measured.rows()]
+    return json.dumps({"columns": measured.names, "data": data})
+
+
+def _cell(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN

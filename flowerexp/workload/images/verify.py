@@ -1,0 +1,57 @@
+"""Are the files of prepared images what was written?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from flowerexp import storage
+from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.workload.images.prepared import MANIFEST, damage, misfits, read_manifest
+
+_AT_ONCE = 8
+
+
+def folders(root: str, *, is_named: bool) -> Iterator[str]:
+    """The folders of prepared data below one, or that one itself.
+
+    Raises:
+        DataError: it was named, and there is no such folder, or nothing prepared in it.
+    """
+    try:
+        below, files = storage.list_folder(root)
+        here = any(entry.relative == MANIFEST for entry in files)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not is_named:
+            return
+        raise DataError(f"{root} is not a folder", where="command line", hint="check the path") from error
+    if here:
+        yield root
+        return
+    if is_named and not below:
+        raise DataError(f"{root} is not prepared data: it has no {MANIFEST}", where="command line")
+    yield from (storage.join(root, name) for name in below)
+
+
+def verify(folder: str) -> tuple[bool, list[str]]:
+    """Verify one folder.
+
+    Returns:
+        Whether it is whole, and what was found, a line each.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except FlowerexpError as error:
+        return False, [f"damaged  {folder}: {error.problem}; {error.hint}"]
+    if manifest is None:
+        return True, [f"ignored  {folder}: it has no {MANIFEST}, so that no run reads it"]
+    wrong, files = misfits(folder, manifest), manifest["files"]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        found = list(threads.map(lambda file: wrong.get(file["file"]) or damage(folder, file), files))
+    damaged = [f"         {file['file']}: {why}" for file, why in zip(files, found, strict=True) if why]
+    images = f"{len(files)} files, {manifest['records']} images"
+    if not damaged:
+        by = "" if all("crc32c" in file for file in files) else ", by the checksums of their records"
+        return True, [f"whole    {folder}: {images}{by}"]
+    head = f"damaged  {folder}: {len(damaged)} of {images}; a run that reads one of these writes it again"
+    return False, [head, *damaged]
