@@ -8,14 +8,14 @@ value), ``length`` (of a list), ``nonempty``, and ``texts`` (an open mapping who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
 
 from flowerexp.config import names
-from flowerexp.experiment import USES, Experiment
+from flowerexp.experiment import Experiment
 
 
 def _number(**limits: float) -> Any:
@@ -46,38 +46,8 @@ _MEMORY = {"pattern": r"[1-9]\d{0,8}[kmgtKMGT]", "pattern_wanted": "a size", "pa
 _PLACE_HINT = {"hint": "name your Google Cloud project: gcp.project=ID, or the variable GOOGLE_CLOUD_PROJECT"}
 
 
-class Node:
-    """Scaffolding: a node of the config that still answers like a mapping."""
-
-    def _names(self) -> list[str]:
-        return [one.name for one in fields(self) if getattr(self, one.name) is not None or one.name not in USES]  # type: ignore[arg-type]
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._names():
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """See `dict.get`."""
-        return self[key] if key in self._names() else default
-
-    def keys(self) -> list[str]:
-        """See `dict.keys`."""
-        return self._names()
-
-    def items(self) -> list[tuple[str, Any]]:
-        """See `dict.items`."""
-        return [(name, self[name]) for name in self._names()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._names()
-
-
 @dataclass(frozen=True, kw_only=True)
-class Cluster(Node):
+class Cluster:
     """What every cluster has: the name of its shape, by default its kind, and further Spark properties."""
 
     name: str | None = None
@@ -120,7 +90,7 @@ class SparkMaster(Cluster):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine(Node):
+class Machine:
     """A virtual machine of Compute Engine, and its boot disk in GB (2^30 bytes, as Compute Engine counts them)."""
 
     machine_type: str = _text(names.MACHINE_TYPE)
@@ -196,7 +166,7 @@ CLUSTERS: dict[str, type[Cluster]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gcp(Node):
+class Gcp:
     """The place in Google Cloud that cluster configs refer to."""
 
     project: str | None = None
@@ -208,7 +178,7 @@ class Gcp(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quota(Node):
+class Quota:
     """What a region's quotas allow at once: fixed numbers, those that Compute Engine tells (`live`), or `none`."""
 
     source: str = field(default="none", metadata={"choices": ("fixed", "live", "none")})
@@ -219,7 +189,7 @@ class Quota(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget(Node):
+class Budget:
     """What a sweep may cost, in US dollars, and a file of prices that is laid over the shipped one."""
 
     usd: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000_000})
@@ -227,7 +197,7 @@ class Budget(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features(Node):
+class Features:
     """The names of the features that hold image and class in existing TFRecord files; a label of null: no class."""
 
     image: str = "image"
@@ -235,7 +205,7 @@ class Features(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset(Node):
+class Dataset:
     """What every data set has. `tfrecords` names existing TFRecord files to measure as they are."""
 
     kind: str = MISSING
@@ -266,7 +236,7 @@ DATASETS: dict[str, type[Dataset]] = {"synthetic": Synthetic, "folder": Folder}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling(Node):
+class Sampling:
     """Which files are used: those whose seeded hash falls below `fraction`.
 
     `on_short` says what becomes of cells of a grid that need more than the sample has: `fail`, or `drop`.
@@ -278,7 +248,7 @@ class Sampling(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure(Node):
+class Measure:
     """How every experiment is measured.
 
     Attributes:
@@ -299,7 +269,7 @@ class Measure(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preprocess(Node):
+class Preprocess:
     """How photographs become TFRecord files; target_size is (height, width) in pixels, orientation which way is up."""
 
     partitions: int = _number(min=1, max=100_000)
@@ -310,7 +280,7 @@ class Preprocess(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Storage(Node):
+class Storage:
     """Where data that flowerexp makes is kept: folders, or gs:// URIs."""
 
     generated: str = _text(names.PATH)
@@ -318,7 +288,7 @@ class Storage(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracking(Node):
+class Tracking:
     """The MLflow store: its URI, where a local store keeps artifacts, and the MLflow experiment's name."""
 
     uri: str = MISSING
@@ -327,7 +297,7 @@ class Tracking(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep(Node):
+class Sweep:
     """What `-m` sweeps over beside the command line's comma-separated values, and how often.
 
     Attributes:
@@ -344,7 +314,7 @@ class Sweep(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Node):
+class Config:
     """One run's whole config.
 
     Attributes:
