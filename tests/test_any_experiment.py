@@ -88,7 +88,9 @@ def test_plan_counts_its_measurements_and_says_what_varies(home):
     answer = home("plan", *OWN, "-m", "caching=true,false")
     assert answer.code == 0, answer.err
     assert "72 measurements" in answer.out
-    assert "caching=true" in answer.out
+    assert "words/s" in answer.out
+    assert "number of partitions 1, 2" in answer.out
+    assert not re.search(r"uses|dataset|image", answer.out)
 
 
 def test_the_screen_speaks_its_words(home, sweep):
