@@ -48,7 +48,7 @@ def test_a_run_has_its_model_as_a_pipeline_with_signature_and_example(tmp_path: 
 def test_a_run_of_a_sweep_has_its_model_as_json_alone(tmp_path: Path, local_store: Store):
     run_id = log_run(modelled(tmp_path / "run", local_store, "s-1"), local_store)
     assert not connect(local_store).list_artifacts(run_id, "model")
-    assert [model.name for model in find(local_store, run_id).models] == ["rate", "seconds"]
+    assert [model.name for model in find(local_store, run_id).models] == ["steady_rate", "seconds"]
 
 
 def test_a_sweeps_summary_has_the_model_of_all_its_runs(tmp_path: Path, local_store: Store):
