@@ -96,10 +96,11 @@ def caching_found(material: Material, caching: Caching | None) -> Iterator[Findi
         return
     unit = material.experiment.rate_unit
     off, on = ([getattr(pair, side).executions for pair in caching.pairs] for side in ("off", "on"))
-    counts = f"each cell is executed {number(sum(off) / len(off))} times instead of {number(sum(on) / len(on))}"
+    executed = f"each cell is executed {number(sum(off) / len(off))} times instead of {number(sum(on) / len(on))}"
+    again = f"{executed}, and " if off != on else ""  # a measurement that is a job of the driver is executed once
     moved = [material.label(name) for name, rate in caching.rates.items() if rate.excludes_one]
     rates = f"the {unit} of {', '.join(moved)} differ" if moved else f"{unit} show no difference"
-    text = f"the wall time of measuring without caching {sure(caching.seconds)}: {counts}, and {rates}"
+    text = f"the wall time of measuring without caching {sure(caching.seconds)}: {again}{rates}"
     yield Finding(times(caching.seconds.value), text, "good" if caching.seconds.excludes_one else "plain")
 
 

@@ -97,8 +97,14 @@ def cached(material: Material, caching: Caching | None) -> Section:
     if caching is None:
         return section
     section.text.append(
-        "Runs that differ in caching alone, next to each other in time, are pairs. Caching changes how long a run "
-        "takes and how often each cell is measured; rates are those of first executions."
+        "Runs that differ in caching alone, next to each other in time, are pairs. "
+        + (
+            "Caching changes how long a run takes and how often each cell is measured; rates are those of first "
+            "executions."
+            if material.experiment.where == "executor"
+            else "With caching, what was prepared is computed once and kept, which counts as wall time; without it, "
+            "each measurement computes it again."
+        )
     )
     labels = {
         run.name: " ".join(f"{short(key)}={shown(value)}" for key, value in run.varied.items() if key != "caching")
