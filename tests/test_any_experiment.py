@@ -222,3 +222,46 @@ def _children(pid):
 
     process = psutil.Process(pid)
     return [pid, *(child.pid for child in process.children(recursive=True))]
+
+
+KNOWN = """
+name: known
+question: How long does it sleep?
+script: known.py
+unit: naps
+parameters:
+  naps: {min: 1}
+  deep: {type: bool}
+"""
+SLEEPING = """
+import time
+
+from flowerexp.workload import main
+
+
+def prepare(spark, config):
+    return None
+
+
+def measure(prepared, cell):
+    time.sleep(0.02 + (0.0008 if cell["deep"] else 0.0004) * cell["naps"])
+    return cell["naps"]
+
+
+main(measure, prepare)
+"""
+
+
+def test_known_seconds_are_given_back(home):
+    """A measurement sleeps as long as its parameters say: the model of seconds finds what they say."""
+    (home.path / "mine" / "entrypoint" / "known.yaml").write_text(KNOWN)
+    (home.path / "known.py").write_text(SLEEPING)
+    grid = ("grid.naps=[50,100,200,400]", "grid.deep=[false,true]", "measure.repetitions=5")
+    answer = home("--config-dir", "mine", "entrypoint=known", *grid)
+    assert answer.code == 0, answer.err
+    models = {one["series"]: one["terms"] for one in json.loads((home.runs[-1] / "analysis/timing.json").read_bytes())}
+    for series, each in (("deep=false", 0.0004), ("deep=true", 0.0008)):
+        term = models[series]["per_unit"]
+        # A busy machine wakes sleepers late, by the same time or so for every nap.
+        assert 0.98 * term["low"] <= each <= 1.02 * term["high"]
+        assert term["value"] == pytest.approx(each, rel=0.1)
