@@ -350,7 +350,7 @@ class TestHelp:
             line = re.search(rf"^  {name} +(.+)$", out, re.MULTILINE)
             assert line
             first = (config_folder() / "experiment" / f"{name}.yaml").read_text().splitlines()[1]
-            assert line[1][:30] == first.removeprefix("# ")[:30]
+            assert first.removeprefix("# ").startswith(line[1][:30])
 
     def test_lists_those_of_the_users_own_folder_too(self, call, tmp_path):
         for name, content in (
@@ -419,7 +419,7 @@ class TestCompletion:
             ("flowerexp u", ["ui"]),
             ("flowerexp lo", ["log"]),
             ("flowerexp gri", ["grid.", "grid="]),
-            ("flowerexp grid=", ["grid=notebook", "grid=quick", "grid=wide"]),
+            ("flowerexp grid=", ["grid=aggregate", "grid=notebook", "grid=quick", "grid=wide"]),
             ("flowerexp grid=n", ["grid=notebook"]),
             ("flowerexp dataset=folder dataset.pa", ["dataset.path="]),
             ("flowerexp -m gri", ["grid.", "grid="]),

@@ -125,7 +125,10 @@ def test_anyone_can_add_an_entrypoint(tmp_path):
     home = Home(tmp_path)
     (tmp_path / "squares.py").write_text(ANOTHER)
     (tmp_path / "mine" / "entrypoint").mkdir(parents=True)
-    config = "name: squares\nscript: squares.py\nsettings: {factor: 10}\n"
+    config = (
+        "{name: squares, question: How fast are squares?, script: squares.py, unit: squares, "
+        "settings: {factor: 10}, limits: {factor: {min: 1}}}\n"
+    )
     (tmp_path / "mine" / "entrypoint" / "squares.yaml").write_text(config)
     answer = home("--config-dir", "mine", "entrypoint=squares")
     assert answer.code == 0, answer.err
@@ -354,7 +357,8 @@ def test_a_server_that_fails_at_the_end_costs_no_results(tmp_path, mlflow_server
     (tmp_path / "killing.py").write_text(KILLING)
     (tmp_path / "mine" / "entrypoint").mkdir(parents=True)
     settings = {"pid": mlflow_server.process.pid}
-    config = {"name": "killing", "script": "killing.py", "settings": settings}
+    config = {"name": "killing", "script": "killing.py", "settings": settings, "limits": {"pid": {"min": 1}}}
+    config |= {"question": "What if the server dies?", "unit": "rows"}
     (tmp_path / "mine" / "entrypoint" / "killing.yaml").write_text(json.dumps(config))
     answer = home("--config-dir", "mine", "entrypoint=killing", f"tracking.uri={mlflow_server.store.uri}")
     assert answer.code == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp import index
+from flowerexp.config import plain
 from flowerexp.index import Finished, cluster_hash
 from flowerexp.plan import plan
 
@@ -173,7 +174,7 @@ class TestCurrentFingerprint:
             made = config("dataset=folder", f"dataset.path={photos}", *f"sampling={sampling}".split())
             try:
                 found = report.begin("k")
-                listing.list_photographs(None, made)
+                listing.list_photographs(None, plain(made))
             except Exception:
                 assert index.current_fingerprint(made) is None
             else:
@@ -197,6 +198,6 @@ class TestCurrentFingerprint:
 
         made = config("dataset.images=3")
         before = index.current_fingerprint(made)
-        listing.list_photographs(spark, made)
+        listing.list_photographs(spark, plain(made))
         assert told.facts["data_fingerprint"] == index.current_fingerprint(made) == before
         assert index.current_fingerprint(config("dataset.images=4")) not in (None, before)

@@ -79,6 +79,7 @@ class TestRunKey:
         volatile = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
         names = [name for name in leaves(plain(made)) if name.partition(".")[0] not in volatile]
         said = ("question", "value", "parameters", "products", "parts", "uses", "limits", "phases", "refuses")
+        said += ("shared", "repeatable")
         names = [name for name in names if not name.startswith(tuple(f"entrypoint.{one}" for one in said))]
         names = [name for name in names if not name.endswith(".kind")]  # which says what other keys there are
         assert {

@@ -90,7 +90,8 @@ def _refuse_misfits(override: Override) -> None:
     Raises:
         ConfigError: a sweep within a value, or a list of options of a group in which one is no name.
     """
-    value, line = override.value(), override.input_line
+    value, line = override.value(), str(override.input_line)
+    line = line.removeprefix("++") if forced(line.removeprefix("++")) == line else line  # as it was typed
     choices = value.list if isinstance(value, ChoiceSweep) else [value]
     parts = _within(choices if isinstance(value, ChoiceSweep) else value)
     if any(isinstance(part, Sweep | Glob) for part in parts):

@@ -263,7 +263,7 @@ class Measure:
     repetitions: int = _number(min=1, max=100_000)
     seed: int = field(default=0, metadata={"min": 0, "max": _MOST_SEEDS})
     concurrency: int = field(default=1, metadata={"min": 1, "max": 1024})
-    warm_up_seconds: float = field(default=2.0, metadata={"min": 0, "max": 86_400})
+    warm_up_seconds: float = field(default=10.0, metadata={"min": 0, "max": 86_400})
     max_seconds: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
     storage_level: str | None = field(default=None, metadata={"choices": STORAGE_LEVELS})
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from flowerexp import app
-from flowerexp.config import check, check_plugins
+from flowerexp.config import check, check_plugins, plain
 from flowerexp.config.answers import answer
 from flowerexp.config.text import holds_text
 from flowerexp.errors import FlowerexpError
@@ -81,9 +81,10 @@ def outcome(application, overrides):
 
 
 def value_at(config: Any, key: str) -> Any:
+    value: Any = plain(config)
     for part in key.split("."):
-        config = config[part]
-    return config
+        value = value[part]
+    return value
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -149,7 +149,6 @@ MISTAKES = [
     ["grid=quik"],
     ["gird=quick"],
     ["cachign=false"],
-    ["grid.batch_sizes=[1]"],
     ["preprocess.partitons=1", "grid=wide"],
     ["+caching=false"],
     ["~cachign"],

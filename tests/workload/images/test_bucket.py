@@ -233,7 +233,7 @@ class TestFingerprint:
 
     def test_a_bucket_that_cannot_be_listed_is_not_known(self, config, bucket, storage_server):
         storage_server.faults = [("GET", 403, "No")] * 3
-        assert index.current_fingerprint(config("dataset=folder", f"dataset.path={bucket}")) is None
+        assert index.current_fingerprint(typed(config("dataset=folder", f"dataset.path={bucket}"))) is None
 
 
 def test_that_there_is_no_page_cache_to_know_of_casts_no_doubt():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flowerexp import app, storage
+from flowerexp.config import plain
 from flowerexp.errors import DataError
 from flowerexp.workload.images import decoded, listing
 from flowerexp.workload.images.found import Found, is_sampled
@@ -82,7 +83,7 @@ def expected(root):
 
 @pytest.fixture(scope="module")
 def some_config():
-    return app.composed(["dataset=folder", "dataset.path=somewhere"])
+    return plain(app.composed(["dataset=folder", "dataset.path=somewhere"]))
 
 
 @given(st.dictionaries(paths, st.sampled_from(KINDS), max_size=25), st.sampled_from([1.0, 0.5]))

@@ -174,12 +174,12 @@ class TestDecode:
         assert psnr(result, grey[..., None]) > 35
         assert (result == result[..., :1]).all()
 
-    @pytest.mark.parametrize("transform", [0, 2])
-    def test_cmyk_and_ycck(self, transform):
+    @pytest.mark.parametrize("stored", [0, 2])
+    def test_cmyk_and_ycck(self, stored):
         import tensorflow as tf
 
         data = bytearray(saved(Image.fromarray(noise(40, 60)).convert("CMYK"), "JPEG", quality=95))
-        data[data.index(b"Adobe") + 11] = transform  # how the marker says that the four channels are stored
+        data[data.index(b"Adobe") + 11] = stored  # how the marker says that the four channels are stored
         expected = tf.image.decode_jpeg(bytes(data), channels=3).numpy()
         result = transform.decode(bytes(data))
         assert result.shape == (40, 60, 3)

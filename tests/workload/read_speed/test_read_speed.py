@@ -188,17 +188,17 @@ class TestExisting:
             (["preprocess.target_size=[192,192]"], "set preprocess.target_size=[16,24]"),
         ],
     )
-    def test_of_another_size_say_which_to_set(self, config, existing, overrides, hint, read_speed):
+    def test_of_another_size_say_which_to_set(self, spark, config, existing, overrides, hint, read_speed):
         made = config(f"dataset.tfrecords={existing}", "grid.reader=tfrecords", *SMALL, *overrides)
         with pytest.raises(DataError, match=r"are 16 x 24 pixels") as caught:
-            read_speed(None, made)
+            read_speed(spark, made)
         assert hint in str(caught.value)
 
-    def test_damage_is_found_before_anything_is_measured(self, config, existing, read_speed):
+    def test_damage_is_found_before_anything_is_measured(self, spark, config, existing, read_speed):
         file = existing / "b.tfrecord"
         file.write_bytes(file.read_bytes()[:-1])
         with pytest.raises(DataError, match=r"damaged TFRecord file .*b\.tfrecord"):
-            read_speed(None, config(f"dataset.tfrecords={existing}", "grid.reader=tfrecords", *SMALL))
+            read_speed(spark, config(f"dataset.tfrecords={existing}", "grid.reader=tfrecords", *SMALL))
 
     @pytest.mark.parametrize("reader", ["tfrecords", "tfrecords_native"])
     def test_damage_that_is_met_while_measuring_is_named_as_well(self, spark, config, existing, reader, read_speed):
@@ -224,17 +224,17 @@ class TestExisting:
         assert 0 < len(rows) < 30
         assert {one["images"] for one in rows} == {13}
 
-    def test_an_example_without_an_image_is_no_traceback(self, config, existing, read_speed):
+    def test_an_example_without_an_image_is_no_traceback(self, spark, config, existing, read_speed):
         from flowerexp.workload.images import tfrecords
 
         with (existing / "a.tfrec").open("wb") as file:
             tfrecords.write_file(file, [b"no example at all"])
         with pytest.raises(DataError, match=r"a\.tfrec|tf\.train\.Example|image"):
-            read_speed(None, config(f"dataset.tfrecords={existing}", "grid.reader=tfrecords", *SMALL))
+            read_speed(spark, config(f"dataset.tfrecords={existing}", "grid.reader=tfrecords", *SMALL))
 
 
 @pytest.mark.parametrize("kind", ["nowhere", "empty", "without records", "a file"])
-def test_tfrecords_that_are_none_are_refused(config, tmp_path, kind, read_speed):
+def test_tfrecords_that_are_none_are_refused(spark, config, tmp_path, kind, read_speed):
     path = tmp_path / "theirs"
     if kind == "a file":
         path.write_text("")
@@ -244,7 +244,7 @@ def test_tfrecords_that_are_none_are_refused(config, tmp_path, kind, read_speed)
         (path / "a.tfrec").write_bytes(b"")
         (path / "b.txt").write_bytes(b"records")
     with pytest.raises(DataError, match=r"^dataset\.tfrecords: ") as caught:
-        read_speed(None, config(f"dataset.tfrecords={path}", "grid.reader=tfrecords", *SMALL))
+        read_speed(spark, config(f"dataset.tfrecords={path}", "grid.reader=tfrecords", *SMALL))
     assert str(path) in str(caught.value)
 
 
