@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.convert import plain as as_plain
@@ -19,7 +19,7 @@ from flowerexp.config.near import meant
 from flowerexp.config.origin import Origin
 from flowerexp.config.paths import resolved
 from flowerexp.config.places import groups
-from flowerexp.config.schema import CLUSTERS, DATASETS, Config
+from flowerexp.config.schema import CLUSTERS, DATASETS, Config, Sampling
 from flowerexp.config.text import written
 from flowerexp.config.together import check_together
 from flowerexp.errors import ConfigError, did_you_mean
@@ -40,7 +40,10 @@ def check(config: DictConfig, origin: Origin | None = None) -> Config:
     Raises:
         ConfigError: on the first thing that is wrong; the message names the key, where it was set, and what to do.
     """
-    origin = dataclasses.replace(origin or Origin(), links=dict(_links(OmegaConf.to_container(config), "")))
+    origin = dataclasses.replace(origin or Origin(), config=config)
+    sampling = config.get("sampling")
+    if isinstance(sampling, DictConfig) and "on_short" not in sampling:  # a setting of read_speed refers to it
+        OmegaConf.update(config, "sampling.on_short", Sampling.on_short, force_add=True)
     plain = _plain(config, origin)
     drop_unused(plain, origin)
     if isinstance(plain.get("entrypoint"), dict):
@@ -54,16 +57,6 @@ def check(config: DictConfig, origin: Origin | None = None) -> Config:
     return typed(resolved(plain, origin))
 
 
-def _links(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    """The keys whose value is another key's, by nothing but `${KEY}`."""
-    for name, value in node.items() if isinstance(node, dict) else ():
-        key = f"{prefix}{name}"
-        if isinstance(value, dict):
-            yield from _links(value, f"{key}.")
-        elif isinstance(value, str) and (other := re.fullmatch(r"\$\{([a-z_]+(?:\.[a-z_]+)*)\}", value)):
-            yield key, other[1]
-
-
 def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Spark's properties by their whole names: `+cluster.spark.spark.local.dir=DIR` comes as nested groups of keys."""
     flat: dict[str, Any] = {}
@@ -74,7 +67,7 @@ def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _plain(config: DictConfig, origin: Origin) -> dict[str, Any]:
     try:
-        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        return typing.cast("dict[str, Any]", _resolved(config))
     except OmegaConfBaseException as error:
         for key in _missing(config):
             hint = f"add {key}=VALUE to the command line"
@@ -82,7 +75,32 @@ def _plain(config: DictConfig, origin: Origin) -> dict[str, Any]:
         key = error.full_key or ""
         message = str(error.msg or error).splitlines()[0]
         raise ConfigError(f"{key} cannot be resolved: {message}", where=origin.of(key)) from error
-    return typing.cast("dict[str, Any]", plain)
+
+
+def _resolved(node: DictConfig | ListConfig) -> Any:
+    """What `OmegaConf.to_container(node, resolve=True, throw_on_missing=True)` gives, in a third of its time.
+
+    OmegaConf looks for an interpolation in every value by way of its parents. Most values, those of an experiment's
+    declaration above all, hold none.
+    """
+    content = node._content
+    if isinstance(content, dict):
+        return {key: _value_of(node, key, child) for key, child in content.items()}
+    if isinstance(content, list):
+        return [_value_of(node, place, child) for place, child in enumerate(content)]
+    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+
+
+def _value_of(node: DictConfig | ListConfig, key: Any, child: Any) -> Any:
+    if isinstance(child, DictConfig | ListConfig) and isinstance(child._content, dict | list):
+        return _resolved(child)
+    raw = child._value()
+    if raw is not None and not (isinstance(raw, str) and ("${" in raw or raw == "???")):
+        return raw
+    if raw is None:
+        return None
+    value = node[key]  # resolves, and refuses what is missing
+    return _resolved(value) if isinstance(value, DictConfig | ListConfig) else value
 
 
 def _missing(config: DictConfig) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
+from omegaconf import DictConfig, OmegaConf
 
 
 @dataclass(frozen=True)
@@ -17,13 +21,18 @@ class Origin:
         overrides: the command line's overrides, in order.
         choices: the option chosen in each config group, such as ``{"grid": "quick"}``.
         folders: the config folders, the one that wins first.
-        links: keys whose value is that of another key, such as ``{"cluster.region": "gcp.region"}``.
+        config: what was composed, before interpolations were resolved.
     """
 
     overrides: Sequence[str] = ()
     choices: Mapping[str, str | None] = field(default_factory=dict)
     folders: Sequence[Path] = ()
-    links: Mapping[str, str] = field(default_factory=dict)
+    config: DictConfig | None = None
+
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        """Keys whose value is that of another key, such as ``{"cluster.region": "gcp.region"}``; only messages ask."""
+        return {} if self.config is None else dict(_links(OmegaConf.to_container(self.config), ""))
 
     def source(self, key: str) -> str:
         """The key that a key's value comes from, by the config files: the one to change when the value is wrong."""
@@ -67,6 +76,16 @@ class Origin:
                 if found:
                     return f"{found}: {inner or key}"
         return None
+
+
+def _links(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """The keys whose value is another key's, by nothing but `${KEY}`."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _links(value, f"{key}.")
+        elif isinstance(value, str) and (other := re.fullmatch(r"\$\{([a-z_]+(?:\.[a-z_]+)*)\}", value)):
+            yield key, other[1]
 
 
 def _file_with(folder: Path, name: str, key: str) -> str | None:
