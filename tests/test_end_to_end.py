@@ -126,7 +126,7 @@ def test_anyone_can_add_an_entrypoint(tmp_path):
     (tmp_path / "squares.py").write_text(ANOTHER)
     (tmp_path / "mine" / "entrypoint").mkdir(parents=True)
     config = (
-        "{name: squares, question: \"How fast are squares?\", script: squares.py, unit: squares, "
+        '{name: squares, question: "How fast are squares?", script: squares.py, unit: squares, '
         "settings: {factor: 10}, limits: {factor: {min: 1}}}\n"
     )
     (tmp_path / "mine" / "entrypoint" / "squares.yaml").write_text(config)
