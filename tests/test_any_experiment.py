@@ -159,6 +159,7 @@ def test_compare_rates_its_runs(home, sweep):
     assert "images" not in answer.out
 
 
+@pytest.mark.long
 def test_a_run_is_rerun_with_another_value(home, sweep):
     run = next(run for run in home.logged() if run.data.params.get("entrypoint.name") == "words")
     answer = home("rerun", run.info.run_id, "grid.lines=[40]", "measure.repetitions=2")
@@ -167,6 +168,7 @@ def test_a_run_is_rerun_with_another_value(home, sweep):
     assert "rerun of" in answer.out
 
 
+@pytest.mark.long
 def test_its_cheapest_cluster_is_searched_for(home):
     answer = home(
         *OWN, "-m", "hydra/sweeper=cluster_search", "cluster.cores=1,2", "measure.repetitions=1",
@@ -179,6 +181,7 @@ def test_its_cheapest_cluster_is_searched_for(home):
     assert "images" not in (path.parent / "report.md").read_text()
 
 
+@pytest.mark.long
 def test_rows_that_were_measured_before_a_kill_stay(home):
     slow = ("measure.repetitions=2", "entrypoint.settings.pause=0.5", "-m", "caching=true")
     arguments = [sys.executable, "-m", "flowerexp", *OWN, *slow]

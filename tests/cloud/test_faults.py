@@ -199,6 +199,7 @@ def test_a_batch_whose_launcher_is_killed_while_it_is_submitted_runs_once(marked
     assert sorted(marked.marks) == ["0", "1", "2"]
 
 
+@pytest.mark.long
 def test_the_folder_is_moved_after_the_launcher_was_killed(marked, cloud):
     launcher = marked.start()
     launcher.kill()

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import uuid
 import sys
 import time
 from dataclasses import replace
@@ -21,7 +22,7 @@ from flowerexp.job.follow import progress_of
 @pytest.fixture
 def files(tmp_path):
     """A job's files in a folder whose name has a space; none of them exist."""
-    folder = tmp_path / "a job"
+    folder = tmp_path / f"a job {uuid.uuid4().hex[:8]}"  # a job is found by its folder's name; other tests run, too
     folder.mkdir()
     return JobFiles(folder, folder / "script.py", folder / "bundle.zip", folder / "job.json")
 

@@ -87,7 +87,7 @@ def value_at(config: Any, key: str) -> Any:
     return value
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_value_is_taken_as_typed_or_one_line_names_the_key(application, keys, data):
     place = data.draw(st.sampled_from(PLACES))

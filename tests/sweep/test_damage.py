@@ -76,6 +76,7 @@ def check_numbers(folder: Path, pristine: Path, table: str) -> None:
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+@pytest.mark.long
 @given(name=st.sampled_from(OURS), kind=st.sampled_from(KINDS), place=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_damage_is_said_costs_its_own_run_and_is_mended(sweep, capsys, name, kind, place, byte):
     folder, pristine = sweep

@@ -278,6 +278,7 @@ def test_skip_finished_skips_what_is_in_the_store_and_says_so(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, photos):
     home = Home(tmp_path)
     broken = tmp_path / "broken"

@@ -179,7 +179,7 @@ class TestLimit:
         rows = make(spark, config({"size": [1, 2]}, max_seconds=8.0, warm_up_seconds=0.1), workload(measure), tmp_path)
         assert self.censored(rows) == {(1, 1): False, (1, 2): False, (2, 1): True}
         assert all(8.0 <= row["seconds"] < LONG for row in rows if row["censored"])
-        assert next(row["warm_ups"] for row in rows if row["size"] == 1) == 1
+        assert next(row["warm_ups"] for row in rows if row["size"] == 1) >= 1
         assert spark.range(5).count() == 5  # the connection to Java is whole
         deadline = time.monotonic() + LONG
         while spark.sparkContext.statusTracker().getActiveJobsIds():
