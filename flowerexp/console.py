@@ -37,7 +37,7 @@ def phase_name(phase: str, phases: Mapping[str, str]) -> str:
         phase: its name, such as `measure`, or `measure.by_rows` for averages that an action computes.
         phases: what the experiment calls its own.
     """
-    average = phase.partition(".by_")[2]
+    average = phase.partition(".by_")[2].replace("_x_", " x ")
     return phases.get(phase) or _PHASES.get(phase) or (f"averages per {average}" if average else phase)
 
 

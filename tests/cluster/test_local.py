@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import uuid
 import sys
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
