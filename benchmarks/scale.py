@@ -127,10 +127,12 @@ def rows(home: str, count: int) -> Callable[[], object]:
 def report(home: str, count: int) -> Callable[[], object]:
     """The report of a run of so many measurements, which another process has analysed."""
     from flowerexp.analysis.report import make_report
+    from flowerexp.app import composed
+    from flowerexp.config import plain
 
     subprocess.run([sys.executable, __file__, "--point", "rows", str(count), home], stdout=subprocess.PIPE, check=True)
     run = {"run_key": "rows", "state": "finished", "entrypoint": "read_speed", "name": "rows", "error": None}
-    run |= {"config": {}, "facts": {}, "phases": {}, "verdict": None, "started_at": 0, "ended_at": 1}
+    run |= {"config": plain(composed([])), "facts": {}, "phases": {}, "verdict": None, "started_at": 0, "ended_at": 1}
     (Path(home) / "run.json").write_text(json.dumps(run))
     return lambda: make_report(Path(home))
 
