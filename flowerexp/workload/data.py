@@ -7,7 +7,6 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload.images import generated, listing
-from flowerexp.workload.read_speed.existing import find
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 
@@ -26,10 +25,15 @@ def fingerprint(config: dict[str, Any]) -> str | None:
     existing = _existing(config)
     try:
         own = _photographs(config) if not existing or IMAGE_FILES in map(data_of, _readers(config)) else None
-        anonymous = bool(config["dataset"].get("anonymous"))
-        return listing.data_fingerprint(own, find(existing, anonymous).files if existing else ())
+        return listing.data_fingerprint(own, _files(existing, config) if existing else ())
     except (DataError, OSError):
         return None
+
+
+def _files(existing: str, config: dict[str, Any]) -> Any:
+    from flowerexp.workload.read_speed.existing import find  # needs what few plans do
+
+    return find(existing, bool(config["dataset"].get("anonymous"))).files
 
 
 def _readers(config: dict[str, Any]) -> list[str]:
