@@ -111,7 +111,7 @@ def test_runs_that_repeat_each_other_are_one_side(call, log, local_store):
 def test_says_that_nothing_differs_and_what_is_suspect(call, log):
     ids = [log(), log(verdict={"state": "suspect", "reasons": ["too much noise"]})]
     out = call(*ids)[1]
-    assert "differs   nothing: one config, made alike" in out
+    assert "differs   nothing: config, code and versions are the same" in out
     assert f"suspect   {ids[1][:8]}: too much noise" in out
 
 

@@ -85,7 +85,7 @@ def test_one_of_its_runs_is_compared_with_one_of_today(call, home, tmp_path):
     run_id = log_run(new)
     code, out, err = call("compare", ON, run_id)
     assert (code, err) == (0, "")
-    assert "differs nothing: one config, made alike" in lines_of(out)
+    assert "differs nothing: config, code and versions are the same" in lines_of(out)
     logged = find(default_store(home), run_id)
     assert logged.metrics["tfrecords_native/images_per_second"] == pytest.approx(
         find(default_store(home), ON).metrics["tfrecords_native/images_per_second"]

@@ -97,7 +97,7 @@ def test_a_run_of_mlflow_is_found_by_the_beginning_of_its_id(
     place = [f"tracking.uri={local_store.uri}", f"tracking.artifacts={local_store.artifacts}"]
     predict.main([run_id, *place, "batch_size=5", "batch_number=8", "reader=tfrecords"])
     assert f"{run_id[:8]} (" in capsys.readouterr().out
-    with pytest.raises(TrackingError, match="there is no run or sweep 'no-sweep'"):
+    with pytest.raises(TrackingError, match="does not have a run or sweep 'no-sweep'"):
         predict.main(["no-sweep", *place])
 
 

@@ -131,7 +131,11 @@ def _differences(sides: Sequence[Side]) -> str:
     """The values that differ: of the config, then of what the runs were made with."""
     first = [side[0] for side in sides]
     lines = _differing([run.choices for run in first]) + _differing([_made_with(run) for run in first])
-    return aligned([["differs", *map(label, sides)], *lines]) if lines else "differs   nothing: one config, made alike"
+    return (
+        aligned([["differs", *map(label, sides)], *lines])
+        if lines
+        else "differs   nothing: config, code and versions are the same"
+    )
 
 
 def _differing(values: Sequence[Mapping[str, str]]) -> list[list[str]]:

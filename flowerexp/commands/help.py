@@ -25,8 +25,8 @@ commands:
   compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
   predict RUN [...] what would a cell give that was not measured? KEY=VALUE says which; RUN is as above, or a sweep's id
   report FOLDER     make the report of a sweep or a run: an HTML page with its tables, pictures and verdicts
-  clusters          what of ours runs in the cloud, and what it costs an hour
-  cleanup           delete what is left of ours in the cloud (--dry-run only says what; --bucket takes all data, too)
+  clusters          what flowerexp has running in the cloud, and what it costs an hour
+  cleanup           delete what flowerexp has left in the cloud (--dry-run only says what; --bucket takes all data, too)
   ui [--port N]     open the MLflow pages of what was run
   verify [FOLDER]   are the files of prepared data whole? names those that are damaged
   log FOLDER        log a run's folder to MLflow (again), when the server failed at the time

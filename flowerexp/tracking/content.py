@@ -84,7 +84,8 @@ def tags(record: Mapping[str, Any]) -> dict[str, str]:
         "flowerexp.reasons": "; ".join(verdict.get("reasons") or ()) or None,
         "flowerexp.error": record.get("error"),
     }
-    with suppress(Exception):  # a container's user may have no name; the exception's type depends on Python's version
+    # A container's user may not have a name: Python 3.13 raises OSError then, earlier versions KeyError.
+    with suppress(KeyError, OSError):
         found["mlflow.user"] = getpass.getuser()
     for key, value in record["facts"].items():
         if _number(value) is None or key in _NUMBERS_AS_TAGS:

@@ -195,7 +195,7 @@ def find_sweep(store: Store, sweep_id: str) -> LoggedRun:
     listed = [str(run.data.tags["sweep_id"]) for run in found[:_CANDIDATES]]
     hint = f"give more of its id: {', '.join(listed)}" if listed else "flowerexp ui shows all sweeps"
     problem = (
-        f"several sweeps fit '{sweep_id}'" if found else f"there is no run or sweep '{sweep_id}' in {store.address}"
+        f"'{sweep_id}' fits several sweeps" if found else f"{store.address} does not have a run or sweep '{sweep_id}'"
     )
     raise TrackingError(problem, where="command line", hint=hint)
 

@@ -1,4 +1,4 @@
-"""What clusters cost: the rates, the minimum, and prices of one's own."""
+"""What clusters cost: the rates, the minimum, and a user's own prices."""
 
 import pytest
 

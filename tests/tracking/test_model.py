@@ -73,5 +73,5 @@ def test_a_run_without_a_model_says_so(tmp_path: Path, local_store: Store):
     run_id = log_run(write_run(tmp_path / "run", local_store), local_store)
     with pytest.raises(TrackingError, match=r"has no analysis/model\.json in MLflow"):
         _ = find(local_store, run_id).models
-    with pytest.raises(TrackingError, match="there is no run or sweep 'nothing-such'"):
+    with pytest.raises(TrackingError, match="does not have a run or sweep 'nothing-such'"):
         find_sweep(local_store, "nothing-such")

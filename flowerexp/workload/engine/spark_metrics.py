@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from py4j.protocol import Py4JError
+
 from flowerexp.workload import report
 
 Numbers = dict[str, int | float]
@@ -55,19 +57,22 @@ def recorded(context: Any, group: str) -> Iterator[Numbers]:
         report.note(f"the rows lack Spark's own numbers: {type(error).__name__}: {reason:.200}")
         return
     numbers.update(found)
-    if _jobs_so_far(context) - started > found["spark_jobs"]:
+    ended = _jobs_so_far(context)
+    if started is None or ended is None:
+        report.note("Spark does not say how many jobs it has started: its own numbers may lack some of a measurement")
+    elif ended - started > found["spark_jobs"]:
         report.note(
             "Spark's own numbers lack jobs of other job groups than the measurement's: those of a thread that is not a "
             "pyspark.InheritableThread, or after sparkContext.setJobGroup"
         )
 
 
-def _jobs_so_far(context: Any) -> int:
-    """How many jobs the application has started; 0 where Spark does not say."""
+def _jobs_so_far(context: Any) -> int | None:
+    """How many jobs the application has started; None if Spark does not say."""
     try:
         return int(context._jsc.sc().dagScheduler().numTotalJobs())
-    except Exception:  # as above
-        return 0
+    except (Py4JError, AttributeError, TypeError):  # it is not a public method of Spark
+        return None
 
 
 def _read(context: Any, group: str) -> Numbers:
