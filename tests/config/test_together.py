@@ -1,7 +1,6 @@
 """Values that are wrong only together; and sizes, which are counted before anything is made of them."""
 
 import resource
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -31,11 +30,10 @@ class TestGrid:
         config.grid.batch_size = list(range(1, 20_001))
         config.grid.batch_number = list(range(1, 20_001))
         config.measure.repetitions = 3
-        before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with pytest.raises(ConfigError, match=r"2 of reader x 20,000 of batch_size x 20,000 of batch_number x 3 rep.* "
                                               r"2,400,000,000 measurements; a run may have 1,000,000"):  # fmt: skip
             check(config)
-        assert time.process_time() - start < 20
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB; as a list it takes 100 GB
 
     def test_the_limit_itself_is_allowed(self):

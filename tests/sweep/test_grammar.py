@@ -1,7 +1,6 @@
 """The sweep's grammar: Hydra's own product, and beside it axes, zips, exclusions and repeats."""
 
 import resource
-import time
 
 import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -260,11 +259,10 @@ def test_what_makes_no_sense_is_refused_with_its_place(refused, overrides, sweep
 
 
 def test_sweeps_over_too_much_are_counted_not_made(loader):
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for overrides, sweep in ((["a=range(0,1000000000)"], {}), (["a=1"], {"repeats": 10**9})):
         with pytest.raises(ConfigError, match="1,000,000,000 runs"):
             expand(overrides, sweep, loader)
-    assert time.process_time() - start < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
