@@ -80,8 +80,8 @@ def index(home: str, count: int) -> Callable[[], object]:
     from pyspark import SparkConf, SparkContext
 
     from flowerexp.cluster import java
+    from flowerexp.workload.images.distributed import Folder, Folders
     from flowerexp.workload.images.photographs import Photographs
-    from flowerexp.workload.images.scattered import Folder, Folders
 
     os.environ |= {"JAVA_HOME": str(java.find().home), "PYSPARK_PYTHON": sys.executable}
     settings = {"spark.driver.memory": "512m", "spark.ui.enabled": "false", "spark.log.level": "ERROR"}

@@ -34,7 +34,7 @@ from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.loader import Loader
 from flowerexp.config.overrides import Parser, forced
-from flowerexp.config.places import config_folder, groups
+from flowerexp.config.places import config_folder, group_options
 from flowerexp.errors import ConfigError, JobError
 from flowerexp.journal import refuse_taken
 
@@ -282,7 +282,7 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
         return
     for override in Parser.create().parse_overrides(overrides):
         if override.is_sweep_override():
-            group = override.key_or_group in groups()
+            group = override.key_or_group in group_options()
             raise ConfigError(
                 f"{override.input_line} is a sweep over several values",
                 where="command line",

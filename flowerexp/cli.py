@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flowerexp import __version__
-from flowerexp.config.places import groups
+from flowerexp.config.places import group_options
 from flowerexp.errors import FlowerexpError, did_you_mean, from_os_error
 
 COMMANDS = ("plan", "resume", "rerun", "compare", "predict", "report", "clusters", "cleanup", "ui", "verify", "log")
@@ -92,7 +92,7 @@ def _refuse_bare_words(arguments: Sequence[str]) -> None:
         if bare and before not in _TAKES_VALUE and not completing:
             hint = did_you_mean(word, COMMANDS)
             if not hint or not hint.startswith("did you mean"):
-                near = did_you_mean(word, groups())
+                near = did_you_mean(word, group_options())
                 hint = near if near and near.startswith("did you mean") else f"commands are {', '.join(COMMANDS)}"
                 hint = f"{hint} an override is KEY=VALUE" if hint is near else f"{hint}; an override is KEY=VALUE"
             raise FlowerexpError(f"'{word}' is no command", where="command line", hint=hint)

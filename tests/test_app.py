@@ -16,7 +16,7 @@ import flowerexp
 from flowerexp import cli
 from flowerexp.commands import experiment
 from flowerexp.commands.help import LISTED, page
-from flowerexp.config.places import config_folder, groups
+from flowerexp.config.places import config_folder, group_options
 from flowerexp.errors import DataError
 
 HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "cv2", "pyarrow")
@@ -330,7 +330,7 @@ def test_showing_writes_and_runs_nothing(call, ran, tmp_path, arguments):
 class TestHelp:
     def test_shows_groups_examples_commands_and_where_results_go(self, call):
         _, out, _ = call("--help")
-        for group, options in ((name, found) for name, found in groups().items() if name not in LISTED):
+        for group, options in ((name, found) for name, found in group_options().items() if name not in LISTED):
             line = re.search(rf"^  {group} +(.*)$", out, re.MULTILINE)
             assert line
             assert [option.rstrip("*") for option in line[1].split(", ")] == options
@@ -343,10 +343,10 @@ class TestHelp:
 
     def test_lists_the_experiments_with_their_questions_and_the_sweeps_of_them(self, call):
         _, out, _ = call("--help")
-        for name in groups()["entrypoint"]:
+        for name in group_options()["entrypoint"]:
             content = OmegaConf.load(config_folder() / "entrypoint" / f"{name}.yaml")
             assert re.search(rf"^  {name}\*? +{re.escape(content.question)}$", out, re.MULTILINE)
-        for name in groups()["experiment"]:
+        for name in group_options()["experiment"]:
             line = re.search(rf"^  {name} +(.+)$", out, re.MULTILINE)
             assert line
             first = (config_folder() / "experiment" / f"{name}.yaml").read_text().splitlines()[1]

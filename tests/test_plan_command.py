@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from flowerexp import cli, index, storage
+from flowerexp.commands.cluster_costs import duration
 from flowerexp.commands.help import page
-from flowerexp.commands.money import duration
 from flowerexp.errors import BudgetError
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.budget import check_budget

@@ -161,7 +161,7 @@ def rates(runs: Sequence[Measured]) -> dict[str, float]:
     """Unit/s of each series over all that a side has measured."""
     from flowerexp.analysis.interval import rate_over
 
-    groups = [_timed(run).groups for run in runs]
+    groups = [_timed(run).by_series for run in runs]
     names = dict.fromkeys(name for each in groups for name in each)
     return {name: rate_over([each[name] for each in groups if name in each]) for name in names}
 
@@ -206,5 +206,5 @@ def wall_times(runs: Sequence[Measured]) -> dict[str, float]:
 
 def same_work(a: Measured, b: Measured) -> bool:
     """Have two runs counted equally many in the same series? Else their wall times cannot be compared."""
-    one, two = ({name: group.counts.sum() for name, group in _timed(run).groups.items()} for run in (a, b))
+    one, two = ({name: group.counts.sum() for name, group in _timed(run).by_series.items()} for run in (a, b))
     return one == two

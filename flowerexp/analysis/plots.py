@@ -45,7 +45,7 @@ def plot_regressions(measurements: Measurements, fits: Sequence[Fit], folder: Pa
     Returns:
         The files, 1200 px wide.
     """
-    groups, which = measurements.firsts.finished.groups, measurements.experiment
+    groups, which = measurements.firsts.finished.by_series, measurements.experiment
     colours = words.colours(which, measurements.series_names)
     paths = []
     for name, value in dict.fromkeys((fit.series, fit.value) for fit in fits):

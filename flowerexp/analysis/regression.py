@@ -52,7 +52,7 @@ def fit_all(measurements: Measurements) -> list[Fit]:
         measurements: of all executions; first ones are used.
     """
     fits = []
-    for name, group in measurements.firsts.finished.groups.items():
+    for name, group in measurements.firsts.finished.by_series.items():
         for value in values_of(group):
             for parameter in against(group.experiment):
                 xs, ys = points(group, parameter, value)

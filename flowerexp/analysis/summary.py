@@ -97,7 +97,7 @@ def summarise(measurements: Measurements) -> Summary:
     """Summarise a run, by all its rows, of all executions."""
     wandered = instability_of(measurements.firsts)
     which = measurements.experiment
-    groups = tuple(_group(name, group, wandered) for name, group in measurements.groups.items())
+    groups = tuple(_group(name, group, wandered) for name, group in measurements.by_series.items())
     return Summary(groups, {"name": which.name, "unit": which.unit})
 
 

@@ -74,7 +74,7 @@ def time_models(measurements: Measurements) -> list[TimeModel]:
     Args:
         measurements: of all executions; first ones are used.
     """
-    groups = measurements.firsts.groups.items()
+    groups = measurements.firsts.by_series.items()
     return [model for name, group in groups if (model := _model(name, group)) is not None]
 
 

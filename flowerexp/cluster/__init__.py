@@ -61,7 +61,7 @@ class Submission(Protocol):
         ...
 
 
-class Life(Protocol):
+class ClusterObserver(Protocol):
     """Who is told of a cluster's life, and says when it should end."""
 
     @property
@@ -102,7 +102,7 @@ class Backend(Protocol):
         """The path or URI of the folder to which a run writes its results."""
         ...
 
-    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+    def open(self, scope: str, requires: Mapping[str, str], life: ClusterObserver) -> None:
         """Have the cluster ready for jobs: create it, or find the one that this scope has already.
 
         Args:
@@ -144,7 +144,7 @@ class Backend(Protocol):
         """A job that another process submitted, by its folder and either handle; None if it runs no longer."""
         ...
 
-    def close(self, scope: str, life: Life) -> None:
+    def close(self, scope: str, life: ClusterObserver) -> None:
         """Delete what `open` created for this scope, also if another process did; harmless when there is nothing.
 
         Raises:
@@ -153,7 +153,7 @@ class Backend(Protocol):
         ...
 
 
-class Standing:
+class ExistingCluster:
     """A cluster that is there already, and sees the folders of this machine: nothing to open, close or fetch.
 
     Its jobs are children of the launcher, so that none is ever on its way.
@@ -163,7 +163,7 @@ class Standing:
         """See `Backend.output`: the run's own folder."""
         return str(run_folder / "results")
 
-    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+    def open(self, scope: str, requires: Mapping[str, str], life: ClusterObserver) -> None:
         """See `Backend.open`."""
 
     def handle(self, folder: Path, scope: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class Standing:
         """See `Backend.arrived`."""
         return True
 
-    def close(self, scope: str, life: Life) -> None:
+    def close(self, scope: str, life: ClusterObserver) -> None:
         """See `Backend.close`."""
 
 

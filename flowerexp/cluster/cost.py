@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from flowerexp.cluster.machines import Batch, Group, Machine, Nodes, Types, groups, vcpus_of
+from flowerexp.cluster.machines import Batch, Group, Machine, Nodes, Types, machine_groups, vcpus_of
 from flowerexp.config import schema
 from flowerexp.errors import ConfigError, did_you_mean
 
@@ -156,7 +156,7 @@ def rate(cluster: schema.Cluster | Nodes | Batch, prices: Prices) -> Rate | None
 
 def _dataproc(cluster: schema.Dataproc | Nodes, prices: Prices) -> Rate:
     content, region = prices.content, cluster.region
-    nodes = groups(cluster, prices.machine_types)
+    nodes = machine_groups(cluster, prices.machine_types)
     machines = sum(group.count * _machine(group, region, prices) for group in nodes)
     monthly = sum(group.count * group.disk_gb * _disk(group, region, prices) for group in nodes)
     addresses = 0 if cluster.internal_ip_only else sum(group.count for group in nodes)

@@ -16,7 +16,7 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
-from flowerexp.cluster.machines import Group, Types, groups
+from flowerexp.cluster.machines import Group, Types, machine_groups
 from flowerexp.config.schema import Cluster, Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError
 
@@ -51,7 +51,7 @@ def ceilings(cluster: Cluster, further: Types | None = None) -> dict[str, float]
     """
     if isinstance(cluster, Dataproc):
         try:
-            return _dataproc(groups(cluster, further)[-1])
+            return _dataproc(machine_groups(cluster, further)[-1])
         except ConfigError:  # a machine type that nobody knows
             return {}
     if isinstance(cluster, Serverless):

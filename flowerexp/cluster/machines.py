@@ -127,7 +127,7 @@ def smaller(name: str) -> list[str]:
     ]
 
 
-def groups(cluster: schema.Dataproc | Nodes, further: Types | None = None) -> list[Group]:
+def machine_groups(cluster: schema.Dataproc | Nodes, further: Types | None = None) -> list[Group]:
     """The machines of a Dataproc cluster: the master, and the workers if there are any.
 
     Args:

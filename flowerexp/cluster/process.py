@@ -95,7 +95,7 @@ class LocalSubmission:
 
     def collect(self) -> None:
         """See `Submission.collect`: they are there already, as a rule."""
-        submitted.bring_home(self._folder)
+        submitted.collect(self._folder)
 
     def _gone(self, by_force: bool = False) -> bool:
         deadline = time.monotonic() + _STOP_SECONDS

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
-from flowerexp.cluster.machines import Types, groups, smaller, vcpus_of
+from flowerexp.cluster.machines import Types, machine_groups, smaller, vcpus_of
 from flowerexp.config.schema import Cloud, Cluster, Dataproc, Machine, Quota, Serverless
 from flowerexp.errors import ClusterError, QuotaError
 
@@ -52,7 +52,7 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Limits:
+class QuotaLimits:
     """What is allowed of each at once; None is unlimited, or not known."""
 
     vcpus: int | None = None
@@ -78,7 +78,7 @@ def demand(cluster: Cluster, further: Types | None = None) -> Demand:
     if not isinstance(cluster, Dataproc):
         return Demand()
     needed = Demand()
-    for group in groups(cluster, further):
+    for group in machine_groups(cluster, further):
         vcpus, disk = group.count * group.machine.vcpus, group.count * group.disk_gb
         needed += Demand(
             vcpus,
@@ -91,7 +91,7 @@ def demand(cluster: Cluster, further: Types | None = None) -> Demand:
     return needed
 
 
-def limits(quota: Quota, project: str, region: str, client: Any = None) -> Limits:
+def limits(quota: Quota, project: str, region: str, client: Any = None) -> QuotaLimits:
     """What may be used at once.
 
     Args:
@@ -108,11 +108,11 @@ def limits(quota: Quota, project: str, region: str, client: Any = None) -> Limit
         ClusterError: Compute Engine does not tell.
     """
     if quota.source == "fixed":
-        return Limits(quota.vcpus, quota.in_use_addresses, quota.ssd_gb, quota.standard_disk_gb)
-    return _live(project, region, client) if quota.source == "live" else Limits()
+        return QuotaLimits(quota.vcpus, quota.in_use_addresses, quota.ssd_gb, quota.standard_disk_gb)
+    return _live(project, region, client) if quota.source == "live" else QuotaLimits()
 
 
-def _live(project: str, region: str, client: Any) -> Limits:
+def _live(project: str, region: str, client: Any) -> QuotaLimits:
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
@@ -123,7 +123,7 @@ def _live(project: str, region: str, client: Any) -> Limits:
         hint = "the Compute Engine API must be enabled, and you need compute.regions.get; or go without: quota=none"
         raise ClusterError(problem, where="quota", hint=hint) from error
     left = {_METRICS[one.metric]: int(one.limit - one.usage) for one in found.quotas if one.metric in _METRICS}
-    return Limits(**left)
+    return QuotaLimits(**left)
 
 
 def _client() -> Any:
@@ -139,12 +139,12 @@ def _client() -> Any:
     )
 
 
-def fits(wanted: Demand, used: Demand, limit: Limits) -> bool:
+def fits(wanted: Demand, used: Demand, limit: QuotaLimits) -> bool:
     """Is there room for `wanted` beside what is used already?"""
     return not list(_over(wanted + used, limit))
 
 
-def _over(needed: Demand, limit: Limits) -> Iterator[tuple[str, int, int]]:
+def _over(needed: Demand, limit: QuotaLimits) -> Iterator[tuple[str, int, int]]:
     for name, asked in asdict(needed).items():
         allowed = getattr(limit, name)
         if asked and allowed is not None and asked > allowed:
@@ -182,7 +182,7 @@ def check(
         raise QuotaError(problem, where="quota", hint=f"{hint}. Else {_ELSE}")
 
 
-def _that_fit(cluster: Cloud, limit: Limits, further: Types | None) -> list[str]:
+def _that_fit(cluster: Cloud, limit: QuotaLimits, further: Types | None) -> list[str]:
     """Overrides with which a cluster fits: the nearest of each way to be smaller, two at most."""
     found = []
     for changes in _smaller(cluster, limit, further):
@@ -193,7 +193,7 @@ def _that_fit(cluster: Cloud, limit: Limits, further: Types | None) -> list[str]
     return found[:2]
 
 
-def _smaller(cluster: Cloud, limit: Limits, further: Types | None) -> Iterator[list[dict[str, Any]]]:
+def _smaller(cluster: Cloud, limit: QuotaLimits, further: Types | None) -> Iterator[list[dict[str, Any]]]:
     """The ways to be smaller, each with its changes from the smallest on: addresses, disks, workers, machines."""
     if isinstance(cluster, Serverless):
         yield [{"executors": count} for count in range(cluster.executors - 1, 1, -1)]
@@ -222,7 +222,7 @@ def _smaller_machines(cluster: Dataproc) -> Iterator[dict[str, Any]]:
         )
 
 
-def _smaller_disks(cluster: Dataproc, limit: Limits, further: Types | None) -> Iterator[dict[str, Any]]:
+def _smaller_disks(cluster: Dataproc, limit: QuotaLimits, further: Types | None) -> Iterator[dict[str, Any]]:
     """The largest disks that the quota has room for, or standard ones in the place of SSD."""
     for role, count, node in _nodes(cluster):
         standard = node.disk_type == "pd-standard"

@@ -18,7 +18,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Bill:
+class CostSplit:
     """A cluster's bill in US dollars: of each run's own time, of the start, and of idle time; `total` is their sum."""
 
     runs: Mapping[str, float]
@@ -37,7 +37,7 @@ class Bill:
         return Share(self.runs[run], part * self.start, part * self.idle)
 
 
-def shares(rate: Rate, alive: float, start: float, runs: Mapping[str, float]) -> Bill:
+def shares(rate: Rate, alive: float, start: float, runs: Mapping[str, float]) -> CostSplit:
     """Split a cluster's bill over what it was spent on.
 
     Args:
@@ -57,4 +57,4 @@ def shares(rate: Rate, alive: float, start: float, runs: Mapping[str, float]) ->
     most = max(0.0, total - starting)
     scale = min(1.0, most / sum(wanted.values())) if sum(wanted.values()) else 1.0
     own = {run: usd * scale for run, usd in wanted.items()}
-    return Bill(own, starting, max(0.0, most - sum(own.values())))
+    return CostSplit(own, starting, max(0.0, most - sum(own.values())))

@@ -13,7 +13,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from flowerexp.cluster import JobFiles, Standing, environment, java, submitted
+from flowerexp.cluster import ExistingCluster, JobFiles, environment, java, submitted
 from flowerexp.cluster.process import LocalSubmission, leader_with, start_time
 from flowerexp.config import schema
 from flowerexp.config.redact import SPARK_PATTERN
@@ -88,7 +88,7 @@ def shared_home() -> Path:
         return spark_home()
 
 
-class SparkSubmit(Standing, Generic[C]):
+class SparkSubmit(ExistingCluster, Generic[C]):
     """What every cluster that this machine's `spark-submit` reaches has in common.
 
     The driver runs in a child process: its crash or lack of memory is a failed run, never a dead launcher.
@@ -197,7 +197,7 @@ class SparkSubmit(Standing, Generic[C]):
             pid = handle["pid"] if start_time(handle["pid"]) == handle["start_time"] else None
         if pid is not None:
             return LocalSubmission(pid, folder / "driver.log")
-        submitted.bring_home(folder)  # nobody did who started it
+        submitted.collect(folder)  # nobody did who started it
         return None
 
 

@@ -68,7 +68,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9/._@+~,()\[\]{}$*-]", escape, text)
 
 
-def bring_home(folder: Path) -> None:
+def collect(folder: Path) -> None:
     """Once a job has ended, bring into its folder what it left elsewhere, and remove its properties.
 
     Args:

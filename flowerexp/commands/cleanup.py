@@ -132,7 +132,7 @@ class _Told:
     stopping = False
 
     def tell(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
-        """See `Life.tell`."""
+        """See `ClusterObserver.tell`."""
 
 
 def _running(home: Path) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from flowerexp.config.places import config_folder, groups
+from flowerexp.config.places import config_folder, group_options
 
 _WIDTH = 108  # of what an experiment asks
 
@@ -73,7 +73,7 @@ def page(config_dir: str | None = None) -> str:
     ready = [(name, _first_sentence(path)) for name, path in _files(folders, SWEEPS)]
     others = [
         f"  {group:<12}{', '.join(_marked(option, option == chosen.get(group)) for option in options)}"
-        for group, options in groups().items()
+        for group, options in group_options().items()
         if group not in LISTED
     ]
     return _PAGE.format(experiments=_lines(asked), sweeps=_lines(ready), groups="\n".join(others)).rstrip()

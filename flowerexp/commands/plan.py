@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowerexp import index
 from flowerexp.analysis import words
 from flowerexp.cluster.machines import describe
-from flowerexp.commands import money
+from flowerexp.commands import cluster_costs
 from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.config.schema import Config
@@ -81,7 +81,7 @@ def _as_json(made: Forecast) -> dict[str, Any]:
         "search": {**made.search, "most_runs": made.most_runs, "smoke_runs": len(made.smoke)} if made.search else None,
         "measurements": made.measurements,
         "estimated_seconds": made.seconds,
-        **money.as_json(made),
+        **cluster_costs.as_json(made),
     }
 
 
@@ -97,7 +97,7 @@ def _as_text(made: Forecast) -> str:
         *_unseen_line(made),
         _time_line(made),
     ]
-    parts += money.as_text(made)
+    parts += cluster_costs.as_text(made)
     return "\n".join(parts)
 
 
@@ -206,9 +206,9 @@ def _time_line(made: Forecast) -> str:
         return "time      none: nothing is left to run"
     if made.search and made.seconds is not None:
         beside = ", beside the smoke runs" if made.smoke else ""
-        return f"time      {money.duration(made.seconds)} if all were tried{beside}, by earlier runs"
+        return f"time      {cluster_costs.duration(made.seconds)} if all were tried{beside}, by earlier runs"
     if made.seconds is not None:
-        return f"time      about {money.duration(made.seconds)}, by earlier runs"
+        return f"time      about {cluster_costs.duration(made.seconds)}, by earlier runs"
     if not known:
         return "time      unknown: no earlier run of this kind on this cluster"
     return f"time      unknown: {len(made.to_run) - len(known)} of {len(made.to_run)} runs are the first of their kind"

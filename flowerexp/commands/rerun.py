@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowerexp.commands.compare import aligned, side_by_side, why_not
 from flowerexp.commands.experiment import located
 from flowerexp.config import Origin, plain
-from flowerexp.config.places import groups
+from flowerexp.config.places import group_options
 from flowerexp.config.redact import HIDDEN
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError, FlowerexpError, from_os_error
@@ -130,7 +130,7 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
         if override.is_sweep_override():
             hint = f"choose one, or write a list: {key}=[...]"
             raise ConfigError(f"{text} is a sweep over several values", where="command line", hint=hint)
-        if "/" in key or (key in groups() and not isinstance(override.value(), dict)):
+        if "/" in key or (key in group_options() and not isinstance(override.value(), dict)):
             hint = f"change single values, such as {key}.KEY=VALUE, or start a new run: flowerexp {text}"
             raise ConfigError(f"{text} chooses a config, and a rerun keeps its own", where="command line", hint=hint)
         parsed.append(override)

@@ -18,7 +18,7 @@ from flowerexp.config.declared import check_values, drop_unused, infer_types
 from flowerexp.config.near import meant
 from flowerexp.config.origin import Origin
 from flowerexp.config.paths import resolved
-from flowerexp.config.places import groups
+from flowerexp.config.places import group_options
 from flowerexp.config.schema import CLUSTERS, DATASETS, Config, Sampling
 from flowerexp.config.text import written
 from flowerexp.config.together import check_together
@@ -139,7 +139,9 @@ def check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) 
     for key in node:
         if key not in fields:
             if schema is Config:
-                hint = meant(key, {name: node[name] for name in fields if name in node}, [*groups(), "experiment"])
+                hint = meant(
+                    key, {name: node[name] for name in fields if name in node}, [*group_options(), "experiment"]
+                )
             else:
                 hint = did_you_mean(f"{prefix}{key}", [prefix + name for name in fields])
             raise ConfigError(f"unknown key {prefix}{key}", where=origin.of(f"{prefix}{key}"), hint=hint)

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.near import meant
 from flowerexp.config.overrides import unreadable
-from flowerexp.config.places import groups
+from flowerexp.config.places import group_options
 from flowerexp.errors import ConfigError, did_you_mean
 
 
@@ -42,7 +42,11 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         return unreadable(override if override in overrides else override.removeprefix("++"))
     if isinstance(error, ValueError) and not isinstance(error, OmegaConfBaseException):
         of_group = "Config group override" in text
-        wrong = [override for override in overrides if of_group and override.partition("=")[0].lstrip("+~") in groups()]
+        wrong = [
+            override
+            for override in overrides
+            if of_group and override.partition("=")[0].lstrip("+~") in group_options()
+        ]
         if not wrong:
             return ConfigError(text, hint="put names in the defaults list into quotes" if "defaults" in text else None)
         return ConfigError(
@@ -70,7 +74,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     if nameless is not None:
         return unreadable(nameless)
     key = _unknown_key(text, overrides)
-    if key in groups():
+    if key in group_options():
         chosen = next(one for one in overrides if one.partition("=")[0] == key)
         hint = f"the experiment has no {key}: leave it out, or choose another entrypoint"
         return ConfigError(f"{chosen} has no effect", where="command line", hint=hint)
@@ -86,7 +90,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     if twice := re.match(r"(?:Multiple values for )?(\S+?)(?:\. To override| appears more than once in)", text):
         hint = f"leave the + out: {twice[1]}=OPTION"
         return ConfigError(f"{twice[1]} is chosen already", where="command line", hint=hint)
-    asking = [one for one in overrides if "${" in one and one.partition("=")[0].lstrip("+") in groups()]
+    asking = [one for one in overrides if "${" in one and one.partition("=")[0].lstrip("+") in group_options()]
     if asking and "nterpolation" in text:
         return ConfigError(
             f"{asking[0]} does not name an option", where="command line", hint="name one of the group's options"
@@ -118,13 +122,15 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:
 
 def _near(key: str, overrides: Sequence[str], loader: ConfigLoader) -> str | None:
     """The key that was meant by one that does not exist."""
-    kept = [one for one in overrides if one.partition("=")[0] in groups() and one.count("=") == 1 and "," not in one]
+    kept = [
+        one for one in overrides if one.partition("=")[0] in group_options() and one.count("=") == 1 and "," not in one
+    ]
     try:
         config = loader.load_configuration("config", kept, RunMode.RUN)
     except (HydraException, OmegaConfBaseException):
         config = loader.load_configuration("config", [], RunMode.RUN)
     plain: Any = OmegaConf.to_container(config, resolve=False)
     first = key.partition(".")[0]
-    if first in groups() and first not in plain:
+    if first in group_options() and first not in plain:
         return f"the experiment has no {first}: leave it out, or choose another entrypoint"
-    return meant(key, plain, [*groups(), "experiment"])
+    return meant(key, plain, [*group_options(), "experiment"])

@@ -22,7 +22,7 @@ def entry_folder() -> Path:
     return _beside_or_inside("spark_entry")
 
 
-def groups(folder: Path | None = None) -> dict[str, list[str]]:
+def group_options(folder: Path | None = None) -> dict[str, list[str]]:
     """The config groups and the options of each, read from the file names alone.
 
     Args:

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from flowerexp.config.places import groups
+from flowerexp.config.places import group_options
 from flowerexp.config.schema import CLUSTERS, DATASETS, Cluster, Config, Dataset
 
 _IN_SWEEPS = ("sweep.axes.", "sweep.zip.", "sweep.exclude.")
@@ -71,7 +71,7 @@ def _swept(key: str) -> str:
 
 @functools.cache
 def _groups() -> frozenset[str]:
-    return frozenset(groups())
+    return frozenset(group_options())
 
 
 def _below(kind: Any, key: str) -> list[Any]:

@@ -213,7 +213,7 @@ class Measurements:
         return self._series[1]
 
     @cached_property
-    def groups(self) -> dict[str, Measurements]:
+    def by_series(self) -> dict[str, Measurements]:
         """The rows of each series."""
         return {name: self.where(self.series == place) for place, name in enumerate(self.series_names)}
 

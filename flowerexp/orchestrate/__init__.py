@@ -15,9 +15,9 @@ from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import RECORD, Journal, refuse_taken
 from flowerexp.orchestrate.batch import Batch
-from flowerexp.orchestrate.events import Found
-from flowerexp.orchestrate.home import Result, bring_home, log
-from flowerexp.orchestrate.ledger import Bill, Ledger
+from flowerexp.orchestrate.collect import Result, collect_run, log
+from flowerexp.orchestrate.events import RunningJob
+from flowerexp.orchestrate.ledger import ClusterLifetime, Ledger
 from flowerexp.orchestrate.limit import TimeLimit
 from flowerexp.orchestrate.preflight import preflight
 from flowerexp.orchestrate.settle import settle
@@ -26,12 +26,12 @@ from flowerexp.plan import plan
 __all__ = [
     "RECORD",
     "Batch",
-    "Bill",
-    "Found",
+    "ClusterLifetime",
     "Ledger",
     "Result",
+    "RunningJob",
     "TimeLimit",
-    "bring_home",
+    "collect_run",
     "log",
     "preflight",
     "run",

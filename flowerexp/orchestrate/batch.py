@@ -15,9 +15,9 @@ from flowerexp.config.schema import Cluster
 from flowerexp.console import Listener, Screen
 from flowerexp.errors import BudgetError, FlowerexpError, JobError
 from flowerexp.job.rows import begun
+from flowerexp.orchestrate.collect import Result, collect_run, record
 from flowerexp.orchestrate.drive import Drive, drives
-from flowerexp.orchestrate.events import Event, Found, Recorder
-from flowerexp.orchestrate.home import Result, bring_home, record
+from flowerexp.orchestrate.events import Event, Recorder, RunningJob
 from flowerexp.orchestrate.interrupt import Interrupt
 from flowerexp.orchestrate.ledger import Ledger
 from flowerexp.orchestrate.limit import TimeLimit
@@ -54,7 +54,7 @@ class Batch:
         folder: Path,
         screen: Screen,
         recorder: Recorder | None = None,
-        found: Sequence[Found] = (),
+        found: Sequence[RunningJob] = (),
         max_clusters: int = 1,
         max_failures: int | None = None,
         ledger: Ledger | None = None,
@@ -209,7 +209,7 @@ class Batch:
 
     def _come_home(self, run: PlannedRun, event: Event, listener: Listener) -> None:
         with self._slots() if self._active else nullcontext():
-            result = bring_home(run, self._started_at, event.token, event.exit_code, event.tail)
+            result = collect_run(run, self._started_at, event.token, event.exit_code, event.tail)
         if self._recorder:
             self._recorder.ended(result)
         self._tell(result, listener)
@@ -225,7 +225,7 @@ class Batch:
         if event.message == "stopped":
             refusal = JobError(str(self._limit) if aborted else "it was stopped before it had results")
         with self._slots() if self._active else nullcontext():
-            result = bring_home(run, self._started_at, event.token, event.exit_code, event.tail, refusal)
+            result = collect_run(run, self._started_at, event.token, event.exit_code, event.tail, refusal)
         if self._recorder:
             self._recorder.lost(run, self._ended_by or "stopped" if stopped else str(result.error))
         if not (self._recorder and stopped):  # MLflow does not hear of a run that is to be resumed

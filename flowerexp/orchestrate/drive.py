@@ -17,7 +17,7 @@ from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_err
 from flowerexp.job.follow import follow
 from flowerexp.job.ship import ship, token_of
 from flowerexp.journal import Journal
-from flowerexp.orchestrate.events import Event, Found, Keeper
+from flowerexp.orchestrate.events import Event, Keeper, RunningJob
 from flowerexp.orchestrate.watch import Watch, keep_log
 from flowerexp.plan import Plan, PlannedJob, PlannedRun
 
@@ -44,7 +44,7 @@ class Drive(threading.Thread):
         folder: Path,
         names: Sequence[str],
         events: queue.Queue[Event],
-        found: Sequence[Found] = (),
+        found: Sequence[RunningJob] = (),
         keeper: Keeper | None = None,
     ) -> None:
         super().__init__(daemon=True)
@@ -75,11 +75,11 @@ class Drive(threading.Thread):
 
     @property
     def stopping(self) -> bool:
-        """See `Life.stopping`."""
+        """See `ClusterObserver.stopping`."""
         return self._stopping.is_set()
 
     def tell(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
-        """See `Life.tell`."""
+        """See `ClusterObserver.tell`."""
         if self._keeper:
             self._keeper.cluster(state, self.cluster, handle)
         told = {"state": state, "handle": dict(handle), "text": message, "at": time.time(), "drive": self}
@@ -205,7 +205,7 @@ def drives(
     folder: Path,
     events: queue.Queue[Event],
     keeper: Keeper | None,
-    found: Sequence[Found] = (),
+    found: Sequence[RunningJob] = (),
     leftover: Sequence[Cluster] = (),
 ) -> list[Drive]:
     """A drive for each cluster: of the plan, of jobs that were found, and those that are only to be deleted.
@@ -218,9 +218,9 @@ def drives(
         found: jobs that outlived an earlier launcher.
         leftover: configs of clusters that no run needs.
     """
-    clusters: dict[str, tuple[Cluster, list[int], list[Found]]] = {}
+    clusters: dict[str, tuple[Cluster, list[int], list[RunningJob]]] = {}
 
-    def of(cluster: Cluster) -> tuple[Cluster, list[int], list[Found]]:
+    def of(cluster: Cluster) -> tuple[Cluster, list[int], list[RunningJob]]:
         return clusters.setdefault(key_of(cluster), (cluster, [], []))
 
     for left in leftover:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from flowerexp.cluster import Submission
 from flowerexp.config.schema import Cluster
-from flowerexp.orchestrate.home import Result
+from flowerexp.orchestrate.collect import Result
 from flowerexp.plan import PlannedRun
 
 
@@ -37,7 +37,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Found:
+class RunningJob:
     """A job of an earlier launcher.
 
     Attributes:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 from flowerexp.cluster import cost, quota
 from flowerexp.cluster.cost import Prices
-from flowerexp.cluster.quota import Demand, Limits
+from flowerexp.cluster.quota import Demand, QuotaLimits
 from flowerexp.config import key_of
 from flowerexp.config.schema import Cloud, Cluster, Config
 from flowerexp.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Bill:
+class ClusterLifetime:
     """A cluster's life: its config, and when it was asked for, was ready, and was gone, in epoch seconds."""
 
     cluster: Cluster
@@ -31,14 +31,14 @@ class Ledger:
         bills: the clusters that earlier launchers of the same sweep paid for.
     """
 
-    def __init__(self, config: Config, bills: Iterable[Bill] = ()) -> None:
+    def __init__(self, config: Config, bills: Iterable[ClusterLifetime] = ()) -> None:
         self._quota = config.quota
         self.budget: float | None = config.budget.usd
         self._prices = Prices.load(config.budget.prices)
         self._bills = {_key(bill.cluster): bill for bill in bills if bill.deleted_at is None}
         self._closed = [bill for bill in bills if bill.deleted_at is not None]
         self._active: dict[str, Cluster] = {}
-        self._limits: dict[tuple[str, str], Limits] = {}
+        self._limits: dict[tuple[str, str], QuotaLimits] = {}
 
     def fits(self, cluster: Cluster) -> bool:
         """Does a cluster fit into its region's quotas beside those that are there?"""
@@ -68,12 +68,12 @@ class Ledger:
             if bill:
                 self._closed.append(replace(self._bills.pop(key), deleted_at=at))
         elif bill is None:
-            self._bills[key] = Bill(cluster, at)
+            self._bills[key] = ClusterLifetime(cluster, at)
         elif state == "running" and bill.ready_at is None:
             self._bills[key] = replace(bill, ready_at=at)
 
     @property
-    def bills(self) -> list[Bill]:
+    def bills(self) -> list[ClusterLifetime]:
         """All bills, of clusters that are gone and of those that are there."""
         return [*self._closed, *self._bills.values()]
 

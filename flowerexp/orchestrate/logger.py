@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, TrackingError
+from flowerexp.orchestrate.collect import Result, log
 from flowerexp.orchestrate.events import Event
-from flowerexp.orchestrate.home import Result, log
 from flowerexp.orchestrate.interrupt import Interrupt
 
 MOST = 1000

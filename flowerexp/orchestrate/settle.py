@@ -13,12 +13,12 @@ from flowerexp.config import key_of
 from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.journal import RECORD
-from flowerexp.orchestrate.home import SECONDS
-from flowerexp.orchestrate.ledger import Bill
+from flowerexp.orchestrate.collect import SECONDS
+from flowerexp.orchestrate.ledger import ClusterLifetime
 from flowerexp.plan import PlannedRun
 
 
-def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
+def settle(runs: Sequence[PlannedRun], bills: Iterable[ClusterLifetime]) -> float | None:
     """Add to each run's record, and to MLflow, its share of what its cluster cost beside the runs' own time.
 
     It may be called again, as when a sweep was resumed: the shares are computed anew.
@@ -33,7 +33,7 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
     Raises:
         FlowerexpError: MLflow could not be told about one of them; the records are right, and so are the others.
     """
-    by_cluster: dict[str, list[Bill]] = {}
+    by_cluster: dict[str, list[ClusterLifetime]] = {}
     for bill in bills:
         if bill.deleted_at is not None:
             by_cluster.setdefault(_key(bill.cluster), []).append(bill)
@@ -49,7 +49,7 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[Bill]) -> float | None:
     return total
 
 
-def _share(runs: Sequence[PlannedRun], bills: Sequence[Bill], rate: cost.Rate) -> float:
+def _share(runs: Sequence[PlannedRun], bills: Sequence[ClusterLifetime], rate: cost.Rate) -> float:
     """Share what a cluster, created once or more often, cost; returns that in US dollars."""
     own = {run.folder.name: (run, record) for run in runs if (record := _record(run.folder))}
     seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in own.items()}

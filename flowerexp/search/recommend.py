@@ -63,7 +63,7 @@ def recommend(trials: Trials, *, model: bool = True) -> Recommendation:
     best = _chances(trials) if posterior is not None else np.zeros(len(trials.candidates))
     predictions = _predictions(trials, posterior, best)
     winner, runner_up = (feasible[place] if len(feasible) > place else None for place in (0, 1))
-    spent = sum(trials.value(trial) for trial in trials.told if not trial.prior)
+    spent = sum(trials.value(trial) for trial in trials.observations if not trial.prior)
     typical = _typical(predictions)
     saves = typical - winner[1] if typical is not None and winner else 0.0
     return Recommendation(
@@ -108,7 +108,7 @@ def _chances(trials: Trials) -> Array:
 
 def _predictions(trials: Trials, posterior: Posterior | None, best: Array) -> tuple[Prediction, ...]:
     count, finished, tried = len(trials.candidates), trials.finished(), trials.tried
-    status = {trial.index: trial.observation.status for trial in trials.told}
+    status = {trial.index: trial.observation.status for trial in trials.observations}
     status |= dict.fromkeys(finished, Status.FINISHED)
     columns: Sequence[Sequence[float | None]] = [[None] * count] * 4
     if posterior is not None:

@@ -76,7 +76,7 @@ def saving(trials: Trials) -> Pick:
         return Pick(None, Why.HOPELESS, *known) if lost else Pick(chosen, Why.SAVING, *known)
     if saved[chosen] > spend[chosen]:
         return Pick(chosen, Why.SAVING, *known)
-    if sum(trial.observation.status is Status.FINISHED for trial in trials.told) < COMPLETED:
+    if sum(trial.observation.status is Status.FINISHED for trial in trials.observations) < COMPLETED:
         return Pick(chosen, Why.LEARN, *known)
     return Pick(None, Why.NOT_WORTH_IT, *known)
 

@@ -13,11 +13,11 @@ from math import isfinite
 from flowerexp.search.candidate import Candidate
 from flowerexp.search.recommend import Recommendation, band, recommend
 from flowerexp.search.rules import Pick, Why, pick
-from flowerexp.search.trials import Objective, Observation, Rule, Settings, Status, Trials
+from flowerexp.search.trials import Objective, Observation, Rule, SearchSettings, Status, Trials
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """Where the next run is aborted, whichever comes first; None where there is no limit, or no price to tell it by."""
 
     usd: float | None = None
@@ -31,7 +31,7 @@ class Suggestion:
     candidate: Candidate
     why: Why
     explanation: str  # the reason, for a line of progress
-    limits: Limits
+    limits: RunLimits
     expected_saving: float | None = None  # over all production runs
     expected_spend: float | None = None  # for this run
     median: float | None = None  # of what it will come to, and the band around that
@@ -60,8 +60,8 @@ class Search:
         ConfigError: candidates that cannot be compared, or a constraint that needs prices which are not given.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, candidates: Sequence[Candidate], settings: SearchSettings | None = None) -> None:
+        self.settings = settings or SearchSettings()
         self._trials = Trials(candidates, self.settings)
 
     @property
@@ -105,15 +105,15 @@ class Search:
             return self._trials.candidates[index], value
         return None
 
-    def _limits(self, index: int) -> Limits:
+    def _limits(self, index: int) -> RunLimits:
         """Only our own rule aborts runs: the others have no use for what an aborted run says."""
         limit = float(self._trials.limits()[index])
         if self.settings.rule is not Rule.SAVING or not isfinite(limit):
-            return Limits()
+            return RunLimits()
         rate = self._trials.usd_per_second(index)
         if self.settings.objective is Objective.COST:
-            return Limits(usd=limit, seconds=limit / rate if rate else None)
-        return Limits(usd=limit * rate if rate else None, seconds=limit)
+            return RunLimits(usd=limit, seconds=limit / rate if rate else None)
+        return RunLimits(usd=limit * rate if rate else None, seconds=limit)
 
 
 def amount(value: float, objective: Objective) -> str:
@@ -127,7 +127,7 @@ def _explain(chosen: Pick, trials: Trials) -> str:
     runs = f"over {settings.expected_runs:g} runs"
     saving = amount(chosen.saving or 0.0, settings.objective)
     spend = amount(chosen.spend or 0.0, settings.objective)
-    dropped = sum(trial.observation.status is Status.DROPPED for trial in trials.told)
+    dropped = sum(trial.observation.status is Status.DROPPED for trial in trials.observations)
     texts = {
         Why.FIRST: "nothing is known yet",
         Why.SAVING: f"expected to save {saving} {runs}, for {spend}",

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowerexp.search.candidate import Candidate
-from flowerexp.search.trials import Objective, Settings, Status
+from flowerexp.search.trials import Objective, SearchSettings, Status
 
 TOO_MUCH = 5.0
 """A cluster is hopeless if its smoke run came to more than this multiple of another's.
@@ -57,7 +57,7 @@ class Bound:
     reason: str
 
 
-def bound(candidate: Candidate, seen: Sequence[SmokeRun], settings: Settings) -> Bound | None:
+def bound(candidate: Candidate, seen: Sequence[SmokeRun], settings: SearchSettings) -> Bound | None:
     """How long a smoke run may take; None for as long as it likes.
 
     A run on all of the data takes no less than a smoke run, which is all that is said about the constraints: most of a
@@ -81,7 +81,7 @@ def bound(candidate: Candidate, seen: Sequence[SmokeRun], settings: Settings) ->
     return min(bounds, key=lambda one: one.seconds, default=None)
 
 
-def hopeless(seen: Mapping[str, SmokeRun], settings: Settings) -> dict[str, str]:
+def hopeless(seen: Mapping[str, SmokeRun], settings: SearchSettings) -> dict[str, str]:
     """The candidates that are to be left out.
 
     What failed is left out if any other finished; if none did, the fault may be that of the smoke runs.
@@ -113,7 +113,7 @@ def in_vain(seen: Sequence[SmokeRun]) -> bool:
     return len(ran) >= FAILURES and set(ran) == {Status.FAILED}
 
 
-def _factor(candidate: Candidate, other: Candidate, settings: Settings) -> float:
+def _factor(candidate: Candidate, other: Candidate, settings: SearchSettings) -> float:
     """How many times the seconds of another's smoke run make this one hopeless.
 
     It must be `TOO_MUCH` in what is searched for. Where something else counts as well, it must be behind in that, too:
@@ -126,7 +126,7 @@ def _factor(candidate: Candidate, other: Candidate, settings: Settings) -> float
     return max(TOO_MUCH, SLOWER * cheaper) if settings.max_usd is not None else TOO_MUCH
 
 
-def _behind(other: SmokeRun, settings: Settings) -> str:
+def _behind(other: SmokeRun, settings: SearchSettings) -> str:
     if settings.objective is Objective.COST:
         return f"took longer than that of {other.candidate.name}, and cost more than {TOO_MUCH:g} times as much"
     return f"took more than {TOO_MUCH:g} times as long as that of {other.candidate.name}"

@@ -61,7 +61,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Settings:
+class SearchSettings:
     """What is searched for.
 
     Raises:
@@ -113,11 +113,11 @@ class Trials:
         ConfigError: candidates without a size, two of one name, or no price where a constraint needs one.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], settings: Settings) -> None:
+    def __init__(self, candidates: Sequence[Candidate], settings: SearchSettings) -> None:
         check(candidates)
         self.candidates = tuple(candidates)
         self.settings = settings
-        self.told: list[Trial] = []
+        self.observations: list[Trial] = []
         self.points = encode(candidates)
         self._indices = {candidate.name: index for index, candidate in enumerate(candidates)}
         self._rates = np.array([(candidate.usd_per_hour or inf) / 3600 for candidate in candidates])
@@ -146,7 +146,7 @@ class Trials:
                 where="search: objective",
                 hint="give the cluster a price, or search with objective=time",
             )
-        self.told.append(trial)
+        self.observations.append(trial)
 
     @cached_property
     def surrogate(self) -> Surrogate:
@@ -156,18 +156,18 @@ class Trials:
     @property
     def tried(self) -> list[int]:
         """The candidates that ran, each once, in the order in which they were first told."""
-        return list(dict.fromkeys(t.index for t in self.told if t.observation.status.ran))
+        return list(dict.fromkeys(t.index for t in self.observations if t.observation.status.ran))
 
     @property
     def open(self) -> list[int]:
         """The candidates that neither ran nor were refused or dropped."""
-        gone = {trial.index for trial in self.told}
+        gone = {trial.index for trial in self.observations}
         return [index for index in range(len(self.candidates)) if index not in gone]
 
     @property
     def runs(self) -> int:
         """How many runs the search itself has had; one that was refused or dropped is none."""
-        return sum(not trial.prior and trial.observation.status.ran for trial in self.told)
+        return sum(not trial.prior and trial.observation.status.ran for trial in self.observations)
 
     def value(self, trial: Trial) -> float:
         """What a run came to, in dollars or seconds as the objective says; 0 where nobody knows."""
@@ -181,14 +181,14 @@ class Trials:
     def finished(self) -> dict[int, float]:
         """What each finished candidate came to: the geometric mean of its runs, in the objective's unit."""
         values: dict[int, list[float]] = {}
-        for trial in self.told:
+        for trial in self.observations:
             if trial.observation.status is Status.FINISHED:
                 values.setdefault(trial.index, []).append(log(self.value(trial)))
         return {index: float(np.exp(fmean(logs))) for index, logs in values.items()}
 
     def feasible(self) -> dict[int, float]:
         """The finished candidates that kept to the constraints in all their runs, the best first."""
-        broken = {trial.index for trial in self.told if self._breaks(trial.observation)}
+        broken = {trial.index for trial in self.observations if self._breaks(trial.observation)}
         kept = {index: value for index, value in self.finished().items() if index not in broken}
         return dict(sorted(kept.items(), key=lambda item: item[1]))
 
@@ -218,10 +218,10 @@ class Trials:
     def evidence(self) -> list[Evidence]:
         """What the runs say, for the model: the finished as they are, the others by what they must at least come to."""
         finished = self.finished()
-        reached = [value for value in map(self.value, self.told) if value > 0]
+        reached = [value for value in map(self.value, self.observations) if value > 0]
         floor = self.best if isfinite(self.best) else max(reached, default=0.0)
         known = []
-        for trial in self.told:
+        for trial in self.observations:
             status, value = trial.observation.status, self.value(trial)
             if status is Status.FINISHED:
                 known.append(Evidence(trial.index, log(value)))
@@ -243,7 +243,7 @@ class Trials:
     def _billing(self) -> float:
         """Dollars that were billed for a dollar of price times seconds: more than 1 if the start is billed too."""
         ratios = []
-        for trial in self.told:
+        for trial in self.observations:
             seen, rate = trial.observation, self._rates[trial.index]
             if seen.status is Status.FINISHED and seen.cost and seen.seconds and isfinite(rate):
                 ratios.append(float(seen.cost / (seen.seconds * rate)))

@@ -36,7 +36,7 @@ class Try:
     step: Suggestion | None
 
 
-class Account:
+class SearchAccount:
     """The account of a search.
 
     Args:

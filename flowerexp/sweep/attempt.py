@@ -10,7 +10,7 @@ from pathlib import Path
 from flowerexp import index, records
 from flowerexp.errors import BudgetError, FlowerexpError
 from flowerexp.journal import RECORD, Journal
-from flowerexp.orchestrate import Found, Result, TimeLimit
+from flowerexp.orchestrate import Result, RunningJob, TimeLimit
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Status
 from flowerexp.sweep.budget import expenses, over, total
@@ -40,10 +40,10 @@ class Attempts:
     def __init__(self, sweep: Sweep, journal: Journal) -> None:
         self._sweep = sweep
         self._journal = journal
-        self._found: list[Found] = []
+        self._found: list[RunningJob] = []
         self._fingerprints: dict[str, str | None] = {}
 
-    def follow(self, found: Sequence[Found]) -> None:
+    def follow(self, found: Sequence[RunningJob]) -> None:
         """Jobs that outlived an earlier launcher: they are followed when their run's turn comes."""
         self._found = list(found)
 

@@ -9,12 +9,12 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from flowerexp.cluster.cost import Prices, rate
-from flowerexp.cluster.machines import groups
+from flowerexp.cluster.machines import machine_groups
 from flowerexp.config import key_of, plain
 from flowerexp.config.schema import Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.plan import PlannedRun
-from flowerexp.search import Candidate, Objective, Rule, Search, Settings, Shape
+from flowerexp.search import Candidate, Objective, Rule, Search, SearchSettings, Shape
 
 SWEEPER = "hydra.sweeper"
 PER_VCPU = "usd_per_vcpu_hour"
@@ -24,7 +24,7 @@ _OF_THE_CLUSTER = ("cluster", "storage", "gcp", "quota", "budget")
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
-def settings_of(search: Mapping[str, Any]) -> Settings:
+def settings_of(search: Mapping[str, Any]) -> SearchSettings:
     """The settings of a search.
 
     Args:
@@ -33,13 +33,13 @@ def settings_of(search: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigError: a value is none of those that there are, or out of its range.
     """
-    names = {field.name for field in fields(Settings)}
+    names = {field.name for field in fields(SearchSettings)}
     words = {
         "rule": _word("rule", search["rule"], Rule),
         "objective": _word("objective", search["objective"], Objective),
     }
     try:
-        return Settings(**{key: value for key, value in search.items() if key in names} | words)
+        return SearchSettings(**{key: value for key, value in search.items() if key in names} | words)
     except ConfigError as error:
         raise _of_the_sweeper(error) from error
 
@@ -130,7 +130,7 @@ def _candidate(run: PlannedRun, per_vcpu: float | None) -> Candidate:
 
 def _dataproc(cluster: Dataproc, prices: Prices) -> Shape:
     """The workers; of a single node, the master, which works there."""
-    working = groups(cluster, prices.machine_types)[-1]
+    working = machine_groups(cluster, prices.machine_types)[-1]
     machine = working.machine
     return Shape(machine.vcpus, machine.memory_gb, working.count, machine.series, working.disk_type)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from flowerexp import tracking
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError
-from flowerexp.orchestrate import Bill, settle
+from flowerexp.orchestrate import ClusterLifetime, settle
 from flowerexp.plan import PlannedRun
 
 
@@ -16,7 +16,7 @@ def tell(
     folder: Path,
     runs: Sequence[PlannedRun],
     aside: Sequence[PlannedRun],
-    bills: Iterable[Bill],
+    bills: Iterable[ClusterLifetime],
     screen: Screen,
     finished: bool,
 ) -> None:

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
+class LauncherSettings:
     """The launcher's settings: clusters side by side, how many failures end the sweep, and what is searched for."""
 
     max_clusters: int
@@ -53,7 +53,7 @@ def launch(
     context: HydraContext,
     job_overrides: Sequence[Sequence[str]],
     first: int,
-    settings: Settings,
+    settings: LauncherSettings,
 ) -> list[JobReturn]:
     """Run a batch of a sweep.
 
@@ -126,7 +126,7 @@ def _in_order(runs: Sequence[PlannedRun], returns: Mapping[str, JobReturn], jour
     return told
 
 
-def _look_before(checked: Sequence[Config], runs: Sequence[PlannedRun], settings: Settings) -> None:
+def _look_before(checked: Sequence[Config], runs: Sequence[PlannedRun], settings: LauncherSettings) -> None:
     """Find what is wrong before anything is written. A search starts few of its runs, and looks at these itself."""
     if settings.search:
         from flowerexp.sweep.candidates import make_search

@@ -17,7 +17,7 @@ from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.rows import Kept
 from flowerexp.journal import DONE, Journal, State
-from flowerexp.orchestrate import Found, preflight
+from flowerexp.orchestrate import RunningJob, preflight
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.data import refuse_changed
 from flowerexp.sweep.left_behind import clear, damage, rows_of
@@ -99,7 +99,7 @@ class _Resumption:
         self._find_what_is_made_again(state)
         if to_run := [run for run in self._runs if self._is_open(run, state)]:
             preflight(to_run[0].config)
-        Unseen(self._journal, self._screen).bring_home(
+        Unseen(self._journal, self._screen).collect(
             [
                 run
                 for run in (*self._runs, *self._aside)
@@ -158,7 +158,7 @@ class _Resumption:
             if name in self._again:
                 self._journal.append("lost", run=name, error=self._again[name])
 
-    def _go_on(self, missing: list[PlannedRun], found: list[Found], unlogged: list[PlannedRun]) -> None:
+    def _go_on(self, missing: list[PlannedRun], found: list[RunningJob], unlogged: list[PlannedRun]) -> None:
         failures, clusters = self._plan["max_failures"], self._plan["max_clusters"]
         consent = self._consent
         sweep = Sweep(self._journal, self._runs, self._screen, clusters, failures, consent.budget, consent.changed_data)
@@ -171,7 +171,7 @@ class _Resumption:
         else:
             sweep.run(lambda _: None, missing, found, unlogged)
 
-    def _running(self, state: State) -> list[Found]:
+    def _running(self, state: State) -> list[RunningJob]:
         """Jobs of the sweep that outlived their launcher, each with those of its runs that have not ended.
 
         The launcher may have died while it submitted one: that one may have arrived, or may arrive yet.
@@ -189,7 +189,7 @@ class _Resumption:
             cluster = backend(carried[0].config.cluster)
             submission = cluster.find(self._journal.folder / job["folder"], job["handle"])
             if submission or (job["folder"] in state.intended and not cluster.arrived(job["handle"])):
-                found.append(Found(submission, carried, job["folder"]))
+                found.append(RunningJob(submission, carried, job["folder"]))
         return found[::-1]
 
     def _refuse_unknown(self, state: State) -> None:

@@ -14,7 +14,7 @@ from flowerexp.config.schema import Cluster, Config
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, Result, TimeLimit, log
+from flowerexp.orchestrate import Batch, ClusterLifetime, Ledger, Result, RunningJob, TimeLimit, log
 from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
 from flowerexp.sweep.closing import tell
@@ -58,7 +58,7 @@ class Sweep:
         self,
         deliver: Callable[[Result], None],
         missing: Sequence[PlannedRun] | None = None,
-        found: Sequence[Found] = (),
+        found: Sequence[RunningJob] = (),
         unlogged: Sequence[PlannedRun] = (),
     ) -> None:
         """Run all runs, or only those that are missing, and those of jobs that were found running.
@@ -104,7 +104,7 @@ class Sweep:
         self,
         deliver: Callable[[Result], None],
         missing: Sequence[PlannedRun],
-        found: Sequence[Found] = (),
+        found: Sequence[RunningJob] = (),
         limit: TimeLimit | None = None,
     ) -> None:
         """Run some of the runs as one batch, and delete what clusters earlier ones left; nothing is gathered yet.
@@ -152,11 +152,11 @@ class Sweep:
             return config
         return dataclasses.replace(config, budget=dataclasses.replace(config.budget, usd=self._budget))
 
-    def _bills(self) -> list[Bill]:
+    def _bills(self) -> list[ClusterLifetime]:
         """The clusters that the sweep has paid for, by the journal, which hides secrets of their configs."""
         billed = self._journal.read().billed
         return [
-            Bill(self._cluster(one["cluster"]), one["creating"], one.get("running"), one.get("deleted"))
+            ClusterLifetime(self._cluster(one["cluster"]), one["creating"], one.get("running"), one.get("deleted"))
             for one in billed
         ]
 

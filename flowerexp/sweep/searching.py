@@ -14,11 +14,11 @@ from flowerexp.config.schema import Cloud
 from flowerexp.console import Screen
 from flowerexp.errors import JobError, QuotaError
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import Found, Result
+from flowerexp.orchestrate import Result, RunningJob
 from flowerexp.orchestrate.preflight import check_quota
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Observation, Status, Stop, Suggestion
-from flowerexp.sweep.account import Account, Try
+from flowerexp.sweep.account import SearchAccount, Try
 from flowerexp.sweep.attempt import Attempts
 from flowerexp.sweep.candidates import make_search, name_of
 from flowerexp.sweep.run import Sweep
@@ -56,7 +56,7 @@ class Searching:
         self._search = make_search(runs, search)
         self._names = {name_of(run): run for run in runs}
         self._candidates = {run.folder.name: one for run, one in zip(runs, self._search.candidates, strict=True)}
-        self._account = Account(self._search, {name: run.folder.name for name, run in self._names.items()})
+        self._account = SearchAccount(self._search, {name: run.folder.name for name, run in self._names.items()})
         self._attempts = Attempts(sweep, journal)
         self._smoke_runs = smoke_runs(runs, search)
         pairs = list(zip(self._search.candidates, self._smoke_runs, strict=False))
@@ -64,7 +64,7 @@ class Searching:
         self._account.smoke = self._smoke.seen if self._smoke else None
         self._max_failures = max_failures
 
-    def run(self, deliver: Callable[[Result], None], found: Sequence[Found] = ()) -> None:
+    def run(self, deliver: Callable[[Result], None], found: Sequence[RunningJob] = ()) -> None:
         """Search to the end, and say what to rent.
 
         Args:

@@ -18,7 +18,7 @@ from flowerexp.console import Screen
 from flowerexp.errors import ConfigError
 from flowerexp.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
-from flowerexp.search import Candidate, Objective, Settings, SmokeRun, Status, amount, bound, hopeless, in_vain
+from flowerexp.search import Candidate, Objective, SearchSettings, SmokeRun, Status, amount, bound, hopeless, in_vain
 from flowerexp.sweep.attempt import Attempts
 from flowerexp.sweep.candidates import SWEEPER
 from flowerexp.sweep.compose import Composer
@@ -100,7 +100,7 @@ class SmokeStage:
     def __init__(
         self,
         runs: Sequence[tuple[Candidate, PlannedRun]],
-        settings: Settings,
+        settings: SearchSettings,
         journal: Journal,
         attempts: Attempts,
         screen: Screen,

@@ -14,7 +14,7 @@ from flowerexp.errors import DataError, from_os_error
 from flowerexp.job.results import fetch, is_there, read_outcome
 from flowerexp.job.ship import token_of
 from flowerexp.journal import RECORD, Journal, State
-from flowerexp.orchestrate import Result, bring_home
+from flowerexp.orchestrate import Result, collect_run
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.run import SweepRecorder
 
@@ -61,7 +61,7 @@ class Unseen:
         self._journal = journal
         self._screen = screen
 
-    def bring_home(self, runs: Sequence[PlannedRun], state: State, again: dict[str, str]) -> None:
+    def collect(self, runs: Sequence[PlannedRun], state: State, again: dict[str, str]) -> None:
         """Bring home those of some runs whose results are there, and whole.
 
         Args:
@@ -99,4 +99,4 @@ class Unseen:
             return None
         for name in ("analysis", RECORD):
             discard(run.folder / name)
-        return bring_home(run, time.time(), token, 0, ())
+        return collect_run(run, time.time(), token, 0, ())

@@ -22,7 +22,7 @@ _BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 
 
 @dataclass(frozen=True)
-class Look:
+class HostSnapshot:
     """The counters at one moment; None where a host does not tell.
 
     Attributes:
@@ -87,7 +87,7 @@ class Family:
         return total
 
 
-def look(family: Family | None = None) -> Look | None:
+def snapshot(family: Family | None = None) -> HostSnapshot | None:
     """Read the host's counters now; None without psutil.
 
     Args:
@@ -99,7 +99,7 @@ def look(family: Family | None = None) -> Look | None:
     interfaces = psutil.net_io_counters(pernic=True, nowrap=False)
     beyond = [one for name, one in interfaces.items() if name != "lo"]
     disks = psutil.disk_io_counters(nowrap=False)
-    return Look(
+    return HostSnapshot(
         at=time.perf_counter(),
         cores=psutil.cpu_count() or 1,
         busy=sum(getattr(times, name, 0.0) for name in _BUSY),
@@ -111,7 +111,7 @@ def look(family: Family | None = None) -> Look | None:
     )
 
 
-def between(before: Look | None, after: Look | None) -> dict[str, float | int | None]:
+def between(before: HostSnapshot | None, after: HostSnapshot | None) -> dict[str, float | int | None]:
     """The columns of a row that say what the host did between two looks.
 
     Counters of the CPU advance in steps, on Linux of 10 ms: over a measurement as short as that a share is rough, and

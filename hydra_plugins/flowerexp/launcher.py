@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn
 
 @dataclass
 class FlowerexpLauncherConf:
-    """Settings: `max_clusters` side by side; `max_failures` failed runs end the sweep (null: none does)."""
+    """LauncherSettings: `max_clusters` side by side; `max_failures` failed runs end the sweep (null: none does)."""
 
     _target_: str = "hydra_plugins.flowerexp.launcher.FlowerexpLauncher"
     max_clusters: int = 1
@@ -39,11 +39,11 @@ class FlowerexpLauncher(BasicLauncher):
         """See Hydra's `Launcher.launch`."""
         if not _is_ours(self.task_function):
             return super().launch(job_overrides, initial_job_idx)
-        from flowerexp.sweep.launch import Settings, launch
+        from flowerexp.sweep.launch import LauncherSettings, launch
 
         assert self.config is not None
         assert self.hydra_context is not None
-        settings = Settings(self.max_clusters, self.max_failures, self.search)
+        settings = LauncherSettings(self.max_clusters, self.max_failures, self.search)
         return launch(self.config, self.hydra_context, job_overrides, initial_job_idx, settings)
 
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from flowerexp.cluster import quota
-from flowerexp.cluster.quota import Demand, Limits
+from flowerexp.cluster.quota import Demand, QuotaLimits
 from flowerexp.config.schema import Quota
 from flowerexp.errors import ClusterError, ConfigError, QuotaError
 from flowerexp.orchestrate.preflight import check_cloud, check_quota, preflight
@@ -37,7 +37,7 @@ class TestDemand:
         assert quota.demand(made(*overrides).cluster) == needed
 
     def test_adds_up_and_fits_beside_others(self):
-        four, limit = Demand(8, 0, 100, 1998, 8), Limits(vcpus=16, ssd_gb=200)
+        four, limit = Demand(8, 0, 100, 1998, 8), QuotaLimits(vcpus=16, ssd_gb=200)
         assert four + four == Demand(16, 0, 200, 3996, 16)
         assert quota.fits(four, Demand(), limit)
         assert quota.fits(four, four, limit)
@@ -132,7 +132,7 @@ class TestLive:
     def test_what_is_left_counts(self, compute):
         quotas, asked = compute
         quotas.update(CPUS=(24, 4), N2_CPUS=(8, 8), SSD_TOTAL_GB=(500, 0), DISKS_TOTAL_GB=(4096, 0), SNAPSHOTS=(1, 1))
-        assert quota.limits(Quota(source="live"), "p", "us-central1") == Limits(
+        assert quota.limits(Quota(source="live"), "p", "us-central1") == QuotaLimits(
             ssd_gb=500, standard_disk_gb=4096, shared_vcpus=20, n2_vcpus=0
         )
         assert asked == ["/compute/v1/projects/p/regions/us-central1"]

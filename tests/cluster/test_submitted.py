@@ -60,8 +60,8 @@ class TestNames:
         for left in ("events/local-1", "spark/work/app/0/stderr"):
             (plain.folder / left).parent.mkdir(parents=True)
             (plain.folder / left).write_text(left)
-        submitted.bring_home(files.folder)
-        submitted.bring_home(files.folder)
+        submitted.collect(files.folder)
+        submitted.collect(files.folder)
         for left in ("events/local-1", "spark/work/app/0/stderr"):
             assert (files.folder / left).read_text() == left
         assert list((own / "jobs").iterdir()) == []
@@ -97,6 +97,6 @@ def test_a_job_in_a_folder_of_the_oddest_name(own, tmp_path, kind):
     ended = run_job(backend(typed({**given, **nodes}, Cluster)), job_files(folder, tmp_path / "told.py", [{}]))
     assert ended.code == 0, ended.printed
     assert ended.rows() == [{"squares": 285, "odd": odd}]
-    submitted.bring_home(folder)
+    submitted.collect(folder)
     assert len(ended.events("ApplicationEnd")) == 1
     assert list((own / "jobs").iterdir()) == []

@@ -245,9 +245,9 @@ def test_each_kind_of_data_set_has_the_keys_of_its_kind(config, option):
     ],
 )
 def test_every_shipped_option_is_right(config, group):
-    from flowerexp.config.places import groups
+    from flowerexp.config.places import group_options
 
-    for option in groups()[group]:
+    for option in group_options()[group]:
         wanted = {
             "dataset=folder": ["dataset.path=x"],
             "cluster=spark_master": ["cluster.master=spark://host:7077"],

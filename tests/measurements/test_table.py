@@ -69,7 +69,7 @@ class TestColumns:
 class TestCells:
     def test_rows_are_split_by_what_is_categorical_and_the_experiment_names_the_others(self):
         found = table([row("b"), row("a"), written(0, 1.0), row("b")], "ping")
-        assert {name: len(group) for name, group in found.groups.items()} == {"a": 1, "b": 2, "ping": 1}
+        assert {name: len(group) for name, group in found.by_series.items()} == {"a": 1, "b": 2, "ping": 1}
 
     def test_cells_are_sorted_as_numbers_and_what_is_missing_comes_first(self):
         one = row("a") | {"batch_size": None}
@@ -101,7 +101,7 @@ class TestCells:
         ]
         found = from_rows(rows, words)
         assert [found.series_names[place] for place in found.series] == ["sort here", "hash", "sort there", "count"]
-        rates = {name: group.total_rate for name, group in found.groups.items()}
+        rates = {name: group.total_rate for name, group in found.by_series.items()}
         assert rates == {"count": 2, "hash": 5, "sort here": 10, "sort there": 2.5}
         assert found.cell_keys[1] == ("hash", 2)
 

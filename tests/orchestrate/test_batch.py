@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from flowerexp.cluster import Standing, cost
+from flowerexp.cluster import ExistingCluster, cost
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import Batch, Bill, Found, Ledger, TimeLimit, batch, drive, home, logger
-from flowerexp.orchestrate.home import Result
+from flowerexp.orchestrate import Batch, ClusterLifetime, Ledger, RunningJob, TimeLimit, batch, collect, drive, logger
+from flowerexp.orchestrate.collect import Result
 from flowerexp.plan import plan
 
 PLACE = ("gcp.project=mine", "quota=none")
@@ -68,7 +68,7 @@ class Dead:
         pass
 
 
-class Cluster(Standing):
+class Cluster(ExistingCluster):
     on_this_host = False
 
     def __init__(self, world, config):
@@ -155,7 +155,7 @@ def world(monkeypatch):
         error = refusal or (JobError(outcome.error) if outcome.error else None)
         return Result(run, outcome, None, None, error)
 
-    monkeypatch.setattr(batch, "bring_home", at_home)
+    monkeypatch.setattr(batch, "collect_run", at_home)
     monkeypatch.setattr(logger, "log", lambda run: f"id of {run.folder.name}")
     return made
 
@@ -209,14 +209,14 @@ def test_a_job_is_written_down_before_it_is_submitted(sweep, world, tmp_path):
 def test_a_job_that_may_have_been_submitted_is_submitted_again_as_the_same(sweep, world, config, tmp_path):
     made = config(*PLACE, "cluster=single_node", "grid=notebook")
     planned = plan([made], [tmp_path / "old"], "code")
-    notes = sweep(["cluster=four_nodes"], found=[Found(None, planned.runs, "jobs/1-0")])
+    notes = sweep(["cluster=four_nodes"], found=[RunningJob(None, planned.runs, "jobs/1-0")])
     assert sorted(notes.done) == ["0", "old"]
     assert (tmp_path / "jobs" / "1-0" / "job.json").exists()
 
 
 @pytest.mark.parametrize("recorded", [True, False])
 def test_a_refusal_comes_home_as_it_is(sweep, world, config, tmp_path, monkeypatch, recorded):
-    monkeypatch.setattr(batch, "bring_home", home.bring_home)
+    monkeypatch.setattr(batch, "collect_run", collect.collect_run)
     monkeypatch.setattr("flowerexp.tracking.log_run", lambda *_: "id")
     world.refusal = QuotaError("no addresses left", where="quota", hint="take fewer workers")
     planned = plan([config(*PLACE, "cluster=single_node")], [tmp_path / "0"], "code")
@@ -267,7 +267,7 @@ def test_the_budget_stops_a_running_job_and_what_was_spent_before_counts(sweep, 
     rate = cost.rate(made.cluster, cost.Prices.load(None))
     assert rate is not None
     assert 0.1 < rate.total < 10
-    before = Bill(made.cluster, 0.0, 0.0, 3600 * 9.999999 / rate.total)
+    before = ClusterLifetime(made.cluster, 0.0, 0.0, 3600 * 9.999999 / rate.total)
     assert Ledger(made, [before]).over_budget(0) is None
     with pytest.raises(BudgetError):
         sweep(["cluster=single_node"], ledger=Ledger(made, [before]))
@@ -289,7 +289,7 @@ def test_a_run_that_takes_longer_than_its_limit_is_stopped_and_comes_home_as_abo
 def test_a_run_that_is_stopped_keeps_its_rows_and_mlflow_waits_for_the_resume(
     sweep, world, config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(batch, "bring_home", home.bring_home)
+    monkeypatch.setattr(batch, "collect_run", collect.collect_run)
     made = Job.__init__
 
     def measuring(self, world, files):
@@ -305,7 +305,7 @@ def test_a_run_that_is_stopped_keeps_its_rows_and_mlflow_waits_for_the_resume(
     monkeypatch.setattr(Job, "__init__", measuring)
     world.hanging = True
     made_config = config(*PLACE, "cluster=single_node", "budget.usd=10")
-    before = Bill(made_config.cluster, 0.0, 0.0, 3600 * 1000.0)
+    before = ClusterLifetime(made_config.cluster, 0.0, 0.0, 3600 * 1000.0)
     with pytest.raises(BudgetError):
         sweep(["cluster=single_node"], ledger=Ledger(made_config, [before]))
     assert "the budget" in world.notes.lost_runs["0"]
@@ -352,7 +352,7 @@ def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, wor
     folder.mkdir(parents=True)
     (folder / "job.json").write_text(json.dumps({"runs": [{"output": str(results), "token": "t"}]}))
     files = type("Files", (), {"job": folder / "job.json", "folder": folder})()
-    found = [Found(Job(world, files), planned.runs, "jobs/1-0")]
+    found = [RunningJob(Job(world, files), planned.runs, "jobs/1-0")]
     notes = sweep(["cluster=single_node"], found=found)
     assert sorted(notes.done) == ["0", "old"]
     assert [event for event in world.events if event.startswith("open")] == ["open single_node"]

@@ -18,7 +18,7 @@ from flowerexp.errors import TrackingError
 from flowerexp.job.results import Outcome
 from flowerexp.journal import Journal
 from flowerexp.orchestrate import logger as module
-from flowerexp.orchestrate.home import Result
+from flowerexp.orchestrate.collect import Result
 from flowerexp.orchestrate.interrupt import Interrupt
 from flowerexp.orchestrate.logger import Logger
 from flowerexp.sweep.resume import Consent, resume

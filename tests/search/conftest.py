@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flowerexp.search import Candidate, Observation, Search, Settings, Shape, Status, Stop
+from flowerexp.search import Candidate, Observation, Search, SearchSettings, Shape, Status, Stop
 
 Run = Callable[[Candidate], Observation]
 
@@ -50,4 +50,4 @@ def candidates() -> list[Candidate]:
 
 @pytest.fixture
 def search(candidates: list[Candidate]) -> Search:
-    return Search(candidates, Settings(expected_runs=100))
+    return Search(candidates, SearchSettings(expected_runs=100))

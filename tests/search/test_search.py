@@ -13,7 +13,7 @@ from flowerexp.search import (
     Observation,
     Rule,
     Search,
-    Settings,
+    SearchSettings,
     Shape,
     Status,
     Stop,
@@ -38,7 +38,7 @@ def suggested(search: Search) -> Suggestion:
 @pytest.mark.parametrize("rule", list(Rule))
 def test_same_seed_same_sequence_and_another_seed_another(candidates, rule):
     def sequence(seed):
-        return names(live(Search(candidates, Settings(rule=rule, seed=seed, max_runs=5))))
+        return names(live(Search(candidates, SearchSettings(rule=rule, seed=seed, max_runs=5))))
 
     assert sequence(3) == sequence(3)
     assert len({tuple(sequence(seed)) for seed in range(3)}) > 1 or rule is Rule.EXHAUSTIVE
@@ -53,7 +53,7 @@ def test_suggest_without_news_changes_nothing(search):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_finds_the_optimum_with_less_than_all(candidates, seed):
-    search = Search(candidates, Settings(expected_runs=100, seed=seed))
+    search = Search(candidates, SearchSettings(expected_runs=100, seed=seed))
     told = live(search)
     winner, value = search.best() or (None, 0.0)
     assert value <= 1.05 * (finished(CHEAPEST).cost or 0), winner
@@ -61,7 +61,7 @@ def test_finds_the_optimum_with_less_than_all(candidates, seed):
 
 
 def test_stops_where_looking_further_would_cost_more_than_it_saves(candidates):
-    search = Search(candidates, Settings(expected_runs=100))
+    search = Search(candidates, SearchSettings(expected_runs=100))
     live(search)
     stop = search.suggest()
     assert isinstance(stop, Stop)
@@ -72,13 +72,15 @@ def test_stops_where_looking_further_would_cost_more_than_it_saves(candidates):
 
 def test_looks_longer_for_a_job_that_will_run_more_often(candidates):
     def count(expected):
-        return sum(len(live(Search(candidates, Settings(expected_runs=expected, seed=seed)))) for seed in range(4))
+        return sum(
+            len(live(Search(candidates, SearchSettings(expected_runs=expected, seed=seed)))) for seed in range(4)
+        )
 
     assert count(5) < count(5000)
 
 
 def test_max_runs_ends_it(candidates):
-    search = Search(candidates, Settings(expected_runs=1e6, max_runs=8))
+    search = Search(candidates, SearchSettings(expected_runs=1e6, max_runs=8))
     assert len(live(search)) == 8
     stop = search.suggest()
     assert isinstance(stop, Stop)
@@ -86,7 +88,7 @@ def test_max_runs_ends_it(candidates):
 
 
 def test_replay_equals_live(candidates):
-    settings_ = Settings(expected_runs=100, seed=5)
+    settings_ = SearchSettings(expected_runs=100, seed=5)
     whole = Search(candidates, settings_)
     told = live(whole)
     for cut in range(len(told)):
@@ -101,7 +103,7 @@ def test_replay_equals_live(candidates):
 
 
 def test_a_prior_observation_is_used_but_not_paid_for(candidates):
-    search = Search(candidates, Settings(expected_runs=100))
+    search = Search(candidates, SearchSettings(expected_runs=100))
     for candidate in candidates[::2]:
         search.tell(candidate, finished(candidate), prior=True)
     before = search.recommendation()
@@ -113,19 +115,19 @@ def test_a_prior_observation_is_used_but_not_paid_for(candidates):
 
 
 def test_limits_follow_the_best_and_the_constraint(candidates):
-    search = Search(candidates, Settings(max_seconds=400))
+    search = Search(candidates, SearchSettings(max_seconds=400))
     first = suggested(search)
     rate = (first.candidate.usd_per_hour or 0) / 3600
     assert first.limits.seconds == pytest.approx(500)
     assert first.limits.usd == pytest.approx(500 * rate)
-    free = Search(candidates, Settings())
+    free = Search(candidates, SearchSettings())
     assert suggested(free).limits.usd is None
     free.tell(first.candidate, Observation(Status.FINISHED, 2.0, 100.0))
     assert suggested(free).limits.usd == pytest.approx(2.5)
 
 
 def test_a_start_that_is_billed_too_moves_the_limits(candidates):
-    search = Search(candidates, Settings(max_seconds=400))
+    search = Search(candidates, SearchSettings(max_seconds=400))
     one = candidates[7]
     seen = finished(one)
     search.tell(one, replace(seen, cost=2 * (seen.cost or 0)))
@@ -138,7 +140,7 @@ def test_a_start_that_is_billed_too_moves_the_limits(candidates):
 @settings(max_examples=30, deadline=None)
 def test_whatever_is_told_only_what_finished_wins(events):
     candidates = clusters()
-    search = Search(candidates, Settings(expected_runs=100))
+    search = Search(candidates, SearchSettings(expected_runs=100))
     done = {}
     for index, status in events:
         seen = finished(candidates[index])
@@ -156,8 +158,8 @@ def test_whatever_is_told_only_what_finished_wins(events):
 
 
 def test_refused_is_removed_and_tells_nothing(candidates):
-    search = Search(candidates, Settings(expected_runs=100))
-    untouched = Search(candidates, Settings(expected_runs=100))
+    search = Search(candidates, SearchSettings(expected_runs=100))
+    untouched = Search(candidates, SearchSettings(expected_runs=100))
     one, two = candidates[8], candidates[3]
     for each in (search, untouched):
         each.tell(one, finished(one))
@@ -169,14 +171,14 @@ def test_refused_is_removed_and_tells_nothing(candidates):
 
 
 def test_all_refused_ends_without_a_winner(candidates):
-    search = Search(candidates, Settings())
+    search = Search(candidates, SearchSettings())
     told = live(search, lambda _: Observation(Status.REFUSED))
     assert len(told) == len(candidates)
     assert search.recommendation().winner is None
 
 
 def test_a_failed_run_makes_its_neighbours_less_likely(candidates):
-    search = Search(candidates, Settings())
+    search = Search(candidates, SearchSettings())
     for candidate in candidates[5:10]:
         search.tell(candidate, finished(candidate))
     before = search.recommendation().predictions[19].median
@@ -193,7 +195,7 @@ def test_the_winner_keeps_to_max_seconds(candidates, seed, rule):
     limit = 450.0
     allowed = [c for c in candidates if (finished(c).seconds or 0) <= limit]
     assert CHEAPEST not in allowed
-    search = Search(candidates, Settings(rule=rule, expected_runs=100, max_seconds=limit, seed=seed))
+    search = Search(candidates, SearchSettings(rule=rule, expected_runs=100, max_seconds=limit, seed=seed))
     live(search)
     winner, value = search.best() or (None, 0.0)
     assert winner in allowed
@@ -202,7 +204,7 @@ def test_the_winner_keeps_to_max_seconds(candidates, seed, rule):
 
 
 def test_gives_up_where_no_cluster_can_keep_to_max_seconds(candidates):
-    search = Search(candidates, Settings(max_seconds=5))
+    search = Search(candidates, SearchSettings(max_seconds=5))
     told = live(search)
     stop = search.suggest()
     assert isinstance(stop, Stop)
@@ -213,7 +215,7 @@ def test_gives_up_where_no_cluster_can_keep_to_max_seconds(candidates):
 
 def test_the_objective_time_needs_no_prices(candidates):
     free = [replace(candidate, usd_per_hour=None) for candidate in candidates]
-    search = Search(free, Settings(objective=Objective.TIME, expected_runs=100))
+    search = Search(free, SearchSettings(objective=Objective.TIME, expected_runs=100))
     while isinstance(step := search.suggest(), Suggestion):
         seconds = finished(next(c for c in candidates if c.name == step.candidate.name)).seconds or 0
         assert step.limits.usd is None
@@ -227,7 +229,7 @@ def test_the_objective_time_needs_no_prices(candidates):
 
 def test_max_usd_bounds_a_search_for_time(candidates):
     limit = 1.2 * (finished(CHEAPEST).cost or 0)
-    search = Search(candidates, Settings(objective=Objective.TIME, max_usd=limit, expected_runs=100))
+    search = Search(candidates, SearchSettings(objective=Objective.TIME, max_usd=limit, expected_runs=100))
     assert suggested(search).limits.usd == pytest.approx(1.25 * limit)
     live(search)
     winner = (search.best() or (None, 0.0))[0]
@@ -252,7 +254,7 @@ def test_the_recommendation_adds_up(search, candidates):
 
 
 def test_all_tried_is_certain(candidates):
-    search = Search(candidates, Settings(rule=Rule.EXHAUSTIVE))
+    search = Search(candidates, SearchSettings(rule=Rule.EXHAUSTIVE))
     assert len(live(search)) == len(candidates)
     result = search.recommendation()
     assert result.winner == CHEAPEST
@@ -261,8 +263,8 @@ def test_all_tried_is_certain(candidates):
 
 def test_clusters_that_look_alike_and_only_one(candidates):
     twins = [replace(candidates[0], name=name) for name in "abcdefgh"]
-    assert live(Search(twins, Settings()))
-    lone = Search(twins[:1], Settings())
+    assert live(Search(twins, SearchSettings()))
+    lone = Search(twins[:1], SearchSettings())
     assert len(live(lone)) == 1
     assert lone.recommendation().winner == twins[0]
 
@@ -284,13 +286,13 @@ def test_candidates_that_cannot_be_compared_are_refused(candidates, change, said
 def test_what_a_user_can_get_wrong_is_one_line(candidates):
     free = [replace(candidates[0], usd_per_hour=None), *candidates[1:]]
     with pytest.raises(ConfigError, match="max_seconds needs"):
-        Search(free, Settings(max_seconds=100))
+        Search(free, SearchSettings(max_seconds=100))
     with pytest.raises(ConfigError, match="came to no dollars"):
         Search(free).tell(free[0], Observation(Status.FINISHED, None, 12.0))
     with pytest.raises(ConfigError, match="no clusters"):
         Search([])
     with pytest.raises(ConfigError, match="expected_runs is 0"):
-        Settings(expected_runs=0)
+        SearchSettings(expected_runs=0)
     with pytest.raises(ConfigError, match="none of the clusters"):
         Search(free).tell(Candidate("other", Shape(1, 1, 1)), Observation(Status.REFUSED))
 

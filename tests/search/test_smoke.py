@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowerexp.search import Candidate, Settings, Shape, SmokeRun, Status, bound, hopeless, in_vain
+from flowerexp.search import Candidate, SearchSettings, Shape, SmokeRun, Status, bound, hopeless, in_vain
 from flowerexp.search.smoke import FAILURES, SLOWER, TOO_MUCH
 
 
@@ -46,7 +46,7 @@ def smoked(**runs: tuple[float | None, float] | Status) -> dict[str, SmokeRun]:
 def test_what_is_far_behind_is_dropped_and_where_its_run_would_be_aborted(settings, other, dropped):
     from flowerexp.search import Objective
 
-    asked = Settings(**{**settings, "objective": Objective(settings.get("objective", "cost"))})
+    asked = SearchSettings(**{**settings, "objective": Objective(settings.get("objective", "cost"))})
     seen = smoked(first=(1.0, 100.0), other=other)
     assert (list(hopeless(seen, asked)) == ["other"]) is dropped
     limit = bound(seen["other"].candidate, [seen["first"]], asked)
@@ -56,27 +56,27 @@ def test_what_is_far_behind_is_dropped_and_where_its_run_would_be_aborted(settin
 
 def test_the_reason_names_what_it_was_compared_with():
     seen = smoked(first=(1.0, 10.0), middle=(1.0, 20.0), last=(1.0, 60.0))
-    assert hopeless(seen, Settings()) == {
+    assert hopeless(seen, SearchSettings()) == {
         "last": "its smoke run took longer than that of first, and cost more than 5 times as much"
     }
 
 
 def test_of_short_smoke_runs_much_is_chance():
-    dropped = [hopeless(smoked(first=(1.0, 0.1), last=(1.0, 0.1 + late)), Settings()) for late in (9.9, 10.1)]
+    dropped = [hopeless(smoked(first=(1.0, 0.1), last=(1.0, 0.1 + late)), SearchSettings()) for late in (9.9, 10.1)]
     assert list(map(list, dropped)) == [[], ["last"]]
 
 
 def test_nothing_bounds_the_first_smoke_run_but_the_constraints():
-    assert bound(cluster("first"), [], Settings()) is None
-    limit = bound(cluster("first"), [], Settings(max_seconds=30.0))
+    assert bound(cluster("first"), [], SearchSettings()) is None
+    limit = bound(cluster("first"), [], SearchSettings(max_seconds=30.0))
     assert limit is not None
     assert (limit.seconds, limit.reason) == (30.0, "alone takes longer than max_seconds=30")
 
 
 def test_what_failed_is_dropped_if_any_other_finished():
     ended: dict[str, Any] = {"failed": Status.FAILED, "refused": Status.REFUSED, "aborted": Status.ABORTED}
-    assert set(hopeless(smoked(good=(1.0, 10.0), **ended), Settings())) == {"failed", "aborted"}
-    assert set(hopeless(smoked(**ended), Settings())) == {"aborted"}
+    assert set(hopeless(smoked(good=(1.0, 10.0), **ended), SearchSettings())) == {"failed", "aborted"}
+    assert set(hopeless(smoked(**ended), SearchSettings())) == {"aborted"}
 
 
 def test_smoke_runs_that_all_fail_are_in_vain():

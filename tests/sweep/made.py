@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flowerexp import app, cluster, index
-from flowerexp.cluster import JobFiles, Standing
+from flowerexp.cluster import ExistingCluster, JobFiles
 from flowerexp.config import Config, recorded
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
@@ -117,7 +117,7 @@ class World:
 WORLD = World()
 
 
-class Made(Standing):
+class Made(ExistingCluster):
     """A cluster in this process."""
 
     on_this_host = False

@@ -16,7 +16,7 @@ from flowerexp import tracking
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError, TrackingError
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import home as at_home
+from flowerexp.orchestrate import collect as collecting
 from flowerexp.orchestrate import log
 from flowerexp.sweep.resume import Consent, resume
 from tests.sweep.made import events, install, planned, run_sweep
@@ -127,7 +127,7 @@ def test_what_the_machine_is_to_blame_for_is_made_again(world, home, folder):
 
 
 def test_what_was_measured_when_the_disk_was_full_comes_home_without_measuring_again(world, home, folder, monkeypatch):
-    real = at_home.record
+    real = collecting.record
 
     def full(run, started_at, ended):
         if run.folder.name == "1" and ended:
@@ -135,7 +135,7 @@ def test_what_was_measured_when_the_disk_was_full_comes_home_without_measuring_a
         real(run, started_at, ended)
 
     with monkeypatch.context() as patched:
-        patched.setattr(at_home, "record", full)
+        patched.setattr(collecting, "record", full)
         _, said = run_sweep(folder, planned(folder, home, QUALITIES))
     assert "No space left on device" in said
     assert f"1 of 3 runs have no results: flowerexp resume {folder}" in said

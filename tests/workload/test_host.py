@@ -9,7 +9,7 @@ import pytest
 
 from flowerexp.workload import host
 
-BEFORE = host.Look(at=10.0, cores=4, busy=100.0, own=7.0, network=1_000, disk=None, load=1.5, memory=5_000)
+BEFORE = host.HostSnapshot(at=10.0, cores=4, busy=100.0, own=7.0, network=1_000, disk=None, load=1.5, memory=5_000)
 
 
 def test_rates_are_differences_over_the_time_between_the_looks():
@@ -33,19 +33,19 @@ def test_steps_of_the_counters_do_not_add_up_to_others(monkeypatch):
 
 def test_without_psutil_there_is_nothing_to_tell(monkeypatch):
     monkeypatch.setattr(host, "psutil", None)
-    assert host.look() is None
+    assert host.snapshot() is None
     assert host.between(None, None) == {}
 
 
 def test_work_of_ones_own_is_not_that_of_others():
     """A process of ours that works as long as another: the host is busy with both, and half of it is ours."""
     code = "import time; end = time.process_time() + 0.4\nwhile time.process_time() < end: pass"
-    before = host.look()
+    before = host.snapshot()
     subprocess.run([sys.executable, "-c", code], check=True)
     end = time.process_time() + 0.4
     while time.process_time() < end:
         pass
-    after = host.look()
+    after = host.snapshot()
     assert before
     assert after
     assert 0.4 <= after.own - before.own < 0.7

@@ -32,7 +32,7 @@ def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) 
     for line, name in enumerate(names):
         several = [fit for fit in wanted if fit.series == name]
         for panel, fit in zip(grid[line], several, strict=False):
-            _straight(panel, some.groups[name], fit, material)
+            _straight(panel, some.by_series[name], fit, material)
         for panel in grid[line][len(several) :]:
             panel.set_visible(False)
         grid[line, 0].set_ylabel(f"{material.label(name)}: {material.experiment.rate_unit}")
@@ -77,7 +77,7 @@ def time_model(material: Material, some: Measurements, models: Sequence[TimeMode
     left, right = made.subplots(1, 2)
     which, tones = material.experiment, material.tones
     for model in models:
-        group = some.groups[model.series]
+        group = some.by_series[model.series]
         sizes = np.bincount(group.cells)
         counts, parts, seconds = (
             np.bincount(group.cells, np.nan_to_num(values)) / sizes

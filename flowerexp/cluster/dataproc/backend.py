@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from flowerexp.cluster import JobFiles, Life
+from flowerexp.cluster import ClusterObserver, JobFiles
 from flowerexp.cluster.dataproc.names import cluster_name
 from flowerexp.config import schema
 
@@ -108,14 +108,14 @@ class Dataproc(_Cloud[schema.Dataproc]):
         super().__init__(cluster)
         self._lifecycle: Lifecycle | None = None
 
-    def _life(self, scope: str, life: Life) -> Lifecycle:
+    def _life(self, scope: str, life: ClusterObserver) -> Lifecycle:
         if self._lifecycle is None:
             from flowerexp.cluster.dataproc.lifecycle import Lifecycle
 
             self._lifecycle = Lifecycle(self._clients, cluster_name(scope, self.cluster), scope, life)
         return self._lifecycle
 
-    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+    def open(self, scope: str, requires: Mapping[str, str], life: ClusterObserver) -> None:
         """See `Backend.open`."""
         from flowerexp.cluster.dataproc.requests import cluster_message
 
@@ -152,7 +152,7 @@ class Dataproc(_Cloud[schema.Dataproc]):
         name, staged = handle["job_id"], handle["staged"]
         return jobs.Job(self._clients, self._bucket, name, folder, staged, handle["cluster"])
 
-    def close(self, scope: str, life: Life) -> None:
+    def close(self, scope: str, life: ClusterObserver) -> None:
         """See `Backend.close`."""
         failed_before = self._opened is False  # here, before anything was asked for
         self._life(scope, life).delete(made=not failed_before)
@@ -165,7 +165,7 @@ class Serverless(_Cloud[schema.Serverless]):
         super().__init__(cluster)
         self._staged: Packages | None = None
 
-    def open(self, scope: str, requires: Mapping[str, str], life: Life) -> None:
+    def open(self, scope: str, requires: Mapping[str, str], life: ClusterObserver) -> None:
         """See `Backend.open`: there is nothing to create but the bucket and what lies in it."""
         from flowerexp.cluster.dataproc.batches import python_of
 
@@ -200,7 +200,7 @@ class Serverless(_Cloud[schema.Serverless]):
         name, staged = handle["batch_id"], handle["staged"]
         return batches.Batch(self._clients, self._bucket, name, folder, staged)
 
-    def close(self, scope: str, life: Life) -> None:
+    def close(self, scope: str, life: ClusterObserver) -> None:
         """See `Backend.close`: a batch that has ended costs nothing, and one that has not is ended."""
         if self._opened is not False:
             from flowerexp.cluster.dataproc import batches

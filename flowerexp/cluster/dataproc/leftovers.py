@@ -9,7 +9,7 @@ from typing import Any
 
 from google.cloud import dataproc_v1
 
-from flowerexp.cluster import Life
+from flowerexp.cluster import ClusterObserver
 from flowerexp.cluster.dataproc import batches
 from flowerexp.cluster.dataproc.clients import Clients
 from flowerexp.cluster.dataproc.names import OWNER, SCOPE
@@ -78,7 +78,7 @@ class Leftovers:
         except GOOGLE_ERRORS as error:
             raise self._clients.explained(error, f"listing gs://{self._bucket.name}") from error
 
-    def delete(self, resource: Resource, life: Life) -> None:
+    def delete(self, resource: Resource, life: ClusterObserver) -> None:
         """Delete a cluster, or cancel a batch, and wait until it costs nothing any more.
 
         Raises:

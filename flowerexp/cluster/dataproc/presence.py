@@ -10,7 +10,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud import dataproc_v1
 
-from flowerexp.cluster import Life
+from flowerexp.cluster import ClusterObserver
 from flowerexp.cluster.dataproc.clients import Clients
 from flowerexp.cluster.dataproc.names import SCOPE, slug
 from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
@@ -30,7 +30,7 @@ class Presence:
         life: who is told.
     """
 
-    def __init__(self, clients: Clients, name: str, scope: str, life: Life) -> None:
+    def __init__(self, clients: Clients, name: str, scope: str, life: ClusterObserver) -> None:
         self._clients = clients
         self._name = name
         self._scope = scope

@@ -32,7 +32,7 @@ def measure(
         Exception: a measurement failed; those before it are gathered.
     """
     missing = gathered.missing(tasks)
-    look = partial(host.look, host.Family(context))
+    look = partial(host.snapshot, host.Family(context))
     with report.phase("warm_up"):
         firsts = {warmth_of(experiment, workload, prepared, task.cell): task for task in reversed(missing)}
         for task in firsts.values():

@@ -42,7 +42,7 @@ class Place:
         tidies: whether to collect garbage before the slot is given back.
     """
 
-    look: Callable[[], host.Look | None] = host.look
+    look: Callable[[], host.HostSnapshot | None] = host.snapshot
     recorded: Callable[[], AbstractContextManager[Mapping[str, Any]]] = _nothing
     cancel: Cancel | None = None
     tidies: bool = True

@@ -38,18 +38,18 @@ def deal(sizes: Iterable[int], labels: Iterable[int], partitions: int, seed: int
     weights = array("Q", (size + FIXED_BYTES for size in sizes))
     count = min(partitions, len(weights))
     chance = random.Random(seed)
-    totals, order, hands = [0] * count, array("I"), array("I")
+    totals, order, dealt_to = [0] * count, array("I"), array("I")
     for group in _by_class(labels):
         heaviest_first = _shuffled(group, weights, chance)
-        hands.extend(_by_count(heaviest_first, weights, totals))
+        dealt_to.extend(_by_count(heaviest_first, weights, totals))
         order.extend(heaviest_first)
     if max(totals) * count > _UNEVEN * sum(weights):
         other = random.Random(seed)
         by_weight = _shuffled(array("I", range(len(weights))), weights, other)
         lightest, heaviest = _by_weight(by_weight, weights, count)
         if max(totals) > _UNEVEN * heaviest:
-            order, hands, chance = by_weight, lightest, other
-    return _gathered(order, hands, count, chance)
+            order, dealt_to, chance = by_weight, lightest, other
+    return _gathered(order, dealt_to, count, chance)
 
 
 def _by_class(labels: Iterable[int]) -> list[array[int]]:
@@ -87,27 +87,27 @@ def _by_count(group: array[int], weights: array[int], totals: list[int]) -> Iter
 
 def _by_weight(group: array[int], weights: array[int], count: int) -> tuple[array[int], int]:
     """Deal a group, the next always to the lightest partition; who gets each, and the heaviest partition's weight."""
-    hands = array("I")
+    dealt_to = array("I")
     turns = [(0, number) for number in range(count)]  # in the order of a heap
     for place in group:
         total, number = turns[0]
-        hands.append(number)
+        dealt_to.append(number)
         heapq.heapreplace(turns, (total + weights[place], number))
-    return hands, max(turns)[0]
+    return dealt_to, max(turns)[0]
 
 
-def _gathered(order: array[int], hands: array[int], count: int, chance: random.Random) -> list[array[int]]:
+def _gathered(order: array[int], dealt_to: array[int], count: int, chance: random.Random) -> list[array[int]]:
     """The places of each partition, mixed by chance.
 
     Args:
         order: the places, in the order in which they were dealt.
-        hands: the partition that got each.
+        dealt_to: the partition that got each.
         count: how many partitions.
         chance: of the orders within the partitions.
     """
     gathered = [array("I") for _ in range(count)]
-    for place, hand in zip(order, hands, strict=True):
-        gathered[hand].append(place)
-    for one in gathered:
-        chance.shuffle(one)
+    for place, partition in zip(order, dealt_to, strict=True):
+        gathered[partition].append(place)
+    for places in gathered:
+        chance.shuffle(places)
     return gathered

@@ -13,11 +13,11 @@ from unicodedata import normalize
 from flowerexp import storage
 from flowerexp.errors import DataError, did_you_mean
 from flowerexp.workload import report
+from flowerexp.workload.images.distributed import DistributedListing, Folder, Folders
 from flowerexp.workload.images.found import Found, Skipped, class_of
 from flowerexp.workload.images.generated import synthetic_fingerprint, synthetic_folder
 from flowerexp.workload.images.left_out import DEEPER, LOOSE, LeftOut, named, shown
 from flowerexp.workload.images.photographs import Photograph, Photographs
-from flowerexp.workload.images.scattered import Folder, Folders, Scattered
 
 #: From so many photographs on, executors list, and the list stays with them: below, Spark's jobs would take longer than
 #: the driver does. Which files a partition gets does not depend on it.
@@ -41,7 +41,7 @@ class Listing:
             `synthetic_fingerprint`.
     """
 
-    photographs: Photographs | Scattered
+    photographs: Photographs | DistributedListing
     classes: Sequence[str]
     found: int
     skipped: Sequence[Skipped]

@@ -22,11 +22,11 @@ from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.workload import report
 from flowerexp.workload.images import examine
 from flowerexp.workload.images.deal import deal
+from flowerexp.workload.images.distributed import DistributedListing
 from flowerexp.workload.images.examine import Account, Examiner
 from flowerexp.workload.images.listing import Listing
 from flowerexp.workload.images.photographs import Photograph, Photographs
 from flowerexp.workload.images.prepared import MANIFEST, Prepared, damage, misfits, read_manifest
-from flowerexp.workload.images.scattered import Scattered
 
 # Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
 FORMAT = 3
@@ -167,24 +167,26 @@ def _written(
     )
 
     def write(index: int, partition: Iterator[Photographs]) -> Iterator[dict[str, Any]]:
-        return (task.write(index, hand) for hand in partition if partitions is None or index in partitions)
+        return (
+            task.write(index, photographs) for photographs in partition if partitions is None or index in partitions
+        )
 
     context = spark.sparkContext
-    hands = _hands(context, listing.photographs, config)
-    with report.spark_progress(context, hands.getNumPartitions()):
-        results: list[dict[str, Any]] = hands.mapPartitionsWithIndex(write).collect()
+    dealt = _dealt(context, listing.photographs, config)
+    with report.spark_progress(context, dealt.getNumPartitions()):
+        results: list[dict[str, Any]] = dealt.mapPartitionsWithIndex(write).collect()
     account = Account.of([Account(skipped=list(listing.skipped)), *(result.pop("account") for result in results)])
     account.raise_problem()
     return results, account
 
 
-def _hands(context: Any, photographs: Photographs | Scattered, config: dict[str, Any]) -> Any:
+def _dealt(context: Any, photographs: Photographs | DistributedListing, config: dict[str, Any]) -> Any:
     """An RDD of what each partition is dealt: one `Photographs`."""
     partitions, seed = config["preprocess"]["partitions"], config["sampling"]["seed"]
-    if isinstance(photographs, Scattered):
-        return photographs.hands(partitions, seed)
-    hands = [photographs.pick(places) for places in deal(photographs.sizes, photographs.labels, partitions, seed)]
-    return context.parallelize(hands, len(hands))
+    if isinstance(photographs, DistributedListing):
+        return photographs.deal(partitions, seed)
+    parts = [photographs.pick(places) for places in deal(photographs.sizes, photographs.labels, partitions, seed)]
+    return context.parallelize(parts, len(parts))
 
 
 def _manifest(

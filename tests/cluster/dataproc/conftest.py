@@ -22,7 +22,7 @@ BUCKET = "flowerexp-tests-bucket"
 
 @dataclass
 class Told:
-    """A `Life` that remembers what it was told."""
+    """A `ClusterObserver` that remembers what it was told."""
 
     stopping: bool = False
     events: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)

@@ -221,9 +221,9 @@ class TestDriver:
             return time.process_time() - start
 
         family = host.Family(spark.sparkContext)
-        before = host.look(family)
+        before = host.snapshot(family)
         burnt = sum(spark.sparkContext.parallelize(range(2), 2).map(burn).collect())
-        after = host.look(family)
+        after = host.snapshot(family)
         assert before
         assert after
         assert after.own - before.own > 0.9 * burnt > 0.1

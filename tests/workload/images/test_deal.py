@@ -37,11 +37,11 @@ def number(photograph):
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(1, 40), st.integers(0, 2**32))
 def test_every_partition_has_its_share_of_every_class(labels, partitions, seed):
     everything = photographs(labels)
-    hands = deal(everything, partitions, seed)
-    assert len(hands) == min(partitions, len(labels))
-    assert sorted((one for hand in hands for one in hand), key=number) == everything
-    shares = [Counter(one.label for one in hand) for hand in hands]
-    for counts in ([len(hand) for hand in hands], *([share[label] for share in shares] for label in range(5))):
+    partitions = deal(everything, partitions, seed)
+    assert len(partitions) == min(partitions, len(labels))
+    assert sorted((one for hand in partitions for one in hand), key=number) == everything
+    shares = [Counter(one.label for one in hand) for hand in partitions]
+    for counts in ([len(hand) for hand in partitions], *([share[label] for share in shares] for label in range(5))):
         assert max(counts) - min(counts) <= 1
 
 
@@ -53,10 +53,10 @@ def test_every_partition_has_its_share_of_every_class(labels, partitions, seed):
 def test_all_photographs_are_dealt_once_whatever_their_sizes(described, partitions, seed):
     labels, sizes = zip(*described, strict=True)
     everything = photographs(labels, sizes)
-    hands = deal(everything, partitions, seed)
-    assert sorted((one for hand in hands for one in hand), key=number) == everything
-    assert len(hands) == min(partitions, len(everything))
-    assert all(hands)
+    partitions = deal(everything, partitions, seed)
+    assert sorted((one for hand in partitions for one in hand), key=number) == everything
+    assert len(partitions) == min(partitions, len(everything))
+    assert all(partitions)
 
 
 def skewed(kind):

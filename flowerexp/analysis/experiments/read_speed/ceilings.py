@@ -13,7 +13,7 @@ from flowerexp.analysis.experiments.read_speed.limits import (
     DISK,
     NETWORK,
     Ceiling,
-    Limits,
+    Ceilings,
     against_limits,
 )
 from flowerexp.analysis.report.gather import Material
@@ -30,14 +30,14 @@ _WHAT: dict[Ceiling, str] = {
 }
 
 
-def limits_of(material: Material, some: Measurements) -> dict[tuple[str, str], Limits]:
+def limits_of(material: Material, some: Measurements) -> dict[tuple[str, str], Ceilings]:
     """Rates against the ceilings of their hosts, by reader and cluster; the fastest run of each.
 
     Args:
         material: the material.
         some: timed measurements, from which each cluster's decoding rate is taken where it was not measured on its own.
     """
-    found: dict[tuple[str, str], Limits] = {}
+    found: dict[tuple[str, str], Ceilings] = {}
     for cluster in dict.fromkeys(run.cluster for run in material.measured):
         runs = {run.name: run for run in material.measured if run.cluster == cluster}
         places, names = some.texts("run")
@@ -57,7 +57,7 @@ def _of_a_host(run: Run, reader: str) -> float:
     return float(run.rates[reader]["rate"]) * run.at_once
 
 
-def _against(material: Material, run: Run, reader: str, decode: float | None) -> Limits | None:
+def _against(material: Material, run: Run, reader: str, decode: float | None) -> Ceilings | None:
     size = _bytes_per_image(run, reader)
     if size is None:
         return None
@@ -90,7 +90,7 @@ def _bytes_per_image(run: Run, reader: str) -> float | None:
     return size / count if size and count else None
 
 
-def findings(material: Material, limits: Mapping[tuple[str, str], Limits]) -> Iterator[Finding]:
+def findings(material: Material, limits: Mapping[tuple[str, str], Ceilings]) -> Iterator[Finding]:
     """How near the fastest came to what its host allows."""
     if limits:
         (reader, cluster), one = max(limits.items(), key=lambda item: item[1].fraction)
@@ -99,7 +99,7 @@ def findings(material: Material, limits: Mapping[tuple[str, str], Limits]) -> It
         yield Finding(f"{one.fraction:.0%}", text)
 
 
-def section(material: Material, limits: Mapping[tuple[str, str], Limits]) -> Section:
+def section(material: Material, limits: Mapping[tuple[str, str], Ceilings]) -> Section:
     """Achieved rates under the ceilings of a host."""
     made = Section("limits", "What limits it")
     if not limits:

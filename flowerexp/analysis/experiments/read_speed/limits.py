@@ -17,7 +17,7 @@ DECODE = "limit/decode_images_s"
 
 
 @dataclass(frozen=True)
-class Limits:
+class Ceilings:
     """The ceilings of one host in images/s, for images of a known size; those that are known and apply.
 
     Attributes:
@@ -49,7 +49,7 @@ def against_limits(
     warm: bool,
     tasks: int = 1,
     hosts: int = 1,
-) -> Limits | None:
+) -> Ceilings | None:
     """Compare a rate with the ceilings of its host.
 
     Args:
@@ -71,4 +71,4 @@ def against_limits(
         ceilings["disk"] = limits[DISK] * 2**20 / bytes_per_image
     if limits.get(CORES) and limits.get(DECODE):
         ceilings["cpu"] = limits[CORES] / hosts * limits[DECODE]
-    return Limits(bytes_per_image, ceilings, achieved * tasks) if ceilings else None
+    return Ceilings(bytes_per_image, ceilings, achieved * tasks) if ceilings else None

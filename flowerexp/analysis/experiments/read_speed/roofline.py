@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from flowerexp.analysis.experiments.read_speed.limits import Ceiling, Limits
+from flowerexp.analysis.experiments.read_speed.limits import Ceiling, Ceilings
 from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.svg import INK, MUTED, PAPER, WIDTH, figure, number, plain, tidy
 
@@ -24,7 +24,7 @@ _CLEAR: dict[str, Any] = {"bbox": {"facecolor": PAPER, "edgecolor": "none", "pad
 """A label that lines behind it do not strike through."""
 
 
-def roofline(material: Material, found: Mapping[tuple[str, str], Limits]) -> Figure | None:
+def roofline(material: Material, found: Mapping[tuple[str, str], Ceilings]) -> Figure | None:
     """Rates under the ceilings of their hosts, against the size of an image.
 
     Args:
@@ -53,7 +53,7 @@ def roofline(material: Material, found: Mapping[tuple[str, str], Limits]) -> Fig
     return made
 
 
-def _achieved(panel: Any, found: Mapping[tuple[str, str], Limits], material: Material) -> None:
+def _achieved(panel: Any, found: Mapping[tuple[str, str], Ceilings], material: Material) -> None:
     """Each rate as a dot, hanging from its lowest ceiling; labels that would lie on each other are stacked."""
     below: dict[tuple[str, float], float] = {}
     for (reader, cluster), one in sorted(found.items(), key=lambda item: -item[1].achieved):
@@ -68,7 +68,7 @@ def _achieved(panel: Any, found: Mapping[tuple[str, str], Limits], material: Mat
         )
 
 
-def _ceilings(panel: Any, found: Mapping[tuple[str, str], Limits], span: Array, material: Material) -> None:
+def _ceilings(panel: Any, found: Mapping[tuple[str, str], Ceilings], span: Array, material: Material) -> None:
     """The ceilings, those that are alike once: a disk's and a network's fall with the size of an image."""
     shared: list[tuple[str, str, list[tuple[str, float]]]] = []
     for (reader, cluster), one in found.items():

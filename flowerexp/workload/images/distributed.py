@@ -77,7 +77,7 @@ class Folders:
         """All folders, in their order."""
         return [one for some in self._slices for one in some]
 
-    def photographs(self, numbers: dict[str, int]) -> Scattered:
+    def photographs(self, numbers: dict[str, int]) -> DistributedListing:
         """All samples, in the order of the folders.
 
         Args:
@@ -91,7 +91,7 @@ class Folders:
             return made
 
         lengths = [sum(one.sampled for one in some) for some in self._slices]
-        return Scattered(self._found.map(labelled), lengths, sum(one.bytes for one in self.summaries))
+        return DistributedListing(self._found.map(labelled), lengths, sum(one.bytes for one in self.summaries))
 
 
 def _summed(folders: Iterable[Folder]) -> list[Summary]:
@@ -101,7 +101,7 @@ def _summed(folders: Iterable[Folder]) -> list[Summary]:
     ]
 
 
-class Scattered:
+class DistributedListing:
     """Photographs in slices, each with one executor; in number and in order those of `Photographs`."""
 
     def __init__(self, slices: Any, lengths: Sequence[int], size: int) -> None:
@@ -142,19 +142,19 @@ class Scattered:
             made.extend(picked)
         return made
 
-    def hands(self, partitions: int, seed: int) -> Any:
+    def deal(self, partitions: int, seed: int) -> Any:
         """An RDD of one `Photographs` a partition, dealt as `deal` does, which needs the numbers only."""
         sizes, labels = array("I"), array("I")
         for some_sizes, some_labels in self._slices.map(_numbers).collect():
             sizes.extend(some_sizes)
             labels.extend(some_labels)
         dealt = deal(sizes, labels, partitions, seed)
-        hand_of, turn_of = (array("I", bytes(4 * len(sizes))) for _ in range(2))
-        for number, hand in enumerate(dealt):
-            for turn, place in enumerate(hand):
-                hand_of[place], turn_of[place] = number, turn
+        partition_of, turn_of = (array("I", bytes(4 * len(sizes))) for _ in range(2))
+        for number, own in enumerate(dealt):
+            for turn, place in enumerate(own):
+                partition_of[place], turn_of[place] = number, turn
         bounds = list(zip(self._starts, self._lengths, strict=True))
-        given = [(hand_of[start : start + length], turn_of[start : start + length]) for start, length in bounds]
+        given = [(partition_of[start : start + length], turn_of[start : start + length]) for start, length in bounds]
         pieces = self._slices.zip(self._slices.context.parallelize(given, len(given))).flatMap(_torn)
         return pieces.partitionBy(len(dealt), int).mapPartitions(_joined)
 
@@ -167,17 +167,17 @@ _Piece = tuple["array[int]", Photographs]
 
 
 def _torn(slice_and_given: tuple[Photographs, tuple[array[int], array[int]]]) -> Iterator[tuple[int, _Piece]]:
-    """The pieces of a slice that go to different hands, with the turns in which their photographs come there."""
-    photographs, (hand_of, turn_of) = slice_and_given
+    """The pieces of a slice that go to different partitions, with the turns in which their photographs come there."""
+    photographs, (partition_of, turn_of) = slice_and_given
     places: dict[int, array[int]] = {}
-    for place, hand in enumerate(hand_of):
-        places.setdefault(hand, array("I")).append(place)
-    for hand, own in places.items():
-        yield hand, (array("I", (turn_of[place] for place in own)), photographs.pick(own))
+    for place, partition in enumerate(partition_of):
+        places.setdefault(partition, array("I")).append(place)
+    for partition, own in places.items():
+        yield partition, (array("I", (turn_of[place] for place in own)), photographs.pick(own))
 
 
 def _joined(pieces: Iterable[tuple[int, _Piece]]) -> Iterator[Photographs]:
-    """A hand, made of its pieces."""
+    """What a partition is dealt, made of its pieces."""
     every, turns = Photographs(), array("I")
     for _, (own, photographs) in pieces:
         turns.extend(own)

@@ -11,10 +11,10 @@ from PIL import Image
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload.images import listing
+from flowerexp.workload.images.distributed import DistributedListing
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.preparing import prepare
-from flowerexp.workload.images.scattered import Scattered
 from flowerexp.workload.read_speed import sources
 
 pytestmark = pytest.mark.spark
@@ -46,9 +46,9 @@ def both(spark, monkeypatch):
 
     def both(config):
         monkeypatch.setattr(listing, "LARGE", 10)
-        scattered = list_photographs(spark, config)
-        assert isinstance(scattered.photographs, Scattered)
-        return list_photographs(None, config), scattered
+        distributed = list_photographs(spark, config)
+        assert isinstance(distributed.photographs, DistributedListing)
+        return list_photographs(None, config), distributed
 
     return both
 

@@ -44,7 +44,7 @@ class Result:
     unlogged: FlowerexpError | None = None
 
 
-def bring_home(
+def collect_run(
     run: PlannedRun,
     submitted_at: float,
     token: str | None,
