@@ -1,8 +1,7 @@
 """flowerexp as a Hydra application: compose once, check before anything happens, then let Hydra run it.
 
-The one module that reaches into Hydra's own command line (`hydra._internal`; Hydra is pinned to 1.3.8). Hydra's own
-`hydra.main` composes a single run twice, creates the output folder before a config can be refused, and prints several
-lines, or a traceback, for a mistyped key.
+Hydra's own `hydra.main` composes a single run twice, creates the output folder before a config can be refused, and
+prints several lines, or a traceback, for a mistyped key.
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
@@ -32,9 +28,10 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.config import Config, Origin, check, check_plugins
 from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
+from flowerexp.config.hydra_private import Callbacks, Hydra, create_config_search_path, get_args_parser
 from flowerexp.config.loader import Loader
-from flowerexp.config.overrides import Parser, forced
-from flowerexp.config.places import config_folder, group_options
+from flowerexp.config.overrides import Parser, forced, refuse_sweep
+from flowerexp.config.places import config_folder
 from flowerexp.errors import ConfigError, JobError
 from flowerexp.journal import refuse_taken
 
@@ -171,13 +168,13 @@ def create(config_dir: str | None = None) -> App:
     """The Hydra application over `conf/` and, before it, a folder of the user's own configs.
 
     Raises:
-        ConfigError: `config_dir` is no folder.
+        ConfigError: `config_dir` is not a folder.
     """
     search_path = create_config_search_path(f"file://{config_folder()}")
     if config_dir is not None:
         folder = Path(config_dir).absolute()
         if not folder.is_dir():
-            raise ConfigError(f"{config_dir} is no folder", where="command line: --config-dir")
+            raise ConfigError(f"{config_dir} is not a folder", where="command line: --config-dir")
         search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="main", path=None))
     GlobalHydra.instance().clear()
     app = App(task_name="flowerexp", config_loader=Loader(config_search_path=search_path))
@@ -281,11 +278,5 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
         _raise_failures(batches)
         return
     for override in Parser.create().parse_overrides(overrides):
-        if override.is_sweep_override():
-            group = override.key_or_group in group_options()
-            raise ConfigError(
-                f"{override.input_line} is a sweep over several values",
-                where="command line",
-                hint="add -m to run them all" + ("" if group else f", or write a list: {override.key_or_group}=[...]"),
-            )
+        refuse_sweep(override, "add -m to run them all")
     app.run_checked(config, name, task, before)

@@ -11,6 +11,7 @@
      |   +- BudgetError         it would cost more than the budget allows
      |   +- StoppedError        it was not waited for, since the sweep was stopped
      +- JobError                a Spark job failed, or ended without results
+     |   +- AbortedError        we stopped it at its time limit
      +- TrackingError           the MLflow store cannot be reached or refuses what is logged
 
 Anything else that reaches the command line is a mistake of ours, and keeps its traceback.
@@ -87,6 +88,10 @@ class StoppedError(ClusterError):
 
 class JobError(FlowerexpError):
     """A Spark job failed, or ended without results."""
+
+
+class AbortedError(JobError):
+    """A run was stopped at its time limit."""
 
 
 class TrackingError(FlowerexpError):

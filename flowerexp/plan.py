@@ -10,13 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flowerexp.config import key_of, plain
+from flowerexp.config import key_of, measured_part
 from flowerexp.config.schema import Cluster, Config
-
-# What a run's result does not depend on: where it is kept and logged, and which sweep it is part of.
-VOLATILE = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
-_VOLATILE_OF_CLUSTER = ("project", "bucket", "subnetwork", "service_account", "labels", "idle_delete_minutes",
-                        "auto_delete_minutes", "ttl_minutes")  # fmt: skip
 
 _OF_THE_ENTRYPOINT = ("name", "script", "where", "unit", "column", "settings", "requires")
 """What of an experiment's declaration a result depends on; the rest says what to call and how to show it."""
@@ -130,10 +125,6 @@ def named(runs: Sequence[PlannedRun], differs: Sequence[Mapping[str, str]]) -> l
     return [replace(run, extra={**run.extra, "name": name}) for run, name in zip(runs, names, strict=True)]
 
 
-def _without(node: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: value for key, value in node.items() if key not in keys}
-
-
 def shown(value: Any) -> str:
     """A config's value as its YAML has it."""
     return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
@@ -144,7 +135,7 @@ def _shortened(value: str) -> str:
 
 
 def run_key(config: Config, code_hash: str) -> str:
-    """A run's identity: a hash of its config, without what is volatile, and of the code that is shipped.
+    """A run's identity: a hash of the part of its config that results depend on, and of the code that is shipped.
 
     Args:
         config: the checked config.
@@ -153,8 +144,7 @@ def run_key(config: Config, code_hash: str) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    stable = {key: value for key, value in plain(config).items() if key not in VOLATILE}
-    stable["cluster"] = _without(stable["cluster"], _VOLATILE_OF_CLUSTER)
+    stable = measured_part(config)
     stable["entrypoint"] = {key: stable["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}
     text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -158,6 +158,11 @@ class TestEstimate:
     def test_is_never_negative(self, config):
         assert self.known(config, (100, 1.0), (200, 100.0)).estimate(planned(config, "measure.repetitions=1")) >= 0
 
+    def test_more_measurements_never_take_less_time(self, config):
+        known = self.known(config, (100, 10.0), (200, 5.0))
+        many = planned(config, "measure.repetitions=100")
+        assert known.estimate(planned(config)) == known.estimate(many) == 7.5
+
 
 class TestCurrentFingerprint:
     @pytest.fixture

@@ -24,7 +24,7 @@ def as_json(made: Forecast) -> dict[str, Any]:
     return {
         "clusters": [_cluster_json(one) for one in made.expenses],
         "usd": budget.total(_counted(made)),
-        "usd_is_complete": not any(_open(one) for one in [*made.expenses, *made.smoke_expenses]),
+        "usd_is_complete": not any(_open(one) for one in [*made.expenses, *made.expenses_aside]),
         "budget_usd": allowed,
         "budget_refuses": str(refused) if refused else None,
     }
@@ -56,16 +56,16 @@ def as_text(made: Forecast) -> list[str]:
     if not paid:
         return []
     lines = [_cost_line(one) for one in paid]
-    least = "at least " if any(_open(one) for one in [*paid, *made.smoke_expenses]) else "about "
-    smoke = "a smoke run on each and " if made.smoke else ""
-    which = f"for {smoke}the {made.most_runs} dearest, the most that are tried" if made.search else "in all"
+    least = "at least " if any(_open(one) for one in [*paid, *made.expenses_aside]) else "about "
+    smoke = "a smoke run on each and " if made.aside else ""
+    which = f"for {smoke}the {made.most_runs} dearest, the most that are tried" if made.walk.chooses else "in all"
     lines.append(f"cost      {least}${budget.total(_counted(made)):,.2f} {which}, by prices of {paid[0].prices.dated}")
     allowed = budget.budget(item.run for item in made.to_run)
     refused = budget.over(_needed(made), allowed)
     if refused:
         lines.append(f"budget    refused: {refused.problem}")
     elif allowed is not None:
-        enough = "enough to begin" if made.search else "above the forecast"
+        enough = "enough to begin" if made.walk.chooses else "above the forecast"
         lines.append(f"budget    ${allowed:,.2f}, {enough}; a sweep that spends more is stopped")
     lines += [_quota_line(one) for one in paid]
     return lines + [line for one in paid for line in _limit_line(one)]
@@ -74,12 +74,12 @@ def as_text(made: Forecast) -> list[str]:
 def _counted(made: Forecast) -> list[Expense]:
     """The clusters that are paid for; of a search, as many as are tried at most, the dearest, and its smoke runs."""
     dearest = sorted(made.expenses, key=lambda one: one.usd or 0.0, reverse=True)[: made.most_runs]
-    return [*made.smoke_expenses, *dearest]
+    return [*made.expenses_aside, *dearest]
 
 
 def _needed(made: Forecast) -> list[Expense]:
     """The clusters that a budget must allow for; a search may begin if it pays for one, and stops when it is spent."""
-    return sorted(made.expenses, key=lambda one: one.usd or 0.0)[:1] if made.search else list(made.expenses)
+    return sorted(made.expenses, key=lambda one: one.usd or 0.0)[:1] if made.walk.chooses else list(made.expenses)
 
 
 def _open(one: Expense) -> bool:

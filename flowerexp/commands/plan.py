@@ -28,6 +28,7 @@ _SHOWN = 40  # runs; of more, the first and the last ones
 
 def main(arguments: Sequence[str]) -> int:
     """Plan, and print."""
+    from flowerexp.cluster_search import walk_of_sweeper
     from flowerexp.sweep.forecast import forecast
 
     parser = argparse.ArgumentParser(prog="flowerexp plan", description="Show what would run; nothing is started.")
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--config-name", "-cn", metavar="NAME", default="config", help="another main config")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args(list(arguments))
-    made = forecast(options.overrides, options.multirun, options.config_dir, options.config_name)
+    made = forecast(options.overrides, options.multirun, walk_of_sweeper, options.config_dir, options.config_name)
     print(json.dumps(_as_json(made), indent=1) if options.json else printable(_as_text(made)))
     for damage in dict.fromkeys(index.load(item.run.config).damage for item in made.items):
         if damage:
@@ -78,11 +79,17 @@ def _as_json(made: Forecast) -> dict[str, Any]:
             }
             for job in made.jobs
         ],
-        "search": {**made.search, "most_runs": made.most_runs, "smoke_runs": len(made.smoke)} if made.search else None,
+        "search": _search(made),
         "measurements": made.measurements,
         "estimated_seconds": made.seconds,
         **cluster_costs.as_json(made),
     }
+
+
+def _search(made: Forecast) -> dict[str, Any] | None:
+    """What is searched for, with how many runs that takes at most; None for a grid."""
+    settings = made.walk.settings
+    return None if settings is None else {**settings, "most_runs": made.most_runs, "smoke_runs": len(made.aside)}
 
 
 def _as_text(made: Forecast) -> str:
@@ -102,10 +109,10 @@ def _as_text(made: Forecast) -> str:
 
 
 def _headline(made: Forecast) -> str:
-    if made.search:
-        best = "cheapest" if made.search["objective"] == "cost" else "fastest"
+    if (search := made.walk.settings) is not None:
+        best = "cheapest" if search["objective"] == "cost" else "fastest"
         of = f"a search for the {best} of {_count(len(made.items), 'cluster')}"
-        smoke = f"{_count(len(made.smoke), 'smoke run')} and " if made.smoke else ""
+        smoke = f"{_count(len(made.aside), 'smoke run')} and " if made.aside else ""
         return f"{of}, {smoke}{_count(made.most_runs, 'run')} at most; nothing is started"
     jobs = len(made.jobs)
     clusters = len({key_of(job.cluster) for job in made.jobs})
@@ -204,8 +211,8 @@ def _time_line(made: Forecast) -> str:
     known = [item for item in made.to_run if item.seconds is not None]
     if not made.to_run:
         return "time      none: nothing is left to run"
-    if made.search and made.seconds is not None:
-        beside = ", beside the smoke runs" if made.smoke else ""
+    if made.walk.chooses and made.seconds is not None:
+        beside = ", beside the smoke runs" if made.aside else ""
         return f"time      {cluster_costs.duration(made.seconds)} if all were tried{beside}, by earlier runs"
     if made.seconds is not None:
         return f"time      about {cluster_costs.duration(made.seconds)}, by earlier runs"

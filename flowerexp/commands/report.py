@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from flowerexp.config import recorded
+from flowerexp.config.places import default_home
 from flowerexp.errors import ConfigError
 
 
@@ -27,10 +27,9 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.analysis.report import make_report
     from flowerexp.sweep.resume import find_sweep
 
-    home = Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
     found: list[str] = []
     for name in options.folder:
-        folder = find_sweep(name, home)
+        folder = find_sweep(name, default_home())
         print(make_report(folder, found.append)[0])
         if options.log:
             print(f"MLflow run {_log(folder)}")
@@ -46,6 +45,6 @@ def _log(folder: Path) -> str:
 
     if not (folder / PLAN).exists() or not (folder / RUNS).exists():
         hint = "leave --log out; a run's report is the file that was printed"
-        raise ConfigError(f"{folder} is no sweep that has ended", where="--log", hint=hint)
+        raise ConfigError(f"{folder} is not a sweep that has ended", where="--log", hint=hint)
     config = recorded(Journal(folder).read_plan()["runs"][0]["config"])
     return tracking.log_sweep(folder, tracking.Store.of(config.tracking))

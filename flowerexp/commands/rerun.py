@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp.commands.compare import aligned, side_by_side, why_not
 from flowerexp.commands.experiment import located
-from flowerexp.config import Origin, plain
+from flowerexp.config import Origin, keys_with, plain
 from flowerexp.config.places import group_options
 from flowerexp.config.redact import HIDDEN
 from flowerexp.config.schema import Config
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from flowerexp.orchestrate import Result
     from flowerexp.tracking.fetch import LoggedRun
-
-HERE = ("home", "storage", "tracking")
-"""Where data and runs are kept: a rerun takes this machine's, not those of the run's."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,8 +39,8 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.tracking import Store
     from flowerexp.tracking.fetch import find
 
-    own = [text for text in options.overrides if _root(text) in HERE]
-    others = [text for text in options.overrides if _root(text) not in HERE]
+    own = [text for text in options.overrides if _root(text) in keys_with("place")]
+    others = [text for text in options.overrides if _root(text) not in keys_with("place")]
     place = composed(own)
     old = find(Store.of(place.tracking), options.run)
     origin = _RunsOrigin(overrides=options.overrides, run=old.short_id)
@@ -89,22 +86,22 @@ def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[
     Raises:
         ConfigError: an override is wrong, or a secret is missing.
     """
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     from flowerexp.config import check
+    from flowerexp.config.hydra_private import apply_overrides
 
     parsed = _parsed(overrides)
-    now = {key: place[key] for key in (*HERE, "sweep", "skip_finished")}
+    now = {key: place[key] for key in keys_with("place", "sweep")}
     config = OmegaConf.create(_literal({**old, **now, "skip_finished": False}))
     try:
-        ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
+        apply_overrides(parsed, config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split()), where="command line") from error
     for key in _hidden(OmegaConf.to_container(config)):
-        if key.partition(".")[0] not in HERE:
+        if key.partition(".")[0] not in keys_with("place"):
             problem = f"{key} was a secret, which MLflow does not keep"
             raise ConfigError(problem, where=origin.of(key), hint=f"give it again: {key}=VALUE")
     return check(config, origin)
@@ -118,7 +115,7 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     """
     from hydra.errors import OverrideParseException
 
-    from flowerexp.config.overrides import Parser, unreadable
+    from flowerexp.config.overrides import Parser, refuse_sweep, unreadable
 
     parsed = []
     for text in overrides:
@@ -127,9 +124,7 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
         except OverrideParseException as error:
             raise unreadable(text) from error
         key = override.key_or_group
-        if override.is_sweep_override():
-            hint = f"choose one, or write a list: {key}=[...]"
-            raise ConfigError(f"{text} is a sweep over several values", where="command line", hint=hint)
+        refuse_sweep(override, "choose one")
         if "/" in key or (key in group_options() and not isinstance(override.value(), dict)):
             hint = f"change single values, such as {key}.KEY=VALUE, or start a new run: flowerexp {text}"
             raise ConfigError(f"{text} chooses a config, and a rerun keeps its own", where="command line", hint=hint)

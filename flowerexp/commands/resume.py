@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
-from pathlib import Path
+
+from flowerexp.config.places import default_home
 
 
 def main(arguments: Sequence[str]) -> int:
     """Resume; 1 if runs failed or are missing in the end."""
+    from flowerexp.cluster_search import walk_of
     from flowerexp.console import Screen
     from flowerexp.sweep.resume import Consent, find_sweep, resume
 
@@ -20,7 +21,6 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--failed", action="store_true", help="make the runs again, too, that failed on their own")
     parser.add_argument("--budget", type=float, metavar="USD", help="what the sweep may cost in all, instead of before")
     options = parser.parse_args(arguments)
-    home = Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
     consent = Consent(options.changed_code, options.changed_data, options.failed, options.budget)
-    state = resume(find_sweep(options.sweep, home), Screen(), consent)
+    state = resume(find_sweep(options.sweep, default_home()), Screen(), consent, walk_of)
     return 0 if state.succeeded else 1

@@ -5,6 +5,19 @@ from flowerexp.config.convert import key_of, plain, typed
 from flowerexp.config.earlier import recorded, upgraded
 from flowerexp.config.origin import Origin
 from flowerexp.config.plugins import check_plugins
+from flowerexp.config.roles import keys_with, measured_part
 from flowerexp.config.schema import Config
 
-__all__ = ["Config", "Origin", "check", "check_plugins", "key_of", "plain", "recorded", "typed", "upgraded"]
+__all__ = [
+    "Config",
+    "Origin",
+    "check",
+    "check_plugins",
+    "key_of",
+    "keys_with",
+    "measured_part",
+    "plain",
+    "recorded",
+    "typed",
+    "upgraded",
+]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hydra._internal.utils import get_args
 from hydra.errors import HydraException
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from flowerexp.config.hydra_private import get_args
 
 _DECLARED = {"grid": "parameters", "entrypoint.settings": "limits"}
 """The nodes that hold values which an experiment declares, and where in its file it does so."""

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
+from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository
 from flowerexp.config.overrides import Parser
 from flowerexp.config.text import as_typed, holds_text
 from flowerexp.errors import ConfigError

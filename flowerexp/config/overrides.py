@@ -133,6 +133,22 @@ def unreadable(override: str, where: str = "command line") -> ConfigError:
     return ConfigError(f"'{override}' cannot be read as KEY=VALUE", where=where, hint=hint)
 
 
+def refuse_sweep(override: Override, hint: str) -> None:
+    """Refuse an override that sweeps over values, where one value is wanted.
+
+    Args:
+        override: the parsed override.
+        hint: what to do about it, beside writing a list where a list is allowed.
+
+    Raises:
+        ConfigError: it sweeps.
+    """
+    if override.is_sweep_override():
+        key = override.key_or_group
+        hint = hint if chooses_option(key) else f"{hint}, or write a list: {key}=[...]"
+        raise ConfigError(f"{override.input_line} is a sweep over several values", where="command line", hint=hint)
+
+
 def forced(override: str) -> str:
     """An override that may set a key which its node has not held before: Hydra would want a + before it.
 

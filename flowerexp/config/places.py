@@ -1,7 +1,8 @@
-"""Where the files that travel with the package stand: in the checkout, or inside an installed package."""
+"""Where things are: the files that ship with the package, and the folder that holds data and runs."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -20,6 +21,11 @@ def config_folder() -> Path:
 def entry_folder() -> Path:
     """The folder of the entrypoint scripts that flowerexp ships."""
     return _beside_or_inside("spark_entry")
+
+
+def default_home() -> Path:
+    """The folder that data/, outputs/ and mlruns/ are in where no config says so; `conf/config.yaml` has the same."""
+    return Path(os.environ.get("FLOWEREXP_HOME", ".")).absolute()
 
 
 def group_options(folder: Path | None = None) -> dict[str, list[str]]:

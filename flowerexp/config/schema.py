@@ -4,6 +4,10 @@ The YAML files in `conf/` hold the values; these classes hold what values are al
 ``min`` and ``max`` (inclusive, for a number or for each item of a list), ``above`` (exclusive), ``choices`` (for a
 string or each item), ``pattern`` (likewise, with ``pattern_wanted`` and ``pattern_hint``, a text or a function of the
 value), ``length`` (of a list), ``nonempty``, and ``texts`` (an open mapping whose values are text).
+
+``role`` says what a key is for where no result depends on it, see `flowerexp.config.roles`: ``place`` is where things
+are kept and logged on this machine, ``account`` where and within which limits the cloud is used, ``sweep`` how runs are
+made of one command. A key without a role is part of what is measured.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from flowerexp.config import names
 from flowerexp.experiment import Experiment
 
 
-def _number(**limits: float) -> Any:
+def _number(**limits: Any) -> Any:
     return field(default=MISSING, metadata=limits)
 
 
@@ -26,8 +30,8 @@ def _text(limits: Any, **others: Any) -> Any:
     return field(default=MISSING, metadata={**limits, **others})
 
 
-def _optional(limits: Any) -> Any:
-    return field(default=None, metadata=limits)
+def _optional(limits: Any, **others: Any) -> Any:
+    return field(default=None, metadata={**limits, **others})
 
 
 def _one_of(*choices: str) -> Any:
@@ -43,6 +47,7 @@ STORAGE_LEVELS = ("MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY")
 
 _MOST_SEEDS = 2**63 - 1
 _MEMORY = {"pattern": r"[1-9]\d{0,8}[kmgtKMGT]", "pattern_wanted": "a size", "pattern_hint": "write 512m or 2g"}
+_ACCOUNT = {"role": "account"}
 _PLACE_HINT = {"hint": "name your Google Cloud project: gcp.project=ID, or the variable GOOGLE_CLOUD_PROJECT"}
 
 
@@ -120,14 +125,14 @@ class Cloud(Cluster):
         labels: further ones.
     """
 
-    project: str = _text(names.PROJECT, **_PLACE_HINT)
-    bucket: str = _text(names.BUCKET, **_PLACE_HINT)
+    project: str = _text(names.PROJECT, **_PLACE_HINT, **_ACCOUNT)
+    bucket: str = _text(names.BUCKET, **_PLACE_HINT, **_ACCOUNT)
     region: str = _text(names.REGION)
-    subnetwork: str | None = _optional(names.SUBNETWORK)
-    service_account: str | None = _optional(names.SERVICE_ACCOUNT)
+    subnetwork: str | None = _optional(names.SUBNETWORK, **_ACCOUNT)
+    service_account: str | None = _optional(names.SERVICE_ACCOUNT, **_ACCOUNT)
     internal_ip_only: bool = True
     packages: str = field(default="stage", metadata={"choices": ("stage", "image")})
-    labels: dict[str, Any] = field(default_factory=dict, metadata={"texts": True})
+    labels: dict[str, Any] = field(default_factory=dict, metadata={"texts": True, **_ACCOUNT})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +146,8 @@ class Dataproc(Cloud):
     image_version: str = _text(names.IMAGE_VERSION)
     master: Machine = MISSING
     workers: Workers = MISSING
-    idle_delete_minutes: int = _number(min=5, max=20_160)
-    auto_delete_minutes: int = _number(min=10, max=20_160)
+    idle_delete_minutes: int = _number(min=5, max=20_160, **_ACCOUNT)
+    auto_delete_minutes: int = _number(min=10, max=20_160, **_ACCOUNT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +158,7 @@ class Serverless(Cloud):
     executors: int = _number(min=2, max=2000)
     cores: int = field(default=4, metadata={"choices_of_numbers": (4, 8, 16)})
     container: str | None = _optional(names.CONTAINER)
-    ttl_minutes: int = _number(min=10, max=20_160)
+    ttl_minutes: int = _number(min=10, max=20_160, **_ACCOUNT)
 
 
 CLUSTERS: dict[str, type[Cluster]] = {
@@ -342,13 +347,13 @@ class Config:
     dataset: Dataset | None = None
     sampling: Sampling | None = None
     preprocess: Preprocess | None = None
-    storage: Storage = MISSING
-    tracking: Tracking = MISSING
+    storage: Storage = field(default=MISSING, metadata={"role": "place"})
+    tracking: Tracking = field(default=MISSING, metadata={"role": "place"})
     caching: bool = MISSING
     repeat: int = field(default=1, metadata={"min": 1, "max": 100_000})
-    sweep: Sweep = MISSING
-    skip_finished: bool = False
-    gcp: Gcp = field(default_factory=Gcp)
-    quota: Quota = field(default_factory=Quota)
-    budget: Budget = field(default_factory=Budget)
-    home: str = _text(names.HOME)
+    sweep: Sweep = field(default=MISSING, metadata={"role": "sweep"})
+    skip_finished: bool = field(default=False, metadata={"role": "sweep"})
+    gcp: Gcp = field(default_factory=Gcp, metadata=_ACCOUNT)
+    quota: Quota = field(default_factory=Quota, metadata=_ACCOUNT)
+    budget: Budget = field(default_factory=Budget, metadata=_ACCOUNT)
+    home: str = _text(names.HOME, role="place")

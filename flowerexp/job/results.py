@@ -1,4 +1,4 @@
-"""What comes home from a job: each run's status, phases and rows, as its entrypoint left them."""
+"""What a job leaves: each run's status, phases and rows, as its entrypoint left them."""
 
 from __future__ import annotations
 
@@ -41,6 +41,23 @@ class Outcome:
     started_at: float | None = None
     ended_at: float | None = None
     retry: bool = False
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job ended, for those of its runs that have no results.
+
+    Attributes:
+        token: what the results of its attempt carry, see `is_there`; None where there was no attempt.
+        exit_code: its own.
+        tail: the last lines that it printed.
+        trouble: why results that may be there could not be fetched.
+    """
+
+    token: str | None = None
+    exit_code: int = 0
+    tail: Sequence[str] = ()
+    trouble: Sequence[str] = ()
 
 
 _PACKAGES = "list it in entrypoint.requires; clusters in the cloud install that with cluster.packages=stage"
@@ -103,23 +120,16 @@ def fetch(output: str, results: Path, token: str | None) -> None:
     storage.write_bytes(str(results / STATUS), status)
 
 
-def read_outcome(results: Path, token: str | None, exit_code: int, tail: Sequence[str]) -> Outcome:
-    """Read a run's results; those of another run or attempt are none. Without results, it failed.
+def read_outcome(results: Path, end: JobEnd) -> Outcome:
+    """Read a run's results; those of another run or attempt do not count. Without results, it failed.
 
     Args:
         results: the folder that the entrypoint wrote to.
-        token: the attempt's, see `is_there`; None where there was none.
-        exit_code: the job's.
-        tail: the last lines that the job printed, to explain results that are missing.
+        end: how its job ended, which explains results that are missing.
     """
     try:
-        if not is_there(str(results), token):
-            line = explain(tail)
-            hint = _PACKAGES if re.search("No module named|lacks a module", line) else None
-            problem = f"the Spark job ended without results (exit code {exit_code}): {line}"
-            told = rows.begun(results, token) or {}
-            told = {name: told[name] for name in ("facts", "phases", "notes", "started_at") if name in told}
-            return Outcome("failed", problem, hint=hint, retry=True, **told)
+        if not is_there(str(results), end.token):
+            return _without_results(results, end)
         status = _status(str(results))
         _compare(results, status.get("files", {}))
         phases = records.read(results / "phases.json", {"*": records.NUMBER})
@@ -141,6 +151,16 @@ def read_outcome(results: Path, token: str | None, exit_code: int, tail: Sequenc
         ended_at=status["ended_at"],
         retry=status["error"] is not None and bool(status.get("retry", False)),
     )
+
+
+def _without_results(results: Path, end: JobEnd) -> Outcome:
+    """The outcome of a run whose attempt has left no results, with what it had written of itself before."""
+    line = end.trouble[-1] if end.trouble else explain(end.tail)
+    hint = _PACKAGES if re.search("No module named|lacks a module", line) else None
+    problem = f"the Spark job ended without results (exit code {end.exit_code}): {line}"
+    begun = rows.begun(results, end.token) or {}
+    begun = {name: begun[name] for name in ("facts", "phases", "notes", "started_at") if name in begun}
+    return Outcome("failed", problem, hint=hint, retry=True, **begun)
 
 
 def _compare(results: Path, files: Mapping[str, str]) -> None:

@@ -1,7 +1,8 @@
 """The one place that walks plan -> cluster -> job -> measurements -> analysis -> tracking.
 
-`preflight` looks before anything happens, `drive` takes jobs to their clusters, `watch` sees their runs end, `home`
-brings these home, `ledger` counts what it costs, and `batch` holds it together; a single run is a batch of one.
+`preflight` looks before anything happens, `drive` takes jobs to their clusters, `watch` sees their runs end, `collect`
+reads and records their results, `ledger` counts what it costs, and `batch` holds it together; a single run is a batch
+of one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import RECORD, Journal, refuse_taken
-from flowerexp.orchestrate.batch import Batch
+from flowerexp.orchestrate.batch import Batch, BatchLimits
 from flowerexp.orchestrate.collect import Result, collect_run, log
-from flowerexp.orchestrate.events import RunningJob
 from flowerexp.orchestrate.ledger import ClusterLifetime, Ledger
 from flowerexp.orchestrate.limit import TimeLimit
 from flowerexp.orchestrate.preflight import preflight
@@ -26,10 +26,10 @@ from flowerexp.plan import plan
 __all__ = [
     "RECORD",
     "Batch",
+    "BatchLimits",
     "ClusterLifetime",
     "Ledger",
     "Result",
-    "RunningJob",
     "TimeLimit",
     "collect_run",
     "log",
@@ -60,6 +60,6 @@ def run(config: Config, folder: Path, screen: Screen, extra: Mapping[str, Any] |
     ledger = Ledger(config)
     with Journal(folder).held():  # so that a cleanup elsewhere does not take its cluster for a leftover
         refuse_taken(folder, "hydra.run.dir")
-        Batch(planned, folder, screen, ledger=ledger).run(results.append)
-    settle(planned.runs, ledger.bills)
+        Batch(planned, folder, screen, ledger).run(results.append)
+    settle(planned.runs, ledger.lifetimes)
     return results[0]

@@ -1,23 +1,37 @@
-"""A batch: all runs of a plan, on their clusters, each brought home as it ends."""
+"""A batch: all runs of a plan, on their clusters, each collected as it ends."""
 
 from __future__ import annotations
 
 import queue
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flowerexp.cluster import backend
-from flowerexp.config.schema import Cluster
 from flowerexp.console import Listener, Screen
 from flowerexp.errors import BudgetError, FlowerexpError, JobError
+from flowerexp.job.results import JobEnd
 from flowerexp.job.rows import begun
 from flowerexp.orchestrate.collect import Result, collect_run, record
 from flowerexp.orchestrate.drive import Drive, drives
-from flowerexp.orchestrate.events import Event, Recorder, RunningJob
+from flowerexp.orchestrate.events import (
+    Closed,
+    ClusterChanged,
+    Ended,
+    Event,
+    Inherited,
+    Logged,
+    Lost,
+    Progressed,
+    Recorder,
+    Refused,
+    Started,
+    Submitted,
+    Warned,
+)
 from flowerexp.orchestrate.interrupt import Interrupt
 from flowerexp.orchestrate.ledger import Ledger
 from flowerexp.orchestrate.limit import TimeLimit
@@ -28,8 +42,24 @@ from flowerexp.tracking import Store
 from flowerexp.workload import slots
 
 _LOOK_SECONDS = 0.5  # how soon Ctrl-C is noticed
-# A run is best brought home while the next one does something else than measuring, in the second after it started.
+# A run is best collected while the next one does something else than measuring, in the second after it started.
 _PATIENCE = 1.0
+_STOPPED = JobError("it was stopped before it had results")
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How much a batch does, and for how long.
+
+    Attributes:
+        max_clusters: how many clusters work side by side, as far as the quotas allow.
+        max_failures: stop when so many runs have failed; None never does.
+        run_time: how long its run may take, of a batch of one; None for as long as it likes.
+    """
+
+    max_clusters: int = 1
+    max_failures: int | None = None
+    run_time: TimeLimit | None = None
 
 
 class Batch:
@@ -39,13 +69,9 @@ class Batch:
         plan: the plan.
         folder: where jobs get their folders.
         screen: where progress is shown.
+        ledger: what the clusters of the sweep use and cost, with what earlier launchers spent.
         recorder: who keeps the journal; None for a single run.
-        found: jobs that outlived an earlier launcher.
-        max_clusters: how many clusters work side by side, as far as the quotas allow.
-        max_failures: stop when so many runs have failed; None never does.
-        ledger: what earlier launchers of the sweep spent; by default nothing.
-        leftover: clusters of earlier launchers that no run of the plan needs: they are only deleted.
-        limit: how long its run may take, of a batch of one; None for as long as it likes.
+        limits: how much it does.
     """
 
     def __init__(
@@ -53,53 +79,44 @@ class Batch:
         plan: Plan,
         folder: Path,
         screen: Screen,
+        ledger: Ledger,
         recorder: Recorder | None = None,
-        found: Sequence[RunningJob] = (),
-        max_clusters: int = 1,
-        max_failures: int | None = None,
-        ledger: Ledger | None = None,
-        leftover: Sequence[Cluster] = (),
-        limit: TimeLimit | None = None,
+        limits: BatchLimits | None = None,
     ) -> None:
         self._plan = plan
         self._folder = folder
         self._screen = screen
         self._recorder = recorder
-        self._found = found
-        self._max_clusters = max_clusters
-        self._max_failures = max_failures
+        self._limits = limits or BatchLimits()
+        self._ledger = ledger
         self._events: queue.Queue[Event] = queue.Queue()
         self._failures = 0
         self._started_at = time.time()
         self._active: list[Drive] = []
         self._interrupt = Interrupt()
-        self._ledger = ledger
-        self._leftover = leftover
-        self._limit = limit
         self._ended_by: str | None = None  # why nothing new is started: the budget is used up, or too many failures
         self._logger = Logger(self._events, self._beside_logging, screen, self._interrupt)
 
-    def run(self, deliver: Callable[[Result], None], runs: Sequence[PlannedRun] | None = None) -> None:
-        """Run everything, and hand over each result as it comes home; the batch keeps none of them.
+    def run(self, deliver: Callable[[Result], None], inherited: Inherited | None = None) -> None:
+        """Run everything, and hand over each result as it comes; the batch keeps none of them.
 
         Args:
-            deliver: called with each run's result, in this thread, once MLflow was told about it.
-            runs: all runs that will come home, those of jobs that were found included; by default the plan's.
+            deliver: called with each run's result, in this thread, once MLflow has it or could not be given it.
+            inherited: what earlier launchers of the sweep have left: their jobs are followed, their clusters deleted.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; the jobs were stopped first, and what had ended was brought home. What MLflow was
-                not told yet is not waited for.
+            KeyboardInterrupt: Ctrl-C; the jobs were stopped first, and the results that were there were collected.
+                What MLflow does not have yet is not waited for.
             BudgetError: the budget is used up; likewise.
         """
-        runs = self._plan.runs if runs is None else runs
-        if self._ledger is None and runs:
-            self._ledger = Ledger(runs[0].config)
-        for one in self._plan.runs:
-            one.folder.mkdir(parents=True, exist_ok=True)
-            record(one, self._started_at, {})
-        preparation = Preparation(runs, nullcontext() if self._found else self._slots())
+        inherited = inherited or Inherited()
+        runs = [*self._plan.runs, *inherited.runs]
+        for run in self._plan.runs:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            record(run, self._started_at, {})
+        preparation = Preparation(runs, nullcontext() if inherited.jobs else self._slots())
         phases = {key: name for run in runs for key, name in run.config.entrypoint.phases.items()}
-        waiting = drives(self._plan, self._folder, self._events, self._recorder, self._found, self._leftover)
+        waiting = drives(self._plan, self._folder, self._events, self._recorder, inherited)
         try:
             with self._interrupt, self._screen.following(len(runs), phases) as listener:
                 self._loop(waiting, listener, preparation, deliver)
@@ -129,27 +146,24 @@ class Batch:
                 event = self._events.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
                 continue
-            if event.kind == "closed":
-                self._active.remove(event.message)
-                if self._ledger:
-                    self._ledger.give_back(event.message.cluster)
-                continue
-            if event.kind in ("ended", "lost", "refused"):
+            if isinstance(event, Closed):
+                self._ledger.give_back(event.cluster)
+            if isinstance(event, Ended | Lost | Refused):
                 preparation.finish()
             self._handle(event, listener, deliver)
-            if self._max_failures is not None and self._failures >= self._max_failures:
+            most = self._limits.max_failures
+            if most is not None and self._failures >= most:
                 self._start_nothing(waiting)
 
     def _start_some(self, waiting: list[Drive]) -> None:
         """Start the first drives that fit: beside the others, and into the quotas."""
         for drive in list(waiting):
-            if len(self._active) >= self._max_clusters:
+            if len(self._active) >= self._limits.max_clusters:
                 return
             # One that does not even fit alone is refused by the cloud, in better words than ours.
-            if self._ledger and self._active and not self._ledger.fits(drive.cluster):
+            if self._active and not self._ledger.fits(drive.cluster):
                 continue
-            if self._ledger:
-                self._ledger.take(drive.cluster)
+            self._ledger.take(drive.cluster)
             waiting.remove(drive)
             self._active.append(drive)
             drive.start()
@@ -160,78 +174,96 @@ class Batch:
             drive.stop()
 
     def _look_at_budget(self, waiting: list[Drive]) -> None:
-        if self._ledger and not self._ended_by and (used_up := self._ledger.over_budget(time.time())):
+        if not self._ended_by and (used_up := self._ledger.over_budget(time.time())):
             self._ended_by = used_up
             self._screen.warn(f"{used_up}; stopping")
             self._start_nothing(waiting)
 
     def _look_at_limit(self, waiting: list[Drive]) -> None:
-        if self._limit and not self._ended_by and self._limit.passes(time.time()):
+        limit = self._limits.run_time
+        if limit and not self._ended_by and limit.passes(time.time()):
             self._start_nothing(waiting)
 
     def _handle(self, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
-        if event.kind == "progress":
-            if self._limit:
-                self._limit.hear(event.message, time.time())
-            listener(event.message)
-        elif event.kind == "cluster":
-            self._note_cluster(event.message)
-        elif event.kind == "warning":
-            self._screen.warn(str(event.message))
-        elif event.kind == "submitted" and self._recorder:
-            self._recorder.submitted(event.runs, **event.message)
-        elif event.kind == "logged":
-            self._note_logged(event.message, deliver)
-        else:
-            self._handle_run(event, listener)
+        match event:
+            case Progressed():
+                if self._limits.run_time:
+                    self._limits.run_time.hear(event.message, time.time())
+                listener(dict(event.message))
+            case ClusterChanged():
+                self._note_cluster(event)
+            case Warned():
+                self._screen.warn(event.text)
+            case Submitted():
+                if self._recorder:
+                    self._recorder.submitted(event.runs, event.folder, event.handle)
+            case Logged():
+                self._note_logged(event.result, deliver)
+            case Closed():
+                self._active = [drive for drive in self._active if drive.cluster is not event.cluster]
+            case _:
+                self._handle_runs(event, listener)
 
-    def _handle_run(self, event: Event, listener: Listener) -> None:
+    def _handle_runs(self, event: Started | Ended | Lost | Refused, listener: Listener) -> None:
         """Take note of what became of runs."""
-        if event.kind == "started":
-            self._note_start(event.runs[0])
-        elif event.kind == "ended":
-            self._come_home(event.runs[0], event, listener)
-        elif event.kind in ("lost", "refused"):
-            for run in event.runs:
-                self._lose(run, event, listener)
+        match event:
+            case Started():
+                self._note_start(event.run)
+            case Ended():
+                self._collect(event, listener)
+            case Lost():
+                for run in event.runs:
+                    self._lose(run, event, listener)
+            case Refused():
+                for run in event.runs:
+                    self._end_without_results(run, JobEnd(), event.error, listener)
 
     def _note_start(self, run: PlannedRun) -> None:
-        if self._limit:
-            self._limit.start(time.time())
+        if self._limits.run_time:
+            self._limits.run_time.start(time.time())
         if self._recorder:
             self._recorder.started(run)
 
-    def _note_cluster(self, told: Mapping[str, Any]) -> None:
-        if self._ledger:
-            self._ledger.note(told["drive"].cluster, told["state"], told["at"])
-        reason = f": {told['text']}" if told["text"] else ""
-        self._screen.say(f"cluster {told['handle']['name']} {told['state']}{reason}")
+    def _note_cluster(self, event: ClusterChanged) -> None:
+        self._ledger.note(event.cluster, event.state, event.at)
+        reason = f": {event.text}" if event.text else ""
+        self._screen.say(f"cluster {event.name} {event.state}{reason}")
 
-    def _come_home(self, run: PlannedRun, event: Event, listener: Listener) -> None:
+    def _collect(self, event: Ended, listener: Listener) -> None:
         with self._slots() if self._active else nullcontext():
-            result = collect_run(run, self._started_at, event.token, event.exit_code, event.tail)
+            result = collect_run(event.run, self._started_at, JobEnd(event.token))
         if self._recorder:
             self._recorder.ended(result)
-        self._tell(result, listener)
+        self._show(result, listener)
 
-    def _lose(self, run: PlannedRun, event: Event, listener: Listener) -> None:
-        """A run without results: with a journal it can be resumed, so a stop is no failure of the run."""
-        aborted = self._limit is not None and self._limit.passed and not self._ended_by
-        stopped = event.message == "stopped" and not aborted
-        if self._recorder and stopped and not begun(run.folder / "results", event.token):
+    def _lose(self, run: PlannedRun, event: Lost, listener: Listener) -> None:
+        """A run without results: with a journal it can be resumed, so a stop is not a failure of the run."""
+        limit = self._limits.run_time
+        if not event.stopped:
+            self._end_without_results(run, event.end, None, listener)
+        elif limit is not None and limit.passed and not self._ended_by:
+            self._end_without_results(run, event.end, limit.error, listener)
+        elif self._recorder:
+            if begun(run.folder / "results", event.end.token):  # its rows and what they say are kept
+                self._collected(run, event.end, _STOPPED)
             self._recorder.lost(run, self._ended_by or "stopped")
-            return
-        refusal = event.message if isinstance(event.message, FlowerexpError) else None
-        if event.message == "stopped":
-            refusal = JobError(str(self._limit) if aborted else "it was stopped before it had results")
-        with self._slots() if self._active else nullcontext():
-            result = collect_run(run, self._started_at, event.token, event.exit_code, event.tail, refusal)
-        if self._recorder:
-            self._recorder.lost(run, self._ended_by or "stopped" if stopped else str(result.error))
-        if not (self._recorder and stopped):  # MLflow does not hear of a run that is to be resumed
-            self._tell(result, listener)
+        else:
+            self._end_without_results(run, event.end, _STOPPED, listener)
 
-    def _tell(self, result: Result, listener: Listener) -> None:
+    def _end_without_results(
+        self, run: PlannedRun, end: JobEnd, refusal: FlowerexpError | None, listener: Listener
+    ) -> None:
+        """A run has failed, since its job left no results for it."""
+        result = self._collected(run, end, refusal)
+        if self._recorder:
+            self._recorder.lost(run, str(result.error))
+        self._show(result, listener)
+
+    def _collected(self, run: PlannedRun, end: JobEnd, refusal: FlowerexpError | None) -> Result:
+        with self._slots() if self._active else nullcontext():
+            return collect_run(run, self._started_at, end, refusal)
+
+    def _show(self, result: Result, listener: Listener) -> None:
         """Show a result, and have it logged: what is on screen does not wait for MLflow."""
         self._failures += result.error is not None
         listener({"result": result})
@@ -251,19 +283,17 @@ class Batch:
     def _slots(self) -> AbstractContextManager[None]:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
         here = any(getattr(backend(job.cluster), "on_this_host", False) for job in self._plan.jobs)
-        concurrency = max((one.config.measure.concurrency for one in self._plan.runs), default=1)
+        concurrency = max((run.config.measure.concurrency for run in self._plan.runs), default=1)
         return slots.all_slots(concurrency, patience=_PATIENCE, tell=self._screen.warn) if here else nullcontext()
 
     def _stop(self, deliver: Callable[[Result], None]) -> None:
-        """Stop all jobs, close their clusters, and bring home what had ended by then; MLflow is not waited for."""
+        """Stop all jobs, close their clusters, and collect what had ended by then; MLflow is not waited for."""
         self._logger.stop()
         for drive in self._active:
             drive.stop()
         while self._active:
             event = self._events.get()
-            if event.kind == "closed":
-                self._active.remove(event.message)
-            elif event.kind != "progress":
+            if not isinstance(event, Progressed):
                 self._handle(event, lambda _: None, deliver)
         command = f"flowerexp {'resume' if self._recorder else 'log'} {shlex.quote(str(self._folder))}"
         self._logger.leave(lambda event: self._handle(event, lambda _: None, deliver), command)

@@ -13,7 +13,7 @@ from flowerexp.config import plain
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError, from_os_error
 from flowerexp.job import rows
-from flowerexp.job.results import Outcome, read_outcome
+from flowerexp.job.results import JobEnd, Outcome, read_outcome
 from flowerexp.journal import RECORD
 from flowerexp.plan import PlannedRun
 from flowerexp.provenance import provenance
@@ -47,9 +47,7 @@ class Result:
 def collect_run(
     run: PlannedRun,
     submitted_at: float,
-    token: str | None,
-    exit_code: int,
-    tail: Sequence[str],
+    end: JobEnd,
     refusal: FlowerexpError | None = None,
 ) -> Result:
     """Read, analyse and record one run that has ended; MLflow is told later, see `log`.
@@ -57,15 +55,13 @@ def collect_run(
     Args:
         run: the run.
         submitted_at: epoch seconds; when a run has no start time of its own, it counts from here.
-        token: what its results carry; None for a run that was not even submitted.
-        exit_code: its job's, for results that are missing.
-        tail: the last lines that the job printed, likewise.
+        end: how its job ended.
         refusal: why there was no job, or why it was stopped.
 
     Returns:
         The result. Whatever goes wrong here is in its `error`; what was measured stays in the run's folder.
     """
-    outcome = read_outcome(run.folder / "results", token, exit_code, tail)
+    outcome = read_outcome(run.folder / "results", end)
     if refusal:
         why, where, hint = refusal.problem, refusal.where, refusal.hint
         outcome = replace(outcome, state="failed", error=why, where=where, hint=hint, retry=False)

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +16,72 @@ from flowerexp.config import key_of
 from flowerexp.config.schema import Cluster
 from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_error
 from flowerexp.job.follow import follow
+from flowerexp.job.results import JobEnd
 from flowerexp.job.ship import ship, token_of
 from flowerexp.journal import Journal
-from flowerexp.orchestrate.events import Event, Keeper, RunningJob
+from flowerexp.orchestrate.events import (
+    Closed,
+    ClusterChanged,
+    Event,
+    Inherited,
+    Keeper,
+    Lost,
+    Refused,
+    RunningJob,
+    Submitted,
+    Warned,
+)
 from flowerexp.orchestrate.watch import Watch, keep_log
 from flowerexp.plan import Plan, PlannedJob, PlannedRun
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a drive does on one cluster.
+
+    Attributes:
+        cluster: its config.
+        jobs: what to run, each with the name of its folder below the sweep's.
+        running: jobs of this cluster that are running already.
+    """
+
+    cluster: Cluster
+    jobs: Sequence[tuple[PlannedJob, str]] = ()
+    running: Sequence[RunningJob] = ()
 
 
 class Drive(threading.Thread):
     """The jobs of one cluster, one after the other; the cluster is opened before and closed after them.
 
     Args:
-        cluster: its config.
+        work: the cluster, and its jobs.
         scope: the name of the sweep or run that the cluster belongs to.
-        jobs: what to run.
-        folder: where each job gets a folder of its own, named by `names`.
-        names: the folders' names, below `folder`.
-        events: where what happens is told.
-        found: jobs of this cluster that are already running.
+        folder: below which each job gets a folder of its own.
+        events: where what happens is put.
         keeper: who writes down what becomes of the cluster; None for nobody.
     """
 
     def __init__(
-        self,
-        cluster: Cluster,
-        scope: str,
-        jobs: Sequence[PlannedJob],
-        folder: Path,
-        names: Sequence[str],
-        events: queue.Queue[Event],
-        found: Sequence[RunningJob] = (),
-        keeper: Keeper | None = None,
+        self, work: Work, scope: str, folder: Path, events: queue.Queue[Event], keeper: Keeper | None = None
     ) -> None:
         super().__init__(daemon=True)
-        self.cluster = cluster
+        self.cluster = work.cluster
+        self._work = work
         self._scope = scope
-        self._jobs = list(zip(jobs, names, strict=True))
         self._folder = folder
         self._events = events
-        self._found = found
         self._keeper = keeper
-        self._backend = backend(cluster)
+        self._backend = backend(work.cluster)
         self._stopping = threading.Event()
         self._submission: Submission | None = None
         self._watches: list[Watch] = []
-        self._over: list[PlannedRun] = []  # told of as lost or refused
+        self._over: list[PlannedRun] = []  # already reported as lost or refused
 
     @property
     def runs(self) -> list[PlannedRun]:
         """All runs of its jobs."""
-        return [run for one in self._found for run in one.runs] + [run for job, _ in self._jobs for run in job.runs]
+        planned = [run for job, _ in self._work.jobs for run in job.runs]
+        return [run for job in self._work.running for run in job.runs] + planned
 
     def stop(self) -> None:
         """End the job that is running, and start no further one."""
@@ -82,19 +99,18 @@ class Drive(threading.Thread):
         """See `ClusterObserver.tell`."""
         if self._keeper:
             self._keeper.cluster(state, self.cluster, handle)
-        told = {"state": state, "handle": dict(handle), "text": message, "at": time.time(), "drive": self}
-        self._events.put(Event("cluster", (), told))
+        self._events.put(ClusterChanged(self.cluster, str(handle["name"]), state, message, time.time()))
 
     def run(self) -> None:
-        """Run all jobs; the last event is `closed`, whatever happens."""
+        """Run all jobs; the last event is `Closed`, whatever happens."""
         try:
             self._run()
         except Exception as error:  # a mistake of ours must not end the thread unseen: its runs would be waited for
-            self._lose("refused", self._waiting(), JobError(f"{type(error).__name__}: {error}"))
-            self._events.put(Event("warning", (), "".join(traceback.format_exception(error))))
+            self._report(Refused(self._waiting(), JobError(f"{type(error).__name__}: {error}")))
+            self._events.put(Warned("".join(traceback.format_exception(error))))
         finally:
             self._close()
-            self._events.put(Event("closed", (), self))
+            self._events.put(Closed(self.cluster))
 
     def _run(self) -> None:
         if not self.runs:  # a cluster that is only to be deleted
@@ -102,19 +118,19 @@ class Drive(threading.Thread):
         try:
             self._backend.open(self._scope, self._requires(), self)
         except StoppedError:
-            self._lose("lost", self.runs, "stopped")
+            self._report(Lost(self.runs, JobEnd(), stopped=True))
             return
         except FlowerexpError as error:
-            self._lose("refused", self.runs, error)
+            self._report(Refused(self.runs, error))
             return
-        for number, found in enumerate(self._found):
-            rest, name = list(found.runs), found.name
-            if found.submission:
-                rest = self._follow(found.submission, rest, token_of(self._folder / name))
+        for number, running in enumerate(self._work.running):
+            rest, name = list(running.runs), running.name
+            if running.submission:
+                rest = self._follow(running.submission, rest, token_of(self._folder / name))
                 name = _unused(self._folder, f"rest{number}")
             if rest:  # which that job did not come to
                 self._run_job(PlannedJob(self.cluster, rest[0].config.entrypoint.script, rest), name)
-        for job, name in self._jobs:
+        for job, name in self._work.jobs:
             self._run_job(job, name)
 
     def _requires(self) -> dict[str, str]:
@@ -122,20 +138,20 @@ class Drive(threading.Thread):
         return {name: pin for run in self.runs for name, pin in run.requires.items()}
 
     def _waiting(self) -> list[PlannedRun]:
-        """The runs of which nobody was told yet how they ended."""
+        """The runs whose end was not reported yet."""
         ended = [run for watch in self._watches for run in watch.ended]
         return [run for run in self.runs if run not in ended and run not in self._over]
 
-    def _lose(self, kind: str, runs: Sequence[PlannedRun], *more: Any) -> None:
-        """Tell that runs are `lost` or `refused`, and why: the further attributes of an event."""
-        self._over += runs
-        self._events.put(Event(kind, runs, *more))
+    def _report(self, event: Lost | Refused) -> None:
+        """Report that runs are lost or refused."""
+        self._over += event.runs
+        self._events.put(event)
 
     def _close(self) -> None:
         try:
             self._backend.close(self._scope, self)
         except FlowerexpError as error:
-            self._events.put(Event("warning", (), str(error)))
+            self._events.put(Warned(str(error)))
 
     def _run_job(self, job: PlannedJob, name: str) -> None:
         """Run a job's runs, in as many Spark applications as it takes: one that dies costs the run at hand alone."""
@@ -152,9 +168,9 @@ class Drive(threading.Thread):
                 submission = self._backend.submit(files)
             except (FlowerexpError, OSError) as error:
                 refusal = from_os_error(error, "submitting:") if isinstance(error, OSError) else error
-                self._lose("refused", remaining, refusal)
+                self._report(Refused(remaining, refusal))
                 return
-            self._events.put(Event("submitted", remaining, {"folder": place, "handle": submission.handle}))
+            self._events.put(Submitted(remaining, place, submission.handle))
             before = len(remaining)
             remaining = self._follow(submission, remaining, token_of(folder))
             if len(remaining) == before:
@@ -164,7 +180,7 @@ class Drive(threading.Thread):
         try:
             submission.collect()
         except FlowerexpError as error:
-            self._events.put(Event("warning", (), str(error)))
+            self._events.put(Warned(str(error)))
 
     def _follow(self, submission: Submission, runs: list[PlannedRun], token: str | None) -> list[PlannedRun]:
         """Follow a submitted job to its end; returns the runs that it did not come to."""
@@ -181,14 +197,14 @@ class Drive(threading.Thread):
         # The run at hand dies with its job; the others may go on in another, unless it did not come to any.
         lost = [run for run in remaining if run in watch.started] or (remaining if not watch.ended else [])
         watch.keep_rows(lost)
-        tail = [*tail, *watch.trouble]
+        end = JobEnd(token, code, tail, watch.trouble)
         if self._stopping.is_set():
-            self._lose("lost", remaining, "stopped", code, tail, token)
+            self._report(Lost(remaining, end, stopped=True))
             return []
         for run in lost:
             keep_log(run, watch.printed)
         if lost:
-            self._lose("lost", lost, None, code, tail, token)
+            self._report(Lost(lost, end))
         return [run for run in remaining if run not in lost]
 
 
@@ -201,39 +217,28 @@ def _unused(folder: Path, name: str) -> str:
 
 
 def drives(
-    plan: Plan,
-    folder: Path,
-    events: queue.Queue[Event],
-    keeper: Keeper | None,
-    found: Sequence[RunningJob] = (),
-    leftover: Sequence[Cluster] = (),
+    plan: Plan, folder: Path, events: queue.Queue[Event], keeper: Keeper | None, inherited: Inherited
 ) -> list[Drive]:
-    """A drive for each cluster: of the plan, of jobs that were found, and those that are only to be deleted.
+    """A drive for each cluster: of the plan, of jobs that are running, and those that are only to be deleted.
 
     Args:
         plan: the plan.
         folder: where jobs get their folders.
-        events: where what happens is told.
+        events: where what happens is put.
         keeper: who writes down what becomes of the clusters; None for a single run.
-        found: jobs that outlived an earlier launcher.
-        leftover: configs of clusters that no run needs.
+        inherited: what earlier launchers have left.
     """
-    clusters: dict[str, tuple[Cluster, list[int], list[RunningJob]]] = {}
+    clusters: dict[str, tuple[Cluster, list[tuple[PlannedJob, str]], list[RunningJob]]] = {}
 
-    def of(cluster: Cluster) -> tuple[Cluster, list[int], list[RunningJob]]:
+    def of(cluster: Cluster) -> tuple[Cluster, list[tuple[PlannedJob, str]], list[RunningJob]]:
         return clusters.setdefault(key_of(cluster), (cluster, [], []))
 
-    for left in leftover:
+    for left in inherited.clusters:
         of(left)
-    for one in found:
-        of(one.cluster)[2].append(one)
+    for running in inherited.jobs:
+        of(running.cluster)[2].append(running)
     for place, job in enumerate(plan.jobs):
-        of(job.cluster)[1].append(place)
-    scope = Journal(folder).scope()
-    made = []
-    for cluster, places, running in clusters.values():
         # A job's name is its identity in a cloud: one that is submitted when a sweep is resumed has another.
-        names = [_unused(folder, str(place)) if keeper else "job" for place in places]
-        own = [plan.jobs[place] for place in places]
-        made.append(Drive(cluster, scope, own, folder, names, events, running, keeper))
-    return made
+        of(job.cluster)[1].append((job, _unused(folder, str(place)) if keeper else "job"))
+    scope = Journal(folder).scope()
+    return [Drive(Work(*work), scope, folder, events, keeper) for work in clusters.values()]

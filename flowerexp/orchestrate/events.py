@@ -1,4 +1,4 @@
-"""What happens to jobs and their runs, and who writes it down."""
+"""What happens to jobs and their runs while a batch is at work, a frozen dataclass each, and who writes it down."""
 
 from __future__ import annotations
 
@@ -8,32 +8,93 @@ from typing import Any, Protocol
 
 from flowerexp.cluster import Submission
 from flowerexp.config.schema import Cluster
+from flowerexp.errors import FlowerexpError
+from flowerexp.job.results import JobEnd
 from flowerexp.orchestrate.collect import Result
 from flowerexp.plan import PlannedRun
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something that happened to a job or one of its runs.
+class ClusterChanged:
+    """A cluster is `creating`, `running`, `deleting` or `deleted`, since `at`, in epoch seconds; `text` says why."""
 
-    Attributes:
-        kind: `cluster` (its state changed), `submitted`, `progress`, `started`, `ended` (its results are there), `lost`
-            (the job ended without them), `refused` (the job could not be submitted), `warning`, `closed` (the last
-            event of a drive), or `logged` (MLflow has been told, or could not be).
-        runs: the runs that it is about.
-        message: the progress message, the submission's handle, the cluster's state, the error that it was refused with,
-            the drive that closed, or the result that was logged.
-        exit_code: of the job that ended.
-        tail: the last lines that the job printed.
-        token: that of the attempt whose results are there, or which was lost.
-    """
+    cluster: Cluster
+    name: str
+    state: str
+    text: str
+    at: float
 
-    kind: str
-    runs: Sequence[PlannedRun] = ()
-    message: Any = None
-    exit_code: int = 0
-    tail: Sequence[str] = ()
-    token: str | None = None
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job was submitted: its runs, its folder below the sweep's, and what finds it on its cluster."""
+
+    runs: Sequence[PlannedRun]
+    folder: str
+    handle: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """A job printed a progress message."""
+
+    message: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run has started on its cluster."""
+
+    run: PlannedRun
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The results of a run are in its folder; `token` is that of the attempt that left them."""
+
+    run: PlannedRun
+    token: str | None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A job ended without the results of these runs: by itself, or because it was stopped."""
+
+    runs: Sequence[PlannedRun]
+    end: JobEnd
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Refused:
+    """There was no job for these runs: their cluster could not be had, or the job not be submitted."""
+
+    runs: Sequence[PlannedRun]
+    error: FlowerexpError
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something is to be said that stops nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Closed:
+    """All jobs of a cluster are over, and the cluster is closed: the last event of a drive."""
+
+    cluster: Cluster
+
+
+@dataclass(frozen=True)
+class Logged:
+    """MLflow has a run, or could not be given it, as the result says."""
+
+    result: Result
+
+
+Event = ClusterChanged | Submitted | Progressed | Started | Ended | Lost | Refused | Warned | Closed | Logged
 
 
 @dataclass(frozen=True)
@@ -55,6 +116,27 @@ class RunningJob:
     def cluster(self) -> Cluster:
         """The config of the cluster that it runs on."""
         return self.runs[0].config.cluster
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What earlier launchers of a sweep have left.
+
+    Attributes:
+        jobs: those that still run; they are followed, not started again.
+        clusters: configs of clusters that no run needs any more; they are only deleted.
+    """
+
+    jobs: Sequence[RunningJob] = ()
+    clusters: Sequence[Cluster] = ()
+
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """The runs of the jobs."""
+        return [run for job in self.jobs for run in job.runs]
+
+    def __bool__(self) -> bool:
+        return bool(self.jobs or self.clusters)
 
 
 class Keeper(Protocol):
@@ -81,7 +163,7 @@ class Recorder(Keeper, Protocol):
         ...
 
     def ended(self, result: Result) -> None:
-        """A run has come home, finished or failed."""
+        """The results of a run were collected: it finished or failed."""
         ...
 
     def logged(self, result: Result) -> None:

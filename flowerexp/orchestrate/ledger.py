@@ -22,21 +22,26 @@ class ClusterLifetime:
     ready_at: float | None = None
     deleted_at: float | None = None
 
+    def seconds(self, now: float) -> float:
+        """How long it has been paid for by now, in epoch seconds."""
+        return (self.deleted_at or now) - self.created_at
+
 
 class Ledger:
     """What the clusters of a batch use and cost.
 
     Args:
         config: a run's config, for its quota and budget.
-        bills: the clusters that earlier launchers of the same sweep paid for.
+        lifetimes: the clusters that earlier launchers of the same sweep paid for.
     """
 
-    def __init__(self, config: Config, bills: Iterable[ClusterLifetime] = ()) -> None:
+    def __init__(self, config: Config, lifetimes: Iterable[ClusterLifetime] = ()) -> None:
         self._quota = config.quota
         self.budget: float | None = config.budget.usd
         self._prices = Prices.load(config.budget.prices)
-        self._bills = {_key(bill.cluster): bill for bill in bills if bill.deleted_at is None}
-        self._closed = [bill for bill in bills if bill.deleted_at is not None]
+        lifetimes = [*lifetimes]
+        self._alive = {key_of(lifetime.cluster): lifetime for lifetime in lifetimes if lifetime.deleted_at is None}
+        self._deleted = [lifetime for lifetime in lifetimes if lifetime.deleted_at is not None]
         self._active: dict[str, Cluster] = {}
         self._limits: dict[tuple[str, str], QuotaLimits] = {}
 
@@ -54,28 +59,28 @@ class Ledger:
 
     def take(self, cluster: Cluster) -> None:
         """A cluster is about to be created: it counts against the quotas from now on."""
-        self._active[_key(cluster)] = cluster
+        self._active[key_of(cluster)] = cluster
 
     def give_back(self, cluster: Cluster) -> None:
         """Nothing of a cluster is left."""
-        self._active.pop(_key(cluster), None)
+        self._active.pop(key_of(cluster), None)
 
     def note(self, cluster: Cluster, state: str, at: float) -> None:
         """A cluster's state changed: it costs from `creating` to `deleted`."""
-        key = _key(cluster)
-        bill = self._bills.get(key)
+        key = key_of(cluster)
+        lifetime = self._alive.get(key)
         if state == "deleted":
-            if bill:
-                self._closed.append(replace(self._bills.pop(key), deleted_at=at))
-        elif bill is None:
-            self._bills[key] = ClusterLifetime(cluster, at)
-        elif state == "running" and bill.ready_at is None:
-            self._bills[key] = replace(bill, ready_at=at)
+            if lifetime:
+                self._deleted.append(replace(self._alive.pop(key), deleted_at=at))
+        elif lifetime is None:
+            self._alive[key] = ClusterLifetime(cluster, at)
+        elif state == "running" and lifetime.ready_at is None:
+            self._alive[key] = replace(lifetime, ready_at=at)
 
     @property
-    def bills(self) -> list[ClusterLifetime]:
-        """All bills, of clusters that are gone and of those that are there."""
-        return [*self._closed, *self._bills.values()]
+    def lifetimes(self) -> list[ClusterLifetime]:
+        """The lifetimes of all clusters, those that are gone first."""
+        return [*self._deleted, *self._alive.values()]
 
     def spent(self, now: float) -> float:
         """What all clusters have cost until now, in US dollars.
@@ -83,7 +88,10 @@ class Ledger:
         Args:
             now: epoch seconds.
         """
-        return sum(self.usd(bill.cluster, (bill.deleted_at or now) - bill.created_at) for bill in self.bills)
+        seconds = (
+            (lifetime.cluster, (lifetime.deleted_at or now) - lifetime.created_at) for lifetime in self.lifetimes
+        )
+        return sum(self.usd(cluster, each) for cluster, each in seconds)
 
     def usd(self, cluster: Cluster, seconds: float) -> float:
         """What a cluster costs in so many seconds; nothing where no price is known, and no budget is set.
@@ -104,10 +112,6 @@ class Ledger:
         if self.budget is None or (spent := self.spent(now)) < self.budget:
             return None
         return f"the budget is used up: ${spent:.2f} of ${self.budget:.2f} spent"
-
-
-def _key(cluster: Cluster) -> str:
-    return key_of(cluster)
 
 
 def _place(cluster: Cluster) -> tuple[str, str] | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flowerexp.errors import AbortedError
+
 
 @dataclass
 class TimeLimit:
@@ -53,5 +55,7 @@ class TimeLimit:
         """The seconds that the run had taken when the limit passed."""
         return (self.ended_at or 0.0) - (self.started_at or 0.0)
 
-    def __str__(self) -> str:
-        return f"Error: aborted after {self.taken:.0f} s, since it can no longer win"
+    @property
+    def error(self) -> AbortedError:
+        """What is said of the run that was stopped."""
+        return AbortedError(f"it was stopped after {self.taken:.0f} s, since it can no longer win")

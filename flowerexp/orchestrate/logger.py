@@ -11,7 +11,7 @@ from dataclasses import replace
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, TrackingError
 from flowerexp.orchestrate.collect import Result, log
-from flowerexp.orchestrate.events import Event
+from flowerexp.orchestrate.events import Event, Logged
 from flowerexp.orchestrate.interrupt import Interrupt
 
 MOST = 1000
@@ -24,7 +24,9 @@ _FIRST_SAID = 4  # runs that MLflow is behind when it is first said
 
 
 class Logger(threading.Thread):
-    """Logs runs that came home, one after the other; each ends in an event `logged`, of which `note` is to be told.
+    """Logs runs whose results were collected, one after the other.
+
+    Each ends in an event `Logged`; who handles that calls `note`.
 
     Args:
         events: where that is told.
@@ -72,11 +74,11 @@ class Logger(threading.Thread):
             self._screen.say(f"MLflow is {self._behind} runs behind; measuring goes on meanwhile")
 
     def note(self) -> None:
-        """An event `logged` was handled."""
+        """An event `Logged` was handled."""
         self._behind -= 1
 
     def drain(self, handle: Callable[[Event], None]) -> None:
-        """Wait until MLflow was told about everything that is at home.
+        """Wait until MLflow has every run whose results were collected.
 
         Args:
             handle: called with each event that comes meanwhile.
@@ -116,7 +118,7 @@ class Logger(threading.Thread):
             except queue.Empty:
                 continue
             if not self._stopping.is_set():
-                self._events.put(Event("logged", (result.run,), self._logged(result)))
+                self._events.put(Logged(self._logged(result)))
 
     def _logged(self, result: Result) -> Result:
         try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
 
 from flowerexp import storage, tracking
 from flowerexp.cluster import backend, quota
 from flowerexp.cluster.cost import Prices
-from flowerexp.config import names, plain
+from flowerexp.config import key_of, names, plain
 from flowerexp.config.schema import Cloud, Config, Dataproc
-from flowerexp.errors import ConfigError, DataError, MachineError
+from flowerexp.errors import ConfigError, DataError, FlowerexpError, MachineError
 from flowerexp.job.bundle import find_script
 
 
@@ -32,6 +34,27 @@ def preflight(config: Config) -> None:
     for key, place in plain(config.storage).items():
         _check_writable(place, f"storage.{key}")
     tracking.check_reachable(tracking.Store.of(config.tracking))
+
+
+def preflight_each(configs: Sequence[Config], tolerate: type[FlowerexpError] | None = None) -> None:
+    """The preflight of every run of a sweep; what several runs ask for is looked at once.
+
+    Args:
+        configs: of the runs.
+        tolerate: the errors that stop nothing, such as that of a cluster that a search may leave out.
+
+    Raises:
+        FlowerexpError: the first thing that is wrong.
+    """
+    seen: set[str] = set()
+    for config in configs:
+        read = (config.cluster, config.dataset, config.storage, config.tracking, config.entrypoint, config.quota)
+        asked = key_of([*read, config.budget])
+        if asked in seen:
+            continue
+        seen.add(asked)
+        with suppress(tolerate) if tolerate else nullcontext():
+            preflight(config)
 
 
 def check_cloud(config: Config) -> None:

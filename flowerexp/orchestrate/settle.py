@@ -10,7 +10,6 @@ from flowerexp import records, tracking
 from flowerexp.cluster import cost
 from flowerexp.cluster.shares import shares
 from flowerexp.config import key_of
-from flowerexp.config.schema import Cluster
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.journal import RECORD
 from flowerexp.orchestrate.collect import SECONDS
@@ -18,14 +17,14 @@ from flowerexp.orchestrate.ledger import ClusterLifetime
 from flowerexp.plan import PlannedRun
 
 
-def settle(runs: Sequence[PlannedRun], bills: Iterable[ClusterLifetime]) -> float | None:
+def settle(runs: Sequence[PlannedRun], lifetimes: Iterable[ClusterLifetime]) -> float | None:
     """Add to each run's record, and to MLflow, its share of what its cluster cost beside the runs' own time.
 
     It may be called again, as when a sweep was resumed: the shares are computed anew.
 
     Args:
         runs: all runs of the sweep; those without a record of their own time are left out.
-        bills: of all clusters of the sweep that are gone.
+        lifetimes: of all clusters of the sweep that are gone.
 
     Returns:
         What all clusters have cost, in US dollars; None if there were none, or their prices are not known.
@@ -34,12 +33,12 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[ClusterLifetime]) -> floa
         FlowerexpError: MLflow could not be told about one of them; the records are right, and so are the others.
     """
     by_cluster: dict[str, list[ClusterLifetime]] = {}
-    for bill in bills:
-        if bill.deleted_at is not None:
-            by_cluster.setdefault(_key(bill.cluster), []).append(bill)
+    for lifetime in lifetimes:
+        if lifetime.deleted_at is not None:
+            by_cluster.setdefault(key_of(lifetime.cluster), []).append(lifetime)
     total = None
     for key, own in by_cluster.items():
-        here = [run for run in runs if _key(run.config.cluster) == key]
+        here = [run for run in runs if key_of(run.config.cluster) == key]
         try:
             rate = cost.rate(own[0].cluster, cost.Prices.load(here[0].config.budget.prices if here else None))
         except ConfigError:
@@ -49,12 +48,12 @@ def settle(runs: Sequence[PlannedRun], bills: Iterable[ClusterLifetime]) -> floa
     return total
 
 
-def _share(runs: Sequence[PlannedRun], bills: Sequence[ClusterLifetime], rate: cost.Rate) -> float:
+def _share(runs: Sequence[PlannedRun], lifetimes: Sequence[ClusterLifetime], rate: cost.Rate) -> float:
     """Share what a cluster, created once or more often, cost; returns that in US dollars."""
     own = {run.folder.name: (run, record) for run in runs if (record := _record(run.folder))}
     seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in own.items()}
-    alive = sum((bill.deleted_at or 0.0) - bill.created_at for bill in bills)
-    start = sum((bill.ready_at or bill.deleted_at or 0.0) - bill.created_at for bill in bills)
+    alive = sum((lifetime.deleted_at or 0.0) - lifetime.created_at for lifetime in lifetimes)
+    start = sum((lifetime.ready_at or lifetime.deleted_at or 0.0) - lifetime.created_at for lifetime in lifetimes)
     settled = shares(rate, alive, start, seconds)
     failed: FlowerexpError | None = None
     for name, (run, record) in own.items():
@@ -77,7 +76,3 @@ def _record(folder: Path) -> dict[str, Any] | None:
         return records.find(folder / RECORD, records.RUN)
     except FlowerexpError:  # said where the sweep's tables are made
         return None
-
-
-def _key(cluster: Cluster) -> str:
-    return key_of(cluster)

@@ -10,7 +10,7 @@ from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.job import rows
 from flowerexp.job.results import fetch, is_there
-from flowerexp.orchestrate.events import Event
+from flowerexp.orchestrate.events import Ended, Event, Progressed, Started
 from flowerexp.plan import PlannedRun
 
 
@@ -36,10 +36,10 @@ class Watch:
         """Take a progress message of the job."""
         run = self._runs.get(str(message.get("output")))
         if run is None or "state" not in message:
-            self._events.put(Event("progress", (), message))
+            self._events.put(Progressed(message))
         elif message["state"] == "started":
             self.started.append(run)
-            self._events.put(Event("started", (run,)))
+            self._events.put(Started(run))
         elif run not in self.ended:
             self._end(str(message["output"]), run)
 
@@ -58,24 +58,24 @@ class Watch:
             try:
                 rows.fetch(run, output, self._token)
             except (OSError, DataError) as error:
-                self.trouble.append(f"Error: the rows in {output} cannot be kept: {error}")
+                self.trouble.append(f"the rows in {output} cannot be kept: {error}")
 
     def _are_there(self, output: str) -> bool:
         try:
             return is_there(output, self._token)
         except (OSError, DataError) as error:
-            self.trouble.append(f"Error: the results in {output} cannot be read: {error}")
+            self.trouble.append(f"the results in {output} cannot be read: {error}")
             return False
 
     def _end(self, output: str, run: PlannedRun) -> None:
         try:
             fetch(output, run.folder / "results", self._token)
         except (OSError, DataError) as error:  # tried again when the job is over
-            self.trouble.append(f"Error: the results in {output} cannot be fetched: {error}")
+            self.trouble.append(f"the results in {output} cannot be fetched: {error}")
             return
         self.ended.append(run)
         keep_log(run, self.printed)
-        self._events.put(Event("ended", (run,), token=self._token))
+        self._events.put(Ended(run, self._token))
 
 
 def keep_log(run: PlannedRun, printed: list[str]) -> None:

@@ -16,7 +16,7 @@ def tell(
     folder: Path,
     runs: Sequence[PlannedRun],
     aside: Sequence[PlannedRun],
-    bills: Iterable[ClusterLifetime],
+    lifetimes: Iterable[ClusterLifetime],
     screen: Screen,
     finished: bool,
 ) -> None:
@@ -26,14 +26,14 @@ def tell(
         folder: the sweep's.
         runs: all its runs.
         aside: runs on its clusters that are none of its own.
-        bills: of its clusters.
+        lifetimes: of its clusters.
         screen: where it is said.
         finished: whether all runs have ended, so that there is something to report.
     """
     from flowerexp.analysis.report import interference, make_report
 
     try:
-        spent = settle([*runs, *aside], bills)
+        spent = settle([*runs, *aside], lifetimes)
         if spent is not None:
             screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
         if not runs or not finished:

@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import IConfigRepository
 from hydra.core.override_parser.types import Override
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -23,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.app import App, origin_of, without_hydra
 from flowerexp.config import Origin
 from flowerexp.config.answers import answer, asks_hydra
+from flowerexp.config.hydra_private import ConfigLoaderImpl, IConfigRepository, apply_overrides
 from flowerexp.config.overrides import Parser, forced
 
 
@@ -110,7 +109,7 @@ class Composer:
             return self._compose_whole(lines, origin)
         config = pickle.loads(base.plain)
         try:
-            ConfigLoaderImpl._apply_overrides_to_config(values, config)
+            apply_overrides(values, config)
         except (CompactHydraException, OmegaConfBaseException) as error:
             raise self._app.explained(error, lines) from error
         return Composed(config, origin, base.full)

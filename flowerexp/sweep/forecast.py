@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowerexp import app, index
 from flowerexp.config import check, check_plugins
-from flowerexp.config.overrides import Parser
+from flowerexp.config.overrides import Parser, refuse_sweep
 from flowerexp.config.schema import Config
-from flowerexp.errors import ConfigError, FlowerexpError
+from flowerexp.errors import FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import check_names
 from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
+from flowerexp.sweep.walk import Grid, Walk
 
 Compose = Callable[[Sequence[str]], Composed]
 
@@ -58,14 +59,14 @@ class Item:
 class Forecast:
     """All that would run, and what is done already; `lanes` clusters work side by side.
 
-    Of a search for a cluster, `search` holds the settings, and only some of the runs will be started; `smoke` are its
-    smoke runs, if any are asked for: one of each run that would be started.
+    `walk` is the strategy: one that chooses starts only some of the runs. `aside` are the further runs that it makes,
+    one of each run that would be started: the smoke runs of a search.
     """
 
     items: Sequence[Item]
     lanes: int
-    search: Mapping[str, Any] | None = None
-    smoke: Sequence[PlannedRun] = ()
+    walk: Walk = field(default_factory=Grid)
+    aside: Sequence[PlannedRun] = ()
 
     @property
     def to_run(self) -> list[Item]:
@@ -75,8 +76,7 @@ class Forecast:
     @property
     def most_runs(self) -> int:
         """How many runs will be started at most."""
-        endless = self.search is None or self.search["rule"] == "exhaustive"
-        return len(self.to_run) if endless or self.search is None else min(len(self.to_run), self.search["max_runs"])
+        return self.walk.most_runs(len(self.to_run))
 
     @functools.cached_property
     def jobs(self) -> list[PlannedJob]:
@@ -94,9 +94,9 @@ class Forecast:
         return expenses((item.run, item.seconds) for item in self.to_run)
 
     @functools.cached_property
-    def smoke_expenses(self) -> list[Expense]:
-        """What the clusters of the smoke runs would cost at least: nobody knows how long these take."""
-        return expenses((run, None) for run in self.smoke)
+    def expenses_aside(self) -> list[Expense]:
+        """What the clusters of the further runs would cost at least: it is not known how long these take."""
+        return expenses((run, None) for run in self.aside)
 
     @functools.cached_property
     def seconds(self) -> float | None:
@@ -114,13 +114,18 @@ class Forecast:
 
 
 def forecast(
-    overrides: Sequence[str], multirun: bool, config_dir: str | None = None, config_name: str = "config"
+    overrides: Sequence[str],
+    multirun: bool,
+    walk_of: Callable[[DictConfig], Walk] = lambda _: Grid(),
+    config_dir: str | None = None,
+    config_name: str = "config",
 ) -> Forecast:
     """What a command line would run; nothing is started or written.
 
     Args:
         overrides: the command line's.
         multirun: was `-m` given? A config that asks for a sweep by itself is one as well.
+        walk_of: the strategy that the config of a sweeper asks for.
         config_dir: a folder of the user's own configs.
         config_name: the main config.
 
@@ -139,47 +144,28 @@ def forecast(
         runs = expand(task, master.sweep, application.config_loader) if sweeping else [task]
         composer = Composer(application, config_name, master)
         compose = composer.compose if sweeping else composer.itself
-        lanes = master.hydra.launcher.get("max_clusters", 1)
-        search = _search(master.hydra.sweeper) if sweeping else None
-        items = _items(compose, runs, master, leave_out_done=search is not None)
-        if search is None:
-            return Forecast(items, int(lanes))
-        return Forecast(items, 1, search, _check_search(items, search, composer))
+        walk = walk_of(master.hydra.sweeper) if sweeping else Grid()
+        items = _items(compose, runs, master, leave_out_done=walk.chooses)
+        lanes = walk.side_by_side(int(master.hydra.launcher.get("max_clusters", 1)))
+        walk, aside = _refused(walk.composed(composer, items[0].overrides) if sweeping else walk, items)
+        return Forecast(items, lanes, walk, aside)
     finally:
         GlobalHydra.instance().clear()
 
 
-def _search(sweeper: DictConfig) -> dict[str, Any] | None:
-    """What a search is asked for, of a sweeper's config; None if that is no search."""
-    if not str(sweeper.get("_target_", "")).endswith(".ClusterSearchSweeper"):
-        return None
-    content = OmegaConf.to_container(sweeper, resolve=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items() if key != "_target_"}
-
-
-def _check_search(items: Sequence[Item], search: Mapping[str, Any], composer: Composer) -> list[PlannedRun]:
-    """Refuse what a search would refuse; returns the smoke runs that it would make."""
-    from flowerexp.sweep.candidates import make_search
-    from flowerexp.sweep.smoke import smoke_runs, with_changes
-
-    named = [
+def _refused(walk: Walk, items: Sequence[Item]) -> tuple[Walk, list[PlannedRun]]:
+    """Refuse what the strategy would refuse; returns it with the further runs that it would make."""
+    runs = [
         replace(item.run, extra={**item.run.extra, "label": " ".join(map("=".join, item.differs.items()))})
         for item in items
     ]
-    make_search(named, search)
-    made = smoke_runs(named, with_changes(search, composer, items[0].overrides))
-    return [run for run, item in zip(made, items, strict=False) if not item.skipped]
+    walk.refuse(runs)
+    return walk, [run for run, item in zip(walk.aside(runs), items, strict=False) if not item.skipped]
 
 
 def _refuse_sweeps(overrides: Sequence[str]) -> None:
     for override in Parser.create().parse_overrides(list(overrides)):
-        if override.is_sweep_override():
-            raise ConfigError(
-                f"{override.input_line} is a sweep over several values",
-                where="command line",
-                hint=f"add -m to plan them all, or write a list: {override.key_or_group}=[...]",
-            )
+        refuse_sweep(override, "add -m to plan them all")
 
 
 def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:

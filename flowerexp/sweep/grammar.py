@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.answers import answer
+from flowerexp.config.hydra_private import grammar_text
 from flowerexp.config.overrides import Parser, unreadable
 from flowerexp.config.redact import redacted
 from flowerexp.config.text import holds_text
@@ -157,9 +158,7 @@ def _steps(override: Override, where: str) -> _Axis:
         )
     _refuse_too_many([_count(override)], str(line), where)
     try:
-        steps = [
-            _setting(element, value, Override._get_value_element_as_str(value)) for value in override.sweep_iterator()
-        ]
+        steps = [_setting(element, value, grammar_text(value)) for value in override.sweep_iterator()]
     except (HydraException, ValueError) as error:
         raise ConfigError(f"{line}: {' '.join(str(error).split())}", where=where) from error
     if not steps:

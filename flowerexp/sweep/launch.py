@@ -5,12 +5,10 @@ Called by the launcher plugin with the override lists of a sweep, whichever swee
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +23,18 @@ from flowerexp.config.answers import answering
 from flowerexp.config.redact import hide_in, redacted_override
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
-from flowerexp.errors import FlowerexpError, JobError, QuotaError
+from flowerexp.errors import FlowerexpError, JobError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import PLAN, Journal, refuse_taken
-from flowerexp.orchestrate import Result, preflight
+from flowerexp.orchestrate import Result
 from flowerexp.plan import PlannedRun, named, run_key
 from flowerexp.sweep import grammar
-from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import KEY, check_names
-from flowerexp.sweep.run import Sweep
+from flowerexp.sweep.run import Sweep, SweepLimits
+from flowerexp.sweep.walk import Open, Walk
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LauncherSettings:
-    """The launcher's settings: clusters side by side, how many failures end the sweep, and what is searched for."""
-
-    max_clusters: int
-    max_failures: int | None
-    search: dict[str, Any] | None = None
 
 
 def launch(
@@ -53,7 +42,8 @@ def launch(
     context: HydraContext,
     job_overrides: Sequence[Sequence[str]],
     first: int,
-    settings: LauncherSettings,
+    limits: SweepLimits,
+    walk: Walk,
 ) -> list[JobReturn]:
     """Run a batch of a sweep.
 
@@ -62,11 +52,12 @@ def launch(
         context: Hydra's loader and callbacks.
         job_overrides: one list of overrides a run.
         first: the number of the first run; a sweeper may launch several batches.
-        settings: the launcher's.
+        limits: how far the sweep may go.
+        walk: the strategy by which its runs are made.
 
     Returns:
         One JobReturn a run, in the order of `job_overrides`; that of a failed run raises its error when it is asked.
-        None for a search: a run that fails there is an answer, too.
+        Nothing where the strategy chooses: a run that fails there is an answer, too.
 
     Raises:
         FlowerexpError: something is wrong with a run's config, or with what all need; nothing was started.
@@ -75,21 +66,18 @@ def launch(
     assert isinstance(app, App)
     composer = Composer(app, config.hydra.job.config_name, config)
     composed = [composer.compose(overrides) for overrides in job_overrides]
-    for one in composed:
-        grammar.refuse_sweep_within(one.config.sweep, config.sweep)
-    checked = [_check(one, number) for number, one in enumerate(composed, start=first)]
+    for run in composed:
+        grammar.refuse_sweep_within(run.config.sweep, config.sweep)
+    checked = [_check(run, number) for number, run in enumerate(composed, start=first)]
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     around = Around(config, folder)
     runs = _runs(checked, composed, around, first)
-    if settings.search:
-        from flowerexp.sweep.smoke import with_changes
-
-        settings = replace(settings, search=with_changes(settings.search, composer, job_overrides[0]))
-    journal, screen = Journal(folder), Screen()
-    sweep = Sweep(journal, runs, screen, settings.max_clusters, settings.max_failures)
+    walk = walk.composed(composer, job_overrides[0])
+    journal = Journal(folder)
+    sweep = Sweep(journal, runs, Screen(), limits)
     if not first:
         refuse_taken(folder, "hydra.sweep.dir")
-    _look_before(checked, runs, settings)
+    walk.check(runs)
     folder.mkdir(parents=True, exist_ok=True)
     returns: dict[str, JobReturn] = {}
 
@@ -103,41 +91,23 @@ def launch(
         earlier = _open(journal, config, first)
         check_names([run.folder.name for run in runs], first, [run["run"] for run in earlier])
         hide_in(iter([folder / "multirun.yaml"]), plain(checked))
-        journal.write_plan({"sweep_id": runs[0].extra["sweep_id"], **vars(settings)}, runs, job_overrides, earlier)
-        if settings.search:
-            from flowerexp.sweep.searching import Searching
-
-            Searching(sweep, journal, runs, screen, settings.search, settings.max_failures).run(deliver)
-            return []
-        sweep.run(deliver)
-        return _in_order(runs, returns, journal)
+        remembered = {"max_clusters": limits.max_clusters, "max_failures": limits.max_failures, "search": walk.settings}
+        journal.write_plan({"sweep_id": runs[0].extra["sweep_id"], **remembered}, runs, job_overrides, earlier)
+        walk.run(sweep, deliver, Open(runs))
+        return [] if walk.chooses else _in_order(runs, returns, journal)
 
 
 def _in_order(runs: Sequence[PlannedRun], returns: Mapping[str, JobReturn], journal: Journal) -> list[JobReturn]:
-    """What Hydra is told of each run; one that came to nothing has failed, and one that was skipped is left out."""
+    """What Hydra gets for each run; one without results has failed, and one that was skipped is left out."""
     states = journal.read().runs
-    told = []
+    returned = []
     for run in runs:
         name = run.folder.name
         if name in returns:
-            told.append(returns[name])
+            returned.append(returns[name])
         elif states.get(name) != "skipped":
-            told.append(JobReturn(status=JobStatus.FAILED, _return_value=JobError(f"run {name} has no results")))
-    return told
-
-
-def _look_before(checked: Sequence[Config], runs: Sequence[PlannedRun], settings: LauncherSettings) -> None:
-    """Find what is wrong before anything is written. A search starts few of its runs, and looks at these itself."""
-    if settings.search:
-        from flowerexp.sweep.candidates import make_search
-        from flowerexp.sweep.smoke import smoke_runs
-
-        make_search(runs, settings.search)
-        smoke_runs(runs, settings.search)
-        _preflight(checked, contextlib.suppress(QuotaError))  # a cluster that cannot be had is no candidate
-    else:
-        _preflight(checked, contextlib.nullcontext())
-        check_budget(runs)
+            returned.append(JobReturn(status=JobStatus.FAILED, _return_value=JobError(f"run {name} has no results")))
+    return returned
 
 
 def _check(composed: Composed, number: int) -> Config:
@@ -145,18 +115,6 @@ def _check(composed: Composed, number: int) -> Config:
         return check(composed.config, composed.origin)
     except FlowerexpError as error:
         raise type(error)(f"run {number}: {error.problem}", where=error.where, hint=error.hint) from error
-
-
-def _preflight(checked: Sequence[Config], tolerance: contextlib.AbstractContextManager[Any]) -> None:
-    """The preflight of every run, within what is tolerated; those that ask for the same are looked at once."""
-    seen: set[str] = set()
-    for config in checked:
-        read = ("cluster", "dataset", "storage", "tracking", "entrypoint", "quota", "budget")
-        asked = repr([getattr(config, key) for key in read])
-        if asked not in seen:
-            seen.add(asked)
-            with tolerance:
-                preflight(config)
 
 
 def _sweep_id(folder: Path, first: int) -> str:

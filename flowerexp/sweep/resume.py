@@ -1,9 +1,9 @@
-"""Resume a sweep: find its running job again, bring home what ended unseen, and run just what is missing."""
+"""Resume a sweep: find its running job again, collect what ended unseen, and run just what is missing."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,15 @@ from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.rows import Kept
 from flowerexp.journal import DONE, Journal, State
-from flowerexp.orchestrate import RunningJob, preflight
+from flowerexp.journal.events import RunLost
+from flowerexp.orchestrate import preflight
+from flowerexp.orchestrate.events import RunningJob
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.data import refuse_changed
 from flowerexp.sweep.left_behind import clear, damage, rows_of
-from flowerexp.sweep.run import Sweep, planned_runs
+from flowerexp.sweep.run import Sweep, SweepLimits, planned_runs
 from flowerexp.sweep.unseen import Unseen, tokens_of
+from flowerexp.sweep.walk import Open, Walk
 
 FAILED = "--failed"
 """The option, and how the reason begins of a run that is made again for it."""
@@ -45,7 +48,9 @@ class Consent:
     budget: float | None = None
 
 
-def resume(folder: Path, screen: Screen, consent: Consent) -> State:
+def resume(
+    folder: Path, screen: Screen, consent: Consent, walk_of: Callable[[Mapping[str, Any] | None], Walk]
+) -> State:
     """Resume the sweep in a folder.
 
     Runs that finished, or failed on their own, stay as they are. A run is made again that was lost with its job, never
@@ -57,6 +62,7 @@ def resume(folder: Path, screen: Screen, consent: Consent) -> State:
         folder: the sweep's folder.
         screen: where progress is shown.
         consent: what is allowed.
+        walk_of: the strategy of the sweep, by what its plan remembers of it.
 
     Returns:
         How the sweep stands in the end.
@@ -68,28 +74,28 @@ def resume(folder: Path, screen: Screen, consent: Consent) -> State:
     journal = Journal(folder)
     plan = journal.read_plan()
     runs = planned_runs(plan, folder, functools.cache(lambda script: Bundle(find_script(script)).code_hash))
-    if plan.get("search") and consent.failed:
+    walk = walk_of(plan.get("search"))
+    if walk.chooses and consent.failed:
         hint = "leave --failed out, or start a new search"
         raise ConfigError("a search counts a run that fails as an answer", where="--failed", hint=hint)
     if not consent.changed_code:
         _same_code(runs)
     with journal.held():
-        return _Resumption(journal, plan, runs, screen, consent).run()
+        limits = SweepLimits(plan["max_clusters"], plan["max_failures"], consent.budget, consent.changed_data)
+        return _Resumption(Sweep(journal, runs, screen, limits), walk, consent).run()
 
 
 class _Resumption:
     """A sweep that is being resumed; its journal is held."""
 
-    def __init__(
-        self, journal: Journal, plan: Mapping[str, Any], runs: list[PlannedRun], screen: Screen, consent: Consent
-    ) -> None:
-        self._journal = journal
-        self._plan = plan
-        self._runs = runs
-        self._screen = screen
+    def __init__(self, sweep: Sweep, walk: Walk, consent: Consent) -> None:
+        self._sweep = sweep
+        self._walk = walk
+        self._journal = sweep.journal
+        self._runs = sweep.runs
+        self._screen = sweep.screen
         self._consent = consent
-        self._search: Mapping[str, Any] | None = plan.get("search")
-        self._aside = smoke_runs_of(runs, self._search)
+        self._aside = walk.aside(sweep.runs)
         self._again: dict[str, str] = {}  # the runs that had ended and are made again, and why
 
     def run(self) -> State:
@@ -110,8 +116,8 @@ class _Resumption:
         )
         state = self._journal.read()
         self._refuse_unknown(state)
-        found = self._running(state)
-        followed = {run.folder.name for one in found for run in one.runs}
+        running = self._running(state)
+        followed = {run.folder.name for job in running for run in job.runs}
         missing, open_aside = (
             [run for run in some if self._is_open(run, state) and run.folder.name not in followed]
             for some in (self._runs, self._aside)
@@ -123,10 +129,11 @@ class _Resumption:
             refuse_changed([run for run in self._runs if run not in missing], missing, begun)
         self._tell(missing, followed, state)
         for run in (*missing, *open_aside):
-            if not self._search or run.folder.name in state.runs:
+            if not self._walk.chooses or run.folder.name in state.runs:
                 clear(run, self._journal.folder, kept.get(run.folder.name, Kept()), self._screen)
         unlogged = [run for run in (*self._runs, *self._aside) if state.is_unlogged(run.folder.name)]
-        self._go_on(missing, found, [run for run in unlogged if run not in missing])
+        todo = Open(missing, running, [run for run in unlogged if run not in missing])
+        self._walk.run(self._sweep, lambda _: None, todo)
         return self._journal.read()
 
     def _is_open(self, run: PlannedRun, state: State) -> bool:
@@ -135,14 +142,14 @@ class _Resumption:
 
     def _find_what_is_made_again(self, state: State) -> None:
         """The runs whose files are damaged, and on request those that failed on their own."""
-        told = {event["run"] for event in (*state.observed, *state.smoked)}
+        learned = {event.run for event in (*state.observed, *state.smoked)}
         for run in (*self._runs, *self._aside):
             name = run.folder.name
             if state.runs.get(name) not in ("finished", "failed") or name in state.again:
                 continue
             if problem := damage(run):
                 self._screen.warn(f"run {name}: {problem}")
-                if name not in told:  # what a search was told stands in the journal
+                if name not in learned:  # what a search learned is in the journal
                     self._again[name] = problem
             elif self._consent.failed and state.runs[name] == "failed":
                 self._again[name] = f"{FAILED}: {state.errors.get(name, 'it failed')}"
@@ -156,20 +163,7 @@ class _Resumption:
             if why := self._again.get(name) or state.errors.get(name):
                 self._screen.say(f"again     {run.label}: {why}")
             if name in self._again:
-                self._journal.append("lost", run=name, error=self._again[name])
-
-    def _go_on(self, missing: list[PlannedRun], found: list[RunningJob], unlogged: list[PlannedRun]) -> None:
-        failures, clusters = self._plan["max_failures"], self._plan["max_clusters"]
-        consent = self._consent
-        sweep = Sweep(self._journal, self._runs, self._screen, clusters, failures, consent.budget, consent.changed_data)
-        if self._search:
-            from flowerexp.sweep.searching import Searching
-
-            sweep.log(unlogged)
-            searching = Searching(sweep, self._journal, self._runs, self._screen, self._search, failures)
-            searching.run(lambda _: None, found)
-        else:
-            sweep.run(lambda _: None, missing, found, unlogged)
+                self._journal.append(RunLost(run=name, error=self._again[name]))
 
     def _running(self, state: State) -> list[RunningJob]:
         """Jobs of the sweep that outlived their launcher, each with those of its runs that have not ended.
@@ -182,14 +176,14 @@ class _Resumption:
             if self._is_open(run, state) and not self._has_ended(run, state)
         }
         found = []
-        for job in reversed([*state.jobs, *state.intended.values()]):  # a run belongs to the last job that carried it
-            carried = [waiting.pop(name) for name in job["runs"] if name in waiting]
+        for job in reversed(state.carriers):
+            carried = [waiting.pop(name) for name in job.runs if name in waiting]
             if not carried:
                 continue
             cluster = backend(carried[0].config.cluster)
-            submission = cluster.find(self._journal.folder / job["folder"], job["handle"])
-            if submission or (job["folder"] in state.intended and not cluster.arrived(job["handle"])):
-                found.append(RunningJob(submission, carried, job["folder"]))
+            submission = cluster.find(self._journal.folder / job.folder, dict(job.handle))
+            if submission or (job.folder in state.intended and not cluster.arrived(job.handle)):
+                found.append(RunningJob(submission, carried, job.folder))
         return found[::-1]
 
     def _refuse_unknown(self, state: State) -> None:
@@ -198,9 +192,8 @@ class _Resumption:
         Raises:
             DataError: there is one: another copy of the folder is at work, or lines of the journal are lost.
         """
-        jobs = [*state.jobs, *state.intended.values()]
-        known = {value for job in jobs for value in map(str, job["handle"].values())}
-        alive = [event["cluster"] for event in state.clusters.values() if event["state"] != "deleted"]
+        known = {value for job in state.carriers for value in map(str, job.handle.values())}
+        alive = [event.cluster for event in state.alive]
         clusters = {key_of(run.config.cluster): run.config.cluster for run in (*self._runs, *self._aside)}
         for cluster in clusters.values():
             if not isinstance(cluster, Cloud) or redacted(plain(cluster)) not in alive:
@@ -218,10 +211,10 @@ class _Resumption:
     def _rows_of(self, run: PlannedRun, token: str | None) -> Kept:
         """What a run has measured that need not be measured again.
 
-        In a search nothing is kept: what a cluster is chosen by is how long a whole run takes.
+        Nothing where the strategy chooses: it learns from how long a whole run takes.
         """
         mixed = self._consent.changed_code or self._consent.changed_data
-        if mixed or self._search or run.folder.name in self._again:
+        if mixed or self._walk.chooses or run.folder.name in self._again:
             return Kept()
         return rows_of(run, self._journal.folder, token, self._screen)
 
@@ -243,15 +236,6 @@ def find_sweep(name: str, home: Path) -> Path:
         raise DataError(f"{len(fitting)} sweeps fit '{name}'", hint=f"name one: {', '.join(map(str, fitting[:5]))}")
     hint = f"the latest is {plans[-1].parent}" if plans else f"there is none below {home / 'outputs'}"
     raise DataError(f"there is no sweep '{name}'", hint=hint)
-
-
-def smoke_runs_of(runs: list[PlannedRun], search: Mapping[str, Any] | None) -> list[PlannedRun]:
-    """The smoke runs of a search, which the plan does not list."""
-    if not search:
-        return []
-    from flowerexp.sweep.smoke import smoke_runs
-
-    return smoke_runs(runs, search)
 
 
 def _same_code(runs: list[PlannedRun]) -> None:

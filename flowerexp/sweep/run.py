@@ -1,10 +1,10 @@
-"""Run what is missing of a sweep: keep the journal, skip what is finished already, and gather the tables at the end."""
+"""Run what is missing of a sweep: skip what is finished already, make the rest, and write the tables at the end."""
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,162 +14,152 @@ from flowerexp.config.schema import Cluster, Config
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import Batch, ClusterLifetime, Ledger, Result, RunningJob, TimeLimit, log
+from flowerexp.journal.events import RunLogged, RunUnlogged
+from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, Result, TimeLimit, log
+from flowerexp.orchestrate.events import Inherited, RunningJob
 from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
 from flowerexp.sweep.closing import tell
 from flowerexp.sweep.data import other_data
+from flowerexp.sweep.recorder import SweepRecorder
 from flowerexp.sweep.skip import skip_finished
+from flowerexp.sweep.walk import Open
+
+
+@dataclass(frozen=True)
+class SweepLimits:
+    """How far a sweep may go.
+
+    Attributes:
+        max_clusters: how many clusters work side by side.
+        max_failures: stop when so many runs have failed; None never does.
+        usd: what the sweep may cost in all, instead of what its runs' configs say.
+        changed_data: whether runs on data that has changed may stand beside those before them.
+    """
+
+    max_clusters: int = 1
+    max_failures: int | None = None
+    usd: float | None = None
+    changed_data: bool = False
 
 
 class Sweep:
     """A sweep that is about to run, or to be resumed.
 
     Args:
-        journal: its journal, held.
+        journal: its journal, held when anything is run.
         runs: all its runs, in order.
         screen: where progress is shown.
-        max_clusters: how many clusters work side by side.
-        max_failures: stop when so many runs have failed; None never does.
-        budget: what the sweep may cost in all, in US dollars, instead of what its runs' configs say.
-        changed_data: whether runs on data that has changed may stand beside those before them.
+        limits: how far it may go.
     """
 
     def __init__(
-        self,
-        journal: Journal,
-        runs: Sequence[PlannedRun],
-        screen: Screen,
-        max_clusters: int = 1,
-        max_failures: int | None = None,
-        budget: float | None = None,
-        changed_data: bool = False,
+        self, journal: Journal, runs: Sequence[PlannedRun], screen: Screen, limits: SweepLimits | None = None
     ) -> None:
-        self._changed_data = changed_data
+        self.journal = journal
+        self.runs = runs
+        self.screen = screen
+        self.limits = limits or SweepLimits()
         self._stopped = False
-        self._journal = journal
-        self._runs = runs
-        self._screen = screen
-        self._max_clusters = max_clusters
-        self._max_failures = max_failures
-        self._budget = budget
 
-    def run(
-        self,
-        deliver: Callable[[Result], None],
-        missing: Sequence[PlannedRun] | None = None,
-        found: Sequence[RunningJob] = (),
-        unlogged: Sequence[PlannedRun] = (),
-    ) -> None:
-        """Run all runs, or only those that are missing, and those of jobs that were found running.
+    def run(self, deliver: Callable[[Result], None], todo: Open) -> None:
+        """Make runs and follow jobs, then close the sweep.
 
         Args:
             deliver: called with each result.
-            missing: the runs to start; all by default.
-            found: jobs that outlived an earlier launcher.
-            unlogged: runs that are at home, and that MLflow is still to be told about.
+            todo: what is still to be done.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; all is stopped, and the command that goes on was shown.
             BudgetError: the budget is used up; likewise.
             DataError: the data changed while the sweep ran, so that its runs cannot be compared.
         """
-        missing = skip_finished(self._runs if missing is None else missing, self._journal, self._screen)
+        missing = skip_finished(todo.missing, self.journal, self.screen)
         try:
-            self.batch(deliver, missing, found)
-            self.log(unlogged)
+            self.batch(deliver, missing, todo.running)
+            self.log(todo.unlogged)
         except BaseException:
             self._stopped = True
-            self._screen.say(f"stopped; go on with: {self.command}")
+            self.screen.say(f"stopped; go on with: {self.command}")
             raise
         finally:
             mixed = self.close()
-        if mixed and not self._changed_data:
+        if mixed and not self.limits.changed_data:
             hint = "start a new sweep, or keep both knowingly: flowerexp resume --changed-data"
             raise DataError(mixed, where="dataset", hint=hint)
 
     def log(self, runs: Sequence[PlannedRun]) -> None:
-        """Tell MLflow about runs that are at home; one that cannot be logged costs no other."""
+        """Give MLflow runs whose results are here; one that cannot be logged costs no other."""
         for run in runs:
             try:
                 run_id = log(run)
             except FlowerexpError as error:
-                self._journal.append("unlogged", run=run.folder.name, error=str(error))
-                self._screen.warn(f"run {run.folder.name}: {error}")
+                self.journal.append(RunUnlogged(run=run.folder.name, error=str(error)))
+                self.screen.warn(f"run {run.folder.name}: {error}")
                 continue
-            self._journal.append("logged", run=run.folder.name, run_id=run_id)
-            self._screen.say(f"logged    {run.label}: MLflow run {run_id}")
+            self.journal.append(RunLogged(run=run.folder.name, run_id=run_id))
+            self.screen.say(f"logged    {run.label}: MLflow run {run_id}")
 
     def batch(
         self,
         deliver: Callable[[Result], None],
         missing: Sequence[PlannedRun],
-        found: Sequence[RunningJob] = (),
-        limit: TimeLimit | None = None,
+        running: Sequence[RunningJob] = (),
+        run_time: TimeLimit | None = None,
     ) -> None:
-        """Run some of the runs as one batch, and delete what clusters earlier ones left; nothing is gathered yet.
+        """Make some of the runs as one batch, and delete what clusters earlier ones left; no tables are written yet.
 
         Args:
             deliver: called with each result.
             missing: the runs to start.
-            found: jobs that outlived an earlier launcher.
-            limit: how long the run may take, of a batch of one.
+            running: jobs that outlived an earlier launcher.
+            run_time: how long the run may take, of a batch of one.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; all is stopped.
             BudgetError: the budget is used up; likewise.
         """
-        following = [run for one in found for run in one.runs]
-        leftover = self._leftover([*missing, *following])
-        if missing or found or leftover:
-            batch = Batch(
-                Plan(grouped([*missing])),
-                self._journal.folder,
-                self._screen,
-                SweepRecorder(self._journal),
-                found,
-                self._max_clusters,
-                self._max_failures,
-                self.ledger(),
-                leftover,
-                limit,
-            )
-            batch.run(deliver, [*missing, *following])
+        following = [run for job in running for run in job.runs]
+        inherited = Inherited(running, self._left_over([*missing, *following]))
+        if missing or inherited:
+            limits = BatchLimits(self.limits.max_clusters, self.limits.max_failures, run_time)
+            recorder = SweepRecorder(self.journal)
+            plan = Plan(grouped([*missing]))
+            batch = Batch(plan, self.journal.folder, self.screen, self.ledger(), recorder, limits)
+            batch.run(deliver, inherited)
 
     def ledger(self) -> Ledger:
         """What the sweep may cost, and what it has cost so far."""
-        return Ledger(self._budgeted(), self._bills())
+        return Ledger(self._budgeted(), self._lifetimes())
 
     @property
     def command(self) -> str:
         """The command that resumes this sweep."""
-        return f"flowerexp resume {shlex.quote(str(self._journal.folder))}"
+        return f"flowerexp resume {shlex.quote(str(self.journal.folder))}"
 
     def _budgeted(self) -> Config:
         """The config whose budget and quota hold for the sweep: its first run's, with a budget raised on resuming."""
-        config = self._runs[0].config
-        if self._budget is None:
+        config = self.runs[0].config
+        if self.limits.usd is None:
             return config
-        return dataclasses.replace(config, budget=dataclasses.replace(config.budget, usd=self._budget))
+        return replace(config, budget=replace(config.budget, usd=self.limits.usd))
 
-    def _bills(self) -> list[ClusterLifetime]:
+    def _lifetimes(self) -> list[ClusterLifetime]:
         """The clusters that the sweep has paid for, by the journal, which hides secrets of their configs."""
-        billed = self._journal.read().billed
-        return [
-            ClusterLifetime(self._cluster(one["cluster"]), one["creating"], one.get("running"), one.get("deleted"))
-            for one in billed
-        ]
+        paid = ((self._cluster(one.cluster), one.at) for one in self.journal.read().paid)
+        return [ClusterLifetime(cluster, at["creating"], at.get("running"), at.get("deleted")) for cluster, at in paid]
 
-    def _leftover(self, runs: Sequence[PlannedRun]) -> list[Cluster]:
+    def _left_over(self, runs: Sequence[PlannedRun]) -> list[Cluster]:
         """Clusters that an earlier launcher left behind, and that none of the runs will use, and so delete."""
-        told = self._journal.read().clusters.values()
-        left = [self._cluster(event["cluster"]) for event in told if event["state"] != "deleted"]
+        left = [self._cluster(event.cluster) for event in self.journal.read().alive]
         return [cluster for cluster in left if all(run.config.cluster != cluster for run in runs)]
 
     def _cluster(self, noted: Mapping[str, Any]) -> Cluster:
         """A cluster's config as a run of the sweep has it."""
-        clusters = (run.config.cluster for run in self._runs)
-        return next((one for one in clusters if redacted(plain(one)) == noted), None) or typed(noted, Cluster)
+        clusters = (run.config.cluster for run in self.runs)
+        return next((cluster for cluster in clusters if redacted(plain(cluster)) == noted), None) or typed(
+            noted, Cluster
+        )
 
     def close(self, aside: Sequence[PlannedRun] = ()) -> str | None:
         """Write the tables and the report, tell MLflow about the sweep, and show how it stands.
@@ -181,67 +171,25 @@ class Sweep:
         Returns:
             What is to be said of data that changed while the sweep ran; None where all is well.
         """
-        state = self._journal.read()
-        summary = tables.write(self._journal.folder, self._runs, state)
-        self._screen.say("")
-        self._screen.say(tables.shown(summary))
+        state = self.journal.read()
+        summary = tables.write(self.journal.folder, self.runs, state)
+        self.screen.say("")
+        self.screen.say(tables.shown(summary))
         damaged = {line["run"] for line in summary if line["state"] == "damaged"}
-        names = [run.folder.name for run in self._runs]
+        names = [run.folder.name for run in self.runs]
         unfinished = [name for name in names if name in damaged or not state.is_done(name)]
         if unfinished and state.runs:
-            self._screen.say(f"{len(unfinished)} of {len(self._runs)} runs have no results: {self.command}")
+            self.screen.say(f"{len(unfinished)} of {len(self.runs)} runs have no results: {self.command}")
         if waiting := sum(state.is_unlogged(name) for name in names):
-            self._screen.say(f"{waiting} of {len(self._runs)} runs are not in MLflow yet: {self.command}")
+            self.screen.say(f"{waiting} of {len(self.runs)} runs are not in MLflow yet: {self.command}")
         if state.damage:
-            self._screen.warn(state.damage)
-        if mixed := other_data(self._runs):
-            self._screen.warn(mixed)
-        self._screen.say(f"folder    {self._journal.folder}")
-        self._screen.say("open      flowerexp ui")
-        tell(self._journal.folder, self._runs, aside, self._bills(), self._screen, not (unfinished or self._stopped))
+            self.screen.warn(state.damage)
+        if mixed := other_data(self.runs):
+            self.screen.warn(mixed)
+        self.screen.say(f"folder    {self.journal.folder}")
+        self.screen.say("open      flowerexp ui")
+        tell(self.journal.folder, self.runs, aside, self._lifetimes(), self.screen, not (unfinished or self._stopped))
         return mixed
-
-
-class SweepRecorder:
-    """Writes what happens in a batch into the journal."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def submitted(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
-        """See `Recorder.submitted`."""
-        names = [run.folder.name for run in runs]
-        self._journal.append("submitted", folder=folder, handle=handle, runs=names)
-
-    def submitting(self, runs: Sequence[PlannedRun], folder: str, handle: Mapping[str, Any]) -> None:
-        """See `Keeper.submitting`."""
-        names = [run.folder.name for run in runs]
-        self._journal.append("submitting", folder=folder, handle=handle, runs=names)
-
-    def cluster(self, state: str, config: Cluster, handle: Mapping[str, Any]) -> None:
-        """See `Recorder.cluster`."""
-        self._journal.append("cluster", state=state, handle=handle, cluster=redacted(plain(config)))
-
-    def started(self, run: PlannedRun) -> None:
-        """See `Recorder.started`."""
-        self._journal.append("started", run=run.folder.name)
-
-    def ended(self, result: Result) -> None:
-        """See `Recorder.ended`."""
-        state = "failed" if result.error else "finished"
-        error = {"error": str(result.error), "retry": result.retry} if result.error else {}
-        self._journal.append(state, run=result.run.folder.name, **error)
-
-    def logged(self, result: Result) -> None:
-        """See `Recorder.logged`."""
-        if result.unlogged:
-            self._journal.append("unlogged", run=result.run.folder.name, error=str(result.unlogged))
-        else:
-            self._journal.append("logged", run=result.run.folder.name, run_id=result.run_id)
-
-    def lost(self, run: PlannedRun, reason: str) -> None:
-        """See `Recorder.lost`."""
-        self._journal.append("lost", run=run.folder.name, error=reason)
 
 
 def planned_runs(plan: Mapping[str, Any], folder: Path, code_hash: Callable[[str], str]) -> list[PlannedRun]:

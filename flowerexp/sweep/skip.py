@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flowerexp import index
 from flowerexp.console import Screen
 from flowerexp.journal import Journal
+from flowerexp.journal.events import RunEnded
 from flowerexp.plan import PlannedRun
 
 
@@ -15,24 +16,24 @@ def skip_finished(runs: Sequence[PlannedRun], journal: Journal, screen: Screen) 
 
     Args:
         runs: all of them.
-        journal: the sweep's, which is told of those that are left out.
-        screen: where they are said, and that the index of finished runs is damaged.
+        journal: the sweep's, where those that are left out are written down.
+        screen: where they are named, and that the index of finished runs is damaged.
     """
     kept = []
-    told: set[str] = set()
+    warned: set[str] = set()
     seen: dict[str, str | None] = {}
     for run in runs:
         done = None
         if run.config.skip_finished:
             known = index.load(run.config)
-            if known.damage and known.damage not in told:
-                told.add(known.damage)
+            if known.damage and known.damage not in warned:
+                warned.add(known.damage)
                 screen.warn(known.damage)
             if known.knows(run.run_key):
                 done = known.find(run.run_key, index.current_fingerprint(run.config, seen))
         if done is None:
             kept.append(run)
             continue
-        journal.append("skipped", run=run.folder.name, run_id=done.run_id, of=done.folder)
+        journal.append(RunEnded(run=run.folder.name, state="skipped", run_id=done.run_id, of=done.folder))
         screen.say(f"skipped {run.label}: finished already, MLflow run {done.run_id}")
     return kept

@@ -1,4 +1,4 @@
-"""Bring home what ended while no launcher looked: its results are there, and need not be measured again."""
+"""Collect what ended while no launcher looked: its results are there, and need not be measured again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flowerexp import storage
 from flowerexp.cluster import backend
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, from_os_error
-from flowerexp.job.results import fetch, is_there, read_outcome
+from flowerexp.job.results import JobEnd, fetch, is_there, read_outcome
 from flowerexp.job.ship import token_of
 from flowerexp.journal import RECORD, Journal, State
 from flowerexp.orchestrate import Result, collect_run
 from flowerexp.plan import PlannedRun
-from flowerexp.sweep.run import SweepRecorder
+from flowerexp.sweep.recorder import SweepRecorder
 
 
 def output_of(run: PlannedRun, folder: Path) -> str:
@@ -36,8 +36,7 @@ def tokens_of(folder: Path, state: State) -> dict[str, str | None]:
         folder: the sweep's.
         state: what its journal says.
     """
-    jobs = [*state.jobs, *state.intended.values()]  # the last one that carried a run counts
-    folders = {name: job["folder"] for job in jobs for name in job["runs"]}
+    folders = {name: job.folder for job in state.carriers for name in job.runs}
     return {name: token_of(folder / job) for name, job in folders.items()}
 
 
@@ -54,7 +53,7 @@ class Unseen:
 
     Args:
         journal: the sweep's, held.
-        screen: where damaged results are told.
+        screen: where it is said that results are damaged.
     """
 
     def __init__(self, journal: Journal, screen: Screen) -> None:
@@ -62,7 +61,7 @@ class Unseen:
         self._screen = screen
 
     def collect(self, runs: Sequence[PlannedRun], state: State, again: dict[str, str]) -> None:
-        """Bring home those of some runs whose results are there, and whole.
+        """Collect those of some runs whose results are there, and whole.
 
         Args:
             runs: runs that are to be made, or made again.
@@ -95,8 +94,8 @@ class Unseen:
                 raise  # a bucket that does not answer says nothing about the results
             self._screen.warn(f"run {run.folder.name}: {from_os_error(error, 'reading').problem}")
             return None
-        if read_outcome(results, token, 0, ()).retry:
+        if read_outcome(results, JobEnd(token)).retry:
             return None
         for name in ("analysis", RECORD):
             discard(run.folder / name)
-        return collect_run(run, time.time(), token, 0, ())
+        return collect_run(run, time.time(), JobEnd(token))

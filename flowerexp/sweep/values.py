@@ -8,9 +8,10 @@ import re
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+from flowerexp.config.hydra_private import grammar_text
 from flowerexp.config.overrides import Parser
 from flowerexp.config.text import holds_text, written
 from flowerexp.errors import ConfigError
@@ -28,7 +29,7 @@ def text_of(key: str, value: Any, parser: OverridesParser, where: str) -> str:
     if isinstance(value, str) and holds_text(key) and _stays(key, value, parser):
         return value
     try:
-        text: str = Override._get_value_element_as_str(_quoted(value))
+        text = grammar_text(_quoted(value))
         simple = value is None or isinstance(value, int) or text == value
         same = simple or repr(parser.parse_override(f"{key}={text}").value()) == repr(value)
     except (HydraException, AssertionError):

@@ -9,18 +9,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.config import recorded, upgraded
+from flowerexp.config import measured_part, recorded, upgraded
 from flowerexp.experiment import Experiment
-from flowerexp.plan import VOLATILE
 
 if TYPE_CHECKING:
     from flowerexp.measurements.table import Measurements
 
 VERDICT = "flowerexp.verdict"
 
-# Not choices of the experiment: where things are kept and what may be spent, which differ from machine to machine. Two
-# runs that differ in nothing else would differ in MLflow's pages, which show where the params of runs differ.
-_NOT_PARAMS = {*VOLATILE, "hydra"}
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 # Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
@@ -46,14 +42,16 @@ _OF_SPARK = (
 
 
 def params(config: Mapping[str, Any]) -> dict[str, str]:
-    """Every value that a config has chosen, flattened with dots; lists, numbers and null as compact JSON.
+    """Every value of a config that results depend on, flattened with dots; lists, numbers and null as compact JSON.
 
-    Of the experiment these are its name and settings: the rest says what it is, and is no choice.
+    Where things are kept and what may be spent differ from machine to machine: two runs that differ in nothing else
+    would differ in MLflow's pages, which show where the params of runs differ. Of the experiment these are its name and
+    settings: the rest says what it is, and is not a choice.
 
     Args:
         config: as it was recorded, by this version or an earlier one.
     """
-    found = {key: value for key, value in upgraded(config).items() if key not in _NOT_PARAMS}
+    found = measured_part(upgraded(config))
     found["entrypoint"] = {key: found["entrypoint"][key] for key in ("name", "settings")}
     return _flat(found)
 

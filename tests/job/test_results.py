@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.job.results import Outcome, explain, fetch, is_there, read_outcome
+from flowerexp.job.results import JobEnd, Outcome, explain, fetch, is_there, read_outcome
 
 STATUS = {
     "run_key": "k",
@@ -37,13 +38,13 @@ def results(tmp_path):
 
 
 def test_a_run_that_finished(results):
-    outcome = read_outcome(results(STATUS, {"measure": 3.5}), "t", 0, [])
+    outcome = read_outcome(results(STATUS, {"measure": 3.5}), JobEnd("t", 0, []))
     assert outcome == Outcome("finished", None, None, None, {"images": 7}, {"measure": 3.5}, ["note"], 1.5, 2.5)
 
 
 def test_a_run_that_failed_says_why_where_and_what_to_do(results):
     failed = {**STATUS, "state": "failed", "error": "no image", "where": "dataset.path", "hint": "check"}
-    outcome = read_outcome(results(failed, {}), "t", 0, ["Error: another"])
+    outcome = read_outcome(results(failed, {}), JobEnd("t", 0, ["Error: another"]))
     assert (outcome.state, outcome.error, outcome.where, outcome.hint) == (
         "failed",
         "no image",
@@ -54,15 +55,14 @@ def test_a_run_that_failed_says_why_where_and_what_to_do(results):
 
 @pytest.mark.parametrize("phases", [None, {"list": 1.0}])
 def test_a_job_that_ended_without_results_says_its_exit_code_and_the_likely_cause(results, phases):
-    outcome = read_outcome(
-        results(None, phases), "t", 137, ["WARN all is well", "java.lang.OutOfMemoryError: heap", "bye"]
-    )
+    end = JobEnd("t", 137, ["WARN all is well", "java.lang.OutOfMemoryError: heap", "bye"])
+    outcome = read_outcome(results(None, phases), end)
     assert outcome.state == "failed"
     assert outcome.error == ("the Spark job ended without results (exit code 137): java.lang.OutOfMemoryError: heap")
 
 
 def test_results_of_a_folder_that_is_not_there(tmp_path):
-    assert read_outcome(tmp_path / "nowhere", "t", 1, []).state == "failed"
+    assert read_outcome(tmp_path / "nowhere", JobEnd("t", 1, [])).state == "failed"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_results_of_another_attempt_are_none(results, tmp_path):
     folder = results(STATUS, {})
     for token in ("other", None, ""):
         assert not is_there(str(folder), token)
-        outcome = read_outcome(folder, token, 1, ["Error: no Java"])
+        outcome = read_outcome(folder, JobEnd(token, 1, ["Error: no Java"]))
         assert (outcome.state, outcome.retry) == ("failed", True)
         assert outcome.error == "the Spark job ended without results (exit code 1): Error: no Java"
     (folder / "status.json").write_text(json.dumps({key: value for key, value in STATUS.items() if key != "token"}))
@@ -119,7 +119,7 @@ def test_results_of_another_attempt_are_not_fetched_from_a_bucket(bucket, tmp_pa
 @pytest.mark.parametrize("retry", [True, False, None])
 def test_a_failed_run_says_whether_something_else_is_to_blame(results, retry):
     said = {} if retry is None else {"retry": retry}
-    outcome = read_outcome(results({**STATUS, "state": "failed", "error": "killed", **said}, {}), "t", 0, [])
+    outcome = read_outcome(results({**STATUS, "state": "failed", "error": "killed", **said}, {}), JobEnd("t", 0, []))
     assert outcome.retry is bool(retry)
 
 
@@ -131,9 +131,9 @@ def test_files_that_are_not_as_the_job_wrote_them_are_no_results(results, tmp_pa
         storage.write_bytes(str(tmp_path / each), content)
     hashes = {each: hashlib.sha256(content).hexdigest() for each, content in files.items()}
     folder = results({**STATUS, "files": hashes})
-    assert read_outcome(folder, "t", 0, []).error is None
+    assert read_outcome(folder, JobEnd("t", 0, [])).error is None
     (folder / name).unlink() if how == "removed" else (folder / name).write_bytes(b"")
-    outcome = read_outcome(folder, "t", 0, [])
+    outcome = read_outcome(folder, JobEnd("t", 0, []))
     assert (outcome.state, outcome.retry) == ("failed", True)
     assert str(folder / name) in str(outcome.error)
 
@@ -141,6 +141,29 @@ def test_files_that_are_not_as_the_job_wrote_them_are_no_results(results, tmp_pa
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"token": "t", "state": 7}'])
 def test_a_damaged_status_is_one_line(tmp_path, text):
     (tmp_path / "status.json").write_text(text)
-    outcome = read_outcome(tmp_path, "t", 0, [])
+    outcome = read_outcome(tmp_path, JobEnd("t", 0, []))
     assert (outcome.state, outcome.retry) == ("failed", True)
     assert str(outcome.error).startswith(f"{tmp_path / 'status.json'} is damaged: ")
+
+
+def test_the_status_of_a_run_is_fetched_last_so_that_what_is_there_is_whole(bucket, tmp_path, monkeypatch):
+    output, written = f"{bucket}/run", []
+    status = {**STATUS, "attached": ["sheet.jpg"]}
+    for name in ("measurements.jsonl", "phases.json", "attached/sheet.jpg"):
+        storage.write_bytes(f"{output}/{name}", b"{}")
+    storage.write_bytes(f"{output}/status.json", json.dumps(status).encode())
+    write = storage.write_bytes
+
+    def noted(path, content):
+        written.append(Path(path).relative_to(tmp_path).as_posix())
+        write(path, content)
+
+    monkeypatch.setattr(storage, "write_bytes", noted)
+    fetch(output, tmp_path, "t")
+    assert written == ["measurements.jsonl", "phases.json", "attached/sheet.jpg", "status.json"]
+    assert read_outcome(tmp_path, JobEnd("t")).error is None
+
+
+def test_trouble_in_fetching_explains_missing_results_before_what_the_job_printed(tmp_path):
+    end = JobEnd("t", 0, ["Error: something else"], ["the results in gs://b/r cannot be fetched: no permission"])
+    assert str(read_outcome(tmp_path, end).error).endswith(": the results in gs://b/r cannot be fetched: no permission")

@@ -12,8 +12,9 @@ from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
 from flowerexp.journal import Journal
-from flowerexp.orchestrate import Batch, ClusterLifetime, Ledger, RunningJob, TimeLimit, batch, collect, drive, logger
+from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, TimeLimit, batch, collect, drive, logger
 from flowerexp.orchestrate.collect import Result
+from flowerexp.orchestrate.events import Inherited, RunningJob
 from flowerexp.plan import plan
 
 PLACE = ("gcp.project=mine", "quota=none")
@@ -150,12 +151,12 @@ def world(monkeypatch):
     monkeypatch.setattr(batch, "backend", lambda cluster: Cluster(made, cluster))
     monkeypatch.setattr(batch, "Preparation", lambda *_: type("Nothing", (), {"finish": lambda self: None})())
 
-    def at_home(run, submitted_at, token, exit_code, tail, refusal=None):
-        outcome = read_outcome(run.folder / "results", token, exit_code, tail)
+    def read_only(run, submitted_at, end, refusal=None):
+        outcome = read_outcome(run.folder / "results", end)
         error = refusal or (JobError(outcome.error) if outcome.error else None)
         return Result(run, outcome, None, None, error)
 
-    monkeypatch.setattr(batch, "collect_run", at_home)
+    monkeypatch.setattr(batch, "collect_run", read_only)
     monkeypatch.setattr(logger, "log", lambda run: f"id of {run.folder.name}")
     return made
 
@@ -164,14 +165,15 @@ def world(monkeypatch):
 def sweep(config, tmp_path, world, capsys):
     """`sweep([overrides], ...)`: run a batch of one run for each list of overrides."""
 
-    def run(*runs, max_clusters=1, ledger=None, **more):
+    def run(*runs, ledger=None, jobs=(), clusters=(), **limits):
         configs = [config(*PLACE, *overrides) for overrides in runs]
         planned = plan(configs, [tmp_path / str(n) for n in range(len(configs))], "code")
         notes: Any = Notes()
         results: list[Result] = []
-        made = Batch(planned, tmp_path, Screen(), notes, max_clusters=max_clusters, ledger=ledger, **more)
+        ledger = ledger or Ledger(configs[0])
+        made = Batch(planned, tmp_path, Screen(), ledger, notes, BatchLimits(**limits))
         try:
-            made.run(results.append, [*planned.runs, *(run for one in more.get("found", ()) for run in one.runs)])
+            made.run(results.append, Inherited(jobs, clusters))
         finally:
             notes.results, notes.printed = results, capsys.readouterr().err
             world.notes = notes
@@ -209,7 +211,7 @@ def test_a_job_is_written_down_before_it_is_submitted(sweep, world, tmp_path):
 def test_a_job_that_may_have_been_submitted_is_submitted_again_as_the_same(sweep, world, config, tmp_path):
     made = config(*PLACE, "cluster=single_node", "grid=notebook")
     planned = plan([made], [tmp_path / "old"], "code")
-    notes = sweep(["cluster=four_nodes"], found=[RunningJob(None, planned.runs, "jobs/1-0")])
+    notes = sweep(["cluster=four_nodes"], jobs=[RunningJob(None, planned.runs, "jobs/1-0")])
     assert sorted(notes.done) == ["0", "old"]
     assert (tmp_path / "jobs" / "1-0" / "job.json").exists()
 
@@ -219,10 +221,11 @@ def test_a_refusal_comes_home_as_it_is(sweep, world, config, tmp_path, monkeypat
     monkeypatch.setattr(batch, "collect_run", collect.collect_run)
     monkeypatch.setattr("flowerexp.tracking.log_run", lambda *_: "id")
     world.refusal = QuotaError("no addresses left", where="quota", hint="take fewer workers")
-    planned = plan([config(*PLACE, "cluster=single_node")], [tmp_path / "0"], "code")
+    made = config(*PLACE, "cluster=single_node")
+    planned = plan([made], [tmp_path / "0"], "code")
     results: list[Result] = []
     recorder: Any = Notes() if recorded else None
-    Batch(planned, tmp_path, Screen(), recorder).run(results.append)
+    Batch(planned, tmp_path, Screen(), Ledger(made), recorder).run(results.append)
     assert results[0].error is world.refusal
     assert json.loads((tmp_path / "0" / "run.json").read_bytes())["error"] == str(world.refusal)
 
@@ -278,7 +281,7 @@ def test_the_budget_stops_a_running_job_and_what_was_spent_before_counts(sweep, 
 def test_a_run_that_takes_longer_than_its_limit_is_stopped_and_comes_home_as_aborted(sweep, world):
     world.hanging = True
     limit = TimeLimit(1e-3)
-    notes = sweep(["cluster=single_node"], limit=limit)
+    notes = sweep(["cluster=single_node"], run_time=limit)
     assert limit.passed
     assert limit.taken > 1e-3
     assert "it can no longer win" in notes.lost_runs["0"]
@@ -319,7 +322,7 @@ def test_a_run_that_is_stopped_keeps_its_rows_and_mlflow_waits_for_the_resume(
 def test_a_run_that_is_followed_anew_has_the_limit_from_its_first_start(sweep, world):
     world.hanging = True
     limit = TimeLimit(3600, started_at=1.0)
-    sweep(["cluster=single_node"], limit=limit)
+    sweep(["cluster=single_node"], run_time=limit)
     assert limit.taken > 3600
 
 
@@ -338,7 +341,7 @@ def test_a_limit_begins_after_what_later_runs_share():
 
 def test_a_cluster_that_nobody_needs_any_more_is_only_closed(sweep, world, config):
     left = config(*PLACE, "cluster=single_node").cluster
-    sweep(["cluster=four_nodes"], leftover=[left])
+    sweep(["cluster=four_nodes"], clusters=[left])
     assert "close single_node" in world.events
     assert "open single_node" not in world.events
 
@@ -353,7 +356,7 @@ def test_a_job_that_was_found_shares_its_cluster_with_what_is_missing(sweep, wor
     (folder / "job.json").write_text(json.dumps({"runs": [{"output": str(results), "token": "t"}]}))
     files = type("Files", (), {"job": folder / "job.json", "folder": folder})()
     found = [RunningJob(Job(world, files), planned.runs, "jobs/1-0")]
-    notes = sweep(["cluster=single_node"], found=found)
+    notes = sweep(["cluster=single_node"], jobs=found)
     assert sorted(notes.done) == ["0", "old"]
     assert [event for event in world.events if event.startswith("open")] == ["open single_node"]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from flowerexp.cluster_search import walk_of
 from flowerexp.console import Screen
 from flowerexp.errors import TrackingError
 from flowerexp.job.results import Outcome
@@ -74,7 +75,7 @@ class TestQueue:
 
         def handle(event):
             logger.note()
-            ended.append(event.message)
+            ended.append(event.result)
 
         for number in range(4):
             logger.add(result(number))
@@ -171,7 +172,7 @@ def test_ctrl_c_does_not_wait_for_a_server_and_resume_logs_the_rest(world, proxy
     assert not state.succeeded
     proxy.open.set()
     stream = io.StringIO()
-    state = resume(tmp_path / "sweep", Screen(stream), Consent())
+    state = resume(tmp_path / "sweep", Screen(stream), Consent(), walk_of)
     assert state.succeeded, stream.getvalue()
     assert stream.getvalue().count("logged    ") == 3
     assert world.measured == [70, 80, 90]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowerexp import tracking
+from flowerexp.cluster_search import walk_of
 from flowerexp.commands import log, report
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError
@@ -101,7 +102,7 @@ def test_damage_is_said_costs_its_own_run_and_is_mended(sweep, capsys, name, kin
     # resume
     stream = io.StringIO()
     try:
-        state = resume(folder, Screen(stream), Consent())
+        state = resume(folder, Screen(stream), Consent(), walk_of)
     except FlowerexpError as error:
         reasons = ("plan.json is damaged", "holds no sweep", f"reading {folder / name}")
         fatal = name == "plan.json" or (name, kind) == ("journal.jsonl", "folder")
@@ -128,6 +129,6 @@ def test_a_folder_in_the_place_of_a_file_is_mended_too(sweep, name):
     shutil.copytree(pristine, folder)
     damage(folder / name, "folder", 0, 0)
     stream = io.StringIO()
-    assert resume(folder, Screen(stream), Consent()).succeeded, stream.getvalue()
+    assert resume(folder, Screen(stream), Consent(), walk_of).succeeded, stream.getvalue()
     assert (folder / "runs.csv").read_text() == (pristine / "runs.csv").read_text()
     assert name == "1/mlflow.json" or str(folder / name) in stream.getvalue()

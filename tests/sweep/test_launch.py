@@ -8,6 +8,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from flowerexp.app import _raise_failures
 from flowerexp.errors import JobError
 from flowerexp.journal import Journal
+from flowerexp.journal.events import RunEnded, RunLost
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.launch import _in_order
 
@@ -19,8 +20,8 @@ def runs(config, tmp_path):
 
 def test_each_run_is_told_of_in_order(tmp_path: Path, runs):
     journal = Journal(tmp_path)
-    journal.append("skipped", run="1", run_id="x", of="y")
-    journal.append("lost", run="3", error="the node is gone")
+    journal.append(RunEnded(run="1", state="skipped", run_id="x", of="y"))
+    journal.append(RunLost(run="3", error="the node is gone"))
     done = {name: JobReturn(status=JobStatus.COMPLETED, _return_value=name) for name in ("2", "0")}
     told = _in_order(runs, done, journal)
     assert [one.status for one in told] == [JobStatus.COMPLETED, JobStatus.COMPLETED, JobStatus.FAILED]
@@ -37,7 +38,7 @@ def test_runs_that_never_started_have_failed(tmp_path: Path, runs):
 def test_a_sweep_of_which_all_is_done_already_has_not(tmp_path: Path, runs):
     journal = Journal(tmp_path)
     for run in runs:
-        journal.append("skipped", run=run.folder.name, run_id="x", of="y")
+        journal.append(RunEnded(run=run.folder.name, state="skipped", run_id="x", of="y"))
     told = _in_order(runs, {}, journal)
     assert told == []
     _raise_failures([told])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp import tracking
+from flowerexp.cluster_search import walk_of
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError, TrackingError
 from flowerexp.journal import Journal
@@ -45,7 +46,7 @@ def folder(home):
 def again(folder, **consent):
     """Resume; returns the state and what was said."""
     stream = io.StringIO()
-    return resume(folder, Screen(stream), Consent(**consent)), stream.getvalue()
+    return resume(folder, Screen(stream), Consent(**consent), walk_of), stream.getvalue()
 
 
 def test_a_finished_sweep_is_left_alone(world, home, folder):

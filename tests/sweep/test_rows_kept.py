@@ -10,6 +10,7 @@ import shutil
 import pytest
 
 from flowerexp import tracking
+from flowerexp.cluster_search import walk_of
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.journal import Journal
@@ -39,7 +40,7 @@ def folder(home, tmp_path):
 
 def again(folder, **consent):
     stream = io.StringIO()
-    return resume(folder, Screen(stream), Consent(**consent)), stream.getvalue()
+    return resume(folder, Screen(stream), Consent(**consent), walk_of), stream.getvalue()
 
 
 def record_of(folder):

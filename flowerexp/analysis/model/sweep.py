@@ -6,11 +6,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from flowerexp.config import measured_part
 from flowerexp.experiment import Experiment
-from flowerexp.plan import VOLATILE
 
-_NO_FACTORS = {*VOLATILE, "hydra", "repeat", "seed", "repetitions"}
-"""Keys, or nodes, that say where and how often something is measured."""
+_NO_FACTORS = {"repeat", "seed", "repetitions"}
+"""Keys that say how often, and in which order, something is measured."""
 
 
 def factors(
@@ -30,9 +30,9 @@ def factors(
         Of each run its factors: numbers, true or false, or texts; and of the keys that change together with a factor
         why they are none.
     """
-    flat = [dict(_flat(config)) for config in configs]
+    flat = [dict(_flat(measured_part(config))) for config in configs]
     keys = dict.fromkeys(key for own in flat for key in own)
-    wanted = [key for key in keys if not _is_elsewhere(key, experiment)]
+    wanted = [key for key in keys if not _is_no_factor(key, experiment)]
     values = {key: [own.get(key) for own in flat] for key in wanted}
     together: dict[tuple[int, ...], list[str]] = {}
     for key, own in values.items():
@@ -53,7 +53,7 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def _is_elsewhere(key: str, experiment: Experiment) -> bool:
+def _is_no_factor(key: str, experiment: Experiment) -> bool:
     first, _, rest = key.partition(".")
     is_parameter = (rest if first == "grid" else key) in experiment.parameters
     return is_parameter or first in _NO_FACTORS or key.rpartition(".")[2] in _NO_FACTORS

@@ -16,7 +16,7 @@ from flowerexp.analysis.report.gather import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.report.svg import number
-from flowerexp.config import upgraded
+from flowerexp.config import measured_part, upgraded
 from flowerexp.errors import FlowerexpError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from flowerexp.experiment import Experiment
 
-_NO_SETTINGS = ("home", "storage", "tracking", "sweep", "hydra", "skip_finished", "repeat")
 _OF_THE_ENTRYPOINT = ("name", "script", "settings")
 """What of an experiment's declaration is a setting."""
 _FACTS = (
@@ -150,7 +149,7 @@ def _wandering(material: Material) -> str:
 def settings(material: Material) -> Section:
     """What all runs share, and on what they ran; what they vary is in the table of runs."""
     section = Section("settings", "Settings and machine", folded=True)
-    configs = [flat(_settings(run), without=_NO_SETTINGS) for run in material.runs if run.config]
+    configs = [flat(measured_part(_settings(run), "repeat")) for run in material.runs if run.config]
     shared = _shared(configs)
     if shared:
         section.tables.append(Table(["setting", "value"], [[key, _text(value)] for key, value in shared.items()]))
@@ -172,12 +171,10 @@ def _settings(run: Run) -> dict[str, Any]:
     return whole | {"entrypoint": {key: whole["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}}
 
 
-def flat(config: Mapping[str, Any], prefix: str = "", without: tuple[str, ...] = ()) -> dict[str, Any]:
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A nested config by dotted keys."""
     found: dict[str, Any] = {}
     for key, value in config.items():
-        if key in without:
-            continue
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return found
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowerexp import index, records
+from flowerexp.cluster_search.candidates import name_of
 from flowerexp.errors import BudgetError, FlowerexpError
-from flowerexp.journal import RECORD, Journal
-from flowerexp.orchestrate import Result, RunningJob, TimeLimit
+from flowerexp.journal import RECORD
+from flowerexp.orchestrate import Result, TimeLimit
+from flowerexp.orchestrate.events import RunningJob
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Status
 from flowerexp.sweep.budget import expenses, over, total
-from flowerexp.sweep.candidates import name_of
 from flowerexp.sweep.run import Sweep
 
 _TIMES = {"started_at": records.NUMBER, "ended_at": records.NUMBER, "phases": {"*": records.NUMBER}}
@@ -33,13 +34,12 @@ class Attempts:
     """The runs of a search, one at a time, each as a batch of its own.
 
     Args:
-        sweep: the sweep that they belong to.
-        journal: its journal, held when a run is attempted.
+        sweep: the sweep that they belong to; its journal is held when a run is attempted.
     """
 
-    def __init__(self, sweep: Sweep, journal: Journal) -> None:
+    def __init__(self, sweep: Sweep) -> None:
         self._sweep = sweep
-        self._journal = journal
+        self._journal = sweep.journal
         self._found: list[RunningJob] = []
         self._fingerprints: dict[str, str | None] = {}
 
@@ -89,7 +89,7 @@ class Attempts:
                 self._afford(run, deliver)
             self._sweep.batch(deliver, [] if own else [run], own, limit)
         self._found = [one for one in self._found if one not in own]
-        before = sum(run.folder.name in job["runs"] for job in state.jobs)
+        before = sum(run.folder.name in job.runs for job in state.jobs)
         before -= sum(one.submission is not None for one in own)
         return self._ended(run, limit, before)
 
@@ -108,7 +108,7 @@ class Attempts:
             return Ended(status, _seconds(run.folder, run), error)
         if limit is not None and limit.passed:
             return Ended(Status.ABORTED, limit.taken, "it can no longer win")
-        if sum(name in job["runs"] for job in state.jobs) == before:
+        if sum(name in job.runs for job in state.jobs) == before:
             return Ended(Status.REFUSED, None, error)
         now = time.time()
         return Ended(Status.FAILED, now - state.started.get(name, now), error)

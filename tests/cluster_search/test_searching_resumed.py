@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from flowerexp.cluster_search.candidates import make_search
 from flowerexp.errors import BudgetError, ConfigError, JobError
 from flowerexp.journal import Journal
+from flowerexp.journal.events import RunEnded
 from flowerexp.plan import PlannedRun
-from flowerexp.sweep.candidates import make_search
-from tests.sweep.pretended import COUNTS, SETTINGS, TYPES, Killed, seconds_of, told
+from tests.cluster_search.pretended import COUNTS, SETTINGS, TYPES, Killed, observed, seconds_of
 
 
 def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(search, tmp_path):
@@ -27,7 +28,7 @@ def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(search, tmp_path
     with pytest.raises(Killed):
         search(dies_in_the_third, "killed")
     pretended = search(seconds_of, "killed")
-    assert told(tmp_path / "killed") == told(tmp_path / "whole")
+    assert observed(tmp_path / "killed") == observed(tmp_path / "whole")
     assert pretended.ran == whole.ran[2:]
     assert pretended.account["tries"] == whole.account["tries"]
     assert pretended.account["recommendation"]["winner"] == whole.account["recommendation"]["winner"]
@@ -55,7 +56,7 @@ def test_what_ended_unseen_is_not_run_again(search, tmp_path):
     (open_one,) = [name for name, state in journal.read().runs.items() if state == "started"]
     (journal.folder / open_one).mkdir()
     (journal.folder / open_one / "run.json").write_text(json.dumps({"started_at": 5.0, "ended_at": 55.0, "phases": {}}))
-    journal.append("finished", run=open_one)  # brought home by the resume
+    journal.append(RunEnded(run=open_one, state="finished"))
     resumed = search(seconds_of)
     assert open_one not in resumed.ran
     assert resumed.account["tries"][1]["seconds"] == 50.0
@@ -66,7 +67,7 @@ def test_what_failed_for_the_machines_sake_is_run_again(search, tmp_path):
         search(lambda _: "killed")
     journal = Journal(tmp_path / "sweep")
     (open_one,) = journal.read().runs
-    journal.append("failed", run=open_one, error="a worker was killed", retry=True)  # brought home by the resume
+    journal.append(RunEnded(run=open_one, state="failed", error="a worker was killed", retry=True))
     resumed = search(seconds_of)
     assert resumed.ran[0] == open_one
     assert resumed.account["tries"][0]["status"] == "finished"

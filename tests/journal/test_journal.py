@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from flowerexp.errors import DataError, MachineError
-from flowerexp.journal import Journal, refuse_taken
+from flowerexp.journal import Journal, State, refuse_taken
+from flowerexp.journal.events import RunEnded, RunLogged, RunLost, RunStarted, RunUnlogged
 
 OTHERS = ['{"event": "finished", "at": 1, "run": 7}', '{"event": "finished", "at": 1}', '{"at": 1, "run": "1"}',
           '{"event": "submitted", "at": 1, "runs": "1"}', '{"event": "cluster", "at": 1, "handle": {}}', "[]", "null",
@@ -22,10 +23,10 @@ def journal(tmp_path):
 class TestDamage:
     @pytest.mark.parametrize("line", OTHERS)
     def test_a_line_that_is_no_event_of_ours_is_counted_and_passed_over(self, journal, line):
-        journal.append("finished", run="0", run_id="a")
+        journal.append(RunEnded(run="0", state="finished", run_id="a"))
         with (journal.folder / "journal.jsonl").open("a") as file:
             file.write(line + "\n")
-        journal.append("finished", run="2", run_id="b")
+        journal.append(RunEnded(run="2", state="finished", run_id="b"))
         state = journal.read()
         assert state.runs == {"0": "finished", "2": "finished"}
         assert state.damage == f"{journal.folder / 'journal.jsonl'} is damaged: line 2 passed over"
@@ -34,13 +35,13 @@ class TestDamage:
         with (journal.folder / "journal.jsonl").open("w") as file:
             file.write('{"event":"finished","at":1,"ru')
         assert journal.read().damage is None, "its writer was killed, that is all"
-        journal.append("finished", run="1")
+        journal.append(RunEnded(run="1", state="finished"))
         assert journal.read().runs == {"1": "finished"}
 
     def test_what_a_later_version_writes_is_no_damage(self, journal):
-        journal.append("moved", run="0", to="elsewhere")
-        journal.append("told", whom="somebody")
-        assert journal.read().damage is None
+        with (journal.folder / "journal.jsonl").open("a") as file:
+            file.write('{"event": "moved", "at": 1, "run": "0", "to": "elsewhere"}\n{"event": "said", "at": 2}\n')
+        assert journal.read() == State()
 
     @pytest.mark.parametrize("text", ["", "{", "[1]", '{"sweep_id": 1}', '{"runs": [{}]}'])
     def test_a_damaged_plan_is_one_line_with_its_name(self, journal, text):
@@ -69,37 +70,38 @@ class TestDamage:
 
 
 class TestLogged:
-    def test_a_run_that_came_home_is_unlogged_until_mlflow_has_it(self, journal):
-        journal.append("finished", run="0")
+    def test_a_run_whose_results_are_here_is_unlogged_until_mlflow_has_it(self, journal):
+        journal.append(RunEnded(run="0", state="finished"))
         assert journal.read().is_unlogged("0")
         assert not journal.read().succeeded
-        journal.append("unlogged", run="0", error="refused")
+        journal.append(RunUnlogged(run="0", error="refused"))
         state = journal.read()
         assert (state.runs, state.errors, state.is_done("0")) == ({"0": "finished"}, {"0": "refused"}, True)
-        journal.append("logged", run="0", run_id="a")
+        journal.append(RunLogged(run="0", run_id="a"))
         state = journal.read()
         assert (state.runs, state.errors, state.succeeded) == ({"0": "finished"}, {}, True)
 
     def test_the_error_of_a_run_that_failed_stays_its_own(self, journal):
-        journal.append("failed", run="0", error="made to fail")
-        journal.append("unlogged", run="0", error="refused")
+        journal.append(RunEnded(run="0", state="failed", error="made to fail"))
+        journal.append(RunUnlogged(run="0", error="refused"))
         assert journal.read().errors == {"0": "made to fail"}
-        journal.append("logged", run="0", run_id="a")
+        journal.append(RunLogged(run="0", run_id="a"))
         assert journal.read().errors == {"0": "made to fail"}
         assert not journal.read().is_unlogged("0")
 
     def test_a_run_that_is_made_again_is_to_be_logged_again(self, journal):
-        for event in ("finished", "logged", "lost", "started", "finished"):
-            journal.append(event, run="0")
+        ended = RunEnded(run="0", state="finished")
+        for event in (ended, RunLogged(run="0"), RunLost(run="0"), RunStarted(run="0"), ended):
+            journal.append(event)
         assert journal.read().is_unlogged("0")
 
 
 def test_a_run_that_failed_for_the_machines_sake_is_not_done(journal):
-    journal.append("failed", run="0", error="killed", retry=True)
-    journal.append("failed", run="1", error="made to fail", retry=False)
+    journal.append(RunEnded(run="0", state="failed", error="killed", retry=True))
+    journal.append(RunEnded(run="1", state="failed", error="made to fail", retry=False))
     state = journal.read()
     assert [state.is_done(name) for name in "01"] == [False, True]
-    journal.append("failed", run="0", error="made to fail")
+    journal.append(RunEnded(run="0", state="failed", error="made to fail"))
     assert journal.read().is_done("0")
 
 

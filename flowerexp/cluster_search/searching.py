@@ -1,6 +1,6 @@
-"""Search for the cluster to rent: ask which one to try, run the sweep's run on it, tell what came of it, and again.
+"""Search for the cluster to rent: ask which one to try, run the sweep's run on it, observe how it ends, and again.
 
-All candidates are runs of the sweep's plan, so the journal knows each. What the search was told is written there, and
+All candidates are runs of the sweep's plan, so the journal knows each. What the search observed is written there, and
 telling it again is how a search goes on after a kill: the same answers lead to the same questions.
 """
 
@@ -10,66 +10,56 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from flowerexp import index
+from flowerexp.cluster_search.account import SearchAccount, Try
+from flowerexp.cluster_search.attempt import Attempts
+from flowerexp.cluster_search.candidates import make_search, name_of
+from flowerexp.cluster_search.smoke import SmokeStage, smoke_runs
 from flowerexp.config.schema import Cloud
-from flowerexp.console import Screen
 from flowerexp.errors import JobError, QuotaError
-from flowerexp.journal import Journal
-from flowerexp.orchestrate import Result, RunningJob
+from flowerexp.journal.events import KnownRunsChecked, Observed, RunEnded, SmokeStageEnded
+from flowerexp.orchestrate import Result
+from flowerexp.orchestrate.events import RunningJob
 from flowerexp.orchestrate.preflight import check_quota
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Observation, Status, Stop, Suggestion
-from flowerexp.sweep.account import SearchAccount, Try
-from flowerexp.sweep.attempt import Attempts
-from flowerexp.sweep.candidates import make_search, name_of
 from flowerexp.sweep.run import Sweep
-from flowerexp.sweep.smoke import SmokeStage, smoke_runs
 
 
 class Searching:
     """A search that is about to begin, or to go on.
 
     Args:
-        sweep: the sweep that its runs are.
-        journal: its journal, held when `run` is called.
-        runs: all runs of the sweep, one a candidate.
-        screen: where progress is shown.
-        search: what is searched for, see `candidates.settings_of`, and `smoke.with_changes` for its smoke runs.
-        max_failures: give up when so many runs have failed; None never does.
+        sweep: the sweep whose runs are the candidates; its journal is held when `run` is called.
+        settings: what is searched for, see `candidates.settings_of`, and `smoke.with_changes` for its smoke runs.
 
     Raises:
-        ConfigError: the runs are no clusters to choose from, or a setting makes no sense.
+        ConfigError: the runs are not clusters to choose from, or a setting makes no sense.
     """
 
-    def __init__(
-        self,
-        sweep: Sweep,
-        journal: Journal,
-        runs: Sequence[PlannedRun],
-        screen: Screen,
-        search: Mapping[str, Any],
-        max_failures: int | None = None,
-    ) -> None:
+    def __init__(self, sweep: Sweep, settings: Mapping[str, Any]) -> None:
+        runs = sweep.runs
         self._sweep = sweep
-        self._journal = journal
+        self._journal = sweep.journal
         self._runs = runs
-        self._screen = screen
-        self._search = make_search(runs, search)
+        self._screen = sweep.screen
+        self._search = make_search(runs, settings)
         self._names = {name_of(run): run for run in runs}
         self._candidates = {run.folder.name: one for run, one in zip(runs, self._search.candidates, strict=True)}
         self._account = SearchAccount(self._search, {name: run.folder.name for name, run in self._names.items()})
-        self._attempts = Attempts(sweep, journal)
-        self._smoke_runs = smoke_runs(runs, search)
+        self._attempts = Attempts(sweep)
+        self._smoke_runs = smoke_runs(runs, settings)
         pairs = list(zip(self._search.candidates, self._smoke_runs, strict=False))
-        self._smoke = SmokeStage(pairs, self._search.settings, journal, self._attempts, screen) if pairs else None
+        limits = self._search.settings
+        self._smoke = SmokeStage(pairs, limits, self._journal, self._attempts, self._screen) if pairs else None
         self._account.smoke = self._smoke.seen if self._smoke else None
-        self._max_failures = max_failures
 
-    def run(self, deliver: Callable[[Result], None], found: Sequence[RunningJob] = ()) -> None:
+    def run(self, deliver: Callable[[Result], None], running: Sequence[RunningJob] = ()) -> None:
         """Search to the end, and say what to rent.
 
         Args:
             deliver: called with the result of each run.
-            found: jobs that outlived an earlier launcher.
+            running: jobs that outlived an earlier launcher.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; all is stopped, and the command that goes on was shown.
@@ -81,7 +71,7 @@ class Searching:
             self._replay()
             self._look_before()
             self._screen.say(self._account.opening())
-            self._attempts.follow(found)
+            self._attempts.follow(running)
             self._drop_the_hopeless()
             while not isinstance(step := self._search.suggest(), Stop):
                 self._try(step, deliver)
@@ -89,7 +79,7 @@ class Searching:
             self._attempts.stop_found()
             self._sweep.batch(deliver, [])  # a cluster that a killed launcher left, and nothing more ran on
             for name in self._candidates.keys() - self._journal.read().runs.keys():
-                self._journal.append("not_tried", run=name)
+                self._journal.append(RunEnded(run=name, state="not_tried"))
             stop = step
         except BaseException:
             self._screen.say(f"stopped; go on with: {self._sweep.command}")
@@ -103,30 +93,30 @@ class Searching:
             raise JobError("no cluster can be recommended", hint="what became of each stands above")
 
     def _replay(self) -> None:
-        """Tell the search again what it was told before the launcher was killed."""
+        """Give the search again what it had observed before the launcher was killed."""
         for event in self._journal.read().observed:
-            seen = event["observed"]
-            step = self._search.suggest() if seen["chosen"] else None
-            self._tell(event["run"], seen, step if isinstance(step, Suggestion) else None)
+            if event.observed:
+                step = self._search.suggest() if event.observed.chosen else None
+                self._observe(event.run, event.observed, step if isinstance(step, Suggestion) else None)
 
     def _look_before(self) -> None:
         """Before the first run: which clusters finished this very run already, and which do not fit into the quota?"""
         state = self._journal.read()
-        if state.looked:
+        if state.known_checked:
             return
-        told = {event["run"] for event in state.observed}
+        observed = {event.run for event in state.observed}
         for run in self._runs:
-            if run.folder.name not in told and not self._is_known(run):
+            if run.folder.name not in observed and not self._is_known(run):
                 self._drop_what_the_quota_refuses(run)
-        self._journal.append("looked")
+        self._journal.append(KnownRunsChecked())
 
     def _is_known(self, run: PlannedRun) -> bool:
-        """Tell the search of a run that finished before, of the same config, code and data."""
+        """Give the search a run that finished before, of the same config, code and data."""
         known = self._attempts.known(run)
         if known is None:
             return False
         done, seconds = known
-        self._note(run, Status.FINISHED, seconds, earlier={"run_id": done.run_id, "of": done.folder})
+        self._note(run, Status.FINISHED, seconds, earlier=done)
         self._screen.say(f"known     {name_of(run)}: finished before, MLflow run {done.run_id}")
         return True
 
@@ -144,8 +134,8 @@ class Searching:
         state = self._journal.read()
         if self._smoke is None or state.smoke_over:
             return
-        told = {event["run"] for event in state.observed}
-        names = [name for name, run in self._names.items() if run.folder.name not in told]
+        observed = {event.run for event in state.observed}
+        names = [name for name, run in self._names.items() if run.folder.name not in observed]
         for name in self._smoke.left(names):
             self._smoke.make(name)
             self._give_up_on_failures()
@@ -153,7 +143,7 @@ class Searching:
             if name in names:
                 self._note(self._names[name], status, error=reason)
                 self._screen.say(f"{status:<9} {name}: {reason}")
-        self._journal.append("smoke_over")
+        self._journal.append(SmokeStageEnded())
         if self._smoke.seen:
             self._screen.say(self._smoke.closing())
 
@@ -172,26 +162,29 @@ class Searching:
         seconds: float | None = None,
         error: str = "",
         step: Suggestion | None = None,
-        earlier: Mapping[str, str] | None = None,
+        earlier: index.Finished | None = None,
     ) -> None:
-        """Write down what is told to the search, then tell it; `earlier` is a finished run of an earlier time."""
+        """Write down what a run came to, then give it to the search; `earlier` is a finished run of an earlier time."""
         name = run.folder.name
         prior, chosen = earlier is not None, step is not None
-        seen = {"status": status, "seconds": seconds, "prior": prior, "chosen": chosen}
-        more = {**(earlier or {}), **({"error": error} if error else {})}
-        self._journal.append("skipped" if prior else status, run=name, observed=seen, **more)
-        self._tell(name, seen, step)
+        seen = Observed(status=status, seconds=seconds, prior=prior, chosen=chosen)
+        state = "skipped" if prior else str(status)
+        run_id, of = (earlier.run_id, earlier.folder) if earlier else (None, None)
+        ended = RunEnded(run=name, state=state, observed=seen, error=error or None, run_id=run_id, of=of)
+        self._journal.append(ended)
+        self._observe(name, seen, step)
 
-    def _tell(self, name: str, seen: Mapping[str, Any], step: Suggestion | None) -> None:
-        """Tell the search; a run costs its seconds at its cluster's price, as in the run's own record."""
-        candidate, seconds = self._candidates[name], seen["seconds"]
+    def _observe(self, name: str, seen: Observed, step: Suggestion | None) -> None:
+        """Give the search an observation. A run costs its seconds at its cluster's price, as in its own record."""
+        candidate, seconds = self._candidates[name], seen.seconds
         rate = candidate.usd_per_hour
         usd = seconds * rate / 3600 if seconds is not None and rate is not None else None
-        observation = Observation(Status(seen["status"]), usd, seconds)
-        self._search.tell(candidate, observation, prior=seen["prior"])
-        self._account.add(Try(candidate, name, observation, seen["prior"], step))
+        observation = Observation(Status(seen.status), usd, seconds)
+        self._search.tell(candidate, observation, prior=seen.prior)
+        self._account.add(Try(candidate, name, observation, seen.prior, step))
 
     def _give_up_on_failures(self) -> None:
         failed = self._account.count(Status.FAILED) + (self._smoke.count(Status.FAILED) if self._smoke else 0)
-        if self._max_failures is not None and failed >= self._max_failures:
+        most = self._sweep.limits.max_failures
+        if most is not None and failed >= most:
             raise JobError(f"{failed} runs of the search failed", where="hydra.launcher.max_failures")

@@ -9,8 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from flowerexp.config.schema import Dataproc
+from flowerexp.console import Screen
 from flowerexp.journal import Journal
+from flowerexp.journal.events import JobSubmitted, RunEnded, RunLost, RunStarted
 from flowerexp.plan import PlannedRun
+from flowerexp.sweep.run import SweepLimits
 
 SETTINGS: dict[str, Any] = {
     "rule": "saving", "objective": "cost", "max_seconds": None, "max_usd": None, "expected_runs": 50,
@@ -38,8 +41,17 @@ class Pretended:
 
     command = "flowerexp resume here"
 
-    def __init__(self, journal: Journal, ends: Callable[[PlannedRun], float | str], budget: float | None) -> None:
-        self.journal, self.ends, self.budget = journal, ends, budget
+    def __init__(
+        self,
+        journal: Journal,
+        runs: Sequence[PlannedRun],
+        screen: Screen,
+        ends: Callable[[PlannedRun], float | str],
+        budget: float | None = None,
+        max_failures: int | None = None,
+    ) -> None:
+        self.journal, self.runs, self.screen, self.ends, self.budget = journal, runs, screen, ends, budget
+        self.limits = SweepLimits(max_failures=max_failures)
         self.ran: list[str] = []
 
     def ledger(self) -> Any:
@@ -48,20 +60,20 @@ class Pretended:
     def close(self, aside: Sequence[PlannedRun] = ()) -> None:
         self.aside = [run.folder.name for run in aside]
 
-    def batch(self, deliver: Any, missing: Any, found: Any = (), limit: Any = None) -> None:
+    def batch(self, deliver: Any, missing: Any, running: Any = (), run_time: Any = None) -> None:
         for run in missing:
             name, how = run.folder.name, self.ends(run)
             if how == "refused":
-                self.journal.append("lost", run=name, error="no machines")
+                self.journal.append(RunLost(run=name, error="no machines"))
                 continue
             self.ran.append(name)
-            self.journal.append("submitted", folder="jobs/0", handle={}, runs=[name])
-            self.journal.append("started", run=name)
+            self.journal.append(JobSubmitted(folder="jobs/0", handle={}, runs=(name,)))
+            self.journal.append(RunStarted(run=name))
             if how == "killed":
                 raise Killed
-            if isinstance(how, float) and limit and how > limit.seconds:
-                limit.start(0.0)
-                limit.passes(limit.seconds * 1.01)
+            if isinstance(how, float) and run_time and how > run_time.seconds:
+                run_time.start(0.0)
+                run_time.passes(run_time.seconds * 1.01)
                 how = "lost"
             state = "finished" if isinstance(how, float) else how
             if isinstance(how, float):
@@ -75,8 +87,8 @@ class Pretended:
                         }
                     )
                 )
-            self.journal.append(state, run=name)
+            self.journal.append(RunLost(run=name) if state == "lost" else RunEnded(run=name, state=state))
 
 
-def told(folder: Path) -> list[tuple[str, str]]:
-    return [(event["run"], event["observed"]["status"]) for event in Journal(folder).read().observed]
+def observed(folder: Path) -> list[tuple[str, str]]:
+    return [(event.run, event.observed.status) for event in Journal(folder).read().observed if event.observed]

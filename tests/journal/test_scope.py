@@ -9,13 +9,14 @@ import socket
 import pytest
 
 from flowerexp.journal import JOURNAL, Journal
+from flowerexp.journal.events import JobIntended, JobSubmitted, RunEnded
 
 
 def test_it_is_the_first_line_and_stays_whatever_becomes_of_the_folder_and_the_host(tmp_path, monkeypatch):
     folder = tmp_path / "12-00-00-ab12"
     folder.mkdir()
     with Journal(folder).held():
-        Journal(folder).append("skipped", run="0")
+        Journal(folder).append(RunEnded(run="0", state="skipped"))
     first = json.loads((folder / JOURNAL).read_text().splitlines()[0])
     scope = first["scope"]
     assert re.fullmatch("[0-9a-f]{16}", scope)
@@ -41,9 +42,9 @@ def test_a_first_line_that_was_damaged_is_made_up_for_by_what_was_told_of_the_cl
 
 def test_a_job_is_intended_until_it_is_submitted_or_its_runs_are_in_a_later_one(tmp_path):
     journal = Journal(tmp_path)
-    for folder, runs in (("jobs/1-0", ["0", "1"]), ("jobs/1-1", ["2"]), ("jobs/2-0", ["1"])):
-        journal.append("submitting", folder=folder, handle={}, runs=runs)
+    for folder, runs in (("jobs/1-0", ("0", "1")), ("jobs/1-1", ("2",)), ("jobs/2-0", ("1",))):
+        journal.append(JobIntended(folder=folder, handle={}, runs=runs))
     assert list(journal.read().intended) == ["jobs/1-1", "jobs/2-0"]
-    journal.append("submitted", folder="jobs/2-0", handle={}, runs=["1"])
+    journal.append(JobSubmitted(folder="jobs/2-0", handle={}, runs=("1",)))
     state = journal.read()
-    assert (list(state.intended), [job["folder"] for job in state.jobs]) == (["jobs/1-1"], ["jobs/2-0"])
+    assert (list(state.intended), [job.folder for job in state.jobs]) == (["jobs/1-1"], ["jobs/2-0"])

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from flowerexp.cluster.cost import Prices, rate
 from flowerexp.cluster.machines import machine_groups
-from flowerexp.config import key_of, plain
+from flowerexp.config import key_of, measured_part
 from flowerexp.config.schema import Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.plan import PlannedRun
@@ -19,8 +19,6 @@ from flowerexp.search import Candidate, Objective, Rule, Search, SearchSettings,
 SWEEPER = "hydra.sweeper"
 PER_VCPU = "usd_per_vcpu_hour"
 _GB = {"k": 1 / 1024**2, "m": 1 / 1024, "g": 1.0, "t": 1024.0}
-# What may differ between the runs of a search: the cluster, and where it writes.
-_OF_THE_CLUSTER = ("cluster", "storage", "gcp", "quota", "budget")
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -93,15 +91,15 @@ def name_of(run: PlannedRun) -> str:
 
 def _check_alike(runs: Sequence[PlannedRun]) -> None:
     """Refuse runs that differ in what is measured: their times would not compare clusters."""
-    first = plain(runs[0].config)
+    first = measured_part(runs[0].config, "cluster")
     if not runs[0].config.entrypoint.repeatable:
         problem = f"a search compares runs of clusters, and of {runs[0].entrypoint} only the first run does the work"
         hint = "choose another entrypoint; this one declares repeatable: false"
         raise ConfigError(problem, where="entrypoint", hint=hint)
     seen: dict[str, str] = {}
     for run in runs:
-        own = plain(run.config)
-        other = next((key for key in first if key not in _OF_THE_CLUSTER and own.get(key) != first[key]), None)
+        own = measured_part(run.config, "cluster")
+        other = next((key for key in first if own.get(key) != first[key]), None)
         if other is not None:
             problem = f"a search for a cluster compares clusters alone, and {other} differs between its runs"
             raise ConfigError(problem, where=other, hint="give it one value, or sweep over it without the search")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from flowerexp.cluster_search.searching import Searching
 from flowerexp.config.schema import Config, Dataproc
 from flowerexp.console import Screen
 from flowerexp.journal import Journal
 from flowerexp.plan import PlannedRun
-from flowerexp.sweep.searching import Searching
-from tests.sweep.pretended import COUNTS, SETTINGS, TYPES, Pretended
+from tests.cluster_search.pretended import COUNTS, SETTINGS, TYPES, Pretended
 
 
 @pytest.fixture(scope="package")
@@ -44,9 +44,9 @@ def search(configs, tmp_path):
             for n, (label, config) in enumerate(configs)
         ]
         journal, stream = Journal(place), io.StringIO()
-        sweep: Any = Pretended(journal, ends, budget)
+        sweep: Any = Pretended(journal, runs, Screen(stream), ends, budget, max_failures)
         try:
-            Searching(sweep, journal, runs, Screen(stream), {**SETTINGS, **settings}, max_failures).run(lambda _: None)
+            Searching(sweep, {**SETTINGS, **settings}).run(lambda _: None)
         finally:
             sweep.said, sweep.account = stream.getvalue(), json.loads((place / "search.json").read_bytes())
         return sweep

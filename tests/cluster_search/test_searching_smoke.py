@@ -13,15 +13,15 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from flowerexp import app, index
+from flowerexp.cluster_search.candidates import name_of
+from flowerexp.cluster_search.smoke import CHANGES, smoke_runs, with_changes
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ConfigError, JobError
 from flowerexp.journal import JOURNAL, Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search.smoke import TOO_MUCH
-from flowerexp.sweep.candidates import name_of
 from flowerexp.sweep.compose import Composer
-from flowerexp.sweep.smoke import CHANGES, smoke_runs, with_changes
-from tests.sweep.pretended import SETTINGS, Killed, seconds_of, told
+from tests.cluster_search.pretended import SETTINGS, Killed, observed, seconds_of
 
 SMOKE: dict[str, Any] = {
     "smoke": True,
@@ -76,7 +76,7 @@ def test_the_hopeless_are_dropped_and_the_others_searched(search, tmp_path):
     assert sweep.account["recommendation"]["winner"] in ran
     state = Journal(tmp_path / "sweep").read()
     assert state.succeeded
-    assert len(state.observed) == 3 + 3, "what smoke runs came to is told to nobody"
+    assert len(state.observed) == 3 + 3, "the search learns nothing from smoke runs"
 
 
 def test_what_smoke_runs_came_to_is_spent_and_predicts_nothing(search):
@@ -120,7 +120,7 @@ def test_killed_at_any_time_no_smoke_run_is_made_twice(search, tmp_path):
         unseen -= {event["run"] for event in events[:cut] if "smoked" in event}
         resumed = search(ends, f"cut{cut}", **SMOKE)
         assert resumed.ran == [name for name in whole.ran if name not in ended - unseen]
-        assert told(folder) == told(tmp_path / "whole")
+        assert observed(folder) == observed(tmp_path / "whole")
         assert verdicts(resumed) == verdicts(whole)
         assert resumed.account["tries"] == whole.account["tries"]
 
@@ -203,12 +203,12 @@ def test_settings_that_follow_from_the_option_follow_in_smoke_runs_too():
 
 
 def test_a_lone_cluster_has_none(search, configs, tmp_path):
-    from flowerexp.sweep.searching import Searching
-    from tests.sweep.pretended import Pretended
+    from flowerexp.cluster_search.searching import Searching
+    from tests.cluster_search.pretended import Pretended
 
     label, config = configs[0]
     run = PlannedRun("0", replace(config, home=str(tmp_path)), tmp_path / "0", "code", {"label": label})
     journal = Journal(tmp_path)
-    sweep: Any = Pretended(journal, ends, None)
-    Searching(sweep, journal, [run], Screen(io.StringIO()), {**SETTINGS, **SMOKE}).run(lambda _: None)
+    sweep: Any = Pretended(journal, [run], Screen(io.StringIO()), ends)
+    Searching(sweep, {**SETTINGS, **SMOKE}).run(lambda _: None)
     assert sweep.ran == ["0"]

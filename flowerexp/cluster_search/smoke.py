@@ -1,7 +1,7 @@
 """The smoke stage of a search: each cluster runs a small share of the data first, and the hopeless are left out.
 
 A smoke run is the candidate's own run with what the option `sampling=smoke` changes, in a folder beside it. The journal
-knows it as it knows any run, so that no smoke run is made twice; what it came to is never told to the search.
+knows it as it knows any run, so that no smoke run is made twice; its outcome is not an observation of the search.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from flowerexp.cluster_search.attempt import Attempts
+from flowerexp.cluster_search.candidates import SWEEPER
 from flowerexp.config import plain, typed
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError
 from flowerexp.journal import Journal
+from flowerexp.journal.events import RunEnded, Smoked
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search import Candidate, Objective, SearchSettings, SmokeRun, Status, amount, bound, hopeless, in_vain
-from flowerexp.sweep.attempt import Attempts
-from flowerexp.sweep.candidates import SWEEPER
 from flowerexp.sweep.compose import Composer
 
 OPTION = "sampling=smoke"
@@ -113,9 +114,10 @@ class SmokeStage:
         self.seen: dict[str, SmokeRun] = {}  # by their candidates' names, in the order in which they ran
         by_folder = {run.folder.name: candidate for candidate, run in runs}
         for event in journal.read().smoked:
-            candidate = by_folder[event["run"]]
-            told = {**event["smoked"], "status": Status(event["smoked"]["status"])}
-            self.seen[candidate.name] = SmokeRun(candidate, **told)
+            candidate, smoked = by_folder[event.run], event.smoked
+            if smoked:
+                values = {**asdict(smoked), "status": Status(smoked.status)}
+                self.seen[candidate.name] = SmokeRun(candidate, **values)
 
     def left(self, names: Sequence[str]) -> Iterator[str]:
         """The candidates, of those given, whose smoke run is still to be made; ends where they are all in vain."""
@@ -166,8 +168,8 @@ class SmokeStage:
         return f"smoke     {len(hopeless(self.seen, self._settings))} of {len(self.seen)} clusters dropped"
 
     def _note(self, run: PlannedRun, one: SmokeRun) -> None:
-        told = {key: value for key, value in asdict(one).items() if key != "candidate"}
-        self._journal.append(one.status, run=run.folder.name, smoked=told)
+        values = {key: value for key, value in asdict(one).items() if key != "candidate"}
+        self._journal.append(RunEnded(run=run.folder.name, state=one.status, smoked=Smoked(**values)))
         self.seen[one.candidate.name] = one
         self._screen.say(_outcome(one))
 

@@ -1,0 +1,50 @@
+"""Which keys of a config no result depends on: those that have a role by the schema's metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+from flowerexp.config.convert import plain
+from flowerexp.config.schema import CLUSTERS, Config
+
+Role = Literal["place", "account", "sweep"]
+
+_HYDRA = "hydra"
+"""Hydra's own node, which a config that was recorded by an earlier version may hold."""
+
+
+@functools.cache
+def keys_with(*roles: Role) -> frozenset[str]:
+    """The dotted keys that have one of these roles; of any cluster as well. Without a role named, of all roles."""
+    found = {spec.name for spec in dataclasses.fields(Config) if _has(spec, roles)}
+    for kind in CLUSTERS.values():
+        found |= {f"cluster.{spec.name}" for spec in dataclasses.fields(kind) if _has(spec, roles)}
+    return frozenset(found)
+
+
+def _has(spec: dataclasses.Field[Any], roles: Collection[str]) -> bool:
+    role = spec.metadata.get("role")
+    return role in roles if roles else role is not None
+
+
+def measured_part(config: Config | Mapping[str, Any], *further: str) -> dict[str, Any]:
+    """The part of a config that results depend on, as plain values.
+
+    Args:
+        config: a checked config, or one that was recorded.
+        further: dotted keys that are left out as well.
+    """
+    values = plain(config) if isinstance(config, Config) else config
+    return without(values, {*keys_with(), _HYDRA, *further})
+
+
+def without(values: Mapping[str, Any], keys: Collection[str], prefix: str = "") -> dict[str, Any]:
+    """Nested values without some dotted keys."""
+    return {
+        key: without(value, keys, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if f"{prefix}{key}" not in keys
+    }
