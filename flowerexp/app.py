@@ -55,22 +55,22 @@ class App(Hydra):
     ) -> DictConfig:
         """Compose as Hydra does; what is wrong becomes a ConfigError."""
         typed = overrides
-        overrides = [forced(one) for one in overrides]
+        overrides = [forced(override) for override in overrides]
         try:
             sweeping = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
             first = self._first_choices(overrides) if sweeping else {}
             config = super().compose_config(
                 config_name,
-                [first.get(one, one) for one in overrides],
+                [first.get(override, override) for override in overrides],
                 run_mode,
                 with_log_configuration,
                 from_shell,
                 validate_sweep_overrides,
             )
             whole = {chosen: one for one, chosen in first.items()}
-            whole |= {forced(one): one for one in typed if one.startswith("grid.")}
+            whole |= {forced(override): override for override in typed if override.startswith("grid.")}
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-            config.hydra.overrides.task = [whole.get(one, one) for one in task]
+            config.hydra.overrides.task = [whole.get(override, override) for override in task]
             return config
         except (CompactHydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
             raise self.explained(error, typed) from error
@@ -254,8 +254,8 @@ def _show(app: App, args: argparse.Namespace, name: str) -> bool:
 
 def _raise_failures(batches: Any) -> None:
     """End a sweep in which runs failed with an error; each of them was shown with its own reason."""
-    returns = [one for batch in batches or [] for one in batch if isinstance(one, JobReturn)]
-    failed = sum(one.status is JobStatus.FAILED for one in returns)
+    returns = [job for batch in batches or [] for job in batch if isinstance(job, JobReturn)]
+    failed = sum(job.status is JobStatus.FAILED for job in returns)
     if failed:
         raise JobError(f"{failed} of {len(returns)} runs failed", hint="their reasons stand above")
 

@@ -88,14 +88,14 @@ def _refuse_bare_words(arguments: Sequence[str]) -> None:
         bare = "=" not in word and not word.startswith(("-", "~"))
         if bare and word in COMMANDS and before not in _TAKES_VALUE and not completing:
             first = f"commands come first: flowerexp {word}"
-            raise FlowerexpError(f"'{word}' is no command here", where="command line", hint=first)
+            raise FlowerexpError(f"'{word}' is not a command here", where="command line", hint=first)
         if bare and before not in _TAKES_VALUE and not completing:
             hint = did_you_mean(word, COMMANDS)
             if not hint or not hint.startswith("did you mean"):
                 near = did_you_mean(word, group_options())
                 hint = near if near and near.startswith("did you mean") else f"commands are {', '.join(COMMANDS)}"
                 hint = f"{hint} an override is KEY=VALUE" if hint is near else f"{hint}; an override is KEY=VALUE"
-            raise FlowerexpError(f"'{word}' is no command", where="command line", hint=hint)
+            raise FlowerexpError(f"'{word}' is not a command", where="command line", hint=hint)
         before = word
 
 

@@ -1,4 +1,4 @@
-"""Our own JSON files: written whole with a seal, and checked when they are read, so that damage is told by its file.
+"""JSON files of flowerexp: written whole with a seal, and checked when read, so that damage is reported with its file.
 
 A seal is a hash of what else the file holds. A file without one, as an earlier version wrote it, is read as it is.
 """
@@ -62,7 +62,7 @@ def write(path: Path, content: Mapping[str, Any], indent: int | None = 1, mode: 
 
 
 def read(path: Path, wanted: Mapping[str, Any] | None = None) -> Json:
-    """Read an object of ours.
+    """Read one of these files.
 
     Args:
         path: the file's.
@@ -245,7 +245,7 @@ def read_lines(path: Path, fits: Callable[[Json], bool]) -> tuple[list[Json], li
 
 
 def complaint(path: Path, bad: Sequence[int]) -> str | None:
-    """What to say of lines that hold nothing of ours; None without any."""
+    """What to say of lines that do not belong into the file; None without any."""
     if not bad:
         return None
     numbers = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")

@@ -45,7 +45,7 @@ class _Repository(CachingConfigRepository):
         """See Hydra's `IConfigRepository.load_config`.
 
         Raises:
-            ConfigError: it is no YAML that Hydra takes.
+            ConfigError: it is not YAML that Hydra accepts.
         """
         try:
             loaded: ConfigResult | None = super().load_config(config_path)
@@ -113,7 +113,7 @@ class _TextLoader(yaml.SafeLoader):
 
 
 def _texts(source: str, name: str) -> Any:
-    """The content of a config's file with all scalars as text; None where that is no file."""
+    """The content of a config's file with all scalars as text; None where that is not a file."""
     if not source.startswith("file://"):
         return None
     path = Path(source.removeprefix("file://")) / ConfigSource._normalize_file_name(name)

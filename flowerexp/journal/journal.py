@@ -78,7 +78,7 @@ class Journal:
         """What `write_plan` wrote.
 
         Raises:
-            DataError: the folder is no sweep's, or the plan is damaged.
+            DataError: the folder is not that of a sweep, or the plan is damaged.
         """
         try:
             return records.read(self.folder / PLAN, _PLAN)
@@ -101,7 +101,7 @@ class Journal:
         return known
 
     def known_scope(self) -> str | None:
-        """The id that the journal holds; None if it holds none. What was told of a cluster names it, too.
+        """The id that the journal holds; None if it holds none. The events of a cluster name it, too.
 
         Raises:
             MachineError: the journal cannot be read.

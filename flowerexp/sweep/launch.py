@@ -143,7 +143,7 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
 def _runs(checked: Sequence[Config], composed: Sequence[Composed], around: Around, first: int) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
-    differs = grammar.labels([one.overrides for one in composed])
+    differs = grammar.labels([run.overrides for run in composed])
     runs, names, sweep_id = [], [], _sweep_id(around.folder, first)
     for place, one in enumerate(checked):
         script = one.entrypoint.script

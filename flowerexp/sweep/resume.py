@@ -65,10 +65,10 @@ def resume(
         walk_of: the strategy of the sweep, by what its plan remembers of it.
 
     Returns:
-        How the sweep stands in the end.
+        The state of the sweep in the end.
 
     Raises:
-        DataError: the folder is no sweep's, another launcher works on it, or its data has changed.
+        DataError: the folder is not that of a sweep, another launcher works on it, or its data has changed.
         ConfigError: the code has changed since, and that is not allowed; or `failed` in a search.
     """
     journal = Journal(folder)

@@ -62,7 +62,7 @@ class Walk(Protocol):
         ...
 
     def refuse(self, runs: Sequence[PlannedRun]) -> None:
-        """Refuse runs that cannot be walked in this way; asks nobody and writes nothing.
+        """Refuse runs that cannot be walked in this way; only the configs are looked at, and nothing is written.
 
         Raises:
             ConfigError: they cannot.
@@ -82,11 +82,11 @@ class Walk(Protocol):
         ...
 
     def most_runs(self, runs: int) -> int:
-        """How many of so many runs are made at most."""
+        """How many runs are made at most, of the given number."""
         ...
 
     def side_by_side(self, max_clusters: int) -> int:
-        """How many clusters work at once, where the launcher allows so many."""
+        """How many clusters work at once, within what the launcher allows."""
         ...
 
     def run(self, sweep: Sweep, deliver: Deliver, todo: Open) -> None:
