@@ -33,7 +33,6 @@ from flowerexp.config.loader import Loader
 from flowerexp.config.overrides import Parser, forced, refuse_sweep
 from flowerexp.config.places import config_folder
 from flowerexp.errors import ConfigError, JobError
-from flowerexp.journal import refuse_taken
 
 Task = Callable[[DictConfig], Any]
 Before = Callable[[Config, Origin], None]
@@ -124,6 +123,8 @@ class App(Hydra):
             folder = Path(str(OmegaConf.select(config, "hydra.run.dir"))).absolute()
         except OmegaConfBaseException as error:
             raise self.explained(error, []) from error
+        from flowerexp.journal.journal import refuse_taken  # commands that run nothing do without it
+
         refuse_taken(folder, "hydra.run.dir")
         before(check(without_hydra(config), origin_of(config)), origin_of(config))
         callbacks = Callbacks(config)

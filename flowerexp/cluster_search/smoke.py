@@ -18,8 +18,8 @@ from flowerexp.config import plain, typed
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError
-from flowerexp.journal import Journal
 from flowerexp.journal.events import RunEnded, Smoked
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search import Candidate, Objective, SearchSettings, SmokeRun, Status, amount, bound, hopeless, in_vain
 from flowerexp.sweep.compose import Composer

@@ -13,7 +13,7 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
-from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository
+from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository, read_in_c
 from flowerexp.config.overrides import Parser
 from flowerexp.config.text import as_typed, holds_text
 from flowerexp.errors import ConfigError
@@ -48,7 +48,8 @@ class _Repository(CachingConfigRepository):
             ConfigError: it is not YAML that Hydra accepts.
         """
         try:
-            loaded: ConfigResult | None = super().load_config(config_path)
+            with read_in_c():
+                loaded: ConfigResult | None = super().load_config(config_path)
         except (yaml.YAMLError, ValueError, RecursionError, OmegaConfBaseException) as error:
             raise ConfigError(_reason(error), where=f"{config_path}.yaml") from error
         return loaded
@@ -106,7 +107,7 @@ def _numbers_for_texts(value: Any, path: list[Any], key: str) -> Iterator[tuple[
         yield path, key, value
 
 
-class _TextLoader(yaml.SafeLoader):
+class _TextLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads every scalar as text, and knows what `<<` is."""
 
     yaml_implicit_resolvers = {"<": [("tag:yaml.org,2002:merge", yaml.SafeLoader.yaml_implicit_resolvers["<"][0][1])]}  # noqa: RUF012

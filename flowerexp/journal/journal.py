@@ -22,15 +22,11 @@ from typing import Any
 from flowerexp import records
 from flowerexp.config import plain
 from flowerexp.errors import DataError, MachineError, from_os_error
+from flowerexp.journal import JOURNAL, LOCK, PLAN, RECORD
 from flowerexp.journal.events import Event, ScopeChosen, fits, from_json, to_json
 from flowerexp.journal.state import State
 from flowerexp.plan import PlannedRun
 
-PLAN = "plan.json"
-JOURNAL = "journal.jsonl"
-SEARCH = "search.json"
-RECORD = "run.json"
-LOCK = ".lock"
 _PLAN = {
     "sweep_id": str,
     "max_clusters": int,

@@ -18,7 +18,7 @@ from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_err
 from flowerexp.job.follow import follow
 from flowerexp.job.results import JobEnd
 from flowerexp.job.ship import ship, token_of
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate.events import (
     Closed,
     ClusterChanged,

@@ -25,7 +25,8 @@ from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, JobError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import PLAN, Journal, refuse_taken
+from flowerexp.journal import PLAN
+from flowerexp.journal.journal import Journal, refuse_taken
 from flowerexp.orchestrate import Result
 from flowerexp.plan import PlannedRun, named, run_key
 from flowerexp.sweep import grammar

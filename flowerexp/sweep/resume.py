@@ -16,8 +16,9 @@ from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.rows import Kept
-from flowerexp.journal import DONE, Journal, State
-from flowerexp.journal.events import RunLost
+from flowerexp.journal.events import DONE, RunLost
+from flowerexp.journal.journal import Journal
+from flowerexp.journal.state import State
 from flowerexp.orchestrate import preflight
 from flowerexp.orchestrate.events import RunningJob
 from flowerexp.plan import PlannedRun, run_key

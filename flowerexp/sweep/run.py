@@ -13,8 +13,8 @@ from flowerexp.config.redact import redacted
 from flowerexp.config.schema import Cluster, Config
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.journal import Journal
 from flowerexp.journal.events import RunLogged, RunUnlogged
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, Result, TimeLimit, log
 from flowerexp.orchestrate.events import Inherited, RunningJob
 from flowerexp.plan import Plan, PlannedRun, grouped

@@ -6,17 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowerexp.orchestrate import Result
-from flowerexp.orchestrate.events import RunningJob
-from flowerexp.orchestrate.preflight import preflight_each
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.budget import check_budget
 
 if TYPE_CHECKING:
+    from flowerexp.orchestrate import Result
+    from flowerexp.orchestrate.events import RunningJob
     from flowerexp.sweep.compose import Composer
     from flowerexp.sweep.run import Sweep
 
-Deliver = Callable[[Result], None]
+Deliver = Callable[["Result"], None]
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,8 @@ class Grid:
 
     def check(self, runs: Sequence[PlannedRun]) -> None:
         """See `Walk.check`."""
+        from flowerexp.orchestrate.preflight import preflight_each  # a plan needs none of it
+
         preflight_each([run.config for run in runs])
         check_budget(runs)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flowerexp.journal import DONE, State
 from flowerexp.journal.events import (
+    DONE,
     ClusterChanged,
     KnownRunsChecked,
     Observed,
@@ -18,6 +18,7 @@ from flowerexp.journal.events import (
     from_json,
     to_json,
 )
+from flowerexp.journal.state import State
 
 
 def after(*events):

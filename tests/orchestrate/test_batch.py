@@ -11,7 +11,7 @@ from flowerexp.cluster import ExistingCluster, cost
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, TimeLimit, batch, collect, drive, logger
 from flowerexp.orchestrate.collect import Result
 from flowerexp.orchestrate.events import Inherited, RunningJob

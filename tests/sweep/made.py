@@ -18,7 +18,7 @@ from flowerexp.cluster import ExistingCluster, JobFiles
 from flowerexp.config import Config, recorded
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.run import Sweep
 from flowerexp.sweep.walk import Open

@@ -8,7 +8,7 @@ import pytest
 from flowerexp.commands import report
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.sweep.run import Sweep, planned_runs
 from flowerexp.sweep.walk import Open
 from flowerexp.tracking import Store

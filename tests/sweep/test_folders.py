@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from flowerexp import app
 from flowerexp.errors import ConfigError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.sweep import launch
 from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.folders import check_names

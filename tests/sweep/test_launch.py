@@ -7,8 +7,8 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from flowerexp.app import _raise_failures
 from flowerexp.errors import JobError
-from flowerexp.journal import Journal
 from flowerexp.journal.events import RunEnded, RunLost
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.launch import _in_order
 
