@@ -46,6 +46,7 @@ def _mapping(entrypoint: Mapping[str, Any], node: str, origin: Origin) -> dict[s
 
 def _type_of(spec: Mapping[str, Any], key: str, origin: Origin) -> str:
     examples = spec.get("choices") or [spec[limit] for limit in ("min", "above", "max") if spec.get(limit) is not None]
+    examples = examples if isinstance(examples, list) else [examples]  # a single choice is a list of one
     kinds = {type(value) for value in examples}
     if kinds and kinds <= {bool}:
         return "bool"

@@ -48,10 +48,18 @@ class _Repository(CachingConfigRepository):
             ConfigError: it is not YAML that Hydra accepts.
         """
         try:
-            with read_in_c():
-                loaded: ConfigResult | None = super().load_config(config_path)
+            loaded = self._load_quickly(config_path)
         except (yaml.YAMLError, ValueError, RecursionError, OmegaConfBaseException) as error:
             raise ConfigError(_reason(error), where=f"{config_path}.yaml") from error
+        return loaded
+
+    def _load_quickly(self, config_path: str) -> ConfigResult | None:
+        loaded: ConfigResult | None
+        try:
+            with read_in_c():
+                loaded = super().load_config(config_path)
+        except yaml.YAMLError:
+            loaded = super().load_config(config_path)  # whose messages say more
         return loaded
 
 

@@ -92,7 +92,7 @@ class TestRuns:
 
 
 def test_an_event_is_the_same_once_it_was_written_and_read():
-    smoked = Smoked(status="finished", seconds=2.5, usd=None, prior=False, error="")
+    smoked = Smoked(status="finished", seconds=2.5, prior=False, error="")
     seen = Observed(status="aborted", seconds=None, prior=True, chosen=False)
     for event in (
         cluster("running", 5.0),

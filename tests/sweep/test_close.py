@@ -109,7 +109,7 @@ class TestCommand:
         folder = write_run(tmp_path / "one", config({}))
         assert report.main([str(folder)]) == 0
         assert capsys.readouterr().out == f"{folder / 'analysis' / 'report.html'}\n"
-        with pytest.raises(ConfigError, match=r"^--log: .* is no sweep that has ended; leave --log out"):
+        with pytest.raises(ConfigError, match=r"^--log: .* is not a sweep that has ended; leave --log out"):
             report.main([str(folder), "--log"])
 
     def test_a_sweep_is_found_by_a_part_of_its_name(self, tmp_path, monkeypatch, capsys):
