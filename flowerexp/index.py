@@ -1,7 +1,7 @@
 """The index of finished runs: what is in the store already, known without importing MLflow.
 
-A file of JSON lines beside the store, a line a run. It is a help, not the truth: who removes it loses no result, only
-the knowledge which runs need not be run again, and how long they took.
+A file of JSON lines beside the store, a line a run. It is a cache: deleting it loses no results, only the knowledge
+which runs need not be made again, and how long they took.
 """
 
 from __future__ import annotations

@@ -254,6 +254,15 @@ def test_clusters_work_side_by_side_only_as_far_as_the_quota_allows(sweep, world
     assert not any({"single_node", "four_nodes"} <= open_at_once for open_at_once in world.together)
 
 
+@pytest.mark.timeout(120)
+def test_a_cluster_that_is_larger_than_the_quota_is_tried_while_no_other_is_there(sweep, world, config):
+    ledger = Ledger(config(*PLACE, "quota=free_tier"))
+    too_large = ["cluster=four_nodes", "cluster.workers.count=40"]
+    notes = sweep(["cluster=single_node"], too_large, max_clusters=2, ledger=ledger)
+    assert sorted(notes.done) == ["0", "1"], "the cloud says what is wrong with it, in better words than ours"
+    assert not any({"single_node", "four_nodes"} <= open_at_once for open_at_once in world.together)
+
+
 def test_what_stops_a_sweep_ends_the_wait_for_a_cluster_too_and_deletes_it(sweep, world, config):
     world.slow = True
     ledger = Ledger(config(*PLACE, "budget.usd=1e-9"))
