@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flowerexp import records
+from flowerexp import json_lines, records
 from flowerexp.config import key_of, plain
 from flowerexp.config.schema import Cluster, Config
 from flowerexp.plan import PlannedRun
@@ -146,7 +146,7 @@ def add(config: Config, finished: Finished) -> None:
     """
     path = path_of(config)
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.append(path, asdict(finished), mode=0o666)
+    json_lines.append(path, asdict(finished), mode=0o666)
 
 
 def load(config: Config) -> Index:
@@ -163,9 +163,9 @@ def load(config: Config) -> Index:
 def _read(path: Path, _modified: int, _size: int) -> Index:
     """Read an index; a line that is none is passed over: it costs the knowledge of one finished run."""
     names = {field.name for field in fields(Finished)}
-    lines, bad = records.read_lines(path, lambda line: records.misfit(line, _LINE) is None)
+    lines, bad = json_lines.read_lines(path, lambda line: records.misfit(line, _LINE) is None)
     found = [Finished(**{name: value for name, value in line.items() if name in names}) for line in lines]
-    return Index(found, records.complaint(path, bad))
+    return Index(found, json_lines.complaint(path, bad))
 
 
 def current_fingerprint(

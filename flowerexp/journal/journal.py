@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flowerexp import records
+from flowerexp import json_lines, records
 from flowerexp.config import plain
 from flowerexp.errors import DataError, MachineError, from_os_error
 from flowerexp.journal import JOURNAL, LOCK, PLAN, RECORD
@@ -112,12 +112,12 @@ class Journal:
 
     def append(self, event: Event) -> None:
         """Add an event; it is on disk when this returns."""
-        records.append(self.folder / JOURNAL, to_json(replace(event, at=round(time.time(), 3))))
+        json_lines.append(self.folder / JOURNAL, to_json(replace(event, at=round(time.time(), 3))))
 
     def read(self) -> State:
         """Read what has happened so far; an event of a kind that a later version writes is passed over."""
-        lines, bad = records.read_lines(self.folder / JOURNAL, fits)
-        state = State(damage=records.complaint(self.folder / JOURNAL, bad))
+        lines, bad = json_lines.read_lines(self.folder / JOURNAL, fits)
+        state = State(damage=json_lines.complaint(self.folder / JOURNAL, bad))
         for line in lines:
             if event := from_json(line):
                 state.add(event)

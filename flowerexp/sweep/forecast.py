@@ -22,7 +22,8 @@ from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import check_names
-from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
+from flowerexp.sweep.grammar import expand
+from flowerexp.sweep.labels import labels, refuse_sweep_within
 from flowerexp.sweep.walk import Grid, Walk
 
 Compose = Callable[[Sequence[str]], Composed]

@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 from flowerexp import app as application
 from flowerexp.errors import ConfigError
 from flowerexp.sweep import grammar
-from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
+from flowerexp.sweep.grammar import expand
+from flowerexp.sweep.labels import labels, refuse_sweep_within
 from flowerexp.sweep.values import comparable
 
 
