@@ -32,8 +32,9 @@ from flowerexp.plan import PlannedRun, named, run_key
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import KEY, check_names
 from flowerexp.sweep.labels import labels, refuse_sweep_within
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, SweepLimits
-from flowerexp.sweep.walk import Open, Walk
+from flowerexp.sweep.walk import Walk
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def launch(
         hide_in(iter([folder / "multirun.yaml"]), plain(checked))
         remembered = {"max_clusters": limits.max_clusters, "max_failures": limits.max_failures, "search": walk.settings}
         journal.write_plan({"sweep_id": runs[0].extra["sweep_id"], **remembered}, runs, job_overrides, earlier)
-        walk.run(sweep, deliver, Open(runs))
+        walk.run(sweep, deliver, Pending(runs))
         return [] if walk.chooses else _in_order(runs, returns, journal)
 
 

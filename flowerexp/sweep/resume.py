@@ -24,9 +24,10 @@ from flowerexp.orchestrate.events import RunningJob
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.data import refuse_changed
 from flowerexp.sweep.left_behind import clear, damage, rows_of
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, SweepLimits, planned_runs
 from flowerexp.sweep.unseen import Unseen, tokens_of
-from flowerexp.sweep.walk import Open, Walk
+from flowerexp.sweep.walk import Walk
 
 FAILED = "--failed"
 """The option, and how the reason begins of a run that is made again for it."""
@@ -133,7 +134,7 @@ class _Resumption:
             if not self._walk.chooses or run.folder.name in state.runs:
                 clear(run, self._journal.folder, kept.get(run.folder.name, Kept()), self._screen)
         unlogged = [run for run in (*self._runs, *self._aside) if state.is_unlogged(run.folder.name)]
-        todo = Open(missing, running, [run for run in unlogged if run not in missing])
+        todo = Pending(missing, running, [run for run in unlogged if run not in missing])
         self._walk.run(self._sweep, lambda _: None, todo)
         return self._journal.read()
 

@@ -21,9 +21,9 @@ from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
 from flowerexp.sweep.closing import close_in_mlflow
 from flowerexp.sweep.data import other_data
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.recorder import SweepRecorder
 from flowerexp.sweep.skip import skip_finished
-from flowerexp.sweep.walk import Open
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Sweep:
         self.limits = limits or SweepLimits()
         self._stopped = False
 
-    def run(self, deliver: Callable[[Result], None], todo: Open) -> None:
+    def run(self, deliver: Callable[[Result], None], todo: Pending) -> None:
         """Make runs and follow jobs, then close the sweep.
 
         Args:

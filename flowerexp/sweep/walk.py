@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowerexp.plan import PlannedRun
@@ -11,26 +10,11 @@ from flowerexp.sweep.budget import check_budget
 
 if TYPE_CHECKING:
     from flowerexp.orchestrate import Result
-    from flowerexp.orchestrate.events import RunningJob
     from flowerexp.sweep.compose import Composer
+    from flowerexp.sweep.pending import Pending
     from flowerexp.sweep.run import Sweep
 
 Deliver = Callable[["Result"], None]
-
-
-@dataclass(frozen=True)
-class Open:
-    """What is still to be done of a sweep.
-
-    Attributes:
-        missing: the runs to start.
-        running: jobs that outlived an earlier launcher; they are followed.
-        unlogged: runs whose results are here, and which MLflow does not have yet.
-    """
-
-    missing: Sequence[PlannedRun]
-    running: Sequence[RunningJob] = ()
-    unlogged: Sequence[PlannedRun] = ()
 
 
 class Walk(Protocol):
@@ -88,7 +72,7 @@ class Walk(Protocol):
         """How many clusters work at once, within what the launcher allows."""
         ...
 
-    def run(self, sweep: Sweep, deliver: Deliver, todo: Open) -> None:
+    def run(self, sweep: Sweep, deliver: Deliver, todo: Pending) -> None:
         """Make the runs, and close the sweep.
 
         Args:
@@ -135,6 +119,6 @@ class Grid:
         """See `Walk.side_by_side`."""
         return max_clusters
 
-    def run(self, sweep: Sweep, deliver: Deliver, todo: Open) -> None:
+    def run(self, sweep: Sweep, deliver: Deliver, todo: Pending) -> None:
         """See `Walk.run`."""
         sweep.run(deliver, todo)

@@ -9,8 +9,8 @@ from flowerexp.commands import report
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.journal.journal import Journal
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, planned_runs
-from flowerexp.sweep.walk import Open
 from flowerexp.tracking import Store
 from flowerexp.tracking.store import connect
 from tests.analysis.sweeps import config, write_run, write_sweep
@@ -33,7 +33,7 @@ def folder(tmp_path, local_store):
 def close(folder):
     journal = Journal(folder)
     runs = planned_runs(journal.read_plan(), folder, lambda script: "c0de")
-    Sweep(journal, runs, Screen()).run(lambda result: None, Open([]))
+    Sweep(journal, runs, Screen()).run(lambda result: None, Pending([]))
 
 
 def summaries(folder, store: Store):
