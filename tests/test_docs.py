@@ -80,6 +80,14 @@ def test_the_readme_is_short():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
 
+def test_the_readmes_result_is_that_of_the_example():
+    section = README.read_text(encoding="utf-8").partition("[Its report]")[2].partition("\n## ")[0]
+    report = (DOCS / "example" / "report.md").read_text(encoding="utf-8")
+    figures = re.findall(r"\d+\.\d+|\d,\d{3}|\d{3}|\d+ \w+ 20\d\d", section)
+    assert len(figures) > 8
+    assert [figure for figure in figures if figure not in report] == []
+
+
 def slug(heading: str) -> str:
     """The anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
