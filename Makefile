@@ -13,7 +13,7 @@ run: setup  ## set everything up, run the main job on the embedded defaults
 
 test: setup lint unit  ## set everything up, then lint, types, layers and all but the long tests
 
-test-all: setup lint coverage  ## what make test does, with coverage measured, then the tests that are marked long
+test-all: test  ## make test, then the tests that are marked long
 	$(MAKE) long
 
 lint: setup
