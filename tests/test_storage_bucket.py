@@ -1,4 +1,4 @@
-"""Storage in a bucket: what is asked of it, what its refusals become, and processes and threads side by side."""
+"""Storage in a bucket: its requests, its errors, and several processes and threads at once."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Paths and URIs as texts: join them, and tell the ones of this machine from the others."""
+"""Join paths and URIs, and check which ones are local."""
 
 from __future__ import annotations
 

@@ -83,9 +83,8 @@ class Family:
             with suppress(psutil.NoSuchProcess):
                 for process in (root, *root.children(recursive=True)):
                     with suppress(psutil.NoSuchProcess):
-                        total += sum(
-                            process.cpu_times()[:4]
-                        )  # its own and those of ended children, each user and system
+                        # user and system time of the process, and of its children that have ended
+                        total += sum(process.cpu_times()[:4])
         return total
 
 

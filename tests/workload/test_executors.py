@@ -1,4 +1,4 @@
-"""Executors: waited for, asked for what a job imports, and given one measuring task each where that can be."""
+"""Executors: waiting for them, checking their imports, and giving each one measuring task."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Slots: as many measurements at once on a host as the config says, also across processes."""
+"""Slots: never more measurements at once on a host than the config says, also across processes."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""Cache or uncache what `prepare` returned, as the config's `caching` says, whatever the experiment's code did."""
+"""Cache or uncache what `prepare` returned, as the config's `caching` says, also against the experiment's code."""
 
 from __future__ import annotations
 

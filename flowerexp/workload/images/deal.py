@@ -7,8 +7,8 @@ import random
 from array import array
 from collections.abc import Iterable, Iterator
 
-#: The cost of every photograph beside its bytes, in bytes: resizing, compressing and writing the result take as long as
-#: decoding this many bytes (0.3 + 0.8 ms; 60 kB are decoded in 0.64 ms).
+#: The cost of every photograph besides its bytes, in bytes: resizing, compressing and writing the result take as long
+#: as decoding this many bytes (0.3 + 0.8 ms; 60 kB are decoded in 0.64 ms).
 FIXED_BYTES = 100_000
 
 #: Equal counts are given up if the heaviest partition has more than this many times the weight that it needs to have.

@@ -1,4 +1,4 @@
-"""Count what a data set's folder holds beside photographs of a class, by reason, so that nothing vanishes silently."""
+"""Count what a data set's folder holds besides photographs, by reason, so that nothing is left out silently."""
 
 from __future__ import annotations
 

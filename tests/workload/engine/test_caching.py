@@ -1,4 +1,4 @@
-"""What is cached, as Spark itself lists it."""
+"""Caching, as Spark itself lists it."""
 
 import pytest
 from pyspark import StorageLevel

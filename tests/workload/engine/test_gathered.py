@@ -1,4 +1,4 @@
-"""Rows are numbered, counted against each other, and not measured twice."""
+"""Gathered rows: numbered, with their neighbours counted, and not measured twice."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""A script as a user writes it, run as a process of its own: killed midway, and gone on with."""
+"""A user's script in a separate process, killed while it measures, and continued."""
 
 import json
 import os

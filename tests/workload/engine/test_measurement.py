@@ -1,4 +1,4 @@
-"""What `measure` returns becomes columns, or a clear error."""
+"""One measurement: the result of `measure` becomes columns, or a clear error."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tiny experiments on a real Spark, in the driver and on executors: what is measured, and what is left of failures."""
+"""Runs of tiny experiments on a real Spark, in the driver and on executors, also with failures."""
 
 import itertools
 import json
@@ -155,7 +155,7 @@ class TestLimit:
         assert stopped["things"] is None
         assert 0.5 <= stopped["seconds"] < LONG / 2
         (note,) = told.notes
-        assert note.endswith("their other repetitions left out: size=2")
+        assert note.endswith("their other repetitions are left out: size=2")
 
     def test_all_of_them(self, spark, where, tmp_path, told):
         of = workload(lambda prepared, cell: time.sleep(LONG), nothing)

@@ -1,4 +1,4 @@
-"""The runner: every run of a job leaves its results, whatever becomes of it."""
+"""The runner: every run of a job writes its results, also if it fails."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""A process becomes warm before the first measurement of a series, and says how."""
+"""Warm-up: a process is warm before the first measurement of a series."""
 
 import gc
 import time

@@ -1,4 +1,4 @@
-"""Tiny experiments, and configs for them as a workload gets them."""
+"""Tiny experiments for tests, and their configs as a workload gets them."""
 
 from __future__ import annotations
 

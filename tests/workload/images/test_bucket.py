@@ -1,4 +1,4 @@
-"""The workloads on data in a bucket: generated, listed, prepared and read there by Spark's own Python workers."""
+"""The workloads on data in a bucket: Spark's Python workers generate, list, prepare and read it."""
 
 from itertools import pairwise
 

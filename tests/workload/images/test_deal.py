@@ -1,4 +1,4 @@
-"""Photographs are dealt fairly: by weight, with each partition's share of every class, and none lost."""
+"""Dealing: partitions have equal weight and their share of every class, and no photograph is lost."""
 
 import random
 import statistics
@@ -122,6 +122,25 @@ def test_deals_as_it_always_has():
     assert numbers == USUAL
     giants = photographs([number % 3 for number in range(20)], [9_000_000 * (number < 2) for number in range(20)])
     assert [list(map(number, partition)) for partition in deal(giants, 3, 1)] == GIANTS
+
+
+@pytest.mark.parametrize(
+    ("sizes", "labels", "expected"),
+    [
+        # counts are uneven by more than a tenth, by less than a fifth: weight decides
+        ([400_000, 0, 100_000, 0, 200_000, 200_000, 200_000], [0, 1, 2, 0, 1, 2, 0], [[0, 3], [6, 4], [5, 2, 1]]),
+        # by less than a tenth: counts stay
+        (
+            [400_000, 100_000, 100_000, 50_000, 50_000, 0, 100_000, 400_000, 200_000],
+            [0, 1, 2] * 3,
+            [[0, 2, 4], [1, 8, 6], [5, 3, 7]],
+        ),
+        # classes are dealt in the order of their numbers, not of their first photographs
+        ([number * 7919 % 50_000 for number in range(12)], [2, 1, 0] * 4, [[7, 9, 5, 10], [0, 6, 4, 11], [3, 8, 1, 2]]),
+    ],
+)
+def test_deals_as_it_always_has_at_the_limits_of_its_rules(sizes, labels, expected):
+    assert [list(places) for places in dealing.deal(sizes, labels, 3, 1)] == expected
 
 
 def test_classes_are_mixed_within_a_partition():

@@ -1,4 +1,4 @@
-"""What is odd about a picture's file is told: its format, damage that libjpeg gets over, an EXIF orientation."""
+"""Decoding reports a picture's format, damage that libjpeg can repair, and the EXIF orientation."""
 
 import io
 import struct

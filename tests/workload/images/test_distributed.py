@@ -1,4 +1,4 @@
-"""A data set whose list lies with the executors is the data set that it is where the driver lists it."""
+"""A large data set is the same whether the executors or the driver list it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photographs that are bad, odd, or there twice are found while a run checks or prepares, and dealt with by rule."""
+"""Examining: damaged, unusual and duplicate photographs are reported, and the config's rules decide about them."""
 
 import json
 import os

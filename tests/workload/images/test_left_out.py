@@ -1,4 +1,4 @@
-"""Nothing vanishes silently: each file is a photograph of a class, or it is left out with a reason and counted."""
+"""Every file is a photograph of a class, or it is counted as left out with a reason."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""Which photographs there are, which are chosen, and which class each belongs to."""
+"""Listing: which photographs there are, which are sampled, and the class of each."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Many photographs in little memory are the photographs that they were made of."""
+"""`Photographs` gives back the photographs that it was made from."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Prepared data where it lies: a damaged manifest is named, and every damage to a file is found."""
+"""Reading prepared data: the error names a damaged manifest, and every damage to a file is detected."""
 
 import io
 import json

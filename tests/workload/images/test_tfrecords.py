@@ -1,4 +1,4 @@
-"""TFRecord files: round trips, damage, and TensorFlow's opinion of them."""
+"""TFRecord files and examples: round trips, damage, and comparison with TensorFlow."""
 
 import gzip
 import io

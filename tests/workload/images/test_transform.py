@@ -1,4 +1,4 @@
-"""The image rule: against an obvious reference, against TensorFlow, and on files that are not what they claim to be."""
+"""The image rule, compared with a simple reference and with TensorFlow, and on damaged files."""
 
 import io
 import math

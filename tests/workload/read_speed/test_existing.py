@@ -1,4 +1,4 @@
-"""TFRecord files of others: found whatever they are called, read however they were written, and never to be deleted."""
+"""Existing TFRecord files: found by their names, read in every variant, and never deleted."""
 
 import gzip
 import io

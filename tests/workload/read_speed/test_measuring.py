@@ -1,4 +1,4 @@
-"""One reading: images are counted, not assumed, and files are chosen, and their pages brought to a state, before it."""
+"""One measurement of reading: images are counted; before it, files are chosen and brought into a cache state."""
 
 import time
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""The readers without TensorFlow: the images and labels that tf.data's readers give, whole, once and in order."""
+"""The readers without TensorFlow: the same images and labels as those of tf.data, once each and in order."""
 
 import itertools
 import subprocess

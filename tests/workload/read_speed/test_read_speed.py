@@ -1,4 +1,4 @@
-"""Reading speed: every cell as often as asked, in an order by chance, and only what was really read."""
+"""The experiment read_speed: every cell as often as the config says, in random order, and real counts only."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The readers give the images that they are said to, from files here and in a bucket."""
+"""The readers of tf.data: the expected images, from local files and from a bucket."""
 
 import io
 import uuid

@@ -1,4 +1,4 @@
-"""A file that a reader fails on is named, with the place of the damage, whichever reader it is."""
+"""The error names the file that a reader fails on, and the place of the damage, for every reader."""
 
 import io
 import uuid

@@ -1,4 +1,4 @@
-"""Nine images of what was written, in their places."""
+"""The contact sheet: nine of the written images, in their places."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Prepared data: dealt fairly, written whole, found again, and never mistaken for something else."""
+"""Writing prepared data: written completely, reused by later runs, and never confused with other data."""
 
 import io
 import json
