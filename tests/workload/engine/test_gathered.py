@@ -98,6 +98,24 @@ class TestEarlier:
         gathered = gathered_of([row(0, 0, 1)], earlier=[str(tmp_path / "a"), str(tmp_path / "b")])
         assert gathered.numbered()[0]["attempt"] == 3
 
+    def test_earlier_rows_keep_their_attempt_and_the_next_one_is_counted_from_it(self, tmp_path):
+        (tmp_path / "00001.jsonl").write_text(json.dumps(row(0, 0, 1, attempt=2)) + "\n")
+        gathered = gathered_of([row(1, 0, 1)], earlier=[str(tmp_path)])
+        assert {row["size"]: row["attempt"] for row in gathered.numbered()} == {0: 2, 1: 3}
+
+    def test_forgotten_rows_count_neither_as_earlier_nor_as_censored(self, tmp_path, told):
+        rows = [row(0, 0, 5), row(1, 5, 5, censored=True), row(99, 10, 5, censored=True)]
+        (tmp_path / "00001.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        experiment = declared({"size": [0, 1]}, repetitions=2, max_seconds=2.5)
+        gathered = Gathered(experiment, [str(tmp_path)], Lines())
+        tasks = planned(Subject(experiment, workload(lambda *_: 1), None))
+        gathered.forget(tasks)
+        assert gathered.earlier == 2
+        assert [task.key for task in gathered.missing(tasks)] == [(2, 0)]
+        assert {task.cell["size"] for task in gathered.uncensored(tasks)} == {0}
+        gathered.report_censored()
+        assert told.facts["cells_censored"] == 1
+
 
 class TestCensored:
     def test_other_repetitions_of_the_cell_are_left_out_and_said(self, told):
