@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flowerexp import index, records
-from flowerexp.config.schema import Folder
+from flowerexp.dataset.folder import Folder
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import RECORD
 from flowerexp.plan import PlannedRun
