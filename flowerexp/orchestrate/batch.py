@@ -53,7 +53,7 @@ class BatchLimits:
 
     Attributes:
         max_clusters: how many clusters work side by side, as far as the quotas allow.
-        max_failures: stop when so many runs have failed; None never does.
+        max_failures: how many failed runs end the batch; None: any number may fail.
         run_time: how long its run may take, of a batch of one; None for as long as it likes.
     """
 

@@ -7,7 +7,7 @@ import pytest
 from flowerexp.cluster.google import names
 from flowerexp.commands import cleanup, clusters
 from flowerexp.errors import ConfigError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from tests.cluster.conftest import BUCKET, SCOPE, Observer
 from tests.fakes.cloud import Cloud
 

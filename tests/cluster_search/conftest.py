@@ -13,7 +13,7 @@ from flowerexp.cluster.dataproc.config import Dataproc
 from flowerexp.cluster_search.searching import Searching
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun
 from tests.cluster_search.pretended import COUNTS, SETTINGS, TYPES, Pretended
 

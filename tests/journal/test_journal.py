@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from flowerexp.errors import DataError, MachineError
-from flowerexp.journal import Journal, State, refuse_taken
 from flowerexp.journal.events import RunEnded, RunLogged, RunLost, RunStarted, RunUnlogged
+from flowerexp.journal.journal import Journal, refuse_taken
+from flowerexp.journal.state import State
 
 OTHERS = ['{"event": "finished", "at": 1, "run": 7}', '{"event": "finished", "at": 1}', '{"at": 1, "run": "1"}',
           '{"event": "submitted", "at": 1, "runs": "1"}', '{"event": "cluster", "at": 1, "handle": {}}', "[]", "null",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flowerexp.journal import DONE, State
 from flowerexp.journal.events import (
+    DONE,
     ClusterChanged,
     KnownRunsChecked,
     Observed,
@@ -18,6 +18,7 @@ from flowerexp.journal.events import (
     from_json,
     to_json,
 )
+from flowerexp.journal.state import State
 
 
 def after(*events):
@@ -91,7 +92,7 @@ class TestRuns:
 
 
 def test_an_event_is_the_same_once_it_was_written_and_read():
-    smoked = Smoked(status="finished", seconds=2.5, usd=None, prior=False, error="")
+    smoked = Smoked(status="finished", seconds=2.5, prior=False, error="")
     seen = Observed(status="aborted", seconds=None, prior=True, chosen=False)
     for event in (
         cluster("running", 5.0),

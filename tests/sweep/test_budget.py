@@ -47,7 +47,7 @@ def test_what_is_not_known_to_fit_is_said_with_its_least_price(config):
 
 
 def test_a_cluster_without_a_price_is_refused_where_there_is_a_budget(config):
-    nowhere = run(config, "cluster=single_node", "cluster.region=nowhere-1", usd=5.0)
-    with pytest.raises(BudgetError, match="nowhere-1"):
+    nowhere = run(config, "cluster=single_node", "cluster.region=asia-south2", usd=5.0)
+    with pytest.raises(BudgetError, match="asia-south2"):
         check_budget([nowhere])
-    check_budget([run(config, "cluster=single_node", "cluster.region=nowhere-1")])
+    check_budget([run(config, "cluster=single_node", "cluster.region=asia-south2")])

@@ -28,7 +28,8 @@ from flowerexp.config import recorded, upgraded
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.experiment import Experiment, Parameter
-from flowerexp.journal import PLAN, Journal
+from flowerexp.journal import PLAN
+from flowerexp.journal.journal import Journal
 from flowerexp.measurements.parquet import check_parquet, read_parquet
 from flowerexp.measurements.table import Measurements
 
