@@ -113,7 +113,7 @@ class Kind(Generic[C]):
         return Rate()
 
     def starts(self, scripts: int) -> int:
-        """How many starts a sweep pays for whose jobs run so many scripts."""
+        """How many starts a sweep pays for whose jobs run this number of scripts."""
         return 1
 
     def demand(self, prices: Prices) -> Demand:

@@ -147,7 +147,7 @@ class SparkSubmit(ExistingCluster, Generic[C]):
         return spark_home()
 
     def environment(self, files: JobFiles) -> dict[str, str]:
-        """The child's environment: our Java and interpreter, and nothing that would change what it does."""
+        """The child's environment: this Java and interpreter, and nothing that would change what it does."""
         return {
             **environment.inherited(os.environ, self.kept),
             "JAVA_HOME": str(java.find().home),

@@ -102,7 +102,7 @@ class Lifecycle(Presence):
 
     def _create(self, message: dataproc_v1.Cluster, why: str) -> None:
         """Create it in one zone; whatever goes wrong, nothing is left of it."""
-        self._notify("creating", why)  # before the call: if we die in it, the journal knows
+        self._notify("creating", why)  # before the call: if flowerexp dies in it, the journal knows
         self._known = self._doubtful = False
         try:
             operation = self._asked(message)

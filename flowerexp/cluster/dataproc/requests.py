@@ -38,7 +38,7 @@ def cluster_message(
     if workers.count == 0:
         software["dataproc:dataproc.allow.zero.workers"] = "true"
     message: dict[str, Any] = {
-        # Without a bucket named here, Dataproc would make one that nobody deletes.
+        # Without a bucket named here, Dataproc would make one that stays for good.
         "config_bucket": config.bucket,
         "gce_cluster_config": _machines(config, zone, packages),
         "master_config": _group(config.master, 1),

@@ -1,4 +1,4 @@
-"""Google's own client libraries, pointed at Google, or by Google's own variables at an emulator."""
+"""Google's own client libraries, connected to Google, or to the emulator that Google's own variables name."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _TRANSIENT = (
     exceptions.InternalServerError,
     exceptions.Aborted,
     exceptions.Unknown,  # such as "Stream removed", of a connection that was lost: grpc issue 34076
-    exceptions.Cancelled,  # the same: nothing of ours cancels a call
-    exceptions.TooManyRequests,  # and ResourceExhausted: too many calls a minute; quotas are told apart by their words
+    exceptions.Cancelled,  # the same: flowerexp cancels no call
+    exceptions.TooManyRequests,  # and ResourceExhausted: too many calls a minute; the words of quotas differ
     auth_exceptions.TransportError,
     requests_exceptions.ConnectionError,
     requests_exceptions.ChunkedEncodingError,
@@ -40,7 +40,7 @@ _TRANSIENT_STATUS = (408, 429, 500, 502, 503, 504)
 
 
 def is_transient(error: BaseException) -> bool:
-    """May the same call do better in a moment?"""
+    """May the same call succeed in a moment?"""
     if isinstance(error, InvalidResponse):  # what Cloud Storage answers to an upload
         return error.response.status_code in _TRANSIENT_STATUS
     return isinstance(error, _TRANSIENT) and not is_stock_out(error) and not is_quota(error)
@@ -48,7 +48,7 @@ def is_transient(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often Google is asked, and how long we wait for an answer; seconds.
+    """How often Google is asked, and how long its answer is waited for; seconds.
 
     Attributes:
         look: between two looks at a cluster or job.
@@ -142,7 +142,7 @@ class Clients:
 
     def _client(self, kind: Callable[..., Any]) -> Any:
         if self._emulator:
-            # With credentials but no transport of ours, the library would speak TLS to it.
+            # With credentials but without this transport, the library would use TLS.
             import grpc
 
             transport = kind.get_transport_class("grpc")  # type: ignore[attr-defined]

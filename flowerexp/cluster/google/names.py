@@ -1,4 +1,4 @@
-"""How clusters, jobs, batches and labels are called: by sweep and config alone, so that they are found again."""
+"""The names of clusters, jobs, batches and labels: they follow from sweep and config, so that they are found again."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def owner() -> str:
 
 
 def labels(scope: str, further: Mapping[str, Any], **more: str) -> dict[str, str]:
-    """Our labels, and the user's, as Google takes them: keys begin with a letter; at most 63 of `[-_a-z0-9]`."""
+    """The labels of flowerexp and of the user, as Google takes them: keys begin with a letter; at most 63 of `[-_a-z0-9]`."""
     given = {}
     for key, value in further.items():
         name = re.sub(r"[^-_a-z0-9]", "-", str(key).lower()).lstrip("-_0123456789")[:63]

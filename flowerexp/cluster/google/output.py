@@ -9,7 +9,7 @@ from flowerexp.cluster.google.staging import Bucket
 
 
 def clean(line: str) -> str:
-    """A line without secrets; our own messages hold none, and must stay what they are."""
+    """A line without secrets; flowerexp's own messages hold none, and must not be changed."""
     return line if line.startswith('{"flowerexp"') else scrubbed(line)
 
 
@@ -32,7 +32,7 @@ class DriverOutput:
         """The whole lines that came since the last call.
 
         Args:
-            prefix: the objects' URI, less the dot and number; empty while Dataproc has not told it.
+            prefix: the objects' URI, less the dot and number; empty while Dataproc does not name it yet.
             ended: the driver has ended, so that what is left without an end of line is a line, too.
 
         Raises:

@@ -79,7 +79,7 @@ def is_stock_out(error: BaseException) -> bool:
 
 
 def is_quota(error: BaseException) -> bool:
-    """Would it exceed a quota of the region? Too many calls a minute are another matter."""
+    """Would it exceed a quota of the region? Too many calls a minute are something else."""
     text = str(error)
     return bool(_INSUFFICIENT.search(text) or _EXCEEDED.search(text) or "QUOTA_EXCEEDED" in text)
 
@@ -105,7 +105,7 @@ def _tried(error: BaseException) -> str:
 
 
 def explained(error: BaseException, doing: str, project: str, region: str) -> ClusterError:
-    """Turn an error of Google's libraries into one of ours.
+    """Turn an error of Google's libraries into a `ClusterError`.
 
     Args:
         error: of google.api_core, google.auth or requests.
@@ -146,7 +146,7 @@ def _problem(error: BaseException, text: str) -> str:
 
 
 def _key(error: BaseException, text: str) -> str | None:
-    """The key whose value Google does not take; None where it says something else, or nothing that we know."""
+    """The key whose value Google does not take; None where it says something else."""
     if not isinstance(error, exceptions.BadRequest):
         return None
     found = next((key for words, key in _KEYS if words.search(text)), None)
@@ -168,5 +168,5 @@ def _hint(error: BaseException, text: str, project: str, region: str) -> str | N
     if _NO_PROJECT.search(text):
         return f"check gcp.project={project}"
     if isinstance(error, exceptions.ServiceUnavailable | auth_exceptions.TransportError):
-        return "is the network there? try again later"
+        return "check the network, or try again later"
     return None

@@ -30,7 +30,7 @@ from flowerexp.errors import ClusterError
 
 ROOT = "flowerexp"
 STAGING_DAYS = 30
-"""After so long, staged files and results that nobody deleted are deleted by the bucket itself."""
+"""The bucket itself deletes staged files and results after this time."""
 STAGED = tuple(f"{ROOT}/{part}/" for part in ("wheels", "code", "jobs", "runs"))
 _BY_DATAPROC = "google-cloud-dataproc-metainfo/"
 UPLOAD_SECONDS = 600.0
@@ -70,11 +70,11 @@ class Bucket:
         self._call: dict[str, Any] = {"retry": clients.pace.retrying(), "timeout": CALL_SECONDS}
 
     def uri(self, *parts: str) -> str:
-        """The URI of something below our folder."""
+        """The URI of something below flowerexp's folder."""
         return "/".join([f"gs://{self.name}", ROOT, *parts])
 
     def check(self) -> bool:
-        """Is there such a bucket? One of another project is refused: our clusters run what lies in it.
+        """Is there such a bucket? One of another project is refused: clusters run what is in it.
 
         Raises:
             ClusterError: it is another project's, or Google does not say.
@@ -89,16 +89,16 @@ class Bucket:
         raise ClusterError(problem, where="gcp.bucket", hint="name another one, which is made when it is missing")
 
     def _project_number(self) -> int | None:
-        """The number of our project, which is a part of the name of its service account; errors are Google's own."""
+        """The number of the project, which is a part of the name of its service account; errors are Google's own."""
         email = self._clients.storage.get_service_account_email(self._clients.project, **self._call)
         found = re.search(r"\d+", email)
         return int(found[0]) if found else None
 
     def ensure(self) -> None:
-        """Have the bucket: made with uniform access, without public access, and with an end for what is staged.
+        """Make the bucket where it is missing: uniform access, no public access, and staged files deleted after a time.
 
         Raises:
-            ClusterError: it cannot be made, or is not ours to use.
+            ClusterError: it cannot be made, or may not be used.
         """
         if self.check():
             return
@@ -112,7 +112,7 @@ class Bucket:
             bucket.labels = {BUCKET_LABEL: "staging"}
             bucket.add_lifecycle_delete_rule(age=STAGING_DAYS, matches_prefix=[*STAGED, _BY_DATAPROC])
             client.create_bucket(bucket, location=self._clients.region, **self._call)
-        except exceptions.Conflict as error:  # somebody made it just now: another launcher of ours?
+        except exceptions.Conflict as error:  # somebody made it just now: another launcher?
             if not self.check():
                 raise self._explained(error, "creating") from error
         except GOOGLE_ERRORS as error:
@@ -205,7 +205,7 @@ class Bucket:
         return self._clients.storage.lookup_bucket(self.name, **self._call) is not None
 
     def is_ours(self) -> bool:
-        """Did we make it? Errors are Google's own."""
+        """Did flowerexp make it? Errors are Google's own."""
         return BUCKET_LABEL in self._clients.storage.get_bucket(self.name, **self._call).labels
 
     def remove(self) -> None:

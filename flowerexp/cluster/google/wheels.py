@@ -120,7 +120,7 @@ def _target(python: str) -> dict[str, str]:
 
 
 def stage(bucket: Bucket, requires: Mapping[str, str], python: str, *, archive: bool = False) -> Packages | None:
-    """Have the packages in the bucket; nothing is downloaded if they are there already.
+    """Stage the packages in the bucket; nothing is downloaded if they are there already.
 
     Args:
         bucket: where.
@@ -130,7 +130,7 @@ def stage(bucket: Bucket, requires: Mapping[str, str], python: str, *, archive: 
 
     Raises:
         ClusterError: the bucket refuses.
-        MachineError: they cannot be had; nothing was staged.
+        MachineError: they cannot be downloaded; nothing was staged.
     """
     if not requires:
         return None
@@ -149,10 +149,10 @@ def _stage_wheels(bucket: Bucket, pins: list[str], python: str) -> Packages:
             folder = bucket.uri("wheels", _sha256(listed)[:16])
             for wheel in sorted(wheels.glob("*.whl")):
                 bucket.put_once(f"{folder}/{wheel.name}", wheel)
-            bucket.put(f"{folder}/{_LIST}", listed)  # last, since it says that the others are there
+            bucket.put(f"{folder}/{_LIST}", listed)  # last: it says that the others are there
         note.write(listed)
     packages = Packages(folder, _sha256(listed))
-    bucket.put(packages.action, _ACTION)  # each time: Dataproc runs it without a look at what it is
+    bucket.put(packages.action, _ACTION)  # each time: Dataproc runs it without checking it
     return packages
 
 
@@ -176,7 +176,7 @@ def _sha256(content: bytes) -> str:
 
 
 class _Note:
-    """What this machine remembers of packages that it staged; it can do without, and then stages them again."""
+    """What this machine remembers of packages that it staged; without it, they are staged again."""
 
     def __init__(self, kind: str, *parts: str) -> None:
         self._name = f"staged-{kind}-{_sha256(chr(10).join(parts).encode())[:16]}"
@@ -247,4 +247,4 @@ def _pip(arguments: list[str]) -> None:
         house = os.environ.get(WHEELHOUSE)
         hint = f"put its wheel into {house} ({WHEELHOUSE})" if house else "is it pinned to a version that has a wheel?"
         hint += ", or set cluster.packages=image if the image has the packages already"
-        raise MachineError(f"the packages for the cluster cannot be had: {problem}", hint=hint)
+        raise MachineError(f"the packages for the cluster cannot be downloaded: {problem}", hint=hint)

@@ -143,7 +143,7 @@ def test_a_call_that_was_tried_again_in_vain_says_for_how_long_and_what_went_wro
     with pytest.raises(exceptions.RetryError) as caught:
         Pace(retry=0.001, patience=0.2).retrying()(call)()
     line = str(explained(caught.value, "creating", *PLACE))
-    assert line == "creating (tried again for 0.2 s): the backend sleeps; is the network there? try again later"
+    assert line == "creating (tried again for 0.2 s): the backend sleeps; check the network, or try again later"
 
 
 @pytest.mark.parametrize(
