@@ -223,7 +223,7 @@ class TestErrors:
         assert [record for record in caplog.records if not record.name.startswith("gcp_storage_emulator")] == []
 
     def test_a_mistake_of_ours_stays_one(self, bucket):
-        with pytest.raises(TypeError), remote.told(bucket):
+        with pytest.raises(TypeError), remote.os_errors(bucket):
             raise TypeError
 
 

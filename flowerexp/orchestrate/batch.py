@@ -284,7 +284,7 @@ class Batch:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
         here = any(kind_of(job.cluster).backend().on_this_host for job in self._plan.jobs)
         concurrency = max((run.config.measure.concurrency for run in self._plan.runs), default=1)
-        return slots.all_slots(concurrency, patience=_PATIENCE, tell=self._screen.warn) if here else nullcontext()
+        return slots.all_slots(concurrency, patience=_PATIENCE, notify=self._screen.warn) if here else nullcontext()
 
     def _stop(self, deliver: Callable[[Result], None]) -> None:
         """Stop all jobs, close their clusters, and collect what had ended by then; MLflow is not waited for."""

@@ -9,13 +9,14 @@ import pytest
 
 from flowerexp.errors import ConfigError
 from flowerexp.workload.engine.cells import Cell, planned
+from flowerexp.workload.engine.declared import Subject
 from tests.workload.engine.tiny import GRID, declared, workload
 
 WIDE: dict[str, Sequence[Any]] = {"reader": ["x", "y"], "size": [2, 4, 6, 8], "number": [3, 6, 12, 18]}
 
 
 def plan(experiment, **hooks):
-    return planned(experiment, workload(lambda *_: 1, **hooks), None)
+    return planned(Subject(experiment, workload(lambda *_: 1, **hooks), None))
 
 
 def keys(tasks):
