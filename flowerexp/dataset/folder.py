@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flowerexp.config import names
 from flowerexp.config.fields import text
 from flowerexp.config.schema import Dataset
+from flowerexp.dataset.kind import DatasetKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class Folder(Dataset):
     anonymous: bool = False
 
 
-class FolderKind:
+class FolderKind(DatasetKind):
     """Photographs in folders."""
 
     config = Folder

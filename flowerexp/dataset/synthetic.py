@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flowerexp.config.fields import MOST_SEEDS, number
 from flowerexp.config.schema import Dataset
+from flowerexp.dataset.kind import DatasetKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,7 @@ class Synthetic(Dataset):
     seed: int = number(min=0, max=MOST_SEEDS)
 
 
-class SyntheticKind:
+class SyntheticKind(DatasetKind):
     """Generated photographs."""
 
     config = Synthetic

@@ -1,4 +1,4 @@
-"""A package outside of the tree adds a kind of cluster and an experiment: the real command plans and runs with them."""
+"""A package outside of the tree adds kinds of cluster and data set, and an experiment: the real command runs with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.command import Answer, Home
+from tests.command import SMALL_GRID, Answer, Home
 
 FILES = {
     "borrowed_kind-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: borrowed-kind\nVersion: 1.0\n",
@@ -19,6 +19,9 @@ FILES = {
 [flowerexp.clusters]
 borrowed = borrowed_kind.kind:BorrowedKind
 broken = borrowed_kind.nowhere:Kind
+
+[flowerexp.datasets]
+attic = borrowed_kind.attic:AtticKind
 """,
     "borrowed_kind/__init__.py": '"""Borrowed machines."""\n',
     "borrowed_kind/kind.py": '''
@@ -84,6 +87,45 @@ class BorrowedBackend(SparkSubmit):
     def environment(self, files):
         return {**super().environment(files), **LOOPBACK_ENVIRONMENT}
 ''',
+    "borrowed_kind/attic.py": '''
+"""Photographs in boxes of an attic."""
+from dataclasses import dataclass
+
+from flowerexp.config import names
+from flowerexp.config.fields import text
+from flowerexp.config.schema import Dataset
+from flowerexp.dataset.kind import DatasetKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attic(Dataset):
+    """Boxes with class folders."""
+
+    boxes: str = text(names.PATH)
+    box: str = text({})
+
+
+class AtticKind(DatasetKind):
+    """Boxes with class folders."""
+
+    config = Attic
+    source = "borrowed_kind.boxes:Boxes"
+''',
+    "borrowed_kind/boxes.py": '''
+"""Where a box is; the code that runs on the cluster uses this."""
+from flowerexp.workload.images.source import Source
+
+
+class Boxes(Source):
+    """A box of an attic."""
+
+    def place(self):
+        return f"{self.config['dataset']['boxes']}/{self.config['dataset']['box']}"
+
+    def prepare(self, spark):
+        return self.place()
+''',
+    "conf/dataset/attic.yaml": "kind: attic\nboxes: ???\nbox: ???\n",
     "conf/cluster/borrowed.yaml": "kind: borrowed\nslots: 2\nshelf: a_1\n",
     "conf/entrypoint/halves.yaml": """
 defaults: [{/grid@_global_.grid: halves}, _self_]
@@ -201,6 +243,17 @@ def test_a_run_of_its_experiment_on_its_cluster(home):
     assert record["config"]["cluster"]["shelf"] == "a_1"
     assert record["facts"]["cores"] == 2
     assert home("report", folder).code == 0
+
+
+@pytest.mark.spark
+def test_a_run_on_its_data_set_which_is_known_again(home, photos):
+    data = ("dataset=attic", f"dataset.boxes={photos.parent}", f"dataset.box={photos.name}")
+    run = ("--config-dir", "conf", *data, *SMALL_GRID, "grid.reader=[image_files]")
+    answer = home(*run)
+    assert answer.code == 0, answer.err
+    (done,) = json.loads(home("plan", *run, "--json").out)["runs"]
+    assert done["done"] is not None
+    assert done["done"]["data_fingerprint"] == done["data_fingerprint"] is not None
 
 
 @pytest.mark.spark
