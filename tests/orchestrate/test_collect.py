@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowerexp import records
+from flowerexp import index, records, tracking
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import AbortedError, DataError, JobError, MachineError
@@ -165,3 +165,56 @@ def test_the_record_of_a_run_that_is_about_to_start_is_one_that_runs(run):
     assert (record["state"], record["started_at"], record["ended_at"]) == ("running", 7.0, None)
     assert record["facts"]["code_hash"] == "code"
     assert Path(record["config"]["home"]).is_absolute()
+
+
+class TestLog:
+    @pytest.fixture
+    def given(self, monkeypatch):
+        """What MLflow was given: the folder and the store of each run."""
+        given: list[tuple[Path, Any]] = []
+
+        def log_run(folder, store):
+            given.append((folder, store))
+            return "run-id"
+
+        monkeypatch.setattr(tracking, "log_run", log_run)
+        return given
+
+    def test_a_finished_run_is_in_mlflow_and_in_the_index(self, run, given):
+        leave(run, facts={"cores": 2, "data_fingerprint": "f"})
+        collect_run(run, 50.0, JobEnd("t"))
+        assert collect.log(run) == "run-id"
+        assert given == [(run.folder, tracking.Store.of(run.config.tracking))]
+        (found,) = [index.load(run.config).find("key", "f")]
+        assert found == index.Finished(
+            run_key="key",
+            data_fingerprint="f",
+            run_id="run-id",
+            folder=str(run.folder),
+            seconds=3.5,
+            measurements=len(grid()),
+            cluster=index.cluster_hash(run.config.cluster),
+            entrypoint="read_speed",
+            at=103.5,
+        )
+
+    def test_only_the_measurements_of_its_own_time_count_for_later_estimates(self, run, given):
+        leave(run, [{**row, "attempt": 1 if place < 5 else 2} for place, row in enumerate(grid())], facts={})
+        collect_run(run, 50.0, JobEnd("t"))
+        collect.log(run)
+        found = index.load(run.config).find("key", None)
+        assert found is not None
+        assert found.measurements == len(grid()) - 5
+
+    def test_a_failed_run_is_in_mlflow_alone(self, run, given):
+        leave(run, state="failed", error="no")
+        collect_run(run, 50.0, JobEnd("t"))
+        assert collect.log(run) == "run-id"
+        assert not index.load(run.config).knows("key")
+
+    def test_an_index_that_cannot_be_written_is_one_line(self, run, given):
+        leave(run)
+        collect_run(run, 50.0, JobEnd("t"))
+        Path(run.config.home, "mlruns").write_text("a file in its place")
+        with pytest.raises(MachineError, match=r"^writing the index of finished runs .* failed: "):
+            collect.log(run)
