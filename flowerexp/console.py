@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from flowerexp.analysis import words
 from flowerexp.escape import printable
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
@@ -191,11 +192,7 @@ def table(groups: Sequence[Group], experiment: Experiment) -> str:
     """The results of a run as one compact table, in the experiment's words: a line a cell, and one for each series."""
     has_cells = any(group.cells for group in groups)
     lines = _cell_lines(groups, experiment) if has_cells else _group_lines(groups, experiment)
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(text.ljust(widths[i]) if i == 0 else text.rjust(widths[i]) for i, text in enumerate(line)).rstrip()
-        for line in lines
-    )
+    return text_table(lines, right=range(1, len(lines[0])))
 
 
 def _group_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[str]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.cluster.dataproc.leftovers import Leftovers, Resource
@@ -61,10 +62,7 @@ def table(resources: Iterable[Resource], config: Config) -> str:
         age = datetime.timedelta(seconds=int(time.time() - one.created_at))
         folder = str(folders.get(one.scope, "not here"))
         rows.append([one.name, one.kind, one.state, one.scope, one.owner, str(age), _price(one, config), folder])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return text_table(rows)
 
 
 def _price(resource: Resource, config: Config) -> str:
