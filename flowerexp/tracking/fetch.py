@@ -16,8 +16,11 @@ from flowerexp.analysis.model import FILE, read
 from flowerexp.config import plain, recorded
 from flowerexp.config.schema import Config
 from flowerexp.errors import DataError, TrackingError
+from flowerexp.tracking.client import connect
 from flowerexp.tracking.content import params
-from flowerexp.tracking.store import Store, check_reachable, connect, told
+from flowerexp.tracking.failures import explained
+from flowerexp.tracking.reachable import check_reachable
+from flowerexp.tracking.store import Store
 
 if TYPE_CHECKING:
     from flowerexp.analysis.model.predicting import Model
@@ -237,5 +240,5 @@ def _logged(store: Store, run: Any) -> LoggedRun:
 def _reading(store: Store) -> Iterator[None]:
     """Turn what MLflow, its database or the disk raise into one line."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    with told(store, "reading from", "check tracking.uri and tracking.artifacts"):
+    with explained(store, "check tracking.uri and tracking.artifacts", "reading from"):
         yield

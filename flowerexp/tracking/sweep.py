@@ -13,10 +13,12 @@ from flowerexp import records
 from flowerexp.config import recorded
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH, Journal
+from flowerexp.tracking.client import connect, ensure
 from flowerexp.tracking.content import params
+from flowerexp.tracking.failures import explained
 from flowerexp.tracking.log import upload
 from flowerexp.tracking.model import log_models
-from flowerexp.tracking.store import Store, connect, ensure, explained
+from flowerexp.tracking.store import Store
 from flowerexp.tracking.view import query_of, tag_of, view
 
 TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json, which holds configs with their secrets

@@ -10,8 +10,8 @@ from flowerexp.config import recorded
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, log_run
+from flowerexp.tracking.client import connect
 from flowerexp.tracking.fetch import find
-from flowerexp.tracking.store import connect
 from tests.tracking import CONFIG, measurements, unused_port, write_run
 
 pytest_plugins = ["tests.tracking"]
