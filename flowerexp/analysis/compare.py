@@ -7,38 +7,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from flowerexp.analysis import words
+from flowerexp.analysis.compared_run import ComparedRun
 from flowerexp.analysis.experiments import extras_of
 
 if TYPE_CHECKING:
     from flowerexp.analysis.interval import Basis
-    from flowerexp.config import Config
     from flowerexp.measurements.table import Measurements
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What is known of a run that is to be compared.
-
-    Attributes:
-        name: what to call it in messages.
-        config: its config.
-        measurements: all of them.
-        facts: what it ran on and with what data, such as ``data_fingerprint``.
-        phases: seconds a phase.
-        error: why it failed, or None.
-    """
-
-    name: str
-    config: Config
-    measurements: Measurements
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    phases: Mapping[str, float] = field(default_factory=dict)
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +45,7 @@ class Ratio:
         return "faster" if self.low > 1 else "slower"
 
 
-def comparable(a: Measured, b: Measured) -> list[str]:
+def comparable(a: ComparedRun, b: ComparedRun) -> list[str]:
     """Why two runs' rates cannot be compared, a few words a reason; nothing where they can.
 
     Clusters, caching, the values of categorical parameters and how things are measured may differ: they are what one
@@ -88,7 +67,7 @@ def comparable(a: Measured, b: Measured) -> list[str]:
     return reasons
 
 
-def _unusable(run: Measured) -> str | None:
+def _unusable(run: ComparedRun) -> str | None:
     if run.error:
         return f"failed: {run.error}"
     if not len(run.measurements):
@@ -105,7 +84,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _conditions(a: Measured, b: Measured, series: set[str]) -> Iterator[tuple[str, Any, Any]]:
+def _conditions(a: ComparedRun, b: ComparedRun, series: set[str]) -> Iterator[tuple[str, Any, Any]]:
     """What must be equal, with its value in each run."""
     which = a.config.entrypoint
     extras = extras_of(which)
@@ -119,7 +98,7 @@ def _conditions(a: Measured, b: Measured, series: set[str]) -> Iterator[tuple[st
             yield key, one.get(key), other.get(key)
 
 
-def _fixed(run: Measured) -> dict[str, Any]:
+def _fixed(run: ComparedRun) -> dict[str, Any]:
     """What a config says about what is measured, by its key: numeric parameters, settings, and what is made of data."""
     config, which = run.config, run.config.entrypoint
     found: dict[str, Any] = {"entrypoint.unit": which.unit}
@@ -129,7 +108,7 @@ def _fixed(run: Measured) -> dict[str, Any]:
     return found | {f"preprocess.{key}": value for key, value in prepared.items()}
 
 
-def _data(run: Measured) -> str:
+def _data(run: ComparedRun) -> str:
     """The data's fingerprint; where nothing was listed, what the config says about the data."""
     found = run.facts.get("data_fingerprint")
     if found:
@@ -139,7 +118,7 @@ def _data(run: Measured) -> str:
     return ", ".join(f"{key}={value}" for key, value in plain.items())
 
 
-def ratios(base: Sequence[Measured], other: Sequence[Measured]) -> list[Ratio]:
+def ratios(base: Sequence[ComparedRun], other: Sequence[ComparedRun]) -> list[Ratio]:
     """Compare two sides, a series at a time.
 
     Args:
@@ -157,7 +136,7 @@ def ratios(base: Sequence[Measured], other: Sequence[Measured]) -> list[Ratio]:
     return found
 
 
-def rates(runs: Sequence[Measured]) -> dict[str, float]:
+def rates(runs: Sequence[ComparedRun]) -> dict[str, float]:
     """Unit/s of each series over all that a side has measured."""
     from flowerexp.analysis.interval import rate_over
 
@@ -166,11 +145,11 @@ def rates(runs: Sequence[Measured]) -> dict[str, float]:
     return {name: rate_over([each[name] for each in groups if name in each]) for name in names}
 
 
-def _timed(run: Measured) -> Measurements:
+def _timed(run: ComparedRun) -> Measurements:
     return run.measurements.firsts.timed
 
 
-def _cells(run: Measured) -> set[tuple[Any, ...]]:
+def _cells(run: ComparedRun) -> set[tuple[Any, ...]]:
     """The series and cells whose first executions were timed.
 
     Not those of which some were stopped: what is left of such a cell is what was fast of it.
@@ -179,7 +158,7 @@ def _cells(run: Measured) -> set[tuple[Any, ...]]:
     return {*_timed(run).cell_keys} - {*first.where(first.censored).cell_keys}
 
 
-def _part(run: Measured, cells: set[tuple[Any, ...]]) -> Measurements:
+def _part(run: ComparedRun, cells: set[tuple[Any, ...]]) -> Measurements:
     """What a run has measured in some cells."""
     import numpy as np
 
@@ -195,7 +174,7 @@ def _ratio(name: str, base: list[Measurements], other: list[Measurements]) -> Ra
     return Ratio(name, rate_over(base), rate_over(other), low, high, len(base[0].cell_keys), basis)
 
 
-def wall_times(runs: Sequence[Measured]) -> dict[str, float]:
+def wall_times(runs: Sequence[ComparedRun]) -> dict[str, float]:
     """Seconds that a side took, averaged over its runs: in all, and for measuring; what is not known is left out."""
     found = {
         "total": [math.fsum(seconds for name, seconds in run.phases.items() if "." not in name) for run in runs],
@@ -204,7 +183,7 @@ def wall_times(runs: Sequence[Measured]) -> dict[str, float]:
     return {name: statistics.fmean(seconds) for name, seconds in found.items() if all(seconds)}
 
 
-def same_work(a: Measured, b: Measured) -> bool:
+def same_work(a: ComparedRun, b: ComparedRun) -> bool:
     """Have two runs counted equally many in the same series? Else their wall times cannot be compared."""
     one, two = ({name: group.counts.sum() for name, group in _timed(run).by_series.items()} for run in (a, b))
     return one == two

@@ -84,6 +84,16 @@ def parameter_of(group: Measurements, parameter: str) -> Array:
     return np.asarray(np.prod([group.numbers(name) for name in factors], axis=0))
 
 
+def averages_of(group: Measurements, fit: Fit) -> tuple[Array, Array]:
+    """The values of a line's parameter, and the average at each: counts over seconds, both summed; else the mean."""
+    xs, ys = parameter_of(group, fit.parameter), values(group, fit.value)
+    known = ~np.isnan(xs) & ~np.isnan(ys)
+    is_rate = fit.value == group.experiment.rate
+    over, under = (group.counts, group.seconds) if is_rate else (ys, np.ones(len(ys)))
+    levels, places = np.unique(xs[known], return_inverse=True)
+    return levels, np.bincount(places, over[known]) / np.bincount(places, under[known])
+
+
 def _fit(series: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
     line = _line(xs, ys)
     intercept, slope = (float(part) for part in line.params)

@@ -51,7 +51,7 @@ class Measurements:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The columns."""
         return list(self.table.column_names)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.analysis.experiments import Extras
+from flowerexp.analysis.experiments.extras import Extras
 
 if TYPE_CHECKING:
-    from flowerexp.analysis.compare import Measured
-    from flowerexp.analysis.report.gather import Material
+    from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
 
@@ -26,7 +26,7 @@ class WriteTFRecords(Extras):
         images, size = facts.get("images"), facts.get("bytes")
         return f"{images:,} photographs" + (f" ({size / 1e6:,.0f} MB)" if size else "") if images else None
 
-    def may_differ(self, a: Measured, b: Measured, series: set[str]) -> set[str]:
+    def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
         """Into how many files photographs are written is what one compares."""
         return {"preprocess.partitions"}
 

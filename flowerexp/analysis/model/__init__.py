@@ -34,7 +34,7 @@ def model_run(measurements: Measurements, folder: Path) -> list[Path]:
         folder: where the files go.
 
     Returns:
-        The files; without a picture where no parameter varies, so that there is no model.
+        The files; without a picture where no parameter varies, or where a model leaves no residuals.
 
     Raises:
         MachineError: a file cannot be written.
@@ -84,15 +84,17 @@ def _fitted(parts: Sequence[Part], aliases: Mapping[str, str]) -> list[tuple[Mod
     return found
 
 
-def _write(found: Sequence[tuple[Model, Rows]], experiment: str, folder: Path) -> list[Path]:
-    content = {"experiment": experiment, "models": [model.plain() for model, _ in found]}
+def _write(fitted: Sequence[tuple[Model, Rows]], experiment: str, folder: Path) -> list[Path]:
+    content = {"experiment": experiment, "models": [model.plain() for model, _ in fitted]}
     text = json.dumps(content, allow_nan=False) + "\n"
     path = write_whole(folder / FILE, lambda aside: aside.write_text(text, encoding="utf-8"))
-    if not found:
+    # A model with as many terms as cells goes through all of them: its residuals are 0, and show nothing.
+    with_residuals = [(model, rows) for model, rows in fitted if model.fitted.errors]
+    if not with_residuals:
         return [path]
     from flowerexp.analysis.model.plots import plot_residuals
 
-    return [path, plot_residuals(found, folder)]
+    return [path, plot_residuals(with_residuals, folder)]
 
 
 def read(content: bytes, where: str) -> list[Model]:

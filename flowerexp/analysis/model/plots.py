@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from flowerexp.analysis import png
+from flowerexp.analysis.drawing import INK, plain, tidy
 from flowerexp.analysis.model.cells import Rows
 from flowerexp.analysis.model.predicting import Model
-from flowerexp.analysis.plots import INK, _figure, _save, _tidy
+from flowerexp.analysis.words import PALETTE
 from flowerexp.measurements.table import Array
 
 FILE = "residuals.png"
 MOST_DOTS = 2_000
 """Measurements that are drawn; of more, a seeded sample, of all factors alike."""
 MOST_PANELS = 4
-TONE = "#0072B2"
+TONE = PALETTE[1]
 
 
 def plot_residuals(models: Sequence[tuple[Model, Rows]], folder: Path) -> Path:
@@ -35,13 +37,13 @@ def plot_residuals(models: Sequence[tuple[Model, Rows]], folder: Path) -> Path:
     """
     columns = min(MOST_PANELS, 2 + max(len(model.design.factors) for model, _ in models))
     height = 0.7 + 2.7 * len(models)
-    figure = _figure(height, "What the model expects, and what it leaves over")
+    figure = png.figure(height, "What the model expects, and what it leaves over")
     figure.set_layout_engine(None)  # finding room for the labels of so many panels takes longer than drawing them
     figure.subplots_adjust(0.08, 0.6 / height, 0.985, 1 - 0.6 / height, 0.3, 0.3)
     grid = figure.subplots(len(models), columns, squeeze=False)
     for line, (model, rows) in zip(grid, models, strict=True):
         _line(line, model, _some(rows))
-    return _save(figure, folder / FILE)
+    return png.save(figure, folder / FILE)
 
 
 def _some(rows: Rows) -> Rows:
@@ -86,7 +88,7 @@ def _residuals(panel: Any, xs: Array, rest: Array, below: str, beside: str) -> N
 
 
 def _finish(panel: Any, below: str, beside: str) -> None:
-    _tidy(panel)
+    tidy(panel, thousands="both")
     panel.tick_params(labelsize=7.5)
-    panel.set_xlabel(below.replace("$", r"\$"), color=INK, fontsize=8.5)
-    panel.set_ylabel(beside.replace("$", r"\$"), color=INK, fontsize=8.5)
+    panel.set_xlabel(plain(below), color=INK, fontsize=8.5)
+    panel.set_ylabel(plain(beside), color=INK, fontsize=8.5)

@@ -16,7 +16,8 @@ from flowerexp.analysis.report import model, page
 from flowerexp.analysis.report.cells import cells
 from flowerexp.analysis.report.derive import slowdowns_of
 from flowerexp.analysis.report.findings import sure, times
-from flowerexp.analysis.report.gather import Material, load
+from flowerexp.analysis.report.gather import load
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.timing import time_models
 from flowerexp.escape import csv_cell
 from flowerexp.measurements import write_whole

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from flowerexp.analysis import words
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import diagrams
 from flowerexp.analysis.report import fits as pictures
 from flowerexp.analysis.report.findings import LEAST_SECONDS
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
-from flowerexp.analysis.report.svg import number
 from flowerexp.analysis.timing import TERMS, Misfit, TimeModel
 from flowerexp.analysis.utilisation import Use
 from flowerexp.experiment import Experiment

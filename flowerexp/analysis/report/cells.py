@@ -10,7 +10,7 @@ import pandas as pd
 from flowerexp.analysis import words
 from flowerexp.analysis.estimate import Interval, grouped_medians, stratified_rate, student
 from flowerexp.analysis.instability import Instability, widened, wider
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.experiment import RESERVED, Experiment
 
 NARROW = 0.10

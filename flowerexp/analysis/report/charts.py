@@ -15,25 +15,13 @@ from matplotlib.lines import Line2D
 
 from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.drawing import ACCENT, INK, LINE, MUTED, PAPER, legend, number, plain, tidy, title
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report.cells import rate_of
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.runs import Run, short, shown
-from flowerexp.analysis.report.svg import (
-    ACCENT,
-    INK,
-    LINE,
-    MUTED,
-    PAPER,
-    WIDTH,
-    figure,
-    legend,
-    number,
-    plain,
-    tidy,
-    title,
-)
+from flowerexp.analysis.report.svg import WIDTH, figure
 
 if TYPE_CHECKING:
     import pandas

@@ -6,7 +6,7 @@ import math
 
 from flowerexp.analysis.caching import Caching, Side, compare_caching
 from flowerexp.analysis.interference import Slowdown, slowdowns
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.utilisation import Use, by_phase
 
 

@@ -9,18 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from flowerexp.analysis.drawing import ACCENT, INK, LINE, MUTED, PAPER, plain, tidy
 from flowerexp.analysis.event_log import EventLog
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.report.svg import (
-    ACCENT,
-    INK,
-    LINE,
-    MUTED,
-    PAPER,
-    figure,
-    plain,
-    tidy,
-)
+from flowerexp.analysis.report.svg import figure
 from flowerexp.analysis.utilisation import over_time
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval, ratio
 from flowerexp.analysis.interference import FACTOR, Slowdown
 from flowerexp.analysis.report.cells import rate_of
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding
 from flowerexp.analysis.report.runs import short, shown
-from flowerexp.analysis.report.svg import number
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.analysis.utilisation import Use
 

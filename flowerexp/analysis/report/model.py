@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.model import FILE, model_sweep, read
 from flowerexp.analysis.model.data import columns_of
 from flowerexp.analysis.model.predicting import Model
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Section, Table
-from flowerexp.analysis.report.svg import number
 from flowerexp.config import plain
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements

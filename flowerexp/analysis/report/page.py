@@ -17,7 +17,7 @@ from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import causes, model, results, search, spark, trust
 from flowerexp.analysis.report.derive import caching_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding, Section
 from flowerexp.analysis.report.runs import short
 from flowerexp.analysis.report.svg import VARIABLES

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report import charts
 from flowerexp.analysis.report.findings import between, times
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run, short, shown
-from flowerexp.analysis.report.svg import number
 
 MOST_COLUMNS = 8
 """Further columns in one table; more are in as many tables."""

@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from flowerexp import records
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.drawing import ACCENT, GOOD, INK, LINE, MUTED, PAPER, WARN, number, plain, tidy
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
-from flowerexp.analysis.report.svg import ACCENT, GOOD, INK, LINE, MUTED, PAPER, WARN, figure, number, plain, tidy
+from flowerexp.analysis.report.svg import figure
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH
 

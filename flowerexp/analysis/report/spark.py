@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.analysis import words
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.report import spark_charts
-from flowerexp.analysis.report.gather import SPARK, Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
+from flowerexp.analysis.report.rows import SPARK
 from flowerexp.analysis.report.runs import short, shown
-from flowerexp.analysis.report.svg import number
 
 if TYPE_CHECKING:
     import pandas

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from flowerexp.analysis import words
+from flowerexp.analysis.drawing import PAPER, legend, plain, tidy, title
 from flowerexp.analysis.report.charts import are_numbers, bundles, parameters, ticks
-from flowerexp.analysis.report.gather import Material
-from flowerexp.analysis.report.svg import PAPER, WIDTH, figure, legend, plain, tidy, title
+from flowerexp.analysis.report.material import Material
+from flowerexp.analysis.report.svg import WIDTH, figure
 
 if TYPE_CHECKING:
     import pandas

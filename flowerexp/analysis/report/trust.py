@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
 from flowerexp.analysis import words
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.report.cells import NARROW, reach
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.report.svg import number
 from flowerexp.config import measured_part, upgraded
 from flowerexp.errors import FlowerexpError
 

@@ -6,24 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.analysis.experiments import write_tfrecords
+from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 if TYPE_CHECKING:
-    from flowerexp.analysis.compare import Measured
-    from flowerexp.analysis.report.gather import Material
+    from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
-
-IMAGE_FILES, TFRECORDS = "image_files", "tfrecords"
-
-
-def data_of(reader: str) -> str:
-    """What a reader reads: `image_files` or `tfrecords`; of another one, its name."""
-    return reader.removesuffix("_native").removesuffix("_cached")
-
-
-def keeps_decoded(reader: str) -> bool:
-    """Does a reader copy images that were decoded before, so that nothing is read while it is timed?"""
-    return reader.endswith("_cached")
 
 
 class ReadSpeed(write_tfrecords.WriteTFRecords):
@@ -43,7 +32,7 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
 
         return doubts(first)
 
-    def may_differ(self, a: Measured, b: Measured, series: set[str]) -> set[str]:
+    def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
         """How files are cached and cut, and what has no effect on what these readers read."""
         free = {*super().may_differ(a, b, series), "entrypoint.settings.on_short", "entrypoint.settings.page_cache"}
         read = {*map(data_of, series)}
@@ -51,7 +40,7 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
             free |= {"preprocess.quality", "preprocess.exact"}
         return free | ({"data"} if _only_existing(a, b, series) else set())
 
-    def conditions(self, a: Measured, b: Measured, series: set[str]) -> Iterable[tuple[str, Any, Any]]:
+    def conditions(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> Iterable[tuple[str, Any, Any]]:
         """The same TFRecord files, where such are read; of those that were there before, as many images."""
         if {*map(data_of, series)} != {IMAGE_FILES}:
             yield "TFRecord files", _existing(a), _existing(b)
@@ -67,12 +56,12 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
         return [*ceilings.findings(material, found)], [*written, ceilings.section(material, found)]
 
 
-def _existing(run: Measured) -> str | None:
+def _existing(run: ComparedRun) -> str | None:
     """Where TFRecord files are that were there before; None if the run prepares its own."""
     return run.config.dataset.tfrecords if run.config.dataset else None
 
 
-def _only_existing(a: Measured, b: Measured, series: set[str]) -> bool:
+def _only_existing(a: ComparedRun, b: ComparedRun, series: set[str]) -> bool:
     return {*map(data_of, series)} == {TFRECORDS} and all(map(_existing, (a, b)))
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from flowerexp.analysis.drawing import INK, MUTED, PAPER, number, plain, tidy
 from flowerexp.analysis.experiments.read_speed.limits import Ceiling, Ceilings
-from flowerexp.analysis.report.gather import Material
-from flowerexp.analysis.report.svg import INK, MUTED, PAPER, WIDTH, figure, number, plain, tidy
+from flowerexp.analysis.report.material import Material
+from flowerexp.analysis.report.svg import WIDTH, figure
 
 if TYPE_CHECKING:
     from flowerexp.measurements.table import Array
