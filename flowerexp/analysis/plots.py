@@ -16,14 +16,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flowerexp.analysis import png, words
-from flowerexp.analysis.drawing import INK, LINE, MUTED, draw_line, number, plain, tidy
+from flowerexp.analysis.drawing import INK, LINE, MUTED, number, plain, tidy
+from flowerexp.analysis.lines import draw_line
 from flowerexp.analysis.regression import Fit, points
 from flowerexp.experiment import Experiment
 from flowerexp.measurements.table import Array, Measurements
 
-MOST_APART = 100  # the fastest cell is so many times as fast as the slowest: on a straight scale the latter would be 0
-LONGEST_NAME = 12  # letters of a parameter's name in the title of a panel
-MOST_LABELS = 24  # cells that get a label of their own
+MOST_APART = 100  # if the fastest cell is more times as fast as the slowest, the scale is logarithmic
+LONGEST_NAME = 12  # letters of a parameter's name in the title of a panel; a longer one is x
+MOST_LABELS = 24  # the most cells that get a label each
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.5}
 BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 3, **LEGEND}
 
@@ -43,8 +44,8 @@ def plot_regressions(measurements: Measurements, fits: Sequence[Fit], folder: Pa
     colours = words.colours(which, measurements.series_names)
     paths = []
     for name, value in dict.fromkeys((fit.series, fit.value) for fit in fits):
-        own = [fit for fit in fits if (fit.series, fit.value) == (name, value)]
-        figure = _regression_figure(groups[name], own, colours[name])
+        of_value = [fit for fit in fits if (fit.series, fit.value) == (name, value)]
+        figure = _regression_figure(groups[name], of_value, colours[name])
         suffix = "" if value == which.rate else f"_{value}"
         paths.append(png.save(figure, folder / f"{_slug(f'regression_{name}{suffix}')}.png"))
     gridded = {name: groups[name].gridded.rated for name in words.ordered(which, groups)}
@@ -75,7 +76,7 @@ def _regression_figure(group: Measurements, fits: Sequence[Fit], colour: str) ->
     legend = figure.legend(handles=_legend(colour, which, is_rate), **BELOW)
     if is_rate:
         legend.set_title(
-            f"An average counts {which.unit} over time, so long measurements weigh more; the line counts all alike."
+            f"Long measurements weigh more in an average of {which.unit} over time; in the line all weigh the same."
         )
         legend.get_title().set(color=MUTED, fontsize=8)
     return figure
@@ -118,20 +119,20 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
         Line2D([], [], color=colours[name], lw=2.2, marker="o", ms=4, label=plain(words.series(which, name)))
         for name in groups
     ]
-    # Beside the title there is room for three.
+    # There is room for three beside the title.
     figure.legend(handles=handles, **BELOW | ({"loc": "outside upper right"} if len(groups) <= 3 else {}))
     return figure
 
 
 def _strip(panel: Any, x: float, room: float, rates: Array, colour: str) -> None:
-    """One series' measurements in one cell: a point each, and a bar at their median."""
+    """The measurements of a series in a cell: a point each, and a bar at their median."""
     panel.plot([x] * len(rates), rates, "o", color=colour, alpha=0.4, markersize=4, markeredgewidth=0, zorder=2)
     half = min(room * 0.4, 0.15)
     panel.plot([x - half, x + half], [np.median(rates)] * 2, "-", color=colour, linewidth=2.2, zorder=3)
 
 
 def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]], parameters: Sequence[str]) -> None:
-    """Name the cells below: by their last parameter, and under it by the one before, if there are several."""
+    """Label the cells with their last parameter, and below it with the others."""
     step = -(-len(places) // MOST_LABELS)
     panel.set_xticks(range(0, len(places), step), [_short(place[-1]) for place in places[::step]])
     panel.set_xlim(-0.6, len(places) - 0.4)

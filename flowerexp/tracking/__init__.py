@@ -1,4 +1,8 @@
-"""What is logged, and how MLflow is told; importing this imports no MLflow."""
+"""Log runs and sweeps to MLflow, read them back, and show its pages; importing this does not import MLflow.
+
+Everything that knows MLflow belongs here: `content` is what is logged of a run, `log` and `sweep` log it, `fetch` reads
+it, and `store`, `reachable`, `library`, `client` and `failures` are about the store.
+"""
 
 from flowerexp.tracking.client import ensure
 from flowerexp.tracking.library import load

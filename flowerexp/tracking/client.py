@@ -25,13 +25,13 @@ _known: dict[Store, str] = {}
 
 
 def ensure(store: Store) -> str:
-    """Make the database and the experiment if they are not there yet; processes and threads may do so at once.
+    """Create the database and the experiment if they do not exist; processes and threads may do so at the same time.
 
     Returns:
         The id of the MLflow experiment.
 
     Raises:
-        TrackingError: the store cannot be reached or made.
+        TrackingError: the store cannot be reached or created.
     """
     if store in _known:
         return _known[store]
@@ -45,7 +45,7 @@ def ensure(store: Store) -> str:
 
 
 def _make(store: Store, database: Path) -> None:
-    """Make a database that appears whole: MLflow cannot go on with one whose making was cut short."""
+    """Create a database that appears complete: MLflow cannot continue with one that is half created."""
     partial = database.with_name(f".{database.name}.partial")
     for left in (partial, partial.with_name(f"{partial.name}-journal")):
         left.unlink(missing_ok=True)
@@ -55,7 +55,7 @@ def _make(store: Store, database: Path) -> None:
 
 @contextmanager
 def _alone(store: Store) -> Iterator[None]:
-    """Hold the lock beside the database: MLflow's migrations break when two processes run them together."""
+    """Hold the lock beside the database: MLflow's migrations fail when two processes run them at the same time."""
     from filelock import FileLock
 
     if not store.database:
@@ -84,7 +84,7 @@ def _experiment(client: Any, store: Store) -> str:
 
 
 def connect(store: Store) -> Any:
-    """An MlflowClient for `store`; MLflow's own idea of the current store stays as it is."""
+    """An MlflowClient for `store`; MLflow's own current store does not change."""
     load()
     proxy.spare_loopback(store.uri)
     from mlflow import MlflowClient

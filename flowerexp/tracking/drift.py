@@ -1,4 +1,4 @@
-"""What differs between what a logged run was made with and what is here now."""
+"""What has changed since a run was logged: code, versions, machine and data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAMES = {
     "cores": "cores",
     "data_fingerprint": DATA,
 }
-"""The tags that say what a run was made with, and what they are called on screen."""
+"""The tags that say what a run was made with, with their names on screen."""
 _PACKAGE = "version."
 _UNKNOWN = "not recorded"
 _ABSENT = "not installed"
@@ -39,7 +39,7 @@ _ABSENT = "not installed"
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that was another one when a run was made."""
+    """A value that has changed since a run was made."""
 
     what: str
     then: str
@@ -47,7 +47,7 @@ class Change:
 
 
 def made_with(tags: Mapping[str, str]) -> dict[str, str]:
-    """What a run was made with, by the name that it has on screen."""
+    """What a run was made with, by its name on screen."""
     named = {name: tags[tag] for tag, name in _NAMES.items() if tag in tags}
     if _COMMIT in named:
         named[_COMMIT] = named[_COMMIT][:_COMMIT_LENGTH]
@@ -55,31 +55,31 @@ def made_with(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def here(config: Config) -> dict[str, str]:
-    """What a run with this config would be made with; nothing is started, and what cannot be known is left out.
+    """What a run with this config would be made with now; nothing is started, and unknown values are left out.
 
     Args:
         config: the checked config.
 
     Raises:
-        FlowerexpError: the entrypoint's script is not there.
+        FlowerexpError: the entrypoint's script does not exist.
     """
     facts = provenance()
     tags = {key: value if isinstance(value, str) else str(value).lower() for key, value in facts.items()}
     tags["code_hash"] = Bundle(find_script(config.entrypoint.script)).code_hash
     if "git_commit" in tags:
         tags["mlflow.source.git.commit"] = tags.pop("git_commit")
-    if config.cluster.kind == "local":  # what another machine runs on is known when it runs
+    if config.cluster.kind == "local":  # what another machine runs on is known only when it runs
         tags |= {"spark": version("pyspark"), "python": platform.python_version()}
         tags |= {"host": socket.gethostname(), "platform": platform.platform()}
         cores = getattr(backend(config.cluster), "cores", None)
         tags |= {"cores": str(cores)} if cores else {}
-        tags |= {"java": found} if (found := _java()) else {}
+        tags |= {"java": java_version} if (java_version := _java()) else {}
     data = index.current_fingerprint(config)
     return made_with(tags | ({"data_fingerprint": data} if data else {}))
 
 
 def _java() -> str | None:
-    """The version of the Java that Spark would use, from its own notes; None where it left none."""
+    """The version of the Java that Spark would use, from its `release` file; None if that has none."""
     try:
         text = (java.find().home / "release").read_text(encoding="utf-8")
     except (OSError, FlowerexpError):
@@ -89,7 +89,7 @@ def _java() -> str | None:
 
 
 def drift(then: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
-    """What differs; a package that came or went counts, a fact that only one side could know does not.
+    """The changes; a package that was added or removed counts, a fact that only one side has does not.
 
     Args:
         then: what a run was made with, see `made_with`.

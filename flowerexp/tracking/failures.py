@@ -40,7 +40,7 @@ def explained(store: Store, hint: str, doing: str = "logging to") -> Iterator[No
 
 
 def reason(error: BaseException, store: Store) -> str:
-    """Why, in one short line: the system's or the database's words where they are at the bottom of it."""
+    """The cause in one short line: the message of the system or the database, if one of them caused the error."""
     from flowerexp.config.redact import HIDDEN, redacted, secrets
 
     words, below = str(error), error.__cause__ or error.__context__

@@ -39,14 +39,14 @@ _AT_ONCE = 8  # uploads to a server
 
 
 def log_run(folder: Path, store: Store | None = None) -> str:
-    """Log a run's folder, or complete what an earlier call has left half done.
+    """Log a run's folder, or complete what an earlier call has not finished.
 
     Args:
         folder: a run's folder, finished or failed.
-        store: where to; by default the store that the run was configured with.
+        store: where it is logged; by default the store in the run's config.
 
     Returns:
-        MLflow's run_id: of the run that this folder became when it was first logged there.
+        MLflow's run_id; the same whenever the folder is logged to this store.
 
     Raises:
         DataError: that is not the folder of a run, or one of its files is damaged.
@@ -106,7 +106,7 @@ def withdraw(folder: Path, store: Store) -> None:
 
 
 class _Logger:
-    """One run on its way into one store."""
+    """Logs a run to a store."""
 
     def __init__(self, folder: Path, record: Json, store: Store, client: Any, experiment: str) -> None:
         self.folder, self.record, self.client, self.experiment = folder, record, client, experiment
@@ -130,13 +130,13 @@ class _Logger:
         return str(self.client.create_run(self.experiment, started, {TOKEN_TAG: token}, name).info.run_id)
 
     def _send(self, run_id: str) -> None:
-        """Everything but the end; sending it a second time changes nothing."""
+        """Send everything but the end; sending it a second time changes nothing."""
         from mlflow.entities import Metric, Param, RunTag
 
         measured = self._measured()
         table = content.table(measured) if measured is not None else None
         named = content.tags(self.record)
-        if table:  # what log_table does, which would append to a table that is already there
+        if table:  # as log_table does, which would append to an existing table
             named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
         summary = find_summary(self.folder / "analysis/summary.json") or {}
         when, numbers = self._at("ended_at"), content.metrics(self.record, summary, measured)
@@ -170,7 +170,7 @@ class _Logger:
         except DataError:
             if self.record["state"] == "finished":
                 raise
-            return None  # what has failed may have left none, or damaged ones
+            return None  # a failed run may have none, or damaged ones
         return rows if len(rows) else None
 
     def _at(self, key: str) -> int:
@@ -184,7 +184,7 @@ def upload(client: Any, run_id: str, paths: Sequence[Path], folder: Path) -> Non
         client: MLflow's.
         run_id: the run's.
         paths: the files.
-        folder: the one below which they keep their places.
+        folder: paths in MLflow are relative to it.
     """
 
     def send(path: Path) -> None:
@@ -198,7 +198,7 @@ def upload(client: Any, run_id: str, paths: Sequence[Path], folder: Path) -> Non
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that two calls at once make one run."""
+    """Hold the folder's lock, so that two calls at the same time create one run."""
     from filelock import FileLock
 
     with FileLock(folder / ".mlflow.lock"):
@@ -207,7 +207,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _retriable(folder: Path) -> Iterator[None]:
-    """Say how to try again, whatever the store did: the results are in the folder."""
+    """Add to the error of a store how to try again: the results are in the folder."""
     command = f"the results are safe; log them again: flowerexp log {shlex.quote(str(folder))}"
     try:
         yield

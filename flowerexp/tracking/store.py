@@ -12,12 +12,12 @@ SQLITE = "sqlite:///"
 
 @dataclass(frozen=True)
 class Store:
-    """Where runs are logged. Paths become absolute, so that a store means the same in every folder.
+    """Where runs are logged. Paths become absolute, so that a store is the same in every folder.
 
     Attributes:
         uri: MLflow's tracking URI: ``sqlite:///PATH``, ``http(s)://HOST`` or another that MLflow knows.
         artifacts: a folder or URI for the artifacts of a new experiment; by default ``artifacts`` beside a database. A
-            server keeps artifacts where it likes: a local folder means nothing to it, and is dropped.
+            server decides where it keeps artifacts: a local folder means nothing to it, and is ignored.
         experiment: the name of the MLflow experiment.
     """
 
@@ -42,7 +42,7 @@ class Store:
 
     @property
     def database(self) -> Path | None:
-        """The file that holds the runs, if it is one."""
+        """The file that holds the runs, if it is a database."""
         return Path(self.uri.removeprefix(SQLITE)) if self.uri.startswith(SQLITE) else None
 
     @property
@@ -52,13 +52,13 @@ class Store:
 
     @property
     def artifact_uri(self) -> str | None:
-        """Where a new experiment keeps its artifacts, as a URI: a folder's name may hold anything."""
+        """Where a new experiment keeps its artifacts, as a URI: a folder's name may have any characters."""
         local = self.artifacts is not None and "://" not in self.artifacts
         return Path(self.artifacts or "").as_uri() if local else self.artifacts
 
     @property
     def address(self) -> str:
-        """The URI without secrets, nor a user's name: for messages and files."""
+        """The URI without secrets and without a user's name, for messages and files."""
         from flowerexp.config.redact import HIDDEN, redacted  # whose package imports what composing needs
 
         return str(redacted(self.uri)).replace(f"{HIDDEN}@", "", 1)

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from flowerexp.analysis.verdict import drift, judge, outliers
+from flowerexp.analysis.repetitions import drift, outliers
+from flowerexp.analysis.verdict import judge
 from flowerexp.measurements.loading import load
 from tests.analysis.rows import READ_SPEED, grid, row, table, written
 
@@ -39,7 +40,7 @@ def test_rows_of_two_kinds_are_not_held_against_each_other(tmp_path):
         ([row(seconds=0.0)], "1 of 1 measurements took no time: the clock cannot be trusted"),
         ([row(seconds=-1)], "1 of 1 measurements took no time: the clock cannot be trusted"),
         ([row(seconds=float("nan"))], "1 of 1 measurements took no time: the clock cannot be trusted"),
-        ([row(execution=2)], "none of the 1 measurements is a first execution"),
+        ([row(execution=2)], "no first executions among the 1 measurements"),
     ],
 )
 def test_invalid(rows, reason):
@@ -130,13 +131,16 @@ def test_certain_drift_without_any_noise_is_found():
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"load_before": 2.5}, "others were at work on the host of 1 of 2 measurements: the load average before them"),
-        ({"load_before": 1.6, "host_cores": 2}, "others were at work on the host"),
+        (
+            {"load_before": 2.5},
+            "other processes were at work on the host of 1 of 2 measurements: the load average",
+        ),
+        ({"load_before": 1.6, "host_cores": 2}, "other processes were at work on the host"),
         (
             {"others_cpu_percent": 21.0},
-            "other processes, flowerexp's and Spark's own among them, used 21% of the CPU of a during the measurements",
+            "other processes, including flowerexp and Spark, used 21% of the CPU of a during the measurements",
         ),
-        ({"warm_up_steady": False}, "1 of 1 measurements were made by processes that had not stopped getting faster"),
+        ({"warm_up_steady": False}, "1 of 1 measurements were made by processes that were still getting faster"),
         ({"first_batch_seconds": 9.0}, "in 1 of 3 measurements the first batch took longer than all of them"),
         ({"started_at": 1e9 + 1.5, "started_ns": 0}, "a host's clock was set during the run, by 1.5 s"),
     ],
@@ -161,8 +165,8 @@ def test_what_others_used_is_weighed_by_time_and_told_instead_of_a_load_that_lag
         table([row(host=host, others_cpu_percent=share) for host, share in (("a", 30), ("b", 60), ("c", 1))])
     )
     assert crowded.reasons == (
-        "other processes, flowerexp's and Spark's own among them, used 60% of the CPU of b during the measurements, "
-        "and too much on 1 more hosts",
+        "other processes, including flowerexp and Spark, used 60% of the CPU of b during the measurements, "
+        "and over 20% on 1 other host",
     )
 
 
@@ -210,7 +214,7 @@ def test_stopped_measurements_make_a_run_suspect():
 def test_cells_without_any_finished_measurement_are_named():
     verdict = judge(table([row(), stopped(size=8), stopped(size=8, repetition=2)]))
     (reason,) = verdict.reasons
-    assert reason.endswith("no measurement was finished of tfrecords batch_size=8 batch_number=3")
+    assert reason.endswith("no measurement finished in tfrecords batch_size=8 batch_number=3")
     several = judge(table([stopped(size=size) for size in range(1, 8)]))
     assert several.state == "suspect"
     assert several.reasons[0].endswith("batch_size=5 batch_number=3 and 2 more")

@@ -16,10 +16,10 @@ class Extras:
     """The additions for one experiment; each module here has one as its `EXTRAS`.
 
     Attributes:
-        columns: those of its rows that say how something was measured, and are no results of their own.
-        texts: those of them that hold text which its report reads.
-        facts: those of its runs that a report lists.
-        questions: what a sweep asks that varies a config key, without a question mark.
+        columns: columns of its rows that say how something was measured, and are not results.
+        texts: columns of text that its report reads.
+        facts: facts of its runs that a report lists.
+        questions: by config key, the question of a sweep that varies it, without a question mark.
     """
 
     columns: frozenset[str] = frozenset()
@@ -28,7 +28,7 @@ class Extras:
     questions: Mapping[str, str] = {}
 
     def doubts(self, first: Measurements) -> list[str]:
-        """Why its measurements are suspect, a sentence a reason.
+        """Why its measurements are suspect, a sentence for each reason.
 
         Args:
             first: the first executions.
@@ -36,7 +36,7 @@ class Extras:
         return []
 
     def data(self, facts: Mapping[str, Any]) -> str | None:
-        """What a run has measured on, in a few words.
+        """The data that a run was measured on, in a few words.
 
         Args:
             facts: the run's.
@@ -44,7 +44,7 @@ class Extras:
         return None
 
     def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
-        """The config keys, with dots, in which two runs may differ that are compared; `data` stands for the data.
+        """The config keys, with dots, in which two runs that are compared may differ; `data` means their data.
 
         Args:
             a: a run.
@@ -54,7 +54,7 @@ class Extras:
         return set()
 
     def conditions(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> Iterable[tuple[str, Any, Any]]:
-        """What else has to be equal in runs that are compared: its name, and its value in each.
+        """What else must be equal in runs that are compared: its name, and its value in each run.
 
         Args:
             a: a run.
@@ -64,7 +64,7 @@ class Extras:
         return ()
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
-        """What a report says beside what it says of every experiment.
+        """What a report says in addition to what it says about every experiment.
 
         Args:
             material: what the report is made of.

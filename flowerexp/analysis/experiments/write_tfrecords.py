@@ -1,4 +1,4 @@
-"""What the analysis says of `write_tfrecords` alone: which photographs were written, and some of them to look at."""
+"""What the analysis says about `write_tfrecords` alone: which photographs were written, with a few of them to see."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WriteTFRecords(Extras):
-    """Photographs that become TFRecord files."""
+    """Photographs that are written as TFRecord files."""
 
     columns = frozenset({"file", "partition"})
     facts = ("images", "bytes")
@@ -27,7 +27,7 @@ class WriteTFRecords(Extras):
         return f"{images:,} photographs" + (f" ({size / 1e6:,.0f} MB)" if size else "") if images else None
 
     def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
-        """Into how many files photographs are written is what one compares."""
+        """The number of files into which photographs are written."""
         return {"preprocess.partitions"}
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:

@@ -1,4 +1,4 @@
-"""The pictures of models: straight lines, and where the seconds of a measurement go."""
+"""The pictures of the straight lines, and of the model of a measurement's seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from flowerexp.analysis import words
-from flowerexp.analysis.drawing import PAPER, draw_line, legend, number, tidy, title
+from flowerexp.analysis.drawing import PAPER, legend, number, tidy, title
+from flowerexp.analysis.lines import draw_line
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.svg import figure
@@ -24,8 +25,8 @@ def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) 
     columns = max((sum(fit.series == name for fit in wanted) for name in names), default=0)
     if not columns:
         return None
-    made = figure(0.4 + 2.6 * len(names))
-    grid = made.subplots(len(names), columns, sharey="row", squeeze=False)
+    drawn = figure(0.4 + 2.6 * len(names))
+    grid = drawn.subplots(len(names), columns, sharey="row", squeeze=False)
     for line, name in enumerate(names):
         several = [fit for fit in wanted if fit.series == name]
         for panel, fit in zip(grid[line], several, strict=False):
@@ -34,7 +35,7 @@ def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) 
             panel.set_visible(False)
         grid[line, 0].set_ylabel(f"{material.label(name)}: {material.experiment.rate_unit}")
         grid[line, 0].set_ylim(bottom=0)
-    return made
+    return drawn
 
 
 def _straight(panel: Any, group: Measurements, fit: Fit, material: Material) -> None:
@@ -44,11 +45,11 @@ def _straight(panel: Any, group: Measurements, fit: Fit, material: Material) -> 
 
 
 def time_model(material: Material, some: Measurements, models: Sequence[TimeModel]) -> Figure | None:
-    """Seconds against what is counted with the model's line, and beside it what that line means for the rate."""
+    """Seconds against what is counted, with the model's line; and beside it the rates that follow from that line."""
     if not models:
         return None
-    made = figure(3.5)
-    left, right = made.subplots(1, 2)
+    drawn = figure(3.5)
+    left, right = drawn.subplots(1, 2)
     which, tones = material.experiment, material.tones
     for model in models:
         group = some.by_series[model.series]
@@ -71,5 +72,5 @@ def time_model(material: Material, some: Measurements, models: Sequence[TimeMode
         panel.set_xlabel(f"{which.unit} of a measurement")
         panel.set_xlim(left=0)
         panel.set_ylim(bottom=0)
-    legend(made, {words.series(which, one.series): tones[one.series] for one in models})
-    return made
+    legend(drawn, {words.series(which, model.series): tones[model.series] for model in models})
+    return drawn

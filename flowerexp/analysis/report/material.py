@@ -38,7 +38,7 @@ class Material:
         overrides: what was written on the command line, without secrets.
         planned: the experiment of its first run, which may never have started.
         texts: the columns of text that the report reads.
-        damage: what to say of a damaged journal; None of one that is whole.
+        damage: the message about a damaged journal; None if it is whole.
     """
 
     folder: Path
@@ -51,14 +51,14 @@ class Material:
 
     @property
     def other_data(self) -> str | None:
-        """What to say of runs that were to read the same data, and did not; None where all is well."""
+        """A message about runs that should have read the same data, and did not; None if there are none."""
         known = [(run, run.config) for run in self.measured if run.config]
         whole = [(run, config) for run, config in known if config.dataset and config.sampling]
         return index.other_data((run.name, config, run.facts.get("data_fingerprint")) for run, config in whole)
 
     @property
     def complaints(self) -> list[str]:
-        """What to say of its damaged files, a line each."""
+        """A message for each damaged file."""
         broken = [f"run {run.name}: {run.record['error']}" for run in self.runs if run.state == "damaged"]
         return [*([self.damage] if self.damage else []), *broken]
 
@@ -74,13 +74,15 @@ class Material:
 
     @property
     def command(self) -> str:
-        """The command that runs it all again, in whatever home it is given."""
-        flags = ["-m"] if self.is_sweep and not any(one.startswith("experiment=") for one in self.overrides) else []
-        return shlex.join(["flowerexp", *flags, *(one for one in self.overrides if not one.startswith("home="))])
+        """The command that runs all of it again; without the home, which is of one machine."""
+        ready_made = any(override.startswith("experiment=") for override in self.overrides)
+        flags = ["-m"] if self.is_sweep and not ready_made else []
+        chosen = [override for override in self.overrides if not override.startswith("home=")]
+        return shlex.join(["flowerexp", *flags, *chosen])
 
     @property
     def place(self) -> Path:
-        """Where its folder is, from its home on; or its name alone: what else there is of a path is of one machine."""
+        """Its folder relative to its home, or else the folder's name: the rest of the path is of one machine."""
         homes = {run.config.home for run in self.runs if run.config}
         whole = self.folder.absolute()
         return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), Path(whole.name))
@@ -93,8 +95,8 @@ class Material:
     @cached_property
     def series(self) -> list[str]:
         """The names of all series, in the declared order."""
-        found = [name for run in self.runs for name in run.rates]
-        return words.ordered(self.experiment, [*found, *self.rows["series"].unique()])
+        names = [name for run in self.runs for name in run.rates]
+        return words.ordered(self.experiment, [*names, *self.rows["series"].unique()])
 
     @cached_property
     def tones(self) -> dict[str, str]:
@@ -102,12 +104,12 @@ class Material:
         return words.colours(self.experiment, self.series)
 
     def label(self, series: str) -> str:
-        """What a series is called within a sentence or a table."""
+        """The name of a series within a sentence or a table."""
         return words.inside(words.series(self.experiment, series))
 
     @property
     def cell(self) -> list[str]:
-        """What makes a line of the tidy table."""
+        """The columns that identify a line of ``cells.csv``."""
         return ["run", "series", *self.experiment.numeric]
 
     @cached_property
@@ -135,9 +137,9 @@ class Material:
 
     @cached_property
     def timed(self) -> pd.DataFrame:
-        """The rows that rates are made of: first executions that were timed and counted something.
+        """The rows that have a rate: first executions that were timed and counted something.
 
-        Their ``cell`` is a number that measurements share which repeat each other, repeats of a run included.
+        Measurements that repeat each other, also in repeats of a run, have the same number as their ``cell``.
         """
         rows = self.rows
         first = rows["execution"].isna() | (rows["execution"] == 1)
@@ -152,27 +154,27 @@ class Material:
     def fair(self) -> pd.DataFrame:
         """The timed rows by which settings and series are compared.
 
-        Left out are the cells of which some measurement was stopped, in all runs and series: what is left of them is
-        what was fast.
+        Cells in which some measurement was stopped are left out, in all runs and series: only their fast measurements
+        are left.
         """
         stopped, keys = self.rows[self.rows["censored"]], list(self.experiment.numeric)
         if not len(stopped) or not keys:
             return self.timed
-        found = self.timed.merge(stopped[keys].drop_duplicates(), on=keys, how="left", indicator="value")
-        return found[found["value"] == "left_only"].drop(columns="value")
+        marked = self.timed.merge(stopped[keys].drop_duplicates(), on=keys, how="left", indicator="value")
+        return marked[marked["value"] == "left_only"].drop(columns="value")
 
     @cached_property
     def instability(self) -> dict[str, Instability]:
-        """How far the machine's speed wandered, by run; all series of a run tell together."""
-        found = {run.name: STEADY for run in self.measured}
-        for name, own in self.timed.dropna(subset="repetition").groupby("run"):
-            logs = np.log((own["count"] / own["seconds"]).to_numpy(float))
-            cells = own.groupby(self.cell, dropna=False).ngroup().to_numpy()
-            found[str(name)] = instability(logs, cells, own["repetition"].to_numpy(float))
-        return found
+        """How far the machine's speed varied during each run, by all its series together."""
+        by_run = {run.name: STEADY for run in self.measured}
+        for name, rows in self.timed.dropna(subset="repetition").groupby("run"):
+            logs = np.log((rows["count"] / rows["seconds"]).to_numpy(float))
+            cells = rows.groupby(self.cell, dropna=False).ngroup().to_numpy()
+            by_run[str(name)] = instability(logs, cells, rows["repetition"].to_numpy(float))
+        return by_run
 
     def setting(self, run: Run) -> tuple[Any, ...]:
-        """What a run has of all that the sweep varies, but for its repeats."""
+        """A run's values of all keys that the sweep varies, without its repeat."""
         return tuple(run.varied.get(key) for key in self.varied)
 
     @cached_property
@@ -181,35 +183,35 @@ class Material:
 
         The standard deviation of the logarithm of their rates, pooled over settings, and its degrees of freedom.
         """
-        found = {}
+        by_series = {}
         for series in dict.fromkeys(series for run in self.measured for series in run.rates):
             logs: dict[tuple[Any, ...], list[float]] = {}
             for run in self.measured:
                 if series in run.rates:
                     logs.setdefault(self.setting(run), []).append(math.log(run.rates[series]["rate"]))
-            freedom = sum(len(own) - 1 for own in logs.values())
-            squares = math.fsum((value - statistics.fmean(own)) ** 2 for own in logs.values() for value in own)
-            found[series] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
-        return found
+            freedom = sum(len(repeats) - 1 for repeats in logs.values())
+            squares = math.fsum((log - statistics.fmean(repeats)) ** 2 for repeats in logs.values() for log in repeats)
+            by_series[series] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
+        return by_series
 
     def runs_of(self, log: EventLog) -> list[Run]:
-        """The measured runs that an application carried: several may have worked at the same time."""
+        """The measured runs of a Spark application; several may have run at the same time."""
         return [run for run in self.measured if run.facts.get("application_id") == log.application]
 
     @cached_property
     def logs(self) -> list[EventLog]:
-        """The event logs of its jobs; one that cannot be read is left out, since a report has more to say."""
-        found = []
+        """The event logs of its jobs, without those that cannot be read: a report is useful without them."""
+        logs = []
         for folder in (self.folder / "job", *sorted((self.folder / "jobs").glob("*"))):
             for path in find_logs(folder):
                 try:
-                    found.append(self._with_waits(read(path)))
+                    logs.append(self._with_waits(read(path)))
                 except FlowerexpError:
                     continue
-        return found
+        return logs
 
     def _with_waits(self, log: EventLog) -> EventLog:
-        """A log whose tasks say when they waited for their turn to measure."""
+        """A log in which each task has the times when it waited for its turn to measure."""
         rows = self.rows[self.rows["run"].isin([run.name for run in self.runs_of(log)])]
         wanted = ["pid", "started_at", "seconds", "waited_seconds"]
         rows = rows.dropna(subset=[*wanted, "host"])[["host", *wanted]]

@@ -1,4 +1,4 @@
-"""What the analysis says of `read_speed` alone: the page cache, what a reader reads, and the ceilings of its hosts."""
+"""What the analysis says about `read_speed` alone: its page cache, what readers read, and the ceilings of hosts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ReadSpeed(write_tfrecords.WriteTFRecords):
-    """Images that are read, from photographs or from the TFRecord files that were written of them."""
+    """Images that are read from photographs, or from TFRecord files made of them."""
 
     columns = write_tfrecords.WriteTFRecords.columns | {"page_cache_fraction", "warm_up_reads"}
     texts = ("page_cache",)
@@ -27,37 +27,37 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
     }
 
     def doubts(self, first: Measurements) -> list[str]:
-        """A page cache that is not known, or not the same in all repetitions of a cell."""
+        """A page cache whose state is unknown, or differs between repetitions of a cell."""
         from flowerexp.analysis.experiments.read_speed.cache import doubts
 
         return doubts(first)
 
     def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
-        """How files are cached and cut, and what has no effect on what these readers read."""
-        free = {*super().may_differ(a, b, series), "entrypoint.settings.on_short", "entrypoint.settings.page_cache"}
+        """How files are cached and partitioned, and keys without an effect on what these readers read."""
+        keys = {*super().may_differ(a, b, series), "entrypoint.settings.on_short", "entrypoint.settings.page_cache"}
         read = {*map(data_of, series)}
         if read == {IMAGE_FILES}:
-            free |= {"preprocess.quality", "preprocess.exact"}
-        return free | ({"data"} if _only_existing(a, b, series) else set())
+            keys |= {"preprocess.quality", "preprocess.exact"}
+        return keys | ({"data"} if _only_existing(a, b, series) else set())
 
     def conditions(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> Iterable[tuple[str, Any, Any]]:
-        """The same TFRecord files, where such are read; of those that were there before, as many images."""
+        """The same TFRecord files, where such are read, and as many images, if the files existed before the run."""
         if {*map(data_of, series)} != {IMAGE_FILES}:
             yield "TFRecord files", _existing(a), _existing(b)
         if _only_existing(a, b, series):
             yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
-        """How near the ceilings of the hosts rates come, and some of the images that were written."""
+        """How near rates come to the ceilings of their hosts, and some of the images that were written."""
         from flowerexp.analysis.experiments.read_speed import ceilings
 
-        found = ceilings.limits_of(material, some)
+        limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
-        return [*ceilings.findings(material, found)], [*written, ceilings.section(material, found)]
+        return [*ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
 
 
 def _existing(run: ComparedRun) -> str | None:
-    """Where TFRecord files are that were there before; None if the run prepares its own."""
+    """The TFRecord files that existed before a run; None if it prepares its own."""
     return run.config.dataset.tfrecords if run.config.dataset else None
 
 
