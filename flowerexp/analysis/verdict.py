@@ -157,7 +157,7 @@ def others_cpu(rows: Measurements) -> dict[str, float]:
 
 def _hosts(rows: Measurements) -> tuple[Array, list[str]]:
     places, names = rows.texts("host")
-    return np.where(places < 0, len(names), places), [*names, "None"]
+    return np.where(places < 0, len(names), places), [*names, "an unknown host"]
 
 
 def _clock(rows: Measurements) -> list[str]:

@@ -106,6 +106,31 @@ class TestTwoRuns:
         lone = row(size=4, seconds=2.0)
         assert interval([table([*rows, lone])], [table([*rows, lone])]) == (None, None)
 
+    def test_cells_with_different_numbers_of_repetitions_keep_their_weights(self):
+        """A cell of 2 repetitions that vary, beside one of 6 that do not: by Rao and Wu its sum has 2 variances."""
+        varying, steady = (1.0, 1.2), [0.5] * 6
+
+        def of(*seconds):
+            small = [row(repetition=place, seconds=each) for place, each in enumerate(seconds, start=1)]
+            large = [row(size=4, repetition=place, seconds=each) for place, each in enumerate(steady, start=1)]
+            return table([*small, *large])
+
+        ends, basis = interval([of(1.0, 1.0)], [of(*varying)])
+        assert ends is not None
+        assert basis == "repetitions"
+        totals = [2.0 + 3.0, 2.2 + 3.0]
+        sizes = [
+            ((2.0 / totals[0]) ** 2 + (2.2 / totals[1]) ** 2) / 2,
+            ((3 / totals[0]) ** 2 + (3 / totals[1]) ** 2) / 6,
+        ]
+        freedom = sum(sizes) ** 2 / (sizes[0] ** 2 / 1 + sizes[1] ** 2 / 5)
+        error = math.sqrt(2 * statistics.variance(varying)) / totals[1]
+        assert reach(ends) == pytest.approx(t.ppf(0.975, freedom) * error, rel=0.05)
+
+    def test_two_repetitions_are_enough_and_one_is_not(self):
+        assert interval([run(1.0, 1.1)], [run(0.5, 0.6)])[1] == "repetitions"
+        assert interval([run(1.0)], [run(0.5, 0.6, 0.55)]) == (None, None)
+
     def test_a_machine_whose_speed_varies_widens_the_interval_and_leaves_it_fewer_degrees_of_freedom(self):
         steady = [[1 + 0.01 * ((7 * place + cell) % 5) for cell in range(9)] for place in range(12)]
         drifted = [[each * (1.0 if 3 <= place < 9 else 1.3) for each in cells] for place, cells in enumerate(steady)]
