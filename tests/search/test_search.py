@@ -293,7 +293,7 @@ def test_what_a_user_can_get_wrong_is_one_line(candidates):
         Search([])
     with pytest.raises(ConfigError, match="expected_runs is 0"):
         SearchSettings(expected_runs=0)
-    with pytest.raises(ConfigError, match="none of the clusters"):
+    with pytest.raises(ConfigError, match="not one of the clusters"):
         Search(free).tell(Candidate("other", Shape(1, 1, 1)), Observation(Status.REFUSED))
 
 
