@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all setup lint unit long bench example lock clean help
+.PHONY: run test test-all setup lint unit coverage long bench example lock clean help
 
 run: setup  ## set everything up, run the main job on the embedded defaults
 	$(BIN)/flowerexp $(ARGS)
@@ -24,6 +24,10 @@ lint: setup
 
 unit: setup
 	$(PYTEST) -m 'not long' $(ARGS)
+
+coverage: setup  ## make unit with coverage of what runs in the tests' own processes: build/coverage/index.html
+	@mkdir -p build/coverage
+	$(PYTEST) -m 'not long' --cov --cov-report=term:skip-covered --cov-report=html:build/coverage $(ARGS)
 
 long: setup  ## the long tests alone
 	$(PYTEST) -m long $(ARGS)

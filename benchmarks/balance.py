@@ -57,7 +57,7 @@ def skewed(folder: Path, small: int, giants: int) -> Path:
 
 def task_seconds(home: Path, images: Path, partitions: int) -> list[float]:
     """Write the data set, and say how long each task of that took."""
-    from flowerexp.analysis import utilisation
+    from flowerexp.analysis import event_log
 
     command = [sys.executable, "-m", "flowerexp", "-m", "entrypoint=write_tfrecords", f"home={home}"]
     command += ["dataset=folder", f"dataset.path={images}", "sampling.fraction=0.05,1"]
@@ -65,8 +65,8 @@ def task_seconds(home: Path, images: Path, partitions: int) -> list[float]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    logs = [log for folder in home.glob("outputs/**/events") for log in utilisation.find_logs(folder.parent)]
-    tasks = [task for task in utilisation.read(logs[0]).tasks if task.phase == "prepare"]
+    logs = [log for folder in home.glob("outputs/**/events") for log in event_log.find_logs(folder.parent)]
+    tasks = [task for task in event_log.read(logs[0]).tasks if task.phase == "prepare"]
     tasks.sort(key=lambda task: task.started)
     return [task.run for task in tasks[-partitions:]]
 

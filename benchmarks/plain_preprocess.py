@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from flowerexp.workload.images import tfrecords, transform
+from flowerexp.workload.images import examples, tfrecords, transform
 
 
 def records(files: Sequence[tuple[Path, int]]) -> Iterator[bytes]:
     """The serialised examples of some photographs with their labels."""
     for path, label in files:
-        yield tfrecords.encode_example(transform.recompress(path.read_bytes(), (192, 192), 95), label)
+        yield examples.encode_example(transform.recompress(path.read_bytes(), (192, 192), 95), label)
 
 
 def write(task: tuple[Path, Sequence[tuple[Path, int]]]) -> int:

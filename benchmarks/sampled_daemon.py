@@ -24,7 +24,7 @@ DECODE, RESIZE, ENCODE = "decode", "resize", "encode"
 # The innermost function of ours tells the part of the work: by file and function, else by file.
 _PARTS = {
     "images/decoded.py": {
-        "look": DECODE,
+        "inspect": DECODE,
         "_decode_jpeg": DECODE,
         "_decode_with_pillow": DECODE,
         "": "geometry and checks",
@@ -37,8 +37,9 @@ _PARTS = {
         "encode": ENCODE,
         "": "geometry and checks",
     },
+    "images/examples.py": {"": "example and CRC"},
     "images/tfrecords.py": {"write_file": "write", "": "example and CRC"},
-    "images/preparing.py": {"": "the loop over photographs"},
+    "images/writer.py": {"": "the loop over photographs"},
     "images/photographs.py": {"": "the list of photographs"},
     "flowerexp/storage/__init__.py": {"": "open and read"},
 }

@@ -69,8 +69,8 @@ def files(home: str, count: int) -> Callable[[], object]:
     def work() -> int:
         photographs = listing.listing_of(f"{home}/images", config).photographs
         assert isinstance(photographs, Photographs)
-        hands = [photographs.pick(places) for places in deal.deal(photographs.sizes, photographs.labels, 200, 0)]
-        return sum(len(pickle.dumps(hand)) for hand in hands)
+        dealt = deal.deal(photographs.sizes, photographs.labels, 200, 0)
+        return sum(len(pickle.dumps(photographs.pick(places))) for places in dealt)
 
     return work
 
@@ -101,7 +101,7 @@ def index(home: str, count: int) -> Callable[[], object]:
         digest = hashlib.sha256()
         for lines in photographs.each_slice(lambda some: "".join(f"{one.relative}\n" for one in some).encode()):
             digest.update(lines)
-        return int(photographs.hands(200, 0).map(len).sum())
+        return int(photographs.deal(200, 0).map(len).sum())
 
     return work
 

@@ -6,13 +6,12 @@ prints several lines, or a traceback, for a mistyped key.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
@@ -25,15 +24,14 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from flowerexp.config import Config, Origin, check, check_plugins
+from flowerexp.config import Config, Origin, check
 from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
-from flowerexp.config.hydra_private import Callbacks, Hydra, create_config_search_path, get_args_parser
+from flowerexp.config.hydra_private import Callbacks, Hydra, create_config_search_path
 from flowerexp.config.loader import Loader
-from flowerexp.config.overrides import Parser, forced, refuse_sweep
+from flowerexp.config.overrides import Parser, forced
 from flowerexp.config.places import config_folder
-from flowerexp.errors import ConfigError, JobError
-from flowerexp.journal import refuse_taken
+from flowerexp.errors import ConfigError
 
 Task = Callable[[DictConfig], Any]
 Before = Callable[[Config, Origin], None]
@@ -55,22 +53,22 @@ class App(Hydra):
     ) -> DictConfig:
         """Compose as Hydra does; what is wrong becomes a ConfigError."""
         typed = overrides
-        overrides = [forced(one) for one in overrides]
+        overrides = [forced(override) for override in overrides]
         try:
             sweeping = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
             first = self._first_choices(overrides) if sweeping else {}
             config = super().compose_config(
                 config_name,
-                [first.get(one, one) for one in overrides],
+                [first.get(override, override) for override in overrides],
                 run_mode,
                 with_log_configuration,
                 from_shell,
                 validate_sweep_overrides,
             )
             whole = {chosen: one for one, chosen in first.items()}
-            whole |= {forced(one): one for one in typed if one.startswith("grid.")}
+            whole |= {forced(override): override for override in typed if override.startswith("grid.")}
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-            config.hydra.overrides.task = [whole.get(one, one) for one in task]
+            config.hydra.overrides.task = [whole.get(override, override) for override in task]
             return config
         except (CompactHydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
             raise self.explained(error, typed) from error
@@ -124,6 +122,8 @@ class App(Hydra):
             folder = Path(str(OmegaConf.select(config, "hydra.run.dir"))).absolute()
         except OmegaConfBaseException as error:
             raise self.explained(error, []) from error
+        from flowerexp.journal.journal import refuse_taken  # commands that run nothing do without it
+
         refuse_taken(folder, "hydra.run.dir")
         before(check(without_hydra(config), origin_of(config)), origin_of(config))
         callbacks = Callbacks(config)
@@ -182,25 +182,6 @@ def create(config_dir: str | None = None) -> App:
     return app
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read Hydra's own flags and the overrides.
-
-    Raises:
-        ConfigError: there is no such flag, or its value is missing or wrong.
-    """
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(message, where="command line", hint="flowerexp --help lists the flags")
-
-    parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]
-    args = parser.parse_intermixed_args(list(arguments))
-    for flag in ("config_path", "experimental_rerun"):
-        if getattr(args, flag) is not None:
-            refuse(f"flowerexp has no --{flag.replace('_', '-')}")
-    return args
-
-
 def composed(overrides: Sequence[str]) -> Config:
     """The checked config that a run with these overrides would have; nothing is run.
 
@@ -214,69 +195,3 @@ def composed(overrides: Sequence[str]) -> Config:
         return check(without_hydra(config), origin_of(config))
     finally:
         GlobalHydra.instance().clear()
-
-
-def main(arguments: Sequence[str], task: Task, before: Before) -> None:
-    """Do what Hydra's command line does: run, sweep, or show.
-
-    Args:
-        arguments: the command line without the program's name.
-        task: called with each composed config, without its Hydra node.
-        before: called with a single run's checked config before its folder is made.
-
-    Raises:
-        FlowerexpError: what a user can mend.
-    """
-    args = parse(arguments)
-    app = create(args.config_dir)
-    name = args.config_name or "config"
-    try:
-        if not _show(app, args, name):
-            _run(app, args, name, task, before)
-    finally:
-        GlobalHydra.instance().clear()
-
-
-def _show(app: App, args: argparse.Namespace, name: str) -> bool:
-    """Serve the flags that only show something; True if there was one."""
-    if args.hydra_help:
-        app.hydra_help(config_name=name, args_parser=get_args_parser(), args=args)
-    elif args.cfg:
-        app.show_cfg(name, args.overrides, cfg_type=args.cfg, package=args.package, resolve=args.resolve)
-    elif args.info:
-        app.show_info(args.info, config_name=name, overrides=args.overrides)
-    elif args.shell_completion:
-        app.shell_completion(config_name=name, overrides=args.overrides)
-    else:
-        return False
-    return True
-
-
-def _raise_failures(batches: Any) -> None:
-    """End a sweep in which runs failed with an error; each of them was shown with its own reason."""
-    returns = [one for batch in batches or [] for one in batch if isinstance(one, JobReturn)]
-    failed = sum(one.status is JobStatus.FAILED for one in returns)
-    if failed:
-        raise JobError(f"{failed} of {len(returns)} runs failed", hint="their reasons stand above")
-
-
-def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Before) -> None:
-    overrides = list(args.overrides)
-    config = app.compose_config(
-        name,
-        overrides,
-        RunMode.MULTIRUN if args.multirun else RunMode.RUN,
-        with_log_configuration=True,
-        validate_sweep_overrides=False,
-    )
-    check_plugins(config.hydra)
-    if args.multirun or (not args.run and config.hydra.mode == RunMode.MULTIRUN):
-        try:
-            batches = app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
-        except (CompactHydraException, OmegaConfBaseException) as error:
-            raise app.explained(error, overrides) from error
-        _raise_failures(batches)
-        return
-    for override in Parser.create().parse_overrides(overrides):
-        refuse_sweep(override, "add -m to run them all")
-    app.run_checked(config, name, task, before)

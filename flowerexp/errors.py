@@ -14,7 +14,7 @@
      |   +- AbortedError        we stopped it at its time limit
      +- TrackingError           the MLflow store cannot be reached or refuses what is logged
 
-Anything else that reaches the command line is a mistake of ours, and keeps its traceback.
+Anything else that reaches the command line is a bug, and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def from_traceback(text: str) -> FlowerexpError | None:
         text: a traceback, without anything behind it but its notes.
 
     Returns:
-        The error; None if it is none of ours. One of a class that is not known here is a plain `FlowerexpError`.
+        The error; None for a foreign one. One of a class that is not known here is a plain `FlowerexpError`.
     """
     notes = [line.removeprefix(_NOTE) for line in text.splitlines() if line.startswith(_NOTE)]
     try:

@@ -49,8 +49,8 @@ def markdown_prose(text: str) -> str:
     """The same for a paragraph in which what stands between backticks is code."""
     parts = re.split(r"`([^`\n]+)`", text)
     # A code span shows all as it is, but only a span that nothing in it can end.
-    told = [
+    kept = [
         f"`{part}`" if place % 2 and not re.search(r"[<>&\\]", part) else markdown(part)
         for place, part in enumerate(parts)
     ]
-    return _BLOCK.sub(r"\1\\\2", "".join(told).strip())
+    return _BLOCK.sub(r"\1\\\2", "".join(kept).strip())

@@ -1,7 +1,7 @@
 """The index of finished runs: what is in the store already, known without importing MLflow.
 
-A file of JSON lines beside the store, a line a run. It is a help, not the truth: who removes it loses no result, only
-the knowledge which runs need not be run again, and how long they took.
+A file of JSON lines beside the store, a line a run. It is a cache: deleting it loses no results, only the knowledge
+which runs need not be made again, and how long they took.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flowerexp import records
+from flowerexp import json_lines, records
 from flowerexp.config import key_of, plain
 from flowerexp.config.schema import Cluster, Config
 from flowerexp.plan import PlannedRun
@@ -69,9 +69,9 @@ class Index:
         self.damage = damage
         self._by_key: dict[str, list[Finished]] = {}
         self._history: dict[tuple[str, str], list[Finished]] = {}
-        for one in finished:
-            self._by_key.setdefault(one.run_key, []).append(one)
-            self._history.setdefault((one.entrypoint, one.cluster), []).append(one)
+        for run in finished:
+            self._by_key.setdefault(run.run_key, []).append(run)
+            self._history.setdefault((run.entrypoint, run.cluster), []).append(run)
         self._models: dict[tuple[str, str], tuple[float, float]] = {}
 
     def find(self, run_key: str, data_fingerprint: str | None) -> Finished | None:
@@ -82,9 +82,9 @@ class Index:
             data_fingerprint: the data's as it is now, see `current_fingerprint`; None where it is not known: then only
                 a run counts that reported no data.
         """
-        for one in reversed(self._by_key.get(run_key, [])):
-            if one.data_fingerprint in (None, data_fingerprint):
-                return one
+        for run in reversed(self._by_key.get(run_key, [])):
+            if run.data_fingerprint in (None, data_fingerprint):
+                return run
         return None
 
     def knows(self, run_key: str) -> bool:
@@ -101,9 +101,9 @@ class Index:
             return None
         recent = self._history[key][-_RECENT:]
         if not run.measurements:
-            return statistics.median(one.seconds for one in recent)
+            return statistics.median(earlier.seconds for earlier in recent)
         if key not in self._models:
-            self._models[key] = _fit([(one.measurements, one.seconds) for one in recent])
+            self._models[key] = _fit([(earlier.measurements, earlier.seconds) for earlier in recent])
         fixed, each = self._models[key]
         return fixed + each * run.measurements
 
@@ -119,7 +119,7 @@ def _fit(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
 
 
 def cluster_hash(cluster: Cluster) -> str:
-    """What tells clusters apart: a short hash of the config's `cluster` node."""
+    """The identity of a cluster: a short hash of the config's `cluster` node."""
     return hashlib.sha256(key_of(cluster).encode()).hexdigest()[:8]
 
 
@@ -146,7 +146,7 @@ def add(config: Config, finished: Finished) -> None:
     """
     path = path_of(config)
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.append(path, asdict(finished), mode=0o666)
+    json_lines.append(path, asdict(finished), mode=0o666)
 
 
 def load(config: Config) -> Index:
@@ -163,15 +163,15 @@ def load(config: Config) -> Index:
 def _read(path: Path, _modified: int, _size: int) -> Index:
     """Read an index; a line that is none is passed over: it costs the knowledge of one finished run."""
     names = {field.name for field in fields(Finished)}
-    lines, bad = records.read_lines(path, lambda line: records.misfit(line, _LINE) is None)
+    lines, bad = json_lines.read_lines(path, lambda line: records.misfit(line, _LINE) is None)
     found = [Finished(**{name: value for name, value in line.items() if name in names}) for line in lines]
-    return Index(found, records.complaint(path, bad))
+    return Index(found, json_lines.complaint(path, bad))
 
 
 def current_fingerprint(
     config: Config, seen: dict[str, str | None] | None = None, *, buckets: bool = True
 ) -> str | None:
-    """The fingerprint of a run's data as it is now, where this machine can tell.
+    """The fingerprint of a run's data as it is now, where it can be found out from here.
 
     Synthetic data is known by its config; a folder is listed, one in a bucket too, which takes a second or so for each
     5,000 files, and needs gcsfs.
@@ -210,12 +210,12 @@ def other_data(runs: Iterable[tuple[str, Config, str | None]]) -> str | None:
         runs: of each its name, its config, and the fingerprint of the data that it read; None where it reported none.
     """
     first: dict[str, str] = {}
-    told = [(name, data_asked(config), found) for name, config, found in runs if found is not None]
-    others = [name for name, asked, found in told if first.setdefault(asked, found) != found]
+    known = [(name, data_asked(config), found) for name, config, found in runs if found is not None]
+    others = [name for name, asked, found in known if first.setdefault(asked, found) != found]
     if not others:
         return None
     named = ", ".join(others[:10]) + (", ..." if len(others) > 10 else "")
     return (
-        f"the data changed during the sweep: {len(others)} of {len(told)} runs read other data than those before them, "
+        f"the data changed during the sweep: {len(others)} of {len(known)} runs read other data than those before, "
         f"and cannot be compared with them (data_fingerprint differs): runs {named}"
     )

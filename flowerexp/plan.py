@@ -55,7 +55,7 @@ class PlannedRun:
 
     @property
     def label(self) -> str:
-        """What tells this run from the others of its sweep; its name outside of one."""
+        """How this run differs from the others of its sweep; its name outside of a sweep."""
         return str(self.extra.get("label") or self.name)
 
     @property
@@ -97,7 +97,7 @@ class Plan:
 
 
 def extended(run: PlannedRun, differs: Mapping[str, str]) -> str:
-    """A run's name with the values that tell it from others: `local read_speed cache=on partitions=16`.
+    """A run's name with the values that differ from those of others: `local read_speed cache=on partitions=16`.
 
     Repeats of a run have one name, under which they can be pooled.
 
@@ -106,10 +106,10 @@ def extended(run: PlannedRun, differs: Mapping[str, str]) -> str:
         differs: those values by their keys, such as `preprocess.partitions`; what the name says already is left out.
     """
     said = [*run.name.split(" "), "repeat", *(["caching"] if "cache=" in run.name else [])]
-    told = {key: value for key, value in differs.items() if key not in said and value not in said}
-    last = [key.rpartition(".")[2] for key in told]
-    short = {key: own if last.count(own) == 1 else key for key, own in zip(told, last, strict=True)}
-    return " ".join([run.name, *(f"{short[key]}={_shortened(value)}" for key, value in told.items())])
+    kept = {key: value for key, value in differs.items() if key not in said and value not in said}
+    last = [key.rpartition(".")[2] for key in kept]
+    short = {key: own if last.count(own) == 1 else key for key, own in zip(kept, last, strict=True)}
+    return " ".join([run.name, *(f"{short[key]}={_shortened(value)}" for key, value in kept.items())])
 
 
 def named(runs: Sequence[PlannedRun], differs: Sequence[Mapping[str, str]]) -> list[PlannedRun]:

@@ -6,15 +6,16 @@ import functools
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
+from flowerexp import __version__
 from flowerexp.config.places import PACKAGE
 
-_PACKAGES = ("flowerexp", "pyspark", "tensorflow", "numpy", "opencv-python-headless", "simplejpeg", "pillow")
+_PACKAGES = ("pyspark", "tensorflow", "numpy", "opencv-python-headless", "simplejpeg", "pillow")
 
 
 @functools.cache
 def provenance() -> dict[str, str | bool]:
     """Versions of the packages that shape a measurement, and the checkout's state where there is one."""
-    facts: dict[str, str | bool] = {}
+    facts: dict[str, str | bool] = {"version.flowerexp": __version__}
     for package in _PACKAGES:
         try:
             facts[f"version.{package}"] = version(package)

@@ -121,7 +121,7 @@ FAILURES = {
         "MachineError",
         "a Python worker was killed while measuring (out of memory?)",
         None,
-        "give it more memory, or run less beside it; flowerexp resume makes a sweep's run again",
+        "give it more memory, or run less beside it; flowerexp resume repeats a sweep's run",
         "machine",
         True,
     ),

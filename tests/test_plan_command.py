@@ -376,7 +376,7 @@ MISTAKES = [
     (["-m", "sweep.zip=[{measure.seed:[1],repeat:[1,2]}]"], "sweep.zip: measure.seed has 1 values"),
     (["-m", "measure.seed=interval(0,1)"], "command line: measure.seed=interval(0,1): an interval has no values"),
     (["experiment=caching", "sweep.exclude=[{caching:true},{caching:false}]"], "sweep.exclude: none of 2 runs is left"),
-    (["--config-dir", "nowhere"], "command line: --config-dir: nowhere is no folder"),
+    (["--config-dir", "nowhere"], "command line: --config-dir: nowhere is not a folder"),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowerexp import records
+from flowerexp import json_lines, records
 from flowerexp.errors import DataError
 
 WANTED = {"name": str, "numbers": {"*": records.NUMBER}, "runs": [{"run": str}], "error": str | None}
@@ -74,24 +74,24 @@ def test_no_changed_byte_goes_unnoticed(tmp_path, place, byte, how):
 class TestLines:
     def test_a_torn_line_does_not_swallow_the_next_one(self, tmp_path):
         path = tmp_path / "lines.jsonl"
-        records.append(path, {"n": 1})
+        json_lines.append(path, {"n": 1})
         with path.open("ab") as file:
             file.write(b'{"n": 2, "to')
-        records.append(path, {"n": 3})
-        lines, bad = records.read_lines(path, lambda line: True)
+        json_lines.append(path, {"n": 3})
+        lines, bad = json_lines.read_lines(path, lambda line: True)
         assert [line["n"] for line in lines] == [1, 3]
         assert bad == [2]
 
     def test_a_last_line_that_was_cut_off_is_no_damage(self, tmp_path):
         (tmp_path / "lines.jsonl").write_bytes(b'{"n": 1}\n{"n": 2')
-        assert records.read_lines(tmp_path / "lines.jsonl", lambda line: True) == ([{"n": 1}], [])
+        assert json_lines.read_lines(tmp_path / "lines.jsonl", lambda line: True) == ([{"n": 1}], [])
 
     @pytest.mark.parametrize("line", [b"garbage", b"[1]", b"null", b"7", b"\xff\xfe", b'{"other": 1}'])
     def test_what_is_not_a_line_of_ours_is_counted(self, tmp_path, line):
         path = tmp_path / "lines.jsonl"
         path.write_bytes(b'{"n": 1}\n' + line + b'\n\n{"n": 2}\n')
-        lines, bad = records.read_lines(path, lambda one: "n" in one)
+        lines, bad = json_lines.read_lines(path, lambda one: "n" in one)
         assert ([one["n"] for one in lines], bad) == ([1, 2], [2])
-        assert records.complaint(path, bad) == f"{path} is damaged: line 2 passed over"
-        assert records.complaint(path, []) is None
-        assert "7 lines passed over (1, 2, 3, 4, 5, ...)" in str(records.complaint(path, range(1, 8)))
+        assert json_lines.complaint(path, bad) == f"{path} is damaged: line 2 passed over"
+        assert json_lines.complaint(path, []) is None
+        assert "7 lines passed over (1, 2, 3, 4, 5, ...)" in str(json_lines.complaint(path, range(1, 8)))

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, here and behind a URI; folders are listed in order."""
+"""Storage: files appear complete or not at all, locally and behind a URI; folders are listed in order."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Storage in a bucket: what is asked of it, what its refusals become, and processes and threads side by side."""
+"""Storage in a bucket: its requests, its errors, and several processes and threads at once."""
 
 import errno
 import json
@@ -223,7 +223,7 @@ class TestErrors:
         assert [record for record in caplog.records if not record.name.startswith("gcp_storage_emulator")] == []
 
     def test_a_mistake_of_ours_stays_one(self, bucket):
-        with pytest.raises(TypeError), remote.told(bucket):
+        with pytest.raises(TypeError), remote.os_errors(bucket):
             raise TypeError
 
 

@@ -98,7 +98,7 @@ def test_a_damaged_manifest_is_named(verify, root):
     assert code == 1
     assert lines[0].startswith(f"damaged  {folder}: {folder}/{MANIFEST} is damaged: it is not JSON")
     storage.remove(f"{folder}/{MANIFEST}")
-    assert verify(root) == (0, [f"ignored  {folder}: it has no {MANIFEST}, so that no run reads it"])
+    assert verify(root) == (0, [f"ignored  {folder}: it has no {MANIFEST}, so no run reads it"])
 
 
 def test_nothing_prepared_is_fine_unless_it_is_named(verify, tmp_path):

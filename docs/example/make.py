@@ -1,7 +1,7 @@
-"""Make this example again: `make example`, or `python docs/example/make.py SWEEP` of a sweep that is finished.
+"""Make the example report again: `make example`, or `python docs/example/make.py SWEEP` for a finished sweep.
 
-The notebook's sweep on generated photographs, in a temporary home: its report, and some of its pictures as files of
-their own, which follow the light or dark scheme of whoever looks at them.
+It runs the notebook's sweep on generated photographs in a temporary home folder, and keeps the report and some of its
+pictures as separate files, which follow the reader's light or dark scheme.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ PICTURES = {
     "executors.svg": "Where the time went.",
     "models.svg": "Where the seconds of a measurement go. Dots are cells",
 }
-"""Files, and how the labels of their pictures begin."""
+"""Names of files, and how the labels of their pictures begin."""
 
 
 def sweep(home: Path) -> Path:
-    """Run the sweep; its folder."""
+    """Run the sweep and return its folder."""
     command = [sys.executable, "-m", "flowerexp", *SWEEP]
     subprocess.run(command, env={**os.environ, "FLOWEREXP_HOME": str(home)}, cwd=home, check=True)
     (plan,) = home.glob("outputs/*/*/plan.json")
@@ -39,7 +39,7 @@ def sweep(home: Path) -> Path:
 
 
 def alone(picture: str, page: str) -> str:
-    """An ``<svg>`` element of a page as a file: with the page's colours and font, and a ground."""
+    """An ``<svg>`` element of a page as a file, with the page's colours and font and a background."""
     blocks = re.findall(r":root \{.*?\}", page, re.DOTALL)
     styles = f"{blocks[0]} @media (prefers-color-scheme: dark) {{ {blocks[1]} }} * {{ stroke-linejoin: round; }}"
     ground = '<rect width="100%" height="100%" fill="var(--paper)"/>'
@@ -50,10 +50,10 @@ def alone(picture: str, page: str) -> str:
 
 
 def take(folder: Path, to: Path) -> None:
-    """Make a sweep's report, and put it and its pictures into a folder.
+    """Make a sweep's report, and put the report and its pictures into a folder.
 
     Raises:
-        SystemExit: the report lacks a picture, or holds what is of this machine alone.
+        SystemExit: the report lacks a picture, or names this machine or one of its folders.
     """
     html, markdown, cells, _ = make_report(folder)
     for path in (html, markdown, cells):
@@ -68,11 +68,11 @@ def take(folder: Path, to: Path) -> None:
     for word in (str(Path.home()), tempfile.gettempdir(), str(folder.absolute().parent), socket.gethostname()):
         for path in to.iterdir():
             if path.suffix != ".py" and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", path.read_text()):
-                raise SystemExit(f"{path} holds what is of this machine alone: {word}")
+                raise SystemExit(f"{path} names this machine or one of its folders: {word}")
 
 
 def main() -> None:
-    """Run the sweep unless there is one, and take its report."""
+    """Run the sweep unless one is named, and take its report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweep", type=Path, nargs="?", help="the folder of a finished sweep; default: run one")
     options = parser.parse_args()

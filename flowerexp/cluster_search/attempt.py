@@ -49,9 +49,9 @@ class Attempts:
 
     def stop_found(self) -> None:
         """Stop those whose turn did not come: of code that has changed since, and now would not ask for them."""
-        for one in self._found:
-            if one.submission:
-                one.submission.stop()
+        for job in self._found:
+            if job.submission:
+                job.submission.stop()
 
     def known(self, run: PlannedRun) -> tuple[index.Finished, float] | None:
         """A finished run of an earlier time, of the same config, code and data, with its seconds; None without one."""
@@ -79,7 +79,7 @@ class Attempts:
             KeyboardInterrupt: Ctrl-C; it is stopped.
         """
         state = self._journal.read()
-        own = [one for one in self._found if run in one.runs]
+        own = [job for job in self._found if run in job.runs]
         limit = None
         if state.runs.get(run.folder.name) not in ("finished", "failed") or not state.is_done(run.folder.name):
             if seconds is not None:
@@ -88,9 +88,9 @@ class Attempts:
             if not own:
                 self._afford(run, deliver)
             self._sweep.batch(deliver, [] if own else [run], own, limit)
-        self._found = [one for one in self._found if one not in own]
+        self._found = [job for job in self._found if job not in own]
         before = sum(run.folder.name in job.runs for job in state.jobs)
-        before -= sum(one.submission is not None for one in own)
+        before -= sum(job.submission is not None for job in own)
         return self._ended(run, limit, before)
 
     def _ended(self, run: PlannedRun, limit: TimeLimit | None, before: int) -> Ended:
@@ -117,7 +117,7 @@ class Attempts:
         """Refuse a run that what is left of the budget does not pay for; no cluster is left then.
 
         Raises:
-            BudgetError: it does not, or nobody knows what the run's cluster costs.
+            BudgetError: it does not, or the price of the run's cluster is unknown.
         """
         ledger = self._sweep.ledger()
         if ledger.budget is None:

@@ -73,7 +73,7 @@ def make_search(runs: Sequence[PlannedRun], search: Mapping[str, Any]) -> Search
     if per_vcpu is not None and not per_vcpu > 0:
         raise ConfigError(f"{PER_VCPU} is {per_vcpu}", where=f"{SWEEPER}.{PER_VCPU}", hint="give a number above 0")
     candidates = [_candidate(run, per_vcpu) for run in runs]
-    free = [one.name for one in candidates if one.usd_per_hour is None]
+    free = [candidate.name for candidate in candidates if candidate.usd_per_hour is None]
     if free and settings.objective is Objective.COST:
         problem = f"{free[0]} has no price, and the search is for the cheapest"
         hint = f"search for the fastest, {SWEEPER}.objective=time, or set {SWEEPER}.{PER_VCPU} for such clusters"

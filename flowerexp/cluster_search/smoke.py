@@ -18,8 +18,8 @@ from flowerexp.config import plain, typed
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError
-from flowerexp.journal import Journal
 from flowerexp.journal.events import RunEnded, Smoked
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search import Candidate, Objective, SearchSettings, SmokeRun, Status, amount, bound, hopeless, in_vain
 from flowerexp.sweep.compose import Composer
@@ -159,10 +159,10 @@ class SmokeStage:
 
     def count(self, status: Status) -> int:
         """How many smoke runs of this search ended so."""
-        return sum(one.status is status and not one.prior for one in self.seen.values())
+        return sum(smoked.status is status and not smoked.prior for smoked in self.seen.values())
 
     def closing(self) -> str:
-        """What the stage has come to."""
+        """The result of the stage, in a line."""
         if in_vain(list(self.seen.values())):
             return "smoke     given up: all failed, which says nothing about one cluster or another; none is dropped"
         return f"smoke     {len(hopeless(self.seen, self._settings))} of {len(self.seen)} clusters dropped"

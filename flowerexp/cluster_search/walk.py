@@ -12,8 +12,9 @@ from flowerexp.errors import QuotaError
 from flowerexp.orchestrate.preflight import preflight_each
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.compose import Composer
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep
-from flowerexp.sweep.walk import Deliver, Open
+from flowerexp.sweep.walk import Deliver
 
 
 class ClusterSearch:
@@ -55,7 +56,7 @@ class ClusterSearch:
         """See `Walk.side_by_side`: which cluster is next depends on the last one."""
         return 1
 
-    def run(self, sweep: Sweep, deliver: Deliver, todo: Open) -> None:
+    def run(self, sweep: Sweep, deliver: Deliver, todo: Pending) -> None:
         """See `Walk.run`; which runs are made, the search decides, whatever is missing."""
         sweep.log(todo.unlogged)
         Searching(sweep, self.settings).run(deliver, todo.running)

@@ -137,7 +137,8 @@ class _Told:
 
 def _running(home: Path) -> set[str]:
     """The scopes of the sweeps that are at work on this machine."""
-    from flowerexp.journal import LOCK, Journal
+    from flowerexp.journal import LOCK
+    from flowerexp.journal.journal import Journal
 
     found = set()
     for scope, folder in sweeps(home).items():

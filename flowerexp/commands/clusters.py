@@ -78,7 +78,7 @@ def _price(resource: Resource, config: Config) -> str:
 
 def sweeps(home: Path) -> dict[str, Path]:
     """The folders of sweeps and runs below a home, by the scope that their journal holds."""
-    from flowerexp.journal import Journal
+    from flowerexp.journal.journal import Journal
 
     known = ((Journal(folder).known_scope(), folder) for folder in home.glob("outputs/*/*") if folder.is_dir())
     return {scope: folder for scope, folder in known if scope}

@@ -27,9 +27,9 @@ Side = Sequence["LoggedRun"]
 
 _UI = "http://127.0.0.1:5000"  # where `flowerexp ui` shows a local store
 _BASES = {
-    "repetitions": "from the repetitions within each run: how much one run differs from the next is in it only as far "
-    "as six or more of them can tell; give repeats of the runs to see that (sweep.repeats)",
-    "cells": "from how far cells disagree, since they were measured once each; measure.repetitions narrow it",
+    "repetitions": "from the repetitions within each run: six or more show in part how much one run differs from the "
+    "next; repeats of the runs show it fully (sweep.repeats)",
+    "cells": "from how far cells disagree, since they were measured once each; more measure.repetitions narrow it",
     "runs": "from how far runs that repeat each other disagree",
 }
 _CACHING = "caching changes how long a run takes and how often it measures; rates are of what was measured first"
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str]) -> int:
 
     store = Store.of(composed([word for word in words if "=" in word]).tracking)
     found = [find(store, run) for run in runs]
-    twice = next((run for place, run in enumerate(found) if run.run_id in {one.run_id for one in found[:place]}), None)
+    ids = [run.run_id for run in found]
+    twice = next((run for place, run in enumerate(found) if run.run_id in ids[:place]), None)
     if twice:
         raise ConfigError(f"run {twice.short_id} is given twice", where="command line", hint=_HINT)
     for other in found[1:]:
@@ -141,8 +142,8 @@ def _differences(sides: Sequence[Side]) -> str:
 
 
 def _differing(values: Sequence[Mapping[str, str]]) -> list[list[str]]:
-    keys = dict.fromkeys(key for one in values for key in one)
-    lines = [[key, *(_shown(one.get(key, "-")) for one in values)] for key in keys]
+    keys = dict.fromkeys(key for side in values for key in side)
+    lines = [[key, *(_shown(side.get(key, "-")) for side in values)] for key in keys]
     return [line for line in lines if len(set(line[1:])) > 1]
 
 

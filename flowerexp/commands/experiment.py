@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """`flowerexp [overrides]`: the Hydra application."""
-    from flowerexp import app
+    from flowerexp import hydra_main
 
-    app.main(arguments, Task(), _before)
+    hydra_main.main(arguments, Task(), _before)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`flowerexp --help`: the page, with the experiments and config groups that there are; nothing is composed."""
+"""`flowerexp --help`: prints the help page with all experiments and config groups; composes no config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from flowerexp.config.places import config_folder, group_options
 
-_WIDTH = 108  # of what an experiment asks
+_WIDTH = 108  # characters of an experiment's question
 
 _PAGE = """\
 flowerexp: describe an experiment in YAML, run it on Spark, compare the runs in MLflow.
@@ -21,37 +21,37 @@ usage: flowerexp [FLAGS] [KEY=VALUE ...]      run one experiment
 commands:
   plan [-m] [...]   show what would run, what is done already and how long it takes; starts nothing (--json)
   resume SWEEP      run what is missing of a sweep that was stopped or killed; SWEEP is its folder, or part of its name
-  rerun RUN         run an earlier run again, after showing what differs now; KEY=VALUE changes single values
+  rerun RUN         show what differs now, then run an earlier run again; KEY=VALUE changes single values
   compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
-  predict RUN [...] what would a cell give that was not measured? KEY=VALUE says which; RUN is as above, or a sweep's id
-  report FOLDER     make the report of a sweep or a run: an HTML page with its tables, pictures and verdicts
-  clusters          what flowerexp has running in the cloud, and what it costs an hour
-  cleanup           delete what flowerexp has left in the cloud (--dry-run only says what; --bucket takes all data, too)
-  ui [--port N]     open the MLflow pages of what was run
-  verify [FOLDER]   are the files of prepared data whole? names those that are damaged
-  log FOLDER        log a run's folder to MLflow (again), when the server failed at the time
+  predict RUN [...] what would a cell give that was not measured? KEY=VALUE chooses it; RUN is a run_id or a sweep's id
+  report FOLDER     make the report of a sweep or a run: an HTML page with tables, pictures and verdicts
+  clusters          list your running clusters and batches, and what they cost an hour
+  cleanup           delete what is left in the cloud (--dry-run only lists it; --bucket also deletes all data)
+  ui [--port N]     serve the MLflow pages of your runs
+  verify [FOLDER]   check the files of prepared data, and name those that are damaged
+  log FOLDER        log a run's folder to MLflow, for example after the server failed
 
-experiments (entrypoint=NAME chooses; the first run of all takes what is marked *):
+experiments (entrypoint=NAME; * marks the defaults, here and below):
 {experiments}
 
-sweeps of them that are ready (experiment=NAME):
+ready-made sweeps (experiment=NAME):
 {sweeps}
 
-config groups (GROUP=OPTION chooses):
+config groups (GROUP=OPTION):
 {groups}
 
 examples:
   flowerexp                                                generated photographs, a quick grid
-  flowerexp dataset=folder dataset.path=DIR grid=notebook  your own: DIR/CLASS/*.jpg
+  flowerexp dataset=folder dataset.path=DIR grid=notebook  your own photographs: DIR/CLASS/*.jpg
   flowerexp entrypoint=write_tfrecords preprocess.partitions=32 caching=false
   flowerexp experiment=caching                             the sweep in conf/experiment/caching.yaml
 
-flags (they come first): -m sweeps over comma-separated values, --cfg job shows the config, --info what it is made of,
-  --config-dir DIR adds configs of yours, -sc install=bash completion: eval "$(flowerexp -sc install=bash)";
-  --hydra-help for the rest
+flags (they come first): -m sweeps over comma-separated values; --cfg job shows the config; --info shows its sources;
+  --config-dir DIR adds your own configs; --version; --hydra-help lists the rest;
+  eval "$(flowerexp -sc install=bash)" turns on completion in bash
 
-where results go: outputs/DATE/TIME-ID/ (a folder a run), data/ (what was made for them), mlruns/ (MLflow's store),
-  below the current folder, or below FLOWEREXP_HOME if that is set.
+where results go: outputs/DATE/TIME-ID/ (one folder for each run), data/ (generated and prepared data),
+  mlruns/ (MLflow's store), in the current folder or in FLOWEREXP_HOME
 """
 
 EXPERIMENTS, SWEEPS = "entrypoint", "experiment"

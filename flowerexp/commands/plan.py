@@ -159,7 +159,7 @@ def _experiment_lines(configs: Sequence[Config]) -> list[str]:
         own = [config for config in configs if config.entrypoint.name == name]
         experiment = own[0].entrypoint
         lines.append(f"asks      {experiment.question} ({name}, {experiment.rate_unit})")
-        grid = [f"{words.parameter(experiment, one)} {_each(own, one)}" for one in experiment.parameters]
+        grid = [f"{words.parameter(experiment, name)} {_each(own, name)}" for name in experiment.parameters]
         if grid:
             lines.append(f"grid      {'; '.join(grid)}")
             lines.append(f"measures  {_how(own)}")

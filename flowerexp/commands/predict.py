@@ -134,8 +134,8 @@ def _warnings(models: Sequence[Model], answers: Sequence[Answer]) -> list[str]:
 def _plain(models: Sequence[Model], answers: Sequence[Answer]) -> dict[str, Any]:
     return {
         "values": [
-            {"value": one.name, "unit": one.unit, "error": one.quality.error, "between": one.quality.between}
-            for one in models
+            {"value": model.name, "unit": model.unit, "error": model.quality.error, "between": model.quality.between}
+            for model in models
         ],
         "cells": [
             {

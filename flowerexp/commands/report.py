@@ -40,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _log(folder: Path) -> str:
     from flowerexp import tracking
-    from flowerexp.journal import PLAN, Journal
+    from flowerexp.journal import PLAN
+    from flowerexp.journal.journal import Journal
     from flowerexp.sweep.tables import RUNS
 
     if not (folder / PLAN).exists() or not (folder / RUNS).exists():

@@ -192,7 +192,7 @@ def _check_value(value: Any, hint: Any, limits: Mapping[str, Any], key: str, ori
     if origin_of_hint is tuple:
         inner = typing.get_args(hint)[0]
         items = value if isinstance(value, list) else [value]
-        items = [_check_value(one, inner, limits, key, origin) for one in items]
+        items = [_check_value(item, inner, limits, key, origin) for item in items]
         _check_list(items, limits, key, origin)
         return items
     return _scalar(value, hint, limits, key, origin) if hint is not Any else value

@@ -41,7 +41,7 @@ def completions(plugin: Any, config_name: str | None, line: str) -> list[str]:
     if not isinstance(declared, DictConfig):
         return []
     if typed is None:
-        return sorted(f"{before}.{one}=" for one in map(str, declared) if one.startswith(name))
+        return sorted(f"{before}.{known}=" for known in map(str, declared) if known.startswith(name))
     return [f"{before}.{name}={value}" for value in _values(declared.get(name), values, name, typed[1:])]
 
 
@@ -55,6 +55,6 @@ def _values(declared: Any, values: Any, name: str, typed: str) -> list[str]:
         now = OmegaConf.select(values, name) if isinstance(values, DictConfig) else None
         text = f"[{','.join(map(str, now))}]" if isinstance(now, ListConfig) else str(now)
         return [text] if now is not None and text.startswith(typed) else []
-    texts = [str(one).lower() if isinstance(one, bool) else str(one) for one in choices]
+    texts = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in choices]
     taken = {*first.lstrip("[").split(",")}
     return [f"{first}{comma}{text}" for text in texts if text.startswith(last) and text not in taken]

@@ -17,10 +17,10 @@ _TYPES: dict[str, type] = {"int": int, "float": float, "bool": bool, "text": str
 
 
 def infer_types(entrypoint: Mapping[str, Any], origin: Origin) -> None:
-    """Give each parameter and limit that names no type the one that its limits tell; in place.
+    """Give each parameter and limit that names no type the type of its limits; in place.
 
     Raises:
-        ConfigError: nothing tells the type, or a name is taken.
+        ConfigError: nothing says what the type is, or a name is taken.
     """
     for node in ("parameters", "limits"):
         for name, spec in _mapping(entrypoint, node, origin).items():
@@ -45,8 +45,9 @@ def _mapping(entrypoint: Mapping[str, Any], node: str, origin: Origin) -> dict[s
 
 
 def _type_of(spec: Mapping[str, Any], key: str, origin: Origin) -> str:
-    told = spec.get("choices") or [spec[limit] for limit in ("min", "above", "max") if spec.get(limit) is not None]
-    kinds = {type(value) for value in told}
+    examples = spec.get("choices") or [spec[limit] for limit in ("min", "above", "max") if spec.get(limit) is not None]
+    examples = examples if isinstance(examples, list) else [examples]  # a single choice is a list of one
+    kinds = {type(value) for value in examples}
     if kinds and kinds <= {bool}:
         return "bool"
     if kinds and kinds <= {int, float}:
@@ -106,7 +107,7 @@ def _check_keys(plain: Mapping[str, Any], known: Mapping[str, Any], nodes: tuple
 
 
 def _values(values: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> list[Any]:
-    found = [_value(one, spec, key, origin, check) for one in (values if isinstance(values, list) else [values])]
+    found = [_value(item, spec, key, origin, check) for item in (values if isinstance(values, list) else [values])]
     if not found:
         raise ConfigError(f"{key}=[] must be a list of at least one", where=origin.of(key))
     if len(set(found)) != len(found):

@@ -29,7 +29,7 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        is_typed = any(one.lstrip("+").partition("=")[::2] == (group, option) for one in overrides)
+        is_typed = any(override.lstrip("+").partition("=")[::2] == (group, option) for override in overrides)
         return ConfigError(
             f"there is no {group}={option}" if group else f"there is no config {option}",
             where=(None if is_typed else _file(text)) or ("command line" if group else None),
@@ -75,7 +75,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
         return unreadable(nameless)
     key = _unknown_key(text, overrides)
     if key in group_options():
-        chosen = next(one for one in overrides if one.partition("=")[0] == key)
+        chosen = next(override for override in overrides if override.partition("=")[0] == key)
         hint = f"the experiment has no {key}: leave it out, or choose another entrypoint"
         return ConfigError(f"{chosen} has no effect", where="command line", hint=hint)
     if key == "experiment":
@@ -90,7 +90,8 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
     if twice := re.match(r"(?:Multiple values for )?(\S+?)(?:\. To override| appears more than once in)", text):
         hint = f"leave the + out: {twice[1]}=OPTION"
         return ConfigError(f"{twice[1]} is chosen already", where="command line", hint=hint)
-    asking = [one for one in overrides if "${" in one and one.partition("=")[0].lstrip("+") in group_options()]
+    groups = group_options()
+    asking = [line for line in overrides if "${" in line and line.partition("=")[0].lstrip("+") in groups]
     if asking and "nterpolation" in text:
         return ConfigError(
             f"{asking[0]} does not name an option", where="command line", hint="name one of the group's options"
@@ -122,9 +123,8 @@ def _unknown_key(text: str, overrides: Sequence[str]) -> str | None:
 
 def _near(key: str, overrides: Sequence[str], loader: ConfigLoader) -> str | None:
     """The key that was meant by one that does not exist."""
-    kept = [
-        one for one in overrides if one.partition("=")[0] in group_options() and one.count("=") == 1 and "," not in one
-    ]
+    groups = group_options()
+    kept = [line for line in overrides if line.partition("=")[0] in groups and line.count("=") == 1 and "," not in line]
     try:
         config = loader.load_configuration("config", kept, RunMode.RUN)
     except (HydraException, OmegaConfBaseException):

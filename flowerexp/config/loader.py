@@ -13,7 +13,7 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
-from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository
+from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository, read_in_c
 from flowerexp.config.overrides import Parser
 from flowerexp.config.text import as_typed, holds_text
 from flowerexp.errors import ConfigError
@@ -45,12 +45,21 @@ class _Repository(CachingConfigRepository):
         """See Hydra's `IConfigRepository.load_config`.
 
         Raises:
-            ConfigError: it is no YAML that Hydra takes.
+            ConfigError: it is not YAML that Hydra accepts.
         """
         try:
-            loaded: ConfigResult | None = super().load_config(config_path)
+            loaded = self._load_quickly(config_path)
         except (yaml.YAMLError, ValueError, RecursionError, OmegaConfBaseException) as error:
             raise ConfigError(_reason(error), where=f"{config_path}.yaml") from error
+        return loaded
+
+    def _load_quickly(self, config_path: str) -> ConfigResult | None:
+        loaded: ConfigResult | None
+        try:
+            with read_in_c():
+                loaded = super().load_config(config_path)
+        except yaml.YAMLError:
+            loaded = super().load_config(config_path)  # whose messages say more
         return loaded
 
 
@@ -106,14 +115,14 @@ def _numbers_for_texts(value: Any, path: list[Any], key: str) -> Iterator[tuple[
         yield path, key, value
 
 
-class _TextLoader(yaml.SafeLoader):
+class _TextLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads every scalar as text, and knows what `<<` is."""
 
     yaml_implicit_resolvers = {"<": [("tag:yaml.org,2002:merge", yaml.SafeLoader.yaml_implicit_resolvers["<"][0][1])]}  # noqa: RUF012
 
 
 def _texts(source: str, name: str) -> Any:
-    """The content of a config's file with all scalars as text; None where that is no file."""
+    """The content of a config's file with all scalars as text; None where that is not a file."""
     if not source.startswith("file://"):
         return None
     path = Path(source.removeprefix("file://")) / ConfigSource._normalize_file_name(name)

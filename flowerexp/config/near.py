@@ -55,5 +55,5 @@ def _keys(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _on_the_level(part: str, done: str, known: set[str]) -> str | None:
-    told = did_you_mean(part, known - {"hydra"})
-    return told.replace("'", f"'{done}", 1) if told and told.startswith("did you mean") else told
+    hint = did_you_mean(part, known - {"hydra"})
+    return hint.replace("'", f"'{done}", 1) if hint and hint.startswith("did you mean") else hint

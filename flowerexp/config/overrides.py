@@ -88,7 +88,7 @@ def _refuse_misfits(override: Override) -> None:
     """Refuse what the grammar allows and nothing takes.
 
     Raises:
-        ConfigError: a sweep within a value, or a list of options of a group in which one is no name.
+        ConfigError: a sweep within a value, or a list of options of a group with something in it that is not a name.
     """
     value, line = override.value(), str(override.input_line)
     line = line.removeprefix("++") if forced(line.removeprefix("++")) == line else line  # as it was typed

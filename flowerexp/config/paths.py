@@ -17,7 +17,7 @@ def resolved(plain: dict[str, Any], origin: Origin) -> dict[str, Any]:
     A job may run in another working directory than the one that the user typed in.
 
     Raises:
-        ConfigError: a folder is said to be in the home folder of a user who has none.
+        ConfigError: a folder is in the home folder (`~NAME`) of a user who has none.
     """
     plain["home"] = _absolute(plain["home"], "home", origin)
     for node, key in (("storage", "generated"), ("storage", "prepared"), ("dataset", "path"), ("dataset", "tfrecords"),

@@ -10,7 +10,7 @@ from typing import Any
 from flowerexp.config.convert import plain
 
 _KEYS = "api|access|account|private|shared|encryption|signing|storage"
-# A number of tokens is no secret, so that word counts at the end of a key only, or between dots.
+# A number of tokens is not a secret, so that word counts at the end of a key only, or between dots.
 _SECRET = (
     rf"passw(or)?d|passphrase|pwd$|secret|credential|authorization|cookie|({_KEYS})[._-]?key|token$|\.token\."
     r"|(^|[._-])(auth|sig)$|service_account"

@@ -1,1 +1,1 @@
-"""A job: what is shipped, how it is followed, and what comes home."""
+"""A job: what is shipped to its cluster, how it is followed, and what it leaves."""

@@ -40,7 +40,7 @@ class Kept:
 
     Attributes:
         rows: as lines of JSON.
-        data_fingerprint: that of the data that they were measured on; None where no attempt came to tell it.
+        data_fingerprint: that of the data that they were measured on; None where no attempt got as far as reporting it.
     """
 
     rows: tuple[str, ...] = ()
@@ -48,11 +48,11 @@ class Kept:
 
 
 def begun(results: Path, token: str | None) -> dict[str, Any] | None:
-    """What an attempt that has no results has told of itself; None if it did not even begin, or that is damaged.
+    """What an attempt without results wrote of itself; None if it did not even begin, or if that is damaged.
 
     Args:
         results: the folder where what it left is now, see `fetch`.
-        token: the attempt's; what another one has told is nothing.
+        token: the attempt's; what another attempt wrote does not count.
     """
     try:
         return _begun(str(results), token)
@@ -112,9 +112,9 @@ def kept(run: PlannedRun, output: str, token: str | None) -> Kept:
         OSError: it cannot be read.
         DataError: it is damaged.
     """
-    told, before = _begun(output, token), _before(run)
-    lines = _united(run, output) if told else before.rows
-    fingerprint = told["facts"].get("data_fingerprint") if told else None
+    attempt, before = _begun(output, token), _before(run)
+    lines = _united(run, output) if attempt else before.rows
+    fingerprint = attempt["facts"].get("data_fingerprint") if attempt else None
     goes_on = tuple(line for line in lines if "attempt" in json.loads(line))
     return Kept(goes_on, fingerprint or before.data_fingerprint)
 

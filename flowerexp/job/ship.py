@@ -20,7 +20,7 @@ JOB = "job.json"
 
 
 def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, cluster: Backend) -> JobFiles:
-    """Write what is shipped into a job's folder, with a token by which its results are told from those of others.
+    """Write what is shipped into a job's folder, with a token by which its results are known from those of others.
 
     Args:
         job: the job.
@@ -54,7 +54,7 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
 
 
 def token_of(folder: Path) -> str | None:
-    """The token of the job in a folder; None where its job file is missing or damaged, and its results are nobody's."""
+    """The token of the job in a folder; None where its job file is missing or damaged."""
     try:
         return str(records.read(folder / JOB, {"runs": [{"token": str}]})["runs"][0]["token"])
     except (FileNotFoundError, DataError, IndexError):

@@ -1,10 +1,16 @@
 """The journal of a sweep: an append-only record of what was planned, submitted, finished and lost; resume reads it.
 
-`events` are what can happen, `state` is what they add up to, and `journal` is the files.
+`events` are what can happen, `state` is what they add up to, and `journal` reads and writes the files. Here are the
+names of the files in the folder of a sweep or a run.
 """
 
-from flowerexp.journal.events import DONE
-from flowerexp.journal.journal import JOURNAL, LOCK, PLAN, RECORD, SEARCH, Journal, refuse_taken
-from flowerexp.journal.state import State
-
-__all__ = ["DONE", "JOURNAL", "LOCK", "PLAN", "RECORD", "SEARCH", "Journal", "State", "refuse_taken"]
+PLAN = "plan.json"
+"""What a sweep consists of."""
+JOURNAL = "journal.jsonl"
+"""The events of a sweep, a line each."""
+SEARCH = "search.json"
+"""What a search for a cluster has found."""
+RECORD = "run.json"
+"""The record of a run."""
+LOCK = ".lock"
+"""Held by the launcher that works on the folder."""

@@ -99,11 +99,10 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class Smoked:
-    """How the smoke run of a cluster ended: its status, what it took and cost, and what went wrong."""
+    """How the smoke run of a cluster ended: its status, its seconds, and what went wrong."""
 
     status: str
     seconds: float | None
-    usd: float | None
     prior: bool
     error: str
 
@@ -177,7 +176,7 @@ _JOB = {"folder": str, "handle": dict, "runs": [str]}
 _ERROR = str | None
 _ENDED = {"run": str, "error": _ERROR, "run_id": str | None, "of": str | None}
 _OBSERVED = {"status": str, "seconds": records.NUMBER | None, "prior": bool, "chosen": bool}
-_SMOKED = {"status": str, "seconds": records.NUMBER | None, "usd": records.NUMBER | None, "prior": bool, "error": str}
+_SMOKED = {"status": str, "seconds": records.NUMBER | None, "prior": bool, "error": str}
 _NESTED: Mapping[str, tuple[type, Mapping[str, Any]]] = {"observed": (Observed, _OBSERVED), "smoked": (Smoked, _SMOKED)}
 _IF_THERE: Mapping[str, Any] = {"retry": bool, "observed": _OBSERVED, "smoked": _SMOKED}
 

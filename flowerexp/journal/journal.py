@@ -19,18 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flowerexp import records
+from flowerexp import json_lines, records
 from flowerexp.config import plain
 from flowerexp.errors import DataError, MachineError, from_os_error
+from flowerexp.journal import JOURNAL, LOCK, PLAN, RECORD
 from flowerexp.journal.events import Event, ScopeChosen, fits, from_json, to_json
 from flowerexp.journal.state import State
 from flowerexp.plan import PlannedRun
 
-PLAN = "plan.json"
-JOURNAL = "journal.jsonl"
-SEARCH = "search.json"
-RECORD = "run.json"
-LOCK = ".lock"
 _PLAN = {
     "sweep_id": str,
     "max_clusters": int,
@@ -78,7 +74,7 @@ class Journal:
         """What `write_plan` wrote.
 
         Raises:
-            DataError: the folder is no sweep's, or the plan is damaged.
+            DataError: the folder is not that of a sweep, or the plan is damaged.
         """
         try:
             return records.read(self.folder / PLAN, _PLAN)
@@ -101,7 +97,7 @@ class Journal:
         return known
 
     def known_scope(self) -> str | None:
-        """The id that the journal holds; None if it holds none. What was told of a cluster names it, too.
+        """The id that the journal holds; None if it holds none. The events of a cluster name it, too.
 
         Raises:
             MachineError: the journal cannot be read.
@@ -116,12 +112,12 @@ class Journal:
 
     def append(self, event: Event) -> None:
         """Add an event; it is on disk when this returns."""
-        records.append(self.folder / JOURNAL, to_json(replace(event, at=round(time.time(), 3))))
+        json_lines.append(self.folder / JOURNAL, to_json(replace(event, at=round(time.time(), 3))))
 
     def read(self) -> State:
         """Read what has happened so far; an event of a kind that a later version writes is passed over."""
-        lines, bad = records.read_lines(self.folder / JOURNAL, fits)
-        state = State(damage=records.complaint(self.folder / JOURNAL, bad))
+        lines, bad = json_lines.read_lines(self.folder / JOURNAL, fits)
+        state = State(damage=json_lines.complaint(self.folder / JOURNAL, bad))
         for line in lines:
             if event := from_json(line):
                 state.add(event)

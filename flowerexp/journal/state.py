@@ -84,7 +84,7 @@ class State:
 
     @property
     def succeeded(self) -> bool:
-        """Has every run results that MLflow has, or, in a search, told it what it wants to know?"""
+        """Has every run results that MLflow has, or, in a search, ended in a way that the search learned from?"""
         if self.known_checked:
             return set(self.runs.values()) <= set(DONE)
         return set(self.runs.values()) <= {"finished", "skipped"} and not any(map(self.is_unlogged, self.runs))
@@ -170,7 +170,7 @@ class State:
         """Take note of a cluster's new state; one that was deleted and is created again is paid for anew."""
         name = event.handle["name"]
         if name in self.clusters and self.clusters[name].state != "deleted":
-            paid = next(one for one in reversed(self.paid) if one.name == name)
+            paid = next(known for known in reversed(self.paid) if known.name == name)
             paid.at.setdefault(event.state, event.at)
         elif event.state != "deleted":
             self.paid.append(PaidCluster(name, event.cluster, {"creating": event.at}))

@@ -14,7 +14,8 @@ from typing import Any
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import RECORD, Journal, refuse_taken
+from flowerexp.journal import RECORD
+from flowerexp.journal.journal import Journal, refuse_taken
 from flowerexp.orchestrate.batch import Batch, BatchLimits
 from flowerexp.orchestrate.collect import Result, collect_run, log
 from flowerexp.orchestrate.ledger import ClusterLifetime, Ledger

@@ -53,7 +53,7 @@ class BatchLimits:
 
     Attributes:
         max_clusters: how many clusters work side by side, as far as the quotas allow.
-        max_failures: stop when so many runs have failed; None never does.
+        max_failures: how many failed runs end the batch; None: any number may fail.
         run_time: how long its run may take, of a batch of one; None for as long as it likes.
     """
 
@@ -284,7 +284,7 @@ class Batch:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
         here = any(getattr(backend(job.cluster), "on_this_host", False) for job in self._plan.jobs)
         concurrency = max((run.config.measure.concurrency for run in self._plan.runs), default=1)
-        return slots.all_slots(concurrency, patience=_PATIENCE, tell=self._screen.warn) if here else nullcontext()
+        return slots.all_slots(concurrency, patience=_PATIENCE, notify=self._screen.warn) if here else nullcontext()
 
     def _stop(self, deliver: Callable[[Result], None]) -> None:
         """Stop all jobs, close their clusters, and collect what had ended by then; MLflow is not waited for."""

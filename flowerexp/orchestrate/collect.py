@@ -1,4 +1,4 @@
-"""Bring a run home: read its results, analyse them and write its record; and tell MLflow about one that is at home."""
+"""Collect a run: read its results, analyse them and write its record; and log a collected run to MLflow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Result:
 
     Attributes:
         retry: whether something else is to blame for the error than the experiment, so that the run is made again.
-        unlogged: why MLflow could not be told; then the run failed, if not for another reason.
+        unlogged: why the run could not be logged to MLflow; then it failed, if not for another reason.
     """
 
     run: PlannedRun
@@ -50,7 +50,7 @@ def collect_run(
     end: JobEnd,
     refusal: FlowerexpError | None = None,
 ) -> Result:
-    """Read, analyse and record one run that has ended; MLflow is told later, see `log`.
+    """Read, analyse and record one run that has ended; it is logged to MLflow later, see `log`.
 
     Args:
         run: the run.
@@ -113,13 +113,13 @@ def _digests(run: PlannedRun, found: Analysis | None) -> dict[str, str]:
 
 
 def log(run: PlannedRun) -> str:
-    """Tell MLflow about a run that is at home, and the index of finished runs if it is one.
+    """Log a collected run to MLflow, and add it to the index of finished runs if it has finished.
 
     Returns:
         MLflow's run_id.
 
     Raises:
-        TrackingError: MLflow could not be told.
+        TrackingError: it could not be logged.
         DataError: what is in the run's folder is damaged.
         MachineError: the index cannot be written.
     """
@@ -156,14 +156,14 @@ class Counted:
 
     def notes(self, run: PlannedRun, outcome: Outcome) -> list[str]:
         """What to say of a run that was made in several attempts, or whose measurements are not all there."""
-        told = []
+        notes = []
         if len(self.by_attempt) > 1:
             each = ", ".join(map(str, self.by_attempt))
-            told.append(f"its measurements are those of {len(self.by_attempt)} attempts: {each}")
+            notes.append(f"its measurements are those of {len(self.by_attempt)} attempts: {each}")
         if outcome.ended_at is None and self.by_attempt:
             of = f" of {run.measurements}" if run.measurements else ""
-            told.append(f"unfinished: {sum(self.by_attempt)}{of} measurements were made before it ended")
-        return told
+            notes.append(f"unfinished: {sum(self.by_attempt)}{of} measurements were made before it ended")
+        return notes
 
 
 def _analyse(run: PlannedRun) -> tuple[Analysis | None, Counted]:
@@ -205,12 +205,12 @@ def _remember(run: PlannedRun, found: Mapping[str, Any], run_id: str) -> None:
 
 
 def _measured(run: PlannedRun, facts: Mapping[str, Any]) -> int:
-    """How many measurements a run made in the time that its record tells; 0 for one that has no grid."""
+    """How many measurements a run made in the time that its record holds; 0 for one that has no grid."""
     return int(facts.get("measurements", 0)) - int(facts.get("measurements_before", 0)) if run.measurements else 0
 
 
 def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None:
-    """Write the run's record: what `flowerexp log` needs to tell MLflow about it.
+    """Write the run's record: what `flowerexp log` needs to log it to MLflow.
 
     Args:
         run: the run.

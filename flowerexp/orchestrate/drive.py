@@ -1,4 +1,4 @@
-"""Take jobs to their cluster: open, ship, submit, follow, close, and tell what happens, from a thread of its own."""
+"""Take jobs to their cluster: open, ship, submit, follow, close, and report what happens, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_err
 from flowerexp.job.follow import follow
 from flowerexp.job.results import JobEnd
 from flowerexp.job.ship import ship, token_of
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate.events import (
     Closed,
     ClusterChanged,
@@ -58,7 +58,7 @@ class Drive(threading.Thread):
         scope: the name of the sweep or run that the cluster belongs to.
         folder: below which each job gets a folder of its own.
         events: where what happens is put.
-        keeper: who writes down what becomes of the cluster; None for nobody.
+        keeper: who writes down what becomes of the cluster; None for no record.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Drive(threading.Thread):
         """Run all jobs; the last event is `Closed`, whatever happens."""
         try:
             self._run()
-        except Exception as error:  # a mistake of ours must not end the thread unseen: its runs would be waited for
+        except Exception as error:  # a bug must not end the thread unseen: its runs would be waited for
             self._report(Refused(self._waiting(), JobError(f"{type(error).__name__}: {error}")))
             self._events.put(Warned("".join(traceback.format_exception(error))))
         finally:
@@ -128,7 +128,7 @@ class Drive(threading.Thread):
             if running.submission:
                 rest = self._follow(running.submission, rest, token_of(self._folder / name))
                 name = _unused(self._folder, f"rest{number}")
-            if rest:  # which that job did not come to
+            if rest:  # which that job did not begin
                 self._run_job(PlannedJob(self.cluster, rest[0].config.entrypoint.script, rest), name)
         for job, name in self._work.jobs:
             self._run_job(job, name)
@@ -183,7 +183,7 @@ class Drive(threading.Thread):
             self._events.put(Warned(str(error)))
 
     def _follow(self, submission: Submission, runs: list[PlannedRun], token: str | None) -> list[PlannedRun]:
-        """Follow a submitted job to its end; returns the runs that it did not come to."""
+        """Follow a submitted job to its end; returns the runs that it did not begin."""
         self._submission = submission
         if self._stopping.is_set():
             submission.stop()
@@ -194,7 +194,7 @@ class Drive(threading.Thread):
         self._submission = None
         self._collect(submission)
         remaining = watch.remaining()
-        # The run at hand dies with its job; the others may go on in another, unless it did not come to any.
+        # The run that had begun dies with its job; the others may go on in another job, unless this one began none.
         lost = [run for run in remaining if run in watch.started] or (remaining if not watch.ended else [])
         watch.keep_rows(lost)
         end = JobEnd(token, code, tail, watch.trouble)

@@ -102,7 +102,7 @@ class RunningJob:
     """A job of an earlier launcher.
 
     Attributes:
-        submission: of the job, which is followed, not started again; None for one whose submission nobody knows to have
+        submission: of the job, which is followed, not started again; None for one whose submission may not have
             arrived: it is submitted again, in the same folder, so that it is the same job should it still arrive.
         runs: those of its runs that have not ended.
         name: its folder's.

@@ -94,7 +94,7 @@ class Ledger:
         return sum(self.usd(cluster, each) for cluster, each in seconds)
 
     def usd(self, cluster: Cluster, seconds: float) -> float:
-        """What a cluster costs in so many seconds; nothing where no price is known, and no budget is set.
+        """What a cluster costs in some seconds; nothing where no price is known, and no budget is set.
 
         Raises:
             ConfigError: no price is known, and a budget is set.

@@ -11,11 +11,11 @@ from flowerexp.errors import AbortedError
 
 @dataclass
 class TimeLimit:
-    """The seconds that a batch's one run may take, from its own start, or from the end of phases that others share.
+    """The seconds that the one run of a batch may take, from its start, or from the end of phases that others share.
 
     Attributes:
-        seconds: so many.
-        shared: the phases that make what later runs of the same data find made: they do not tell clusters apart.
+        seconds: the limit.
+        shared: the phases whose results later runs of the same data reuse: their time says nothing about the cluster.
         started_at: epoch seconds at which the run has started; None before.
         ended_at: when the limit passed; None before.
         sharing: whether the run is in such a phase, which no limit ends.
@@ -33,7 +33,7 @@ class TimeLimit:
             self.started_at = now
 
     def hear(self, message: Mapping[str, Any], now: float) -> None:
-        """The run tells how far it is: its time begins anew when it has made what later runs share."""
+        """Take a progress message: the time of the run begins anew when a shared phase is over."""
         before, self.sharing = self.sharing, message.get("phase") in self.shared
         if before and not self.passed:
             self.started_at = now

@@ -1,4 +1,4 @@
-"""Tell MLflow about runs in a thread of its own, so that a slow server holds up no measuring."""
+"""Log runs to MLflow in a thread of its own, so that a slow server does not hold up measuring."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Logger(threading.Thread):
     Each ends in an event `Logged`; who handles that calls `note`.
 
     Args:
-        events: where that is told.
+        events: where that is put.
         aside: given a result, what is held while it is logged: on a machine that measures, MLflow's database is work.
         screen: where it is said how far MLflow is behind.
         interrupt: ends every wait.
@@ -126,6 +126,6 @@ class Logger(threading.Thread):
                 return replace(result, run_id=log(result.run))
         except FlowerexpError as error:
             return replace(result, error=result.error or error, unlogged=error)
-        except Exception as error:  # a mistake of ours must not end the thread unseen: its runs would be waited for
+        except Exception as error:  # a bug must not end the thread unseen: its runs would be waited for
             problem = TrackingError(f"logging to MLflow failed: {type(error).__name__}: {error}")
             return replace(result, error=result.error or problem, unlogged=problem)

@@ -58,7 +58,7 @@ def preflight_each(configs: Sequence[Config], tolerate: type[FlowerexpError] | N
 
 
 def check_cloud(config: Config) -> None:
-    """Could a cluster in the cloud read what the config names, and would it live long enough? Asks nobody.
+    """Could a cluster in the cloud read what the config names, and would it live long enough? By its config alone.
 
     Raises:
         ConfigError: it could not, or would not.
@@ -88,7 +88,7 @@ def check_quota(config: Config) -> None:
     Raises:
         QuotaError: it does not fit.
         ConfigError: a machine type is unknown.
-        ClusterError: `quota=live`, and Compute Engine does not tell.
+        ClusterError: `quota=live`, and Compute Engine does not answer.
     """
     quota.check(config.cluster, config.quota, Prices.load(config.budget.prices).machine_types)
 

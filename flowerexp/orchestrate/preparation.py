@@ -19,8 +19,8 @@ class Preparation:
     """
 
     def __init__(self, runs: Sequence[PlannedRun], slots_held: AbstractContextManager[None]) -> None:
-        self._stores = {tracking.Store.of(one.config.tracking) for one in runs}
-        self._grid = any(one.measurements for one in runs)
+        self._stores = {tracking.Store.of(run.config.tracking) for run in runs}
+        self._grid = any(run.measurements for run in runs)
         self._held = ExitStack()
         self._held.enter_context(slots_held)
         self._thread = threading.Thread(target=self._prepare, daemon=True)

@@ -30,7 +30,7 @@ def settle(runs: Sequence[PlannedRun], lifetimes: Iterable[ClusterLifetime]) -> 
         What all clusters have cost, in US dollars; None if there were none, or their prices are not known.
 
     Raises:
-        FlowerexpError: MLflow could not be told about one of them; the records are right, and so are the others.
+        FlowerexpError: one of them could not be logged to MLflow; the records are right, and so are the others.
     """
     by_cluster: dict[str, list[ClusterLifetime]] = {}
     for lifetime in lifetimes:

@@ -20,7 +20,7 @@ class Watch:
     Args:
         runs: the job's runs by the places that they write to.
         token: what the results of this job carry; others are not looked at.
-        events: where what happens is told.
+        events: where what happens is put.
     """
 
     def __init__(self, runs: Mapping[str, PlannedRun], token: str | None, events: queue.Queue[Event]) -> None:

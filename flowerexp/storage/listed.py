@@ -1,4 +1,4 @@
-"""What stands below a folder, in the order of the names: walked, or page by page; no list of it is in memory."""
+"""List the files below a folder in the order of their names, without a list of all of them in memory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowerexp.storage.paths import is_local
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A file: its full path or URI, its path below the folder that was listed, its size in bytes, and its version.
+    """A file: its path or URI, its path below the listed folder, its size in bytes, and its version.
 
-    The version changes when the content does: the modification time in ns of a local file, the object's hash or
-    generation in a bucket.
+    The version changes with the content: the modification time in ns of a local file, the hash or generation of an
+    object in a bucket.
     """
 
     uri: str
@@ -26,26 +28,21 @@ class Entry:
     version: str
 
 
-def is_local(uri: str) -> bool:
-    """True for a path of this machine, False for a URI with a scheme."""
-    return "://" not in uri
-
-
-#: Why something is passed over. Only buckets have folders without a name (`a//b`).
+#: The reasons for passing something over. Only buckets have folders without a name (`a//b`).
 HIDDEN, LOOP, SPECIAL, UNNAMED = (
     "hidden files or folders",
     "links to a folder that they stand in",
     "special files",
     "folders without a name",
 )
-#: Told of each folder that is walked, whether or not there are files in it.
+#: Not a reason: `passed` is called with it for each folder that is walked, whether or not it contains files.
 FOLDER = "folders"
 
 Passed = Callable[[str, str], object]
-"""Is told what a listing passes over: its relative path (a folder's with a slash at the end), and why."""
+"""Called with what a listing passes over: the relative path (a folder's ends in a slash), and the reason."""
 
 
-def _unheard(relative: str, reason: str) -> None:
+def _ignore(relative: str, reason: str) -> None:
     pass
 
 
@@ -54,18 +51,18 @@ def list_files(root: str, *, below: str = "", passed: Passed | None = None, **op
 
     Args:
         root: a local folder or URI.
-        below: list only what is below this folder in it; relative paths are those below `root` all the same.
-        passed: is told what is passed over, and of each folder. A folder that cannot be listed is then passed over,
-            too, with the operating system's words as the reason.
+        below: list only the files below this folder in it; their relative paths still begin at `root`.
+        passed: called with everything that is passed over, and with each folder. With it, a folder that cannot be
+            listed is passed over too; the reason is the operating system's message.
         options: of the file system, such as ``token="anon"``.
 
     Raises:
-        FileNotFoundError: there is no such folder.
+        FileNotFoundError: the folder does not exist.
         NotADirectoryError: it is a file.
         OSError: it cannot be listed.
     """
     if not is_local(root):
-        yield from _list_remote(root, below, "", passed or _unheard, options)
+        yield from _list_remote(root, below, "", passed or _ignore, options)
         return
     folder, prefix = (os.path.join(root, below), f"{below}/") if below else (root, "")  # noqa: PTH118
     above = _above(root) | {_identity(root)} if below else _above(root)
@@ -73,12 +70,12 @@ def list_files(root: str, *, below: str = "", passed: Passed | None = None, **op
 
 
 def _above(root: str) -> frozenset[tuple[int, int]]:
-    """The folders that a folder stands in: a link to one of them would lead back to it, by way of all that is there."""
-    found = set()
+    """The folders above a folder: following a link to one of them would lead back to the folder."""
+    identities = set()
     for folder in Path(os.path.realpath(root)).parents:
         with contextlib.suppress(OSError):
-            found.add(_identity(str(folder)))
-    return frozenset(found)
+            identities.add(_identity(str(folder)))
+    return frozenset(identities)
 
 
 def _identity(folder: str) -> tuple[int, int]:
@@ -87,29 +84,30 @@ def _identity(folder: str) -> tuple[int, int]:
 
 
 def _list_local(folder: str, prefix: str, above: frozenset[tuple[int, int]], passed: Passed | None) -> Iterator[Entry]:
-    """Walk a folder in the order of the relative paths, which is that of the names where a folder's ends in a slash.
+    """Walk a folder in the order of the relative paths: that of the names, if a folder's name ends in a slash.
 
-    So no more than the names of the folders on the way are in memory.
+    So only the names in the folders on the current path are in memory.
     """
-    tell = passed or _unheard
+    notify = passed or _ignore
     identity = _identity(folder)
     if identity in above:
-        tell(prefix, LOOP)
+        notify(prefix, LOOP)
         return
     above |= {identity}
     with os.scandir(folder) as entries:
         names = sorted(_named(entry) for entry in entries)
-    tell(prefix, FOLDER)
+    notify(prefix, FOLDER)
     for name in names:
         if name.startswith("."):
-            tell(prefix + name, HIDDEN)
+            notify(prefix + name, HIDDEN)
         elif not name.endswith("/"):
-            entry = _entry(folder, prefix, name, tell)
+            entry = _entry(folder, prefix, name, notify)
             if entry:
                 yield entry
         else:
             try:
-                yield from _list_local(os.path.join(folder, name.rstrip("/")), prefix + name, above, passed)  # noqa: PTH118
+                inner = os.path.join(folder, name.rstrip("/"))  # noqa: PTH118
+                yield from _list_local(inner, prefix + name, above, passed)
             except OSError as error:
                 if passed is None:
                     raise
@@ -117,10 +115,10 @@ def _list_local(folder: str, prefix: str, above: frozenset[tuple[int, int]], pas
 
 
 def _named(entry: os.DirEntry[str]) -> str:
-    """The name of what stands in a folder; a folder's ends in a slash."""
+    """The name of an entry of a folder; a folder's name ends in a slash."""
     try:
         return entry.name + "/" if entry.is_dir() else entry.name
-    except OSError:  # a link that leads in a circle, or to where we may not look
+    except OSError:  # a link to itself, or into a folder that this user may not read
         return entry.name
 
 
@@ -137,58 +135,58 @@ def _entry(folder: str, prefix: str, name: str, passed: Passed) -> Entry | None:
 
 
 def list_folder(root: str, *, passed: Passed | None = None, **options: Any) -> tuple[list[str], Iterator[Entry]]:
-    """What stands in a folder itself: the names of the folders in it, and its files; hidden ones are left out.
+    """The names of the folders directly in a folder, and its files; hidden ones are left out.
 
     Args:
         root: a local folder or URI.
-        passed: is told what is passed over.
+        passed: called with everything that is passed over.
         options: of the file system, such as ``token="anon"``.
 
     Returns:
-        The folders in the order in which `list_files` comes through them, and the files in the order of their names.
+        The folders in the order in which `list_files` walks them, and the files in the order of their names.
 
     Raises:
-        OSError: it cannot be listed; of files that stand in a bucket, when they are asked for. In a bucket, a folder
-            that is not there is an empty one.
+        OSError: the folder cannot be listed; for the files in a bucket, it is raised when iterating over them. In a
+            bucket, a missing folder is an empty one.
     """
-    tell = passed or _unheard
+    notify = passed or _ignore
     if is_local(root):
-        names, files = _local_folder(root, tell)
+        names, files = _local_folder(root, notify)
     else:
-        names, files = _remote_folder(root, tell, options)
+        names, files = _remote_folder(root, notify, options)
     for name in names:
         if name.startswith(".") or not name:
-            tell(name + "/", HIDDEN if name else UNNAMED)
+            notify(name + "/", HIDDEN if name else UNNAMED)
     return sorted((name for name in names if name and not name.startswith(".")), key=lambda name: name + "/"), files
 
 
-def _local_folder(root: str, tell: Passed) -> tuple[list[str], Iterator[Entry]]:
+def _local_folder(root: str, notify: Passed) -> tuple[list[str], Iterator[Entry]]:
     above = _above(root) | {_identity(root)}
-    with os.scandir(root) as found:
-        seen = [_named(entry) for entry in found]
+    with os.scandir(root) as scanned:
+        names = [_named(entry) for entry in scanned]
     folders, files = [], []
-    for name in seen:
+    for name in names:
         if not name.endswith("/"):
             files.append(name)
         elif not name.startswith(".") and _identity(os.path.join(root, name)) in above:  # noqa: PTH118
-            tell(name, LOOP)
+            notify(name, LOOP)
         else:
             folders.append(name[:-1])
     hidden = [name for name in files if name.startswith(".")]
     for name in hidden:
-        tell(name, HIDDEN)
-    entries = (_entry(root, "", name, tell) for name in sorted(set(files).difference(hidden)))
+        notify(name, HIDDEN)
+    entries = (_entry(root, "", name, notify) for name in sorted(set(files).difference(hidden)))
     return folders, (entry for entry in entries if entry)
 
 
-def _remote_folder(root: str, tell: Passed, options: dict[str, Any]) -> tuple[list[str], Iterator[Entry]]:
+def _remote_folder(root: str, notify: Passed, options: dict[str, Any]) -> tuple[list[str], Iterator[Entry]]:
     from flowerexp.storage import remote
 
-    def tell_of_file(relative: str, reason: str) -> None:  # a file system that is no bucket lists the folders, too
+    def notify_of_file(relative: str, reason: str) -> None:  # a file system that is not a bucket lists folders too
         if "/" not in relative:
-            tell(relative, reason)
+            notify(relative, reason)
 
-    files = _list_remote(root, "", "/", tell_of_file, options)
+    files = _list_remote(root, "", "/", notify_of_file, options)
     return remote.folders(root, options), (entry for entry in files if "/" not in entry.relative)
 
 
@@ -202,23 +200,23 @@ def _list_remote(root: str, below: str, delimiter: str, passed: Passed, options:
         relative = name.lstrip("/")[len(base) :].removeprefix("/")
         if not relative and not name.endswith("/"):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root)
-        over = _passed_over(relative)
-        if over and over != last:  # once for all that a hidden folder holds: objects come in the order of their names
-            passed(*over)
-        last = over
-        if relative and not over:
+        omitted = _passed_over(relative)
+        if omitted and omitted != last:  # only once for a hidden folder: objects are sorted by their names
+            passed(*omitted)
+        last = omitted
+        if relative and not omitted:
             yield Entry(
                 f"{scheme}://{name if scheme == 'file' else name.lstrip('/')}",
                 relative,
                 int(info["size"]),
                 _version(info),
             )
-    if empty and not delimiter:  # with one, there may be folders only
+    if empty and not delimiter:  # with a delimiter, there may be only folders
         raise FileNotFoundError(errno.ENOENT, "there are no files below it", root)
 
 
 def _passed_over(relative: str) -> tuple[str, str] | None:
-    """What of an object's path a listing passes over, and why; None of an ordinary one."""
+    """The part of an object's path that a listing passes over, and the reason; None if it lists the object."""
     if "/." not in f"/{relative}" and "//" not in f"/{relative}" and not relative.endswith("/"):
         return None
     parts = relative.split("/")
@@ -227,10 +225,10 @@ def _passed_over(relative: str) -> tuple[str, str] | None:
             return "/".join(parts[:place]) + "/", HIDDEN if part else UNNAMED
     if parts[-1]:
         return relative, HIDDEN
-    # Consoles make an empty object to show a folder; its name ends in a slash.
+    # Consoles create an empty object to show a folder; its name ends in a slash.
     return (relative, FOLDER) if relative else None
 
 
 def _version(info: dict[str, Any]) -> str:
-    """What tells an object's contents apart; a composed one has no MD5, and a copy has a new generation."""
+    """A text that differs if an object's content does; a composed object has no MD5, a copy has a new generation."""
     return next((str(info[key]) for key in ("md5Hash", "crc32c", "generation", "etag", "mtime") if info.get(key)), "")

@@ -1,4 +1,4 @@
-"""Folders and files of one user alone, also where others may write beside them, as in `/tmp` of a shared machine."""
+"""Create and check folders and files that only one user can write to, also in a shared folder such as `/tmp`."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def folder(path: Path) -> Path:
-    """Make a folder that only this user can enter, or take the one that is there, if it is such a folder.
+    """Create a folder that only this user can enter; an existing one is checked.
 
     Args:
         path: the folder; absolute.
 
     Raises:
-        MachineError: it belongs to somebody else, or others can write to it.
-        OSError: it cannot be made.
+        MachineError: the folder belongs to another user, or others can write to it.
+        OSError: it cannot be created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
-        _check_own(path)
+        _check_owner(path)
     return path
 
 
 def folder_of_programs(path: Path) -> Path:
-    """The same for a folder whose files are run: nobody else may be able to put another folder in its place either.
+    """Like `folder`, for a folder whose files are executed: other users must not be able to replace it either.
 
     Args:
         path: the folder; absolute.
 
     Raises:
-        MachineError: it belongs to somebody else, others can write to it, or to a folder above it.
-        OSError: it cannot be made.
+        MachineError: the folder belongs to another user, or others can write to it or to a folder above it.
+        OSError: it cannot be created.
     """
     folder(path)
     trusted = {0, os.geteuid(), Path("/").stat().st_uid}  # in a container, the owner of / may have any number
@@ -50,16 +50,16 @@ def folder_of_programs(path: Path) -> Path:
     return path
 
 
-def _check_own(path: Path) -> None:
-    """Look at what has the folder's name, without following a link.
+def _check_owner(path: Path) -> None:
+    """Check that a path is a folder of this user, without following a link.
 
     Raises:
-        MachineError: it is not this user's own folder.
+        MachineError: it is not, or others can write to it.
     """
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a folder"
-        raise _refused(f"{path} is {kind}, made by user {status.st_uid}")
+        raise _refused(f"{path} is {kind} that belongs to user {status.st_uid}")
     if status.st_uid != os.geteuid():
         raise _refused(f"{path} belongs to user {status.st_uid}")
     if status.st_mode & _OTHERS_WRITE:
@@ -71,23 +71,23 @@ def _refused(problem: str) -> MachineError:
 
 
 def lock_file(path: Path) -> int:
-    """Open a file to be locked, or make it; no link is followed, and its content stays.
+    """Open a file for locking, or create it; a link is not followed, and the content does not change.
 
     Returns:
-        The file's descriptor, which the caller closes.
+        The file's descriptor, which the caller has to close.
 
     Raises:
-        MachineError: the name is taken by a link, or by something else that is not this user's file.
-        OSError: it cannot be made.
+        MachineError: the path is a link, or something else that is not a file of this user.
+        OSError: the file cannot be created.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     except OSError as error:
         if path.is_symlink() or path.is_dir():
-            raise _refused(f"{path} is not a file that flowerexp made") from error
+            raise _refused(f"{path} is not a file that flowerexp has created") from error
         raise
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
         os.close(descriptor)
-        raise _refused(f"{path} is not a file that flowerexp made")
+        raise _refused(f"{path} is not a file that flowerexp has created")
     return descriptor

@@ -1,13 +1,12 @@
-"""Files behind a URI, through fsspec: for `gs://` by gcsfs, as Google's own client for Python code that reads data.
+"""Read, write and list files behind a URI through fsspec, which uses gcsfs for `gs://`.
 
-What gcsfs raises (its own HttpError, google-auth's and aiohttp's errors, OSErrors without a number) becomes an OSError
-with a number, a sentence and the URI. Account names are left out of it: it ends up in logs.
+The errors of gcsfs (its HttpError, the errors of google-auth and aiohttp, OSErrors without a number) become OSErrors
+with a number, a sentence and the URI. Account names are removed, since the messages go into logs.
 
-- Instances are made by fsspec's cache, which knows processes from each other: one that was forked gets its own event
-  loop and connections. Threads share one.
-- Listings are not cached: other machines write to the same bucket.
-- Requests that fail for a while (408, 429, 5xx, lost connections) are tried 6 times by gcsfs, for about half a minute.
-- Credentials are Google's application default ones; none are looked for with ``token="anon"`` or with an emulator.
+- fsspec caches file systems per process: a forked process gets its own event loop and connections. Threads share them.
+- Listings are not cached, since other machines write to the same bucket.
+- gcsfs tries requests that fail (408, 429, 5xx, lost connections) 6 times, for about half a minute.
+- Credentials are Google's application default credentials; ``token="anon"`` and an emulator use none.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# Before gcsfs is imported: probing for zonal buckets asks an API that no emulator has, and we use none of its features.
+# Before gcsfs is imported: probing for zonal buckets uses an API that emulators lack, and flowerexp does not need it.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 if "GCSFS_DEBUG" not in os.environ:
-    # It logs every error with its traceback, which may name the account, before it raises it.
+    # It logs every error before raising it, with a traceback that may name the account.
     logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)
 
 import fsspec
 
-BLOCK = 5 << 20  # bytes that a stream asks for at a time: gcsfs's own default
+BLOCK = 5 << 20  # bytes of one request of a stream: the default of gcsfs
 _LISTED = "nextPageToken,prefixes,items(name,size,md5Hash,crc32c,generation,etag)"
 _ACCOUNT = re.compile(r"\S+@\S+\w")
 
 
 def locate(uri: str, options: dict[str, Any]) -> tuple[Any, str]:
-    """The file system of a URI, and the path in it; the path is taken as it is, whatever characters it holds."""
+    """The file system of a URI, and the path in it; the path is not changed, whatever characters it contains."""
     scheme, _, path = uri.partition("://")
     settings: dict[str, Any] = {}
     if scheme == "gs":
@@ -46,18 +45,18 @@ def locate(uri: str, options: dict[str, Any]) -> tuple[Any, str]:
         settings = {"token": "anon" if emulated else "google_default", "use_listings_cache": False}
     elif scheme == "file":
         settings = {"auto_mkdir": True}
-    with told(uri):
+    with os_errors(uri):
         return fsspec.filesystem(scheme, **{**settings, **options}), path
 
 
 @contextmanager
-def told(uri: str) -> Iterator[None]:
-    """Raise what goes wrong inside as an OSError about a URI.
+def os_errors(uri: str) -> Iterator[None]:
+    """Raise errors inside as OSErrors about a URI.
 
     Raises:
-        OSError: always of the class that its number stands for, such as FileNotFoundError and PermissionError.
+        OSError: of the class that belongs to its number, such as FileNotFoundError and PermissionError.
     """
-    # From none: a traceback shows what an error was raised from, account names included.
+    # From None: a traceback also shows the original error, including account names.
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
@@ -69,9 +68,9 @@ def told(uri: str) -> Iterator[None]:
 
 
 def _as_os_error(error: Exception, uri: str) -> OSError:
-    forbidden = str(error).startswith("Forbidden: ")  # followed by the request's address, and what Google says
-    said = str(error).partition("\n")[2] if forbidden else str(error)
-    text = _ACCOUNT.sub("(the account)", " ".join(said.split()))[:300]
+    forbidden = str(error).startswith("Forbidden: ")  # followed by the request's address and Google's message
+    message = str(error).partition("\n")[2] if forbidden else str(error)
+    text = _ACCOUNT.sub("(the account)", " ".join(message.split()))[:300]
     module, code = type(error).__module__, str(getattr(error, "code", None))
     if isinstance(error, FileNotFoundError):
         return OSError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
@@ -89,17 +88,17 @@ def _as_os_error(error: Exception, uri: str) -> OSError:
 
 
 def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """The paths of the files below a folder, or of the one that it is itself, each with what is known of it; in order.
+    """The files below a folder, or the file itself: the paths in their order, each with the file's properties.
 
-    In a bucket one page at a time is in memory: Google lists objects in the order of their names, as UTF-8.
+    Only one page of a bucket is in memory: Google lists objects in the order of their names, as UTF-8.
 
     Args:
-        uri: the folder.
+        uri: the folder or file.
         options: of the file system.
-        delimiter: "/" for what stands in the folder itself; of a file system that is no bucket, all comes nevertheless.
+        delimiter: "/" to list only what is directly in the folder; a file system that is not a bucket ignores it.
 
     Raises:
-        OSError: it cannot be listed.
+        OSError: the folder cannot be listed.
     """
     filesystem, path = locate(uri, options)
     if uri.startswith("gs://"):
@@ -107,27 +106,28 @@ def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[
         empty = True
         for page in _pages(uri, options, delimiter):
             empty = empty and not page.get("prefixes")
-            for one in page.get("items", ()):
+            for properties in page.get("items", ()):
                 empty = False
-                yield f"{bucket}/{one['name']}", one
+                yield f"{bucket}/{properties['name']}", properties
         if not empty or not key:
             return
-    # Little is left below it: a single file, or nothing.
-    with told(uri):
-        found = filesystem.find(path.rstrip("/"), detail=True)
-    yield from sorted(found.items(), key=lambda item: str(item[0]).lstrip("/"))
+    # In a bucket, this can only be a single file, or nothing.
+    with os_errors(uri):
+        files = filesystem.find(path.rstrip("/"), detail=True)
+    yield from sorted(files.items(), key=lambda item: str(item[0]).lstrip("/"))
 
 
 def folders(uri: str, options: dict[str, Any]) -> list[str]:
-    """The names of the folders in a folder, in no order; an empty name, too, if objects are called so (`a//b`).
+    """The names of the folders in a folder, not sorted; a name is empty if an object's has two slashes (`a//b`).
 
     Raises:
-        OSError: it cannot be listed.
+        OSError: the folder cannot be listed.
     """
     base = uri.partition("://")[2].strip("/")
     if uri.startswith("gs://"):
         bucket = base.partition("/")[0]
-        paths = [f"{bucket}/{one}" for page in _pages(uri, options, "/") for one in page.get("prefixes", ())]
+        prefixes = (prefix for page in _pages(uri, options, "/") for prefix in page.get("prefixes", ()))
+        paths = [f"{bucket}/{prefix}" for prefix in prefixes]
     else:
         paths = [path.lstrip("/") for path, _ in objects(uri, options)]
     names = (path[len(base) :].removeprefix("/").partition("/") for path in paths)
@@ -141,7 +141,7 @@ def _pages(uri: str, options: dict[str, Any], delimiter: str) -> Iterator[dict[s
     asked = {"prefix": f"{key}/" if key else None, "delimiter": delimiter or None, "fields": _LISTED}
     token = None
     while True:
-        with told(uri):
+        with os_errors(uri):
             page = filesystem.call("GET", "b/{}/o", bucket, **asked, pageToken=token, json_out=True)
         yield page
         token = page.get("nextPageToken")
@@ -150,36 +150,36 @@ def _pages(uri: str, options: dict[str, Any], delimiter: str) -> Iterator[dict[s
 
 
 def write(uri: str, content: bytes) -> None:
-    """Write a file whole: one request for up to 50 MB.
+    """Write a complete file, with one request for up to 50 MB.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     filesystem, path = locate(uri, {})
-    # gcsfs puts small content between MIME boundaries, with a bare line feed behind it. After a carriage return the two
-    # read as the end of a line, and the return is lost: such content goes in a request of its own.
-    apart = {"chunksize": len(content)} if uri.startswith("gs://") and content.endswith(b"\r") else {}
-    with told(uri):
-        filesystem.pipe_file(path, content, **apart)
+    # gcsfs puts small content between MIME boundaries, followed by a line feed. A carriage return before that would be
+    # lost as a part of the line end, so such content is sent in a separate request.
+    separately = uri.startswith("gs://") and content.endswith(b"\r")
+    with os_errors(uri):
+        filesystem.pipe_file(path, content, **({"chunksize": len(content)} if separately else {}))
 
 
 def write_from(uri: str, local: str) -> None:
-    """Write a local file's content, as `write` does; a large one in pieces, of which nothing appears without the last.
+    """Write the content of a local file, like `write`; a large file in pieces, and it appears with the last one.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     if os.stat(local).st_size < BLOCK:  # noqa: PTH116
         with open(local, "rb") as file:  # noqa: PTH123
             return write(uri, file.read())
     filesystem, path = locate(uri, {})
-    with told(uri):
+    with os_errors(uri):
         filesystem.put_file(local, path)
     return None
 
 
 def open_read(uri: str, options: dict[str, Any]) -> BinaryIO:
-    """Open a file for reading from its start, in blocks: one request each, and none beside them."""
+    """Open a file for reading from its start, in blocks; each is one request, and there are no others."""
     filesystem, path = locate(uri, options)
     file = io.BufferedReader(_Stream(filesystem, path, uri), BLOCK)
     file.peek(1)
@@ -187,17 +187,17 @@ def open_read(uri: str, options: dict[str, Any]) -> BinaryIO:
 
 
 class _Stream(io.RawIOBase):
-    """A file's ranges as they are asked for.
+    """A file whose ranges are requested when they are read.
 
-    fsspec's own files ask for an object's size before its content, and gcsfs's read ahead in the background: more than
-    was asked for, at a time of their own choice, which is no way to measure reading.
+    The files of fsspec request an object's size before its content, and those of gcsfs read ahead in the background. So
+    they would read more than was asked for, at other times, and reading could not be measured.
     """
 
     def __init__(self, filesystem: Any, path: str, uri: str) -> None:
         self.name = uri
         self._filesystem, self._path = filesystem, path
         self._position = 0
-        self._size: int | None = None  # not known until the end was seen, or asked for
+        self._size: int | None = None  # None until the end was read or the size requested
 
     def readable(self) -> bool:
         return True
@@ -210,13 +210,13 @@ class _Stream(io.RawIOBase):
         if whence == os.SEEK_CUR:
             start = self._position
         elif whence == os.SEEK_END:
-            start = self._measured()
+            start = self._known_size()
         self._position = start + offset
         return self._position
 
-    def _measured(self) -> int:
+    def _known_size(self) -> int:
         if self._size is None:
-            with told(self.name):
+            with os_errors(self.name):
                 self._size = int(self._filesystem.info(self._path)["size"])
         return self._size
 
@@ -232,11 +232,11 @@ class _Stream(io.RawIOBase):
         return len(content)
 
     def _range(self, start: int, end: int) -> bytes:
-        with told(self.name):
+        with os_errors(self.name):
             try:
                 content: bytes = self._filesystem.cat_file(self._path, start=start, end=end)
             except Exception as error:
-                if str(getattr(error, "code", None)) == "416":  # it begins at the object's end, or behind it
+                if str(getattr(error, "code", None)) == "416":  # the range begins at the object's end or after it
                     return b""
                 raise
         return content

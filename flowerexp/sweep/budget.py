@@ -25,8 +25,8 @@ class Expense:
         rate: what it costs in an hour; None where that is not known.
         unpriced: why it is not, in words.
         start: seconds that are paid for beside the runs, see `start_seconds`.
-        seconds: what the runs take, as far as earlier ones tell.
-        unknown: runs of which nobody knows how long they take.
+        seconds: what the runs take, as far as earlier runs show.
+        unknown: how many runs take an unknown time.
     """
 
     cluster: Cluster
@@ -51,7 +51,7 @@ def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
     Of serverless batches there is one for each script.
 
     Args:
-        runs: each run, with the seconds that it will take, where earlier runs tell.
+        runs: each run, with the seconds that it will take, where earlier runs show that.
 
     Returns:
         One for each cluster, in the order in which they first appear.
@@ -90,25 +90,25 @@ def _expense(group: Sequence[tuple[PlannedRun, float | None]], prices: Prices) -
 
 def total(found: Iterable[Expense]) -> float:
     """US dollars of all clusters together, as far as they are known."""
-    return sum(one.usd or 0.0 for one in found)
+    return sum(expense.usd or 0.0 for expense in found)
 
 
 def budget(runs: Iterable[PlannedRun]) -> float | None:
     """The budget of a sweep in US dollars: the smallest that one of its runs names; None without any."""
     named = [run.config.budget.usd for run in runs]
-    return min((float(one) for one in named if one is not None), default=None)
+    return min((float(usd) for usd in named if usd is not None), default=None)
 
 
 def over(found: Sequence[Expense], allowed: float | None) -> BudgetError | None:
-    """The error that a sweep would exceed its budget, or that nobody can tell; None if it may start."""
+    """The error that a sweep would exceed its budget, or that its cost is unknown; None if it may start."""
     if allowed is None:
         return None
     hint = "raise budget.usd, or take fewer runs or smaller clusters; flowerexp plan shows the parts"
-    for one in found:
-        if one.unpriced:
-            problem = f"{one.unpriced}: so nobody can tell whether the sweep stays below ${allowed:,.2f}"
+    for expense in found:
+        if expense.unpriced:
+            problem = f"{expense.unpriced}: so it is unknown whether the sweep stays below ${allowed:,.2f}"
             return BudgetError(problem, where="budget.usd", hint="add it to a file named by budget.prices")
-    least, open_end = total(found), any(one.unknown and one.rate for one in found)
+    least, open_end = total(found), any(expense.unknown and expense.rate for expense in found)
     if least <= allowed:
         return None
     least_or_about = "at least" if open_end else "about"
@@ -117,7 +117,7 @@ def over(found: Sequence[Expense], allowed: float | None) -> BudgetError | None:
 
 
 def check_budget(runs: Sequence[PlannedRun]) -> None:
-    """Refuse runs that would cost more than `budget.usd` allows, as far as earlier runs tell how long they take.
+    """Refuse runs that would cost more than `budget.usd` allows, as far as earlier runs show how long they take.
 
     Args:
         runs: all of a sweep; those that are left out as finished cost nothing.

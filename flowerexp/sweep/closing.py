@@ -1,4 +1,4 @@
-"""The end of a sweep: what its clusters cost, its report, and what MLflow is told about it as a whole."""
+"""The end of a sweep: what its clusters cost, its report, and its summary in MLflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowerexp.orchestrate import ClusterLifetime, settle
 from flowerexp.plan import PlannedRun
 
 
-def tell(
+def close_in_mlflow(
     folder: Path,
     runs: Sequence[PlannedRun],
     aside: Sequence[PlannedRun],
@@ -20,7 +20,7 @@ def tell(
     screen: Screen,
     finished: bool,
 ) -> None:
-    """Tell MLflow what the clusters cost in the end, and about a finished sweep as a whole; what fails is only said.
+    """Log what the clusters cost in the end, and the summary of a finished sweep; a failure is only shown.
 
     Args:
         folder: the sweep's.
@@ -42,7 +42,7 @@ def tell(
             if len({run.config.measure.concurrency for run in runs}) > 1:
                 screen.say(f"slower    {interference(folder) or 'no measurements overlapped'}")
             screen.say(f"report    {make_report(folder)[0]}")
-        finally:  # MLflow is told whatever becomes of the report
+        finally:  # the summary is logged whatever becomes of the report
             store = tracking.Store.of(runs[0].config.tracking)
             tracking.log_sweep(folder, store)
             screen.say(f"page      {tracking.page_of(store, runs[0].extra['sweep_id'])}")

@@ -129,7 +129,8 @@ class Composer:
             return True
         if isinstance(override.value(), dict):
             return False
-        places = tuple(str(one.input_line) for one in overrides if one.key_or_group == "hydra.searchpath")
+        paths = [override for override in overrides if override.key_or_group == "hydra.searchpath"]
+        places = tuple(str(override.input_line) for override in paths)
         if places not in self._repositories:
             loader: Any = self._app.config_loader
             _, self._repositories[places] = loader._parse_overrides_and_create_caching_repo(
@@ -160,7 +161,7 @@ class Composer:
 
 
 def _lines(overrides: ListConfig) -> list[str]:
-    """Overrides as they were typed: an interpolation in one of them is no business of this list."""
+    """Overrides as they were typed: interpolations in them are not resolved."""
     lines = OmegaConf.to_container(overrides, resolve=False)
     assert isinstance(lines, list)
     return lines

@@ -28,8 +28,9 @@ def refuse_changed(done: Sequence[PlannedRun], missing: Sequence[PlannedRun], be
     Raises:
         DataError: the data changed, as far as that can be seen from here.
     """
-    told = [(run, begun.get(run.folder.name)) for run in missing] + [(run, _fingerprint(run.folder)) for run in done]
-    known = {index.data_asked(run.config): found for run, found in told if found is not None}
+    fingerprints = [(run, begun.get(run.folder.name)) for run in missing]
+    fingerprints += [(run, _fingerprint(run.folder)) for run in done]
+    known = {index.data_asked(run.config): found for run, found in fingerprints if found is not None}
     seen: dict[str, str | None] = {}
     for run in missing:
         before = known.get(index.data_asked(run.config))

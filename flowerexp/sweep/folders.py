@@ -24,7 +24,7 @@ def check_names(names: Sequence[str], first: int, earlier: Iterable[str] = ()) -
         earlier: the names of runs of earlier batches of the same sweep.
 
     Raises:
-        ConfigError: a name is that of another run, is no name of a folder, or belongs to the sweep itself.
+        ConfigError: a name is that of another run, cannot be the name of a folder, or belongs to the sweep itself.
     """
     owners = dict.fromkeys(earlier, "an earlier run")
     for number, name in enumerate(names, start=first):
@@ -38,7 +38,7 @@ def check_names(names: Sequence[str], first: int, earlier: Iterable[str] = ()) -
 
 def _problem(name: str) -> str | None:
     if not name.strip() or name == "None":
-        return "which is no name"
+        return "which cannot be a name"
     if "/" in name or name in (".", ".."):
         return "and each run needs a folder of its own right in the sweep's"
     if name in _OF_THE_SWEEP or name.startswith("."):

@@ -22,7 +22,8 @@ from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import check_names
-from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
+from flowerexp.sweep.grammar import expand
+from flowerexp.sweep.labels import labels, refuse_sweep_within
 from flowerexp.sweep.walk import Grid, Walk
 
 Compose = Callable[[Sequence[str]], Composed]
@@ -37,10 +38,10 @@ class Item:
         run: the planned run; its folder is not known yet, and empty.
         overrides: what it was composed from.
         differs: its values where the runs differ.
-        data_fingerprint: that of its data, where this machine can tell.
+        data_fingerprint: that of its data, where it can be found out from here.
         done: an earlier run of the same config, code and data.
         skipped: is it left out because of that?
-        seconds: how long it will take, where earlier runs tell.
+        seconds: how long it will take, where earlier runs show that.
         unseen: are there earlier runs of the same config and code, but data that cannot be listed from here?
     """
 
@@ -185,8 +186,8 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
             raise _naming(error, number, differs) from error
         planned.append(PlannedRun(run_key(config, code), config, Path(), code))
     check_names(names, 0)
-    told = zip(named(planned, values), runs, values, strict=True)
-    items = [_item(number, run, overrides, differs, seen) for number, (run, overrides, differs) in enumerate(told)]
+    numbered = zip(named(planned, values), runs, values, strict=True)
+    items = [_item(number, run, overrides, differs, seen) for number, (run, overrides, differs) in enumerate(numbered)]
     return [replace(item, skipped=item.skipped or (leave_out_done and item.done is not None)) for item in items]
 
 

@@ -18,8 +18,6 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.config.answers import answer
 from flowerexp.config.hydra_private import grammar_text
 from flowerexp.config.overrides import Parser, unreadable
-from flowerexp.config.redact import redacted
-from flowerexp.config.text import holds_text
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.sweep.values import comparable, text_of
 
@@ -43,8 +41,8 @@ def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: Co
     """The overrides of every run of a sweep, in the order in which they run.
 
     The axes of the command line vary slowest, in Hydra's order; then those of `sweep.zip`; then those of `sweep.axes`,
-    of which the last varies fastest. Repeats are blocks around it all. A key that the command line sets is no axis of
-    the config any more; one of a zip leaves it, and the others move on without it.
+    of which the last varies fastest. Repeats are blocks around it all. A key that the command line sets is not an axis
+    of the config any more; one of a zip leaves it, and the others move on without it.
 
     Args:
         overrides: the command line's overrides of the task.
@@ -69,38 +67,6 @@ def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: Co
     if not kept:
         raise ConfigError(f"none of {len(runs):,} runs is left", where="sweep.exclude", hint="exclude less")
     return kept
-
-
-def labels(runs: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-    """What tells each run of a sweep from the others, secrets hidden: its overrides but for those that all share."""
-    shared = set(runs[0]).intersection(*runs[1:]) if len(runs) > 1 else set()
-    split = [[one.partition("=") for one in overrides if one not in shared] for overrides in runs]
-    return [{key.lstrip("+~"): _shown(key.lstrip("+~"), value) for key, _, value in own} for own in split]
-
-
-def _shown(key: str, value: str) -> str:
-    """An override's value as a label has it: true for on, and no secret."""
-    return str(redacted(value if holds_text(key) else _IN_YAML.get(value, value), key))
-
-
-def refuse_sweep_within(own: DictConfig, sweep: DictConfig) -> None:
-    """Refuse a run whose own config asks for another sweep than the one that it is part of.
-
-    That happens under `-m experiment=a,b` where these have axes: Hydra reads them when it composes the run, too late.
-
-    Args:
-        own: the run's `sweep` node.
-        sweep: that of the sweep's config.
-
-    Raises:
-        ConfigError: they differ.
-    """
-    if OmegaConf.to_container(own) != OmegaConf.to_container(sweep):
-        raise ConfigError(
-            "its config has sweep axes of its own, in which it cannot be swept over",
-            where="sweep",
-            hint="run experiments with axes one at a time, such as experiment=caching",
-        )
 
 
 def _plain(sweep: Any) -> dict[str, Any]:
@@ -146,7 +112,7 @@ def _parsed(override: str, parser: OverridesParser, where: str) -> Override:
 
 
 def _steps(override: Override, where: str) -> _Axis:
-    """The values of an override in Hydra's grammar; one that is no sweep has a single one."""
+    """The values of an override in Hydra's grammar; one that is not a sweep has a single one."""
     element, line = override.get_key_element(), override.input_line
     if not override.is_sweep_override():
         return [_setting(element, override.value(), override.get_value_element_as_str())]
@@ -206,8 +172,8 @@ def _zips(node: Any, taken: dict[str, str], parser: OverridesParser) -> list[_Ax
     """The axes of `sweep.zip`: one for each mapping, whose keys move together."""
     where = "sweep.zip"
     axes = []
-    for one in _listed(node, where):
-        columns = _flat(_mapping(one, where))
+    for entry in _listed(node, where):
+        columns = _flat(_mapping(entry, where))
         moving = {key: _axis(key, values, parser, where) for key, values in columns.items() if _free(key, taken, where)}
         lengths = {key: len(axis) for key, axis in moving.items()}
         if len(set(lengths.values())) > 1:
@@ -238,7 +204,7 @@ def _listed(node: Any, where: str) -> list[Any]:
 
 def _mapping(node: Any, where: str) -> dict[str, Any]:
     if not isinstance(node, dict):
-        raise ConfigError(f"{node} is no mapping of keys to values", where=where, hint="write {KEY: VALUES}")
+        raise ConfigError(f"{node} is not a mapping of keys to values", where=where, hint="write {KEY: VALUES}")
     return node
 
 
@@ -251,7 +217,7 @@ def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _blocks(repeats: Any, taken: Mapping[str, str]) -> _Axis:
-    """The repeats of the whole sweep: a block each, told apart by `repeat=NUMBER`."""
+    """The repeats of the whole sweep: a block each, numbered by `repeat=NUMBER`."""
     if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
         raise ConfigError(f"{repeats} must be a whole number of 1 or more", where="sweep.repeats")
     if repeats == 1:
@@ -277,14 +243,14 @@ def _rules(node: Any, keys: Sequence[str]) -> list[dict[str, str]]:
     """The combinations to leave out, in comparable form."""
     where = "sweep.exclude"
     rules = []
-    for one in _listed(node, where):
-        rule = {key.lstrip("+~"): comparable(value, key.lstrip("+~")) for key, value in _mapping(one, where).items()}
+    for entry in _listed(node, where):
+        rule = {key.lstrip("+~"): comparable(value, key.lstrip("+~")) for key, value in _mapping(entry, where).items()}
         if not rule:
             raise ConfigError("{} would leave out every run", where=where, hint="write {KEY: VALUE}")
         for key in rule:
             if key not in keys:
                 hint = did_you_mean(key, keys)
-                raise ConfigError(f"no run sets {key}: it is no axis and no override", where=where, hint=hint)
+                raise ConfigError(f"no run sets {key}: it is neither an axis nor an override", where=where, hint=hint)
         rules.append(rule)
     return rules
 

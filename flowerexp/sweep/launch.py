@@ -25,14 +25,16 @@ from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError, JobError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import PLAN, Journal, refuse_taken
+from flowerexp.journal import PLAN
+from flowerexp.journal.journal import Journal, refuse_taken
 from flowerexp.orchestrate import Result
 from flowerexp.plan import PlannedRun, named, run_key
-from flowerexp.sweep import grammar
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import KEY, check_names
+from flowerexp.sweep.labels import labels, refuse_sweep_within
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, SweepLimits
-from flowerexp.sweep.walk import Open, Walk
+from flowerexp.sweep.walk import Walk
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def launch(
     composer = Composer(app, config.hydra.job.config_name, config)
     composed = [composer.compose(overrides) for overrides in job_overrides]
     for run in composed:
-        grammar.refuse_sweep_within(run.config.sweep, config.sweep)
+        refuse_sweep_within(run.config.sweep, config.sweep)
     checked = [_check(run, number) for number, run in enumerate(composed, start=first)]
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     around = Around(config, folder)
@@ -93,7 +95,7 @@ def launch(
         hide_in(iter([folder / "multirun.yaml"]), plain(checked))
         remembered = {"max_clusters": limits.max_clusters, "max_failures": limits.max_failures, "search": walk.settings}
         journal.write_plan({"sweep_id": runs[0].extra["sweep_id"], **remembered}, runs, job_overrides, earlier)
-        walk.run(sweep, deliver, Open(runs))
+        walk.run(sweep, deliver, Pending(runs))
         return [] if walk.chooses else _in_order(runs, returns, journal)
 
 
@@ -143,7 +145,7 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
 def _runs(checked: Sequence[Config], composed: Sequence[Composed], around: Around, first: int) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
-    differs = grammar.labels([one.overrides for one in composed])
+    differs = labels([run.overrides for run in composed])
     runs, names, sweep_id = [], [], _sweep_id(around.folder, first)
     for place, one in enumerate(checked):
         script = one.entrypoint.script

@@ -8,7 +8,6 @@ from typing import Any
 from flowerexp.config import plain
 from flowerexp.config.redact import redacted
 from flowerexp.config.schema import Cluster
-from flowerexp.journal import Journal
 from flowerexp.journal.events import (
     ClusterChanged,
     JobIntended,
@@ -19,6 +18,7 @@ from flowerexp.journal.events import (
     RunStarted,
     RunUnlogged,
 )
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import Result
 from flowerexp.plan import PlannedRun
 

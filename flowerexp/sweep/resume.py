@@ -16,16 +16,18 @@ from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.rows import Kept
-from flowerexp.journal import DONE, Journal, State
-from flowerexp.journal.events import RunLost
+from flowerexp.journal.events import DONE, RunLost
+from flowerexp.journal.journal import Journal
+from flowerexp.journal.state import State
 from flowerexp.orchestrate import preflight
 from flowerexp.orchestrate.events import RunningJob
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.sweep.data import refuse_changed
 from flowerexp.sweep.left_behind import clear, damage, rows_of
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, SweepLimits, planned_runs
 from flowerexp.sweep.unseen import Unseen, tokens_of
-from flowerexp.sweep.walk import Open, Walk
+from flowerexp.sweep.walk import Walk
 
 FAILED = "--failed"
 """The option, and how the reason begins of a run that is made again for it."""
@@ -65,10 +67,10 @@ def resume(
         walk_of: the strategy of the sweep, by what its plan remembers of it.
 
     Returns:
-        How the sweep stands in the end.
+        The state of the sweep in the end.
 
     Raises:
-        DataError: the folder is no sweep's, another launcher works on it, or its data has changed.
+        DataError: the folder is not that of a sweep, another launcher works on it, or its data has changed.
         ConfigError: the code has changed since, and that is not allowed; or `failed` in a search.
     """
     journal = Journal(folder)
@@ -132,7 +134,7 @@ class _Resumption:
             if not self._walk.chooses or run.folder.name in state.runs:
                 clear(run, self._journal.folder, kept.get(run.folder.name, Kept()), self._screen)
         unlogged = [run for run in (*self._runs, *self._aside) if state.is_unlogged(run.folder.name)]
-        todo = Open(missing, running, [run for run in unlogged if run not in missing])
+        todo = Pending(missing, running, [run for run in unlogged if run not in missing])
         self._walk.run(self._sweep, lambda _: None, todo)
         return self._journal.read()
 

@@ -13,17 +13,17 @@ from flowerexp.config.redact import redacted
 from flowerexp.config.schema import Cluster, Config
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.journal import Journal
 from flowerexp.journal.events import RunLogged, RunUnlogged
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, Result, TimeLimit, log
 from flowerexp.orchestrate.events import Inherited, RunningJob
 from flowerexp.plan import Plan, PlannedRun, grouped
 from flowerexp.sweep import tables
-from flowerexp.sweep.closing import tell
+from flowerexp.sweep.closing import close_in_mlflow
 from flowerexp.sweep.data import other_data
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.recorder import SweepRecorder
 from flowerexp.sweep.skip import skip_finished
-from flowerexp.sweep.walk import Open
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SweepLimits:
 
     Attributes:
         max_clusters: how many clusters work side by side.
-        max_failures: stop when so many runs have failed; None never does.
+        max_failures: how many failed runs end the sweep; None: any number may fail.
         usd: what the sweep may cost in all, instead of what its runs' configs say.
         changed_data: whether runs on data that has changed may stand beside those before them.
     """
@@ -62,7 +62,7 @@ class Sweep:
         self.limits = limits or SweepLimits()
         self._stopped = False
 
-    def run(self, deliver: Callable[[Result], None], todo: Open) -> None:
+    def run(self, deliver: Callable[[Result], None], todo: Pending) -> None:
         """Make runs and follow jobs, then close the sweep.
 
         Args:
@@ -146,7 +146,7 @@ class Sweep:
 
     def _lifetimes(self) -> list[ClusterLifetime]:
         """The clusters that the sweep has paid for, by the journal, which hides secrets of their configs."""
-        paid = ((self._cluster(one.cluster), one.at) for one in self.journal.read().paid)
+        paid = ((self._cluster(entry.cluster), entry.at) for entry in self.journal.read().paid)
         return [ClusterLifetime(cluster, at["creating"], at.get("running"), at.get("deleted")) for cluster, at in paid]
 
     def _left_over(self, runs: Sequence[PlannedRun]) -> list[Cluster]:
@@ -162,7 +162,7 @@ class Sweep:
         )
 
     def close(self, aside: Sequence[PlannedRun] = ()) -> str | None:
-        """Write the tables and the report, tell MLflow about the sweep, and show how it stands.
+        """Write the tables and the report, log the sweep to MLflow, and show the result.
 
         Args:
             aside: runs on the sweep's clusters that are none of its own, as the smoke runs of a search: they bear their
@@ -188,7 +188,8 @@ class Sweep:
             self.screen.warn(mixed)
         self.screen.say(f"folder    {self.journal.folder}")
         self.screen.say("open      flowerexp ui")
-        tell(self.journal.folder, self.runs, aside, self._lifetimes(), self.screen, not (unfinished or self._stopped))
+        ended = not (unfinished or self._stopped)
+        close_in_mlflow(self.journal.folder, self.runs, aside, self._lifetimes(), self.screen, ended)
         return mixed
 
 
@@ -202,11 +203,11 @@ def planned_runs(plan: Mapping[str, Any], folder: Path, code_hash: Callable[[str
     """
     return [
         PlannedRun(
-            one["run_key"],
-            recorded(one["config"]),
-            folder / one["run"],
-            code_hash(one["config"]["entrypoint"]["script"]),
-            {"sweep_id": plan["sweep_id"], **{key: one[key] for key in ("label", "name") if key in one}},
+            listed["run_key"],
+            recorded(listed["config"]),
+            folder / listed["run"],
+            code_hash(listed["config"]["entrypoint"]["script"]),
+            {"sweep_id": plan["sweep_id"], **{key: listed[key] for key in ("label", "name") if key in listed}},
         )
-        for one in plan["runs"]
+        for listed in plan["runs"]
     ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from flowerexp import index
 from flowerexp.console import Screen
-from flowerexp.journal import Journal
 from flowerexp.journal.events import RunEnded
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun
 
 

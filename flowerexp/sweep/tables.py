@@ -12,7 +12,8 @@ from flowerexp import records
 from flowerexp.console import figure
 from flowerexp.errors import FlowerexpError
 from flowerexp.escape import csv_cell
-from flowerexp.journal import RECORD, State
+from flowerexp.journal import RECORD
+from flowerexp.journal.state import State
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
 from flowerexp.text_table import text_table

@@ -13,7 +13,9 @@ from flowerexp.console import Screen
 from flowerexp.errors import DataError, from_os_error
 from flowerexp.job.results import JobEnd, fetch, is_there, read_outcome
 from flowerexp.job.ship import token_of
-from flowerexp.journal import RECORD, Journal, State
+from flowerexp.journal import RECORD
+from flowerexp.journal.journal import Journal
+from flowerexp.journal.state import State
 from flowerexp.orchestrate import Result, collect_run
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.recorder import SweepRecorder

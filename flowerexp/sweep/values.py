@@ -58,7 +58,7 @@ def _quoted(value: Any) -> Any:
     if isinstance(value, str):
         return value if _is_plain(value) else QuotedString(value, Quote.single)
     if isinstance(value, list):
-        return [_quoted(one) for one in value]
+        return [_quoted(item) for item in value]
     if isinstance(value, dict):
         return {key: _quoted(one) for key, one in value.items()}
     return value
@@ -74,7 +74,7 @@ def comparable(value: Any, key: str = "") -> str:
     if isinstance(value, QuotedString):
         value = value.text
     if isinstance(value, list):
-        return f"[{','.join(comparable(one, key) for one in value)}]"
+        return f"[{','.join(comparable(item, key) for item in value)}]"
     if isinstance(value, dict):
         return f"{{{','.join(sorted(f'{comparable(name)}:{comparable(one)}' for name, one in value.items()))}}}"
     if holds_text(key):

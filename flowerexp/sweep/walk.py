@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowerexp.orchestrate import Result
-from flowerexp.orchestrate.events import RunningJob
-from flowerexp.orchestrate.preflight import preflight_each
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.budget import check_budget
 
 if TYPE_CHECKING:
+    from flowerexp.orchestrate import Result
     from flowerexp.sweep.compose import Composer
+    from flowerexp.sweep.pending import Pending
     from flowerexp.sweep.run import Sweep
 
-Deliver = Callable[[Result], None]
-
-
-@dataclass(frozen=True)
-class Open:
-    """What is still to be done of a sweep.
-
-    Attributes:
-        missing: the runs to start.
-        running: jobs that outlived an earlier launcher; they are followed.
-        unlogged: runs whose results are here, and which MLflow does not have yet.
-    """
-
-    missing: Sequence[PlannedRun]
-    running: Sequence[RunningJob] = ()
-    unlogged: Sequence[PlannedRun] = ()
+Deliver = Callable[["Result"], None]
 
 
 class Walk(Protocol):
@@ -62,7 +45,7 @@ class Walk(Protocol):
         ...
 
     def refuse(self, runs: Sequence[PlannedRun]) -> None:
-        """Refuse runs that cannot be walked in this way; asks nobody and writes nothing.
+        """Refuse runs that cannot be walked in this way; only the configs are looked at, and nothing is written.
 
         Raises:
             ConfigError: they cannot.
@@ -82,14 +65,14 @@ class Walk(Protocol):
         ...
 
     def most_runs(self, runs: int) -> int:
-        """How many of so many runs are made at most."""
+        """How many runs are made at most, of the given number."""
         ...
 
     def side_by_side(self, max_clusters: int) -> int:
-        """How many clusters work at once, where the launcher allows so many."""
+        """How many clusters work at once, within what the launcher allows."""
         ...
 
-    def run(self, sweep: Sweep, deliver: Deliver, todo: Open) -> None:
+    def run(self, sweep: Sweep, deliver: Deliver, todo: Pending) -> None:
         """Make the runs, and close the sweep.
 
         Args:
@@ -119,6 +102,8 @@ class Grid:
 
     def check(self, runs: Sequence[PlannedRun]) -> None:
         """See `Walk.check`."""
+        from flowerexp.orchestrate.preflight import preflight_each  # a plan needs none of it
+
         preflight_each([run.config for run in runs])
         check_budget(runs)
 
@@ -134,6 +119,6 @@ class Grid:
         """See `Walk.side_by_side`."""
         return max_clusters
 
-    def run(self, sweep: Sweep, deliver: Deliver, todo: Open) -> None:
+    def run(self, sweep: Sweep, deliver: Deliver, todo: Pending) -> None:
         """See `Walk.run`."""
         sweep.run(deliver, todo)

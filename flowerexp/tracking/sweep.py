@@ -12,7 +12,8 @@ from typing import Any
 from flowerexp import records
 from flowerexp.config import recorded
 from flowerexp.errors import DataError
-from flowerexp.journal import SEARCH, Journal
+from flowerexp.journal import SEARCH
+from flowerexp.journal.journal import Journal
 from flowerexp.tracking.client import connect, ensure
 from flowerexp.tracking.content import params
 from flowerexp.tracking.failures import explained

@@ -1,4 +1,4 @@
-"""The fingerprint of the data that a run's config names, as this machine can tell it before the run."""
+"""Find the fingerprint of a run's data before the run, from the launching machine."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload.images import generated, listing
+from flowerexp.workload.images.fingerprint import data_fingerprint
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 
 def in_bucket(config: dict[str, Any]) -> bool:
-    """Is some of the data in a bucket, where listing it takes a while?"""
+    """Whether some of the data is in a bucket, where listing takes a while."""
     places = (config["dataset"].get("path"), _existing(config))
     return any(place and not storage.is_local(place) for place in places)
 
 
 def fingerprint(config: dict[str, Any]) -> str | None:
-    """The fingerprint; None for data that cannot be listed from here, and for data that a run would refuse.
+    """The fingerprint of a run's data; None if it cannot be listed from here, or if a run would refuse it.
 
     Args:
-        config: a run's, as plain values; its experiment uses data.
+        config: the config, as plain values, of a run whose experiment uses data.
     """
     existing = _existing(config)
     try:
-        own = _photographs(config) if not existing or IMAGE_FILES in map(data_of, _readers(config)) else None
-        return listing.data_fingerprint(own, _files(existing, config) if existing else ())
+        reads_photographs = not existing or IMAGE_FILES in map(data_of, _readers(config))
+        photographs = _photographs(config) if reads_photographs else None
+        return data_fingerprint(photographs, _files(existing, config) if existing else ())
     except (DataError, OSError):
         return None
 
 
 def _files(existing: str, config: dict[str, Any]) -> Any:
-    from flowerexp.workload.read_speed.existing import find  # needs what few plans do
+    from flowerexp.workload.read_speed.existing import find  # only few plans need it
 
     return find(existing, bool(config["dataset"].get("anonymous"))).files
 
@@ -41,7 +43,7 @@ def _readers(config: dict[str, Any]) -> list[str]:
 
 
 def _existing(config: dict[str, Any]) -> str | None:
-    """The folder of TFRecord files that a run reads instead of preparing its own."""
+    """The folder of existing TFRecord files that a run reads instead of prepared ones."""
     place: str | None = config["dataset"]["tfrecords"] if TFRECORDS in map(data_of, _readers(config)) else None
     return place
 

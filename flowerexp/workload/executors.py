@@ -1,4 +1,4 @@
-"""The executors of a Spark application: that all are there, have what a job imports, and measure alone."""
+"""The executors of a Spark application: wait for them, check their imports, and give a task an executor for itself."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _SETTLED_SECONDS = 2.0
 _POLL_SECONDS = 0.1
 _LISTED = 5
 
-# Masters on which a task can ask for more than one core of executors that are there already (Spark 3.5 and later).
+# Masters on which a task can ask for more than one core of existing executors (Spark 3.5 and later).
 _WITH_TASK_PROFILES = ("spark://", "local-cluster[", "k8s://", "yarn")
 
 _profiles: dict[str, Any] = {}
 
 
 def in_driver(context: Any) -> bool:
-    """Does the driver's process do all tasks, as on `local[4]`?"""
+    """Whether the driver's process does all tasks, as with the master `local[4]`."""
     return bool(context.master == "local" or context.master.startswith("local["))
 
 
 def is_gone(context: Any) -> bool:
-    """Has Spark ended, so that nothing of this application can be done any more?"""
+    """Whether Spark has ended, so that this application cannot be used any more."""
     try:
         return context._jsc is None or bool(context._jsc.sc().isStopped())
-    except Exception:  # py4j raises several, where its Java process is gone
+    except Exception:  # py4j raises several classes if its Java process is gone
         return True
 
 
@@ -42,62 +42,63 @@ def cores(context: Any) -> list[int]:
 
 
 def _summaries(context: Any) -> list[Any]:
-    listed = context._jsc.sc().statusStore().executorList(True)
-    return [listed.apply(index) for index in range(listed.size())]
+    summaries = context._jsc.sc().statusStore().executorList(True)
+    return [summaries.apply(index) for index in range(summaries.size())]
 
 
 def wait_until_idle(context: Any) -> None:
-    """Wait until no task works any more: those of a cancelled job take a while to end, and disturb what follows."""
+    """Wait until no task is active: the tasks of a cancelled job take a while to end, and disturb what follows."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while any(summary.activeTasks() for summary in _summaries(context)):
         if time.monotonic() > deadline:
-            report.note("tasks of a Spark job that was cancelled go on, and disturb what is measured now")
+            report.note("tasks of a cancelled Spark job are still running, and disturb what is measured now")
             return
         time.sleep(_POLL_SECONDS)
 
 
 def wait(context: Any) -> None:
-    """Wait until all executors have registered; where nobody says how many come, until no further one does.
+    """Wait until all executors have registered; if their number is not known, until no further one registers.
 
-    Spark itself waits only where it knows their number, and starts with those that came within 30 s.
+    Spark itself waits only if it knows their number, and starts with those that have registered within 30 s.
 
     Raises:
-        ClusterError: none came.
+        ClusterError: no executor has registered.
     """
     conf = context.getConf()
     expected = int(conf.get("spark.cores.max", "0"))  # of a standalone master; others count executors
     instances = int(conf.get("spark.executor.instances", "0"))
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    found: list[int] = []
+    registered: list[int] = []
     changed = time.monotonic()
     while time.monotonic() < deadline:
         now = cores(context)
         if (expected or instances) and sum(now) >= expected and len(now) >= instances:
             return
-        if now != found:
-            found, changed = now, time.monotonic()
-        if found and not (expected or instances) and time.monotonic() > changed + _SETTLED_SECONDS:
+        if now != registered:
+            registered, changed = now, time.monotonic()
+        if registered and not (expected or instances) and time.monotonic() > changed + _SETTLED_SECONDS:
             return
         time.sleep(_POLL_SECONDS)
-    if not found:
+    within = f"within {_PATIENCE_SECONDS:.0f} s"
+    if not registered:
         raise ClusterError(
-            f"no executor came within {_PATIENCE_SECONDS:.0f} s",
+            f"no executor started {within}",
             where="cluster",
-            hint="see whether the cluster has workers with free cores and the memory that is asked for",
+            hint="check whether the cluster has workers with enough free cores and memory",
         )
     wanted = f"{expected} cores" if expected else f"{instances} executors"
-    report.note(f"of {wanted}, {len(found)} executors with {sum(found)} cores came within {_PATIENCE_SECONDS:.0f} s")
+    report.note(f"{len(registered)} executors with {sum(registered)} cores, not {wanted}, started {within}")
 
 
 def alone(context: Any) -> Any | None:
-    """A resource profile under which a task has its executor to itself; None where tasks cannot ask for that.
+    """A resource profile with which a task is alone on its executor; None if the master does not support that.
 
-    Preparing still uses every core: a profile is of a stage. Spark 4 keeps Python workers apart by the cores of their
-    tasks, so that a worker is warm only for tasks of the same profile.
+    Preparing data still uses every core, since a profile belongs to a stage. Spark 4 keeps Python workers separate by
+    the cores of their tasks, so that a worker is warm only for tasks of the same profile.
     """
     allowed = context.master.startswith(_WITH_TASK_PROFILES)
     conf = context.getConf()
-    # With dynamic allocation, a profile would have executors of its own.
+    # With dynamic allocation, Spark would start other executors for the profile.
     if not allowed or conf.get("spark.dynamicAllocation.enabled", "false") == "true":
         return None
     if context.applicationId not in _profiles:
@@ -111,12 +112,15 @@ def alone(context: Any) -> Any | None:
 
 
 def spread(context: Any, function: Any, profile: Any | None) -> list[Any]:
-    """Call a function once on each executor, under a profile of `alone`, or once on each core; all at once.
+    """Call a function at the same time on each executor or, without a profile, on each core.
 
     Args:
         context: the SparkContext.
         function: takes the task's number.
-        profile: of `alone`.
+        profile: the profile that `alone` has returned.
+
+    Returns:
+        The results.
     """
     count = len(cores(context)) if profile else context.defaultParallelism
     with report.spark_progress(context, count):
@@ -126,14 +130,14 @@ def spread(context: Any, function: Any, profile: Any | None) -> list[Any]:
 
 
 def check_imports(context: Any, requires: Mapping[str, str]) -> None:
-    """Can the driver and every executor import what a job needs?
+    """Check that the driver and every executor can import what a job needs.
 
     Args:
         context: the SparkContext.
         requires: the modules, each with the requirement that pip would install.
 
     Raises:
-        ClusterError: no; the message says which, on which host, and why.
+        ClusterError: a module cannot be imported; the message says which, on which host, and why.
     """
     if not requires:
         return
@@ -142,7 +146,7 @@ def check_imports(context: Any, requires: Mapping[str, str]) -> None:
     def on_executor(_: int) -> tuple[str, dict[str, str]]:
         return socket.gethostname(), {name: why for name in names if (why := _problem(name))}
 
-    # The driver measures nothing: whether it has TensorFlow is looked up, and not paid for.
+    # The driver measures nothing, so it looks TensorFlow up without importing it.
     here = {name: "not found" for name in names if not _findable(name)}
     lacking = [(f"{socket.gethostname()} (the driver)", here)] if here else []
     lacking += [answer for answer in spread(context, on_executor, alone(context)) if answer[1]]
@@ -164,12 +168,12 @@ def check_imports(context: Any, requires: Mapping[str, str]) -> None:
 def _findable(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ImportError:  # of a package that it is part of
+    except ImportError:  # the package that contains it is missing
         return False
 
 
 def _problem(name: str) -> str | None:
-    """Why a module cannot be imported here; None if it can. A damaged one may raise anything."""
+    """Why a module cannot be imported here; None if it can. A damaged module can raise any exception."""
     try:
         importlib.import_module(name)
     except Exception as error:

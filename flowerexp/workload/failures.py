@@ -1,8 +1,8 @@
-"""Why a run failed, in one line: of an exception of the driver, of a task on an executor, or of Spark itself.
+"""Explain in one line why a run failed: an exception of the driver, of a task on an executor, or of Spark itself.
 
-Spark tells the driver about a task's exception by the text of its traceback, inside of an exception of Java's. Here the
-task's own exception is taken out of that text again; and what was lost to the machine (a worker that was killed, memory
-or disk that ran out, a node that went away) is told apart from what the experiment got wrong.
+Spark reports a task's exception to the driver as the text of its traceback, inside a Java exception. This module takes
+the task's own exception out of that text, and separates failures of the machine (a killed worker, no more memory or
+disk, a lost node) from errors of the experiment.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _BEGIN = "Traceback (most recent call last):\n"
 _JAVA = re.compile(r"\n(?:\tat |\s*SQLSTATE: |\s*Driver stacktrace:|Caused by: )")
 _FRAME = re.compile(r'^ +File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$', re.M)
 _LIBRARY = re.compile(r"/pyspark(\.zip)?/|/site-packages/|/dist-packages/|/lib/python3|^<")
-_OURS = re.compile(r"/flowerexp/workload/")
-_NODE = re.compile(r"\{\{.*?\}\}")  # what TensorFlow says of its graph
+_FLOWEREXP = re.compile(r"/flowerexp/workload/")
+_NODE = re.compile(r"\{\{.*?\}\}")  # how TensorFlow names a node of its graph
 _OS_ERROR = re.compile(r"\[Errno (\d+)\] (.*?)(?:: '(.*)')?$")
 
 _DOING = {
@@ -34,26 +34,26 @@ _DOING = {
     "measure": "measuring",
 }
 
-# Errors of the operating system that say nothing about what was asked for; beside these, all of connections.
+# Errors of the operating system that the machine causes, not the config; in addition to all errors of connections.
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ESTALE}
 
 
 class _Loss(NamedTuple):
-    """Something that Spark says when the machine let it down, what that means, and what to do."""
+    """A failure of the machine: the pattern of Spark's message, what it means, and what to do."""
 
-    said: re.Pattern[str]
+    message: re.Pattern[str]
     meaning: str
     hint: str
 
 
-_MEMORY = "give it more memory, or run less beside it; flowerexp resume makes a sweep's run again"
-_AGAIN = "see its log; flowerexp resume makes a sweep's run again"
+_MEMORY = "give it more memory, or run less beside it; flowerexp resume repeats a sweep's run"
+_AGAIN = "see its log; flowerexp resume repeats a sweep's run"
 _LOSSES = [
-    _Loss(re.compile(said), meaning, hint)
-    for said, meaning, hint in (
-        (r"No space left on device|Disk quota exceeded", "the disk is full", "free some room, and make the run again"),
+    _Loss(re.compile(message), meaning, hint)
+    for message, meaning, hint in (
+        (r"No space left on device|Disk quota exceeded", "the disk is full", "free some space, and repeat the run"),
         (r"java\.lang\.OutOfMemoryError", "Spark's Java process ran out of memory",
-         "raise cluster.memory, of executors cluster.executor_memory; flowerexp resume makes a sweep's run again"),
+         "raise cluster.memory, or cluster.executor_memory for executors; flowerexp resume repeats a sweep's run"),
         (r"exceeding .*memory limits|OOMKilled|exited with code 137",
          "an executor was killed (out of memory?)", _MEMORY),
         (r"ExecutorLostFailure|ExecutorDeadException|FetchFailed", "an executor was lost", _AGAIN),
@@ -66,15 +66,15 @@ _LOSSES = [
 
 
 def explained(error: BaseException, phase: str = "") -> FlowerexpError:
-    """What to tell the user about an exception.
+    """The error to show to the user for an exception.
 
     Args:
-        error: what the driver caught.
+        error: the exception that the driver caught.
         phase: the phase of the run that it ended.
 
     Returns:
-        An error of ours as it was raised, wherever that was; else one that names the exception's type, message and
-        place. A `MachineError` or `ClusterError` if the machine is to blame.
+        A `FlowerexpError` as it was raised, in the driver or on an executor; else an error that names the exception's
+        type, message and place. It is a `MachineError` or `ClusterError` if the machine is to blame.
     """
     if isinstance(error, FlowerexpError):
         return error
@@ -85,41 +85,41 @@ def explained(error: BaseException, phase: str = "") -> FlowerexpError:
     text = str(error)
     if _BEGIN in text:
         return _of_python(text, phase)
-    said = _JAVA.split(text.rpartition("\n: ")[2])[0]
+    message = _JAVA.split(text.rpartition("\n: ")[2])[0]
     place = _place("".join(traceback.format_exception(error)))
-    return _lost(text, phase) or JobError(f"{type(error).__name__}: {_shortened(said)}{place}")
+    return _lost(text, phase) or JobError(f"{type(error).__name__}: {_shortened(message)}{place}")
 
 
 def is_machines(error: FlowerexpError) -> bool:
-    """Is the machine, or the cluster, to blame? If so, the same run may well succeed at another time."""
+    """Whether the machine or the cluster is to blame, so that the same run may succeed at another time."""
     return isinstance(error, MachineError | ClusterError)
 
 
 def gone(error: FlowerexpError) -> MachineError:
-    """What to tell of an error that was met when Spark was there no more."""
+    """The error to show for an error that was raised after Spark had ended."""
     return MachineError(f"Spark was shut down ({_shortened(error.problem)})", hint=_AGAIN)
 
 
 def of_the_system(error: OSError, doing: str) -> FlowerexpError:
-    """What to tell of an operating system's error; a `MachineError` only if it says nothing about what was asked for.
+    """The error to show for an operating system's error; a `MachineError` only if the machine causes it.
 
     Args:
-        error: what the operating system said.
-        doing: what was being done, as of `from_os_error`.
+        error: the operating system's error.
+        doing: what was being done; see `from_os_error`.
     """
-    told = from_os_error(error, doing)
+    known = from_os_error(error, doing)
     if error.errno in _MACHINE or isinstance(error, ConnectionError | TimeoutError):
-        return told
-    return JobError(told.problem, hint=told.hint)
+        return known
+    return JobError(known.problem, hint=known.hint)
 
 
 def _of_python(text: str, phase: str) -> FlowerexpError:
-    """The last exception in a text that holds tracebacks."""
+    """The error for the last exception in a text that contains tracebacks."""
     last = _JAVA.split(text.rpartition(_BEGIN)[2])[0]
-    if own := from_traceback(last):
-        return own
-    said = next((line for line in last.splitlines() if line and not line.startswith(" ")), "an exception")
-    name, _, message = last[last.find(said) :].partition(": ") if ": " in said else (said, "", "")
+    if known := from_traceback(last):
+        return known
+    first = next((line for line in last.splitlines() if line and not line.startswith(" ")), "an exception")
+    name, _, message = last[last.find(first) :].partition(": ") if ": " in first else (first, "", "")
     name, place = name.strip().rpartition(".")[2], _place(last)
     if name.endswith("MemoryError") or name == "ResourceExhaustedError":
         return MachineError(f"a Python process ran out of memory{_while(phase)} ({name}{place})", hint=_MEMORY)
@@ -130,21 +130,21 @@ def _of_python(text: str, phase: str) -> FlowerexpError:
 
 
 def _place(text: str) -> str:
-    """Where an exception was raised: the innermost line of a script, before one of ours, before one of a library."""
+    """Where an exception was raised: the innermost line of a script, else of flowerexp, else of a library."""
     frames = [match.groupdict() for match in _FRAME.finditer(text)]
-    scripts = [frame for frame in frames if not _LIBRARY.search(frame["file"])]
-    theirs = [frame for frame in scripts if not _OURS.search(frame["file"])]
-    for frame in (theirs or scripts or frames)[-1:]:
+    outside_libraries = [frame for frame in frames if not _LIBRARY.search(frame["file"])]
+    scripts = [frame for frame in outside_libraries if not _FLOWEREXP.search(frame["file"])]
+    for frame in (scripts or outside_libraries or frames)[-1:]:
         return f" ({PurePath(frame['file']).name}, line {frame['line']}, in {frame['function']})"
     return ""
 
 
 def _lost(text: str, phase: str) -> FlowerexpError | None:
-    """What the machine lost, of what Spark says; None if it says nothing of that kind."""
-    if fatal := re.search(r"Fatal Python error: .*", text):  # a crash, not a kill; said if Spark's faulthandler is on
+    """The error for a failure of the machine that Spark's message names; None if it names none."""
+    if fatal := re.search(r"Fatal Python error: .*", text):  # a crash, not a kill; only if Spark's faulthandler is on
         return JobError(f"a Python worker crashed{_while(phase)}: {fatal[0]}")
     for loss in _LOSSES:
-        if loss.said.search(text):
+        if loss.message.search(text):
             head, bracket, tail = loss.meaning.partition(" (")
             reason = re.search(r"Reason: ([^\n]+)", text)
             because = f": {_shortened(reason[1])}" if reason else ""

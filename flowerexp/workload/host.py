@@ -1,7 +1,7 @@
-"""What a host did while something was measured on it: its own load, and that of others.
+"""Take snapshots of a host before and after a measurement, to see how busy it was, and how much by other processes.
 
-Two looks at the kernel's counters, before and after, outside of what is timed. A look takes well under a millisecond's
-worth of files in /proc. Without psutil there is nothing to tell, and rows lack these columns.
+Both snapshots of the kernel's counters are outside of what is timed, and take well under a millisecond. Without psutil
+there are none, and rows lack these columns.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from typing import Any
 
 psutil: Any = None
-with suppress(ImportError):  # an entrypoint's `requires` brings it; a cluster of one's own may lack it
+with suppress(ImportError):  # an entrypoint's `requires` installs it; an existing cluster may lack it
     psutil = importlib.import_module("psutil")
 
-# Guests are part of `user` already, waiting for a disk is not work, and a core that a hypervisor stole was not free.
+# `user` includes guests, waiting for a disk is not work, and a core that the hypervisor has taken was not free.
 _BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 
 
 @dataclass(frozen=True)
 class HostSnapshot:
-    """The counters at one moment; None where a host does not tell.
+    """The counters at one moment; None if the host does not have one.
 
     Attributes:
         at: `perf_counter`, in seconds.
-        cores: logical ones.
-        busy: CPU seconds that were used on the host since it started, on all cores together.
+        cores: the number of logical cores.
+        busy: CPU seconds that were used on all cores since the host started.
         own: CPU seconds that this process, or its family, has used.
-        network: bytes that came and went over all interfaces but loopback.
+        network: bytes received and sent over all interfaces except loopback.
         disk: bytes read from and written to disks.
         load: the load average over the last minute.
-        memory: bytes that can be had without swapping.
+        memory: bytes that are available without swapping.
     """
 
     at: float
@@ -54,10 +54,10 @@ COLUMNS = (
 
 
 class Family:
-    """The processes of a driver's Spark application that run on this host: Java, Python workers, executors.
+    """The processes of a driver's Spark application on this host: Java, Python workers, executors.
 
-    Spark's Java is the driver's parent if spark-submit has started it, or else its child. The executors of a standalone
-    master are children of that, and are found by the application's id on their command line.
+    Spark's Java process is the driver's parent if spark-submit has started it, else its child. The executors of a
+    standalone master are children of other processes, so they are found by the application's id on their command line.
 
     Args:
         context: the SparkContext.
@@ -67,23 +67,24 @@ class Family:
         self._roots: list[Any] = []
         if psutil is None:
             return
-        own = psutil.Process()
-        parent = own.parent()
-        self._roots = [parent if parent and parent.name() == "java" else own]
+        driver = psutil.Process()
+        parent = driver.parent()
+        self._roots = [parent if parent and parent.name() == "java" else driver]
         if not context.master.startswith("local"):
-            of_ours = {one.pid for one in (own, *self._roots[0].children(recursive=True))}
+            known = {process.pid for process in (driver, *self._roots[0].children(recursive=True))}
             for process in psutil.process_iter(["cmdline"]):
-                if context.applicationId in (process.info["cmdline"] or ()) and process.pid not in of_ours:
+                if context.applicationId in (process.info["cmdline"] or ()) and process.pid not in known:
                     self._roots.append(process)
 
     def cpu_seconds(self) -> float:
-        """The CPU seconds that they have used so far, with those of their children that have ended."""
+        """The CPU seconds that they have used so far, including those of their children that have ended."""
         total = 0.0
         for root in self._roots:
             with suppress(psutil.NoSuchProcess):
                 for process in (root, *root.children(recursive=True)):
                     with suppress(psutil.NoSuchProcess):
-                        total += sum(process.cpu_times()[:4])  # own and ended children's, each user and system
+                        # user and system time of the process, and of its children that have ended
+                        total += sum(process.cpu_times()[:4])
         return total
 
 
@@ -91,20 +92,20 @@ def snapshot(family: Family | None = None) -> HostSnapshot | None:
     """Read the host's counters now; None without psutil.
 
     Args:
-        family: the processes whose CPU time is own; None for this one alone.
+        family: the processes whose CPU time counts as `own`; None for this process only.
     """
     if psutil is None:
         return None
     times = psutil.cpu_times()
     interfaces = psutil.net_io_counters(pernic=True, nowrap=False)
-    beyond = [one for name, one in interfaces.items() if name != "lo"]
+    external = [counters for name, counters in interfaces.items() if name != "lo"]
     disks = psutil.disk_io_counters(nowrap=False)
     return HostSnapshot(
         at=time.perf_counter(),
         cores=psutil.cpu_count() or 1,
         busy=sum(getattr(times, name, 0.0) for name in _BUSY),
         own=family.cpu_seconds() if family else time.process_time(),
-        network=sum(one.bytes_sent + one.bytes_recv for one in beyond) if beyond else None,
+        network=sum(counters.bytes_sent + counters.bytes_recv for counters in external) if external else None,
         disk=disks.read_bytes + disks.write_bytes if disks else None,
         load=os.getloadavg()[0],
         memory=psutil.virtual_memory().available,
@@ -112,15 +113,15 @@ def snapshot(family: Family | None = None) -> HostSnapshot | None:
 
 
 def between(before: HostSnapshot | None, after: HostSnapshot | None) -> dict[str, float | int | None]:
-    """The columns of a row that say what the host did between two looks.
+    """The columns of a row that say what the host did between two snapshots.
 
-    Counters of the CPU advance in steps, on Linux of 10 ms: over a measurement as short as that a share is rough, and
-    that of others may even come out below 0. Sums over many measurements are right, so nothing is cut off here.
+    CPU counters advance in steps, of 10 ms on Linux: in a measurement as short as that, a share is rough, and that of
+    other processes can even be below 0. Sums over many measurements are right, so nothing is cut off here.
 
     Returns:
         `load_before`, `host_cores`, `memory_available_bytes`, `cpu_percent` of the host (100 is all of its cores),
-        `others_cpu_percent`, the part of it that is not own, and `net_bytes_s` and `disk_bytes_s`, None
-        where the host does not count them; nothing without two looks.
+        `others_cpu_percent`, the part of it that is not `own`, and `net_bytes_s` and `disk_bytes_s`, which are None if
+        the host does not count them. It is empty without two snapshots.
     """
     if before is None or after is None:
         return {}

@@ -1,7 +1,7 @@
-"""What an entrypoint tells while it runs: phases and their seconds, facts, and progress.
+"""Report from an entrypoint while it runs: phases and their seconds, facts, notes and progress.
 
-An entrypoint is `run(spark, config) -> rows`; it need not report anything. If it does, it calls these functions, and
-the runner collects what they say for the run at hand.
+An entrypoint does not have to report anything. If it does, it calls these functions, and the runner collects their data
+for the current run.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from flowerexp import storage
 Scalar = str | int | float | bool | None
 
 ATTEMPT = "attempt.json"
-"""Below a run's output: what was reported before its measurements; it stays if the run is killed, with their rows."""
+"""A file in a run's output with what has been reported so far; it remains if the run is killed, like the rows."""
 
 
 @dataclass
 class Report:
-    """What was reported of one run so far: seconds of each phase, facts, messages for the user, and files by name.
+    """What one run has reported so far: seconds of each phase, facts, messages for the user, and files by name.
 
-    `failed_phase` is the outermost phase that the last exception went through. `output` is where the attempt is written
-    down, with what else identifies it; empty for nowhere.
+    `failed_phase` is the outermost phase that the last exception went through. `output` is where `ATTEMPT` is written,
+    together with `attempt`; if it is empty, nothing is written.
     """
 
     run_key: str = ""
@@ -44,24 +44,25 @@ class Report:
 
 
 _current = Report()
-_inside = 0  # nanoseconds that phases of their own took inside of the current one
+_inside = 0  # nanoseconds that separate phases took inside the current one
 
 
 def begin(run_key: str) -> Report:
-    """Start the report of a run; one run is reported at a time."""
+    """Start the report of a run; there is one report at a time."""
     global _current, _inside
     _current, _inside = Report(run_key), 0
     return _current
 
 
 def attempt(output: str, token: str | None, started_at: float) -> None:
-    """Write down that an attempt to make the run has begun, and again after each phase, so that what it has measured
-    can be told from what others have if it is killed.
+    """Write down that an attempt to make the run has begun; after each phase, the file is written again.
+
+    If the run is killed, the file identifies the attempt that has measured its rows.
 
     Args:
         output: the path or URI of the run's results.
-        token: the attempt's, by the job file.
-        started_at: epoch seconds.
+        token: the attempt's token in the job file.
+        started_at: seconds since the epoch.
     """
     _current.output, _current.attempt = output, {"token": token, "started_at": started_at}
     _write_attempt()
@@ -70,18 +71,18 @@ def attempt(output: str, token: str | None, started_at: float) -> None:
 def _write_attempt() -> None:
     if not _current.output:
         return
-    told = {"facts": _current.facts, "phases": _current.phases, "notes": _current.notes}
-    content = json.dumps({**_current.attempt, **told}, default=str).encode()
-    with suppress(OSError):  # the results will meet it again; without them, what was measured cannot be kept
+    reported = {"facts": _current.facts, "phases": _current.phases, "notes": _current.notes}
+    content = json.dumps({**_current.attempt, **reported}, default=str).encode()
+    with suppress(OSError):  # writing the results will raise it again; without results, no rows can be kept
         storage.write_bytes(storage.join(_current.output, ATTEMPT), content, durable=False)
 
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Time a phase of the run; entered twice under one name, its seconds add up.
+    """Time a phase of the run; the seconds of phases with the same name add up.
 
-    A phase inside of another one is a part of it if its name says so (`measure.rows` in `measure`); else the outer one
-    stands still meanwhile, so that the seconds of all phases without a dot add up.
+    A phase inside another one is a part of it if its name says so (`measure.rows` in `measure`). Otherwise the outer
+    one does not count its seconds, so that the seconds of all phases without a dot add up.
     """
     global _inside
     outer, _current.phase, _current.failed_phase = _current.phase, name, ""
@@ -104,31 +105,31 @@ def phase(name: str) -> Iterator[None]:
 
 
 def fact(name: str, value: Scalar) -> None:
-    """Record something that was found out, such as the number of images."""
+    """Record a fact about the run, such as the number of images."""
     _current.facts[name] = value
 
 
 def note(text: str) -> None:
-    """Tell the user something, in one line, once a run; it is shown on screen and kept with the results."""
+    """Show the user a message of one line, once per run, and keep it with the results."""
     if text not in _current.notes:
         _current.notes.append(text)
         _emit({"note": text})
 
 
 def remark(text: str) -> None:
-    """Tell the user something that a worker has to say: on screen where its output is followed, and in its log."""
+    """Show a message of a worker: on screen if its output is followed, and in its log."""
     _emit({"note": text})
 
 
 def attach(name: str, content: bytes) -> None:
-    """Keep a small file with the run's results, such as a picture: it comes home and goes to MLflow with them.
+    """Attach a small file, such as a picture, to the run's results; it is collected and logged to MLflow with them.
 
     Args:
         name: a plain file name: letters, digits, `_`, `-` and `.`.
-        content: the file's.
+        content: the file's content.
 
     Raises:
-        ValueError: it is no plain name.
+        ValueError: `name` is not a plain file name.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"not a plain file name: {name!r}")
@@ -136,18 +137,18 @@ def attach(name: str, content: bytes) -> None:
 
 
 def state(output: str, name: str) -> None:
-    """Tell that the run whose results go to `output` has `started`, `finished` or `failed`."""
+    """Report that the run whose results go to `output` has `started`, `finished` or `failed`."""
     _emit({"output": output, "state": name})
 
 
 def progress(done: int, total: int) -> None:
-    """Tell how far the current phase is; a total of 0 means that this is not known yet."""
+    """Report the progress of the current phase; a total of 0 means that it is not known yet."""
     _emit({"phase": _current.phase, "done": done, "total": total})
 
 
 def _emit(message: dict[str, Any]) -> None:
     line = json.dumps({"flowerexp": {"run_key": _current.run_key, **message}})
-    # One write a line: Spark's own messages share this stream.
+    # One write per line: Spark's own messages share this stream.
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -158,7 +159,7 @@ def spark_progress(context: Any, total: int) -> Iterator[None]:
 
     Args:
         context: the SparkContext.
-        total: how many tasks there will be.
+        total: the number of tasks that there will be.
     """
     group = f"flowerexp-{time.perf_counter_ns()}"
     stop = threading.Event()
@@ -174,7 +175,7 @@ def spark_progress(context: Any, total: int) -> Iterator[None]:
 
 @contextmanager
 def job_group(context: Any, group: str) -> Iterator[None]:
-    """Let the Spark jobs that run inside belong to a group, and be called what the current phase is called.
+    """Run the Spark jobs inside in a job group, and describe them by the current phase.
 
     Args:
         context: the SparkContext.

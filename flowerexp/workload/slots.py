@@ -1,7 +1,7 @@
-"""Locked slots that keep measurements on one host apart from each other.
+"""Limit how many measurements run on a host at the same time, with slots that processes lock.
 
-Two measurements at once on one machine disturb each other. So each takes one of k slots of its host first: a lock
-(`flock`) on a file, which the kernel frees when its holder dies. Waiting is not part of the measurement.
+Measurements at the same time on one machine disturb each other. So each first takes one of the host's k slots: a lock
+(`flock`) on a file, which the kernel releases when its holder dies. Waiting is not part of the measurement.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pathlib import Path
 from flowerexp.storage import private
 from flowerexp.workload import report
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 _POLL_SECONDS = 0.005
 _PATIENT_POLL_SECONDS = 0.02  # longer than it takes from one measurement to the next
-_TELL_SECONDS = 20.0  # a measurement takes less, as a rule
+_NOTIFY_SECONDS = 20.0  # most measurements take less
 
 
 def folder() -> Path:
-    """The folder of this host's slots; each user of the host has one.
+    """The folder of this user's slots on this host.
 
     Raises:
-        MachineError: another user has made it, or can write to it.
+        MachineError: another user has created it, or can write to it.
     """
     return private.folder(Path(tempfile.gettempdir()).absolute() / f"flowerexp-slots-{os.getuid()}")
 
@@ -43,23 +43,23 @@ def _open(stack: ExitStack, concurrency: int, where: Path) -> list[int]:
 
 
 @contextmanager
-def slot(concurrency: int, where: Path | None = None, tell: Tell = report.remark) -> Iterator[float]:
+def slot(concurrency: int, where: Path | None = None, notify: Notify = report.remark) -> Iterator[float]:
     """Hold one of `concurrency` slots of this host.
 
     Args:
-        concurrency: how many measurements may run on this host at once.
+        concurrency: how many measurements may run on this host at the same time.
         where: the folder of the slots; by default this user's.
-        tell: told in one line, after a while, for whom this waits.
+        notify: called with a line that names the holders, if this waits for a while.
 
     Yields:
-        The seconds that were waited for it.
+        The seconds of waiting for the slot.
     """
     where = where or folder()
     start = time.perf_counter()
     with ExitStack() as stack:
         files = _open(stack, concurrency, where)
         if not any(map(_try, files)):
-            with _telling(files, tell):
+            with _notifying(files, notify):
                 if concurrency == 1:
                     fcntl.flock(files[0], fcntl.LOCK_EX)
                 else:
@@ -78,16 +78,16 @@ def _try(file: int) -> bool:
 
 @contextmanager
 def all_slots(
-    concurrency: int, where: Path | None = None, patience: float = 0.0, tell: Tell = report.remark
+    concurrency: int, where: Path | None = None, patience: float = 0.0, notify: Notify = report.remark
 ) -> Iterator[None]:
-    """Hold every slot of this host, so that nothing is measured meanwhile.
+    """Hold all slots of this host, so that nothing is measured meanwhile.
 
     Args:
-        concurrency: how many there are.
+        concurrency: the number of slots.
         where: the folder of the slots; by default this user's.
-        patience: for so many seconds wait for a moment when nothing is measured, and let every measurement that comes
-            go first; then queue for the slots as measurements do.
-        tell: told in one line, after a while, for whom this waits.
+        patience: for how many seconds to wait for a moment when nothing is measured, while measurements may go first;
+            after that, this queues for the slots like a measurement.
+        notify: called with a line that names the holders, if this waits for a while.
     """
     where = where or folder()
     with ExitStack() as stack:
@@ -98,22 +98,22 @@ def all_slots(
                 fcntl.flock(file, fcntl.LOCK_UN)
             time.sleep(_PATIENT_POLL_SECONDS)
         if not free:
-            with _telling(files, tell):
+            with _notifying(files, notify):
                 for file in files:
-                    fcntl.flock(file, fcntl.LOCK_EX)  # nothing happens where it is held already
+                    fcntl.flock(file, fcntl.LOCK_EX)  # no effect on a slot that this holds already
         yield
 
 
 @contextmanager
-def _telling(files: Sequence[int], tell: Tell) -> Iterator[None]:
-    """While the body waits: after a while, say for whom."""
+def _notifying(files: Sequence[int], notify: Notify) -> Iterator[None]:
+    """Name the holders of the slots if the body waits for a while."""
 
-    def say() -> None:
+    def name_holders() -> None:
         holders = _holders(files)
         who = f"process {', '.join(holders)}" if holders else "another process"
-        tell(f"waiting for {who}, which measures on this machine or holds its measuring slot")
+        notify(f"waiting for {who}, which measures on this machine or holds its measuring slot")
 
-    timer = threading.Timer(_TELL_SECONDS, say)
+    timer = threading.Timer(_NOTIFY_SECONDS, name_holders)
     timer.daemon = True
     timer.start()
     try:
@@ -123,9 +123,9 @@ def _telling(files: Sequence[int], tell: Tell) -> Iterator[None]:
 
 
 def _holders(files: Sequence[int]) -> list[str]:
-    """The processes that hold locks on these files, each with its program's name, as far as the kernel tells."""
+    """The processes that hold locks on these files, each with its program's name, as far as the kernel says."""
     inodes = {str(os.fstat(file).st_ino) for file in files}
-    found = []
+    holders = []
     try:
         lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -133,8 +133,8 @@ def _holders(files: Sequence[int]) -> list[str]:
     for line in lines:  # "1: FLOCK  ADVISORY  WRITE 4242 08:01:131 0 EOF"; one that waits has "->" after the number
         fields = line.split()
         if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] in inodes and fields[4] != str(os.getpid()):
-            found.append(f"{fields[4]}{_program(fields[4])}")
-    return found
+            holders.append(f"{fields[4]}{_program(fields[4])}")
+    return holders
 
 
 def _program(pid: str) -> str:

@@ -28,7 +28,7 @@ class FlowerexpLauncher(Launcher):
 
     Args:
         max_clusters: how many clusters work side by side.
-        max_failures: stop when so many runs have failed.
+        max_failures: how many failed runs end the sweep.
     """
 
     def __init__(self, max_clusters: int = 1, max_failures: int | None = None) -> None:

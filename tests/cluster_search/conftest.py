@@ -12,7 +12,7 @@ import pytest
 from flowerexp.cluster_search.searching import Searching
 from flowerexp.config.schema import Config, Dataproc
 from flowerexp.console import Screen
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun
 from tests.cluster_search.pretended import COUNTS, SETTINGS, TYPES, Pretended
 

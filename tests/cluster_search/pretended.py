@@ -10,8 +10,8 @@ from typing import Any
 
 from flowerexp.config.schema import Dataproc
 from flowerexp.console import Screen
-from flowerexp.journal import Journal
 from flowerexp.journal.events import JobSubmitted, RunEnded, RunLost, RunStarted
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.run import SweepLimits
 

@@ -10,8 +10,8 @@ import pytest
 
 from flowerexp.cluster_search.candidates import make_search
 from flowerexp.errors import BudgetError, ConfigError, JobError
-from flowerexp.journal import Journal
 from flowerexp.journal.events import RunEnded
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun
 from tests.cluster_search.pretended import COUNTS, SETTINGS, TYPES, Killed, observed, seconds_of
 

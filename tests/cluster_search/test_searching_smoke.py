@@ -17,7 +17,8 @@ from flowerexp.cluster_search.candidates import name_of
 from flowerexp.cluster_search.smoke import CHANGES, smoke_runs, with_changes
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ConfigError, JobError
-from flowerexp.journal import JOURNAL, Journal
+from flowerexp.journal import JOURNAL
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search.smoke import TOO_MUCH
 from flowerexp.sweep.compose import Composer

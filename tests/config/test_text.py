@@ -14,7 +14,8 @@ from flowerexp.config.overrides import Parser
 from flowerexp.config.text import as_typed, holds_text
 from flowerexp.errors import ConfigError
 from flowerexp.sweep.compose import Composer
-from flowerexp.sweep.grammar import expand, labels
+from flowerexp.sweep.grammar import expand
+from flowerexp.sweep.labels import labels
 
 composed: Callable[..., Any] = app.composed
 

@@ -1,13 +1,17 @@
 """The journal: what it says survives its writer, damage to it, and a full disk."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from flowerexp.config import recorded
 from flowerexp.errors import DataError, MachineError
-from flowerexp.journal import Journal, State, refuse_taken
 from flowerexp.journal.events import RunEnded, RunLogged, RunLost, RunStarted, RunUnlogged
+from flowerexp.journal.journal import Journal, refuse_taken
+from flowerexp.journal.state import State
+from flowerexp.plan import PlannedRun
 
 OTHERS = ['{"event": "finished", "at": 1, "run": 7}', '{"event": "finished", "at": 1}', '{"at": 1, "run": "1"}',
           '{"event": "submitted", "at": 1, "runs": "1"}', '{"event": "cluster", "at": 1, "handle": {}}', "[]", "null",
@@ -69,6 +73,60 @@ class TestDamage:
             journal.read_plan()
 
 
+class TestPlan:
+    def planned(self, config, folder, name):
+        return PlannedRun(
+            f"key {name}", config(), folder / name, "code", {"label": f"label {name}", "name": f"name {name}"}
+        )
+
+    def test_holds_the_settings_and_each_run_with_its_config(self, journal, config):
+        runs = [self.planned(config, journal.folder, name) for name in "ab"]
+        settings = {"sweep_id": "s", "max_clusters": 2, "max_failures": 3}
+        journal.write_plan(settings, runs, [["x=1"], ["x=2", "y=3"]], [{"run": "earlier"}])
+        written = json.loads((journal.folder / "plan.json").read_bytes())
+        earlier, first, second = written.pop("runs")
+        assert {key: written[key] for key in settings} == settings
+        assert earlier == {"run": "earlier"}
+        assert (first["run"], first["run_key"], first["label"], first["name"]) == ("a", "key a", "label a", "name a")
+        assert (first["overrides"], second["overrides"]) == (["x=1"], ["x=2", "y=3"])
+        assert recorded(second["config"]) == runs[1].config
+
+    def test_is_read_as_it_was_written(self, journal, config):
+        settings = {"sweep_id": "s", "max_clusters": 1, "max_failures": None}
+        journal.write_plan(settings, [self.planned(config, journal.folder, "a")], [["x=1"]])
+        assert [run["run"] for run in journal.read_plan()["runs"]] == ["a"]
+
+    def test_each_run_has_its_overrides(self, journal, config):
+        with pytest.raises(ValueError, match="zip"):
+            journal.write_plan({"sweep_id": "s"}, [self.planned(config, journal.folder, "a")], [["x=1"], ["x=2"]])
+
+    def test_a_folder_without_one_is_named_with_what_to_do(self, journal):
+        with pytest.raises(DataError) as found:
+            journal.read_plan()
+        assert str(found.value) == (
+            f"{journal.folder} holds no sweep; name the folder of a sweep, such as outputs/DATE/TIME-ID"
+        )
+
+    def test_a_damaged_one_says_that_the_runs_are_kept(self, journal):
+        (journal.folder / "plan.json").write_text("{")
+        with pytest.raises(DataError) as found:
+            journal.read_plan()
+        assert "plan.json is damaged: " in found.value.problem
+        assert found.value.hint == (
+            "its runs are kept, each in a folder of its own: flowerexp report FOLDER; start a new sweep"
+        )
+
+
+class TestHeld:
+    def test_only_one_launcher_works_on_a_sweep(self, journal):
+        with journal.held():
+            assert (journal.folder / ".lock").read_text() == str(os.getpid())
+            with pytest.raises(DataError, match=rf"is still running \(process {os.getpid()}\); wait for it"):
+                Journal(journal.folder).held().__enter__()
+        with Journal(journal.folder).held():
+            assert journal.known_scope()
+
+
 class TestLogged:
     def test_a_run_whose_results_are_here_is_unlogged_until_mlflow_has_it(self, journal):
         journal.append(RunEnded(run="0", state="finished"))
@@ -114,8 +172,10 @@ class TestTaken:
 
     def test_a_folder_within_a_sweep(self, tmp_path):
         (tmp_path / "plan.json").write_text(json.dumps({}))
-        with pytest.raises(MachineError, match="is within a sweep's folder"):
+        with pytest.raises(MachineError) as found:
             refuse_taken(tmp_path / "3", "hydra.run.dir")
+        hint = "set another hydra.run.dir, or leave it out: every run gets a new folder"
+        assert str(found.value) == f"hydra.run.dir: {tmp_path / '3'} is within a sweep's folder; {hint}"
 
     def test_a_new_one_or_an_empty_one_is_free(self, tmp_path):
         refuse_taken(tmp_path / "new", "hydra.run.dir")

@@ -8,8 +8,9 @@ import socket
 
 import pytest
 
-from flowerexp.journal import JOURNAL, Journal
+from flowerexp.journal import JOURNAL
 from flowerexp.journal.events import JobIntended, JobSubmitted, RunEnded
+from flowerexp.journal.journal import Journal
 
 
 def test_it_is_the_first_line_and_stays_whatever_becomes_of_the_folder_and_the_host(tmp_path, monkeypatch):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flowerexp.journal import DONE, State
 from flowerexp.journal.events import (
+    DONE,
     ClusterChanged,
     KnownRunsChecked,
     Observed,
@@ -18,6 +18,7 @@ from flowerexp.journal.events import (
     from_json,
     to_json,
 )
+from flowerexp.journal.state import State
 
 
 def after(*events):
@@ -62,11 +63,15 @@ class TestClusters:
         assert [paid.name for paid in state.paid] == ["four-nodes", "other"]
         assert [event.handle["name"] for event in state.alive] == ["other"]
 
+    def test_what_is_paid_for_is_known_by_its_config(self):
+        assert after(cluster("creating", 1.0)).paid[0].cluster == {"kind": "dataproc"}
+
 
 class TestRuns:
     def test_a_run_that_is_lost_is_not_done_and_a_new_start_forgets_why(self):
         lost = RunLost(run="0", error="the node is gone")
         assert (after(lost).errors, after(lost).is_done("0")) == ({"0": "the node is gone"}, False)
+        assert after(lost).runs == {"0": "lost"}
         again = after(lost, RunStarted(run="0", at=8.0))
         assert (again.runs, again.errors, again.started) == ({"0": "started"}, {}, {"0": 8.0})
 
@@ -81,6 +86,21 @@ class TestRuns:
         assert after(finished, skipped, RunLogged(run="0")).succeeded
         assert not after(finished, RunLogged(run="0"), RunEnded(run="1", state="failed", run_id="a")).succeeded
 
+    @pytest.mark.parametrize("state", ["finished", "failed"])
+    def test_a_run_with_results_is_unlogged_until_mlflow_or_a_search_has_it(self, state):
+        ended, seen = RunEnded(run="0", state=state), Observed(status=state, seconds=1.0, prior=False, chosen=True)
+        assert after(ended).is_unlogged("0")
+        assert not after(ended, RunLogged(run="0")).is_unlogged("0")
+        assert not after(RunEnded(run="0", state=state, observed=seen)).is_unlogged("0")
+        assert not after(RunEnded(run="0", state=state, run_id="a")).is_unlogged("0")
+        assert not after(RunLost(run="0")).is_unlogged("0"), "it has no results"
+
+    def test_smoke_runs_are_kept_in_their_order(self):
+        smoked = Smoked(status="finished", seconds=2.5, prior=False, error="")
+        events = [RunEnded(run=f"{n}-smoke", state="finished", smoked=smoked) for n in range(2)]
+        assert after(*events).smoked == events
+        assert after(*events).observed == []
+
     def test_a_search_has_succeeded_when_it_knows_how_all_its_runs_ended(self):
         seen = Observed(status="failed", seconds=3.0, prior=False, chosen=True)
         failed, looked = RunEnded(run="0", state="failed", observed=seen), KnownRunsChecked()
@@ -91,7 +111,7 @@ class TestRuns:
 
 
 def test_an_event_is_the_same_once_it_was_written_and_read():
-    smoked = Smoked(status="finished", seconds=2.5, usd=None, prior=False, error="")
+    smoked = Smoked(status="finished", seconds=2.5, prior=False, error="")
     seen = Observed(status="aborted", seconds=None, prior=True, chosen=False)
     for event in (
         cluster("running", 5.0),

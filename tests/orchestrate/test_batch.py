@@ -11,7 +11,7 @@ from flowerexp.cluster import ExistingCluster, cost
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, TimeLimit, batch, collect, drive, logger
 from flowerexp.orchestrate.collect import Result
 from flowerexp.orchestrate.events import Inherited, RunningJob
@@ -251,6 +251,15 @@ def test_clusters_work_side_by_side_only_as_far_as_the_quota_allows(sweep, world
     )  # fmt: skip
     assert len(world.notes.done) == 3
     assert {"single_node", "elsewhere"} in world.together
+    assert not any({"single_node", "four_nodes"} <= open_at_once for open_at_once in world.together)
+
+
+@pytest.mark.timeout(120)
+def test_a_cluster_that_is_larger_than_the_quota_is_tried_while_no_other_is_there(sweep, world, config):
+    ledger = Ledger(config(*PLACE, "quota=free_tier"))
+    too_large = ["cluster=four_nodes", "cluster.workers.count=40"]
+    notes = sweep(["cluster=single_node"], too_large, max_clusters=2, ledger=ledger)
+    assert sorted(notes.done) == ["0", "1"], "the cloud says what is wrong with it, in better words than ours"
     assert not any({"single_node", "four_nodes"} <= open_at_once for open_at_once in world.together)
 
 

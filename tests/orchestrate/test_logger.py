@@ -17,7 +17,7 @@ from flowerexp.cluster_search import walk_of
 from flowerexp.console import Screen
 from flowerexp.errors import TrackingError
 from flowerexp.job.results import Outcome
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import logger as module
 from flowerexp.orchestrate.collect import Result
 from flowerexp.orchestrate.interrupt import Interrupt

@@ -1,4 +1,4 @@
-"""The experiment `aggregate`: what it generates, and that it does the work that it is asked for."""
+"""The experiment `aggregate`: the rows that it generates, and the work that it measures."""
 
 import importlib.util
 import shutil

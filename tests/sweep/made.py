@@ -18,10 +18,10 @@ from flowerexp.cluster import ExistingCluster, JobFiles
 from flowerexp.config import Config, recorded
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep
-from flowerexp.sweep.walk import Open
 from flowerexp.workload import executors, report
 from flowerexp.workload.engine import runner
 
@@ -180,7 +180,7 @@ def run_sweep(folder: Path, runs: Sequence[PlannedRun]) -> tuple[list[Any], str]
     with journal.held():
         settings = {"sweep_id": folder.name, "max_clusters": 1, "max_failures": None}
         journal.write_plan(settings, runs, [[run.label] for run in runs])
-        Sweep(journal, runs, Screen(stream)).run(results.append, Open(runs))
+        Sweep(journal, runs, Screen(stream)).run(results.append, Pending(runs))
     return results, stream.getvalue()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flowerexp import index
 from flowerexp.errors import BudgetError
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.budget import budget, check_budget, expenses, over, total
@@ -47,7 +48,40 @@ def test_what_is_not_known_to_fit_is_said_with_its_least_price(config):
 
 
 def test_a_cluster_without_a_price_is_refused_where_there_is_a_budget(config):
-    nowhere = run(config, "cluster=single_node", "cluster.region=nowhere-1", usd=5.0)
-    with pytest.raises(BudgetError, match="nowhere-1"):
+    nowhere = run(config, "cluster=single_node", "cluster.region=asia-south2", usd=5.0)
+    with pytest.raises(BudgetError, match="asia-south2"):
         check_budget([nowhere])
-    check_budget([run(config, "cluster=single_node", "cluster.region=nowhere-1")])
+    check_budget([run(config, "cluster=single_node", "cluster.region=asia-south2")])
+
+
+class TestSkipFinished:
+    @pytest.fixture
+    def made(self, config, tmp_path):
+        """A run that costs more than its budget allows, and that has finished before."""
+        config_ = config(*CLOUD, "cluster=single_node", "skip_finished=true", "dataset=synthetic")
+        run = PlannedRun("k", replace(config_, budget=replace(config_.budget, usd=1e-6)), tmp_path / "x", "code")
+        fingerprint = index.current_fingerprint(run.config)
+        cluster = index.cluster_hash(run.config.cluster)
+        index.add(run.config, index.Finished("k", fingerprint, "id", "folder", 9.0, 54, cluster, "read_speed", 1.0))
+        return run
+
+    def test_a_run_that_is_left_out_costs_nothing(self, made):
+        check_budget([made])
+
+    def test_another_run_or_one_on_other_data_does(self, made):
+        other = replace(made.config, dataset=replace(made.config.dataset, seed=99))
+        for run in (replace(made, run_key="another"), replace(made, config=other)):
+            with pytest.raises(BudgetError, match="more than the budget"):
+                check_budget([made, run])
+
+    def test_one_that_is_to_be_run_again_does(self, made):
+        again = replace(made, config=replace(made.config, skip_finished=False))
+        with pytest.raises(BudgetError, match="more than the budget"):
+            check_budget([again])
+
+
+def test_what_is_not_known_adds_nothing(config):
+    (known,) = expenses([(run(config, "cluster=single_node"), 3600.0)])
+    (free,) = expenses([(run(config, "cluster=local"), 3600.0)])
+    assert total([known, free]) == known.usd
+    assert total([]) == 0

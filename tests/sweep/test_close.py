@@ -8,9 +8,9 @@ import pytest
 from flowerexp.commands import report
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
+from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, planned_runs
-from flowerexp.sweep.walk import Open
 from flowerexp.tracking import Store
 from flowerexp.tracking.client import connect
 from tests.analysis.sweeps import config, write_run, write_sweep
@@ -33,7 +33,7 @@ def folder(tmp_path, local_store):
 def close(folder):
     journal = Journal(folder)
     runs = planned_runs(journal.read_plan(), folder, lambda script: "c0de")
-    Sweep(journal, runs, Screen()).run(lambda result: None, Open([]))
+    Sweep(journal, runs, Screen()).run(lambda result: None, Pending([]))
 
 
 def summaries(folder, store: Store):
@@ -109,7 +109,7 @@ class TestCommand:
         folder = write_run(tmp_path / "one", config({}))
         assert report.main([str(folder)]) == 0
         assert capsys.readouterr().out == f"{folder / 'analysis' / 'report.html'}\n"
-        with pytest.raises(ConfigError, match=r"^--log: .* is no sweep that has ended; leave --log out"):
+        with pytest.raises(ConfigError, match=r"^--log: .* is not a sweep that has ended; leave --log out"):
             report.main([str(folder), "--log"])
 
     def test_a_sweep_is_found_by_a_part_of_its_name(self, tmp_path, monkeypatch, capsys):

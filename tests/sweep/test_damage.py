@@ -16,7 +16,7 @@ from flowerexp.cluster_search import walk_of
 from flowerexp.commands import log, report
 from flowerexp.console import Screen
 from flowerexp.errors import FlowerexpError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.sweep.resume import Consent, resume
 from tests.sweep.made import install, planned, run_sweep
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from flowerexp import app
 from flowerexp.errors import ConfigError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.sweep import launch
 from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.folders import check_names
@@ -54,7 +54,7 @@ def test_each_run_s_folder_is_named_by_its_own_config(planned):
         ("'${hydra:job.num}/x'", "run 0 would have the folder '0/x', and each run needs a folder of its own"),
         ("'..'", "run 0 would have the folder '..', and each run needs"),
         ("/tmp/x", "run 0 would have the folder '/tmp/x', and each run needs"),
-        ("''", "run 0 would have the folder '', which is no name"),
+        ("''", "run 0 would have the folder '', which cannot be a name"),
         ("plan.json", "run 0 would have the folder 'plan.json', which belongs to the sweep itself"),
         ("jobs", "which belongs to the sweep itself"),
         ("'.x${hydra:job.num}'", "which belongs to the sweep itself"),

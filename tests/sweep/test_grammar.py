@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 from flowerexp import app as application
 from flowerexp.errors import ConfigError
 from flowerexp.sweep import grammar
-from flowerexp.sweep.grammar import expand, labels, refuse_sweep_within
+from flowerexp.sweep.grammar import expand
+from flowerexp.sweep.labels import labels, refuse_sweep_within
 from flowerexp.sweep.values import comparable
 
 
@@ -215,8 +216,8 @@ REFUSED = [
     ([], {"axes": {"grid": "glob(zzz*)"}}, "sweep.axes: grid=glob(zzz*) has no values"),
     (["grid=glob(zzz*)"], {}, "command line: grid=glob(zzz*) has no values"),
     ([], {"axes": {"a": "range(1,3,0)"}}, "sweep.axes: a=range(1,3,0): "),
-    ([], {"axes": [1]}, "sweep.axes: [1] is no mapping"),
-    ([], {"axes": "caching"}, "sweep.axes: caching is no mapping"),
+    ([], {"axes": [1]}, "sweep.axes: [1] is not a mapping"),
+    ([], {"axes": "caching"}, "sweep.axes: caching is not a mapping"),
     ([], {"axes": {"a b": [1]}}, "sweep.axes: 'a b=0' cannot be read"),
     ([], {"axes": {"a": "[1"}}, "sweep.axes: 'a=[1' cannot be read"),
     ([], {"axes": {"hydra.job.name": ["x"]}}, "sweep.axes: hydra.job.name cannot be swept over"),
@@ -226,11 +227,11 @@ REFUSED = [
     ([], {"axes": {"a": [1]}, "zip": [{"a": [2]}]}, "sweep.axes: a is an axis twice; sweep.zip has it already"),
     ([], {"axes": {"a": [1], "+a": [2]}}, "sweep.axes: a is an axis twice"),
     ([], {"zip": [{"a": [1]}, {"a": [2]}]}, "sweep.zip: a is an axis twice"),
-    ([], {"zip": [1]}, "sweep.zip: 1 is no mapping"),
-    ([], {"exclude": ["a"]}, "sweep.exclude: a is no mapping"),
+    ([], {"zip": [1]}, "sweep.zip: 1 is not a mapping"),
+    ([], {"exclude": ["a"]}, "sweep.exclude: a is not a mapping"),
     (["a=1"], {"exclude": [{}]}, "sweep.exclude: {} would leave out every run"),
     ([], {"axes": {"caching": [1, 2]}, "exclude": [{"cachign": 1}]},
-     "sweep.exclude: no run sets cachign: it is no axis and no override; did you mean 'caching'?"),
+     "sweep.exclude: no run sets cachign: it is neither an axis nor an override; did you mean 'caching'?"),
     (["a=1,2"], {"exclude": [{"a": 1}, {"a": 2}]}, "sweep.exclude: none of 2 runs is left"),
     ([], {"repeats": 0}, "sweep.repeats: 0 must be"),
     ([], {"repeats": True}, "sweep.repeats: True must be"),

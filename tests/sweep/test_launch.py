@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from flowerexp.app import _raise_failures
 from flowerexp.errors import JobError
-from flowerexp.journal import Journal
+from flowerexp.hydra_main import _raise_failures
 from flowerexp.journal.events import RunEnded, RunLost
+from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.launch import _in_order
 

@@ -16,7 +16,7 @@ from flowerexp import tracking
 from flowerexp.cluster_search import walk_of
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError, TrackingError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import collect as collecting
 from flowerexp.orchestrate import log
 from flowerexp.sweep.resume import Consent, resume

@@ -13,7 +13,7 @@ from flowerexp import tracking
 from flowerexp.cluster_search import walk_of
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from flowerexp.sweep.resume import Consent, resume
 from flowerexp.tracking.client import connect
 from tests.sweep.made import events, install, planned, run_sweep

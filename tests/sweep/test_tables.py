@@ -8,7 +8,7 @@ from typing import Any
 
 from flowerexp.config import Config
 from flowerexp.experiment import Experiment, Value
-from flowerexp.journal import State
+from flowerexp.journal.state import State
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep import tables
 from flowerexp.tracking.sweep import measured

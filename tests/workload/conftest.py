@@ -1,4 +1,4 @@
-"""A report of its own for every test, as every run has one; and read_speed's runs as the engine makes them."""
+"""Fixtures: a report for every test, and runs of read_speed made by the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executors: waited for, asked for what a job imports, and given one measuring task each where that can be."""
+"""Executors: waiting for them, checking their imports, and giving each one measuring task."""
 
 import sys
 import time
@@ -52,7 +52,7 @@ class TestWait:
         assert 3 + 2 < clock.now < 6
 
     def test_none_is_an_error_and_not_waited_for_for_ever(self, clock):
-        with pytest.raises(ClusterError, match="no executor came within 120 s; see whether") as caught:
+        with pytest.raises(ClusterError, match="no executor started within 120 s; check whether") as caught:
             executors.wait(application())
         assert caught.value.where == "cluster"
 
@@ -60,7 +60,7 @@ class TestWait:
         clock.come = {0: 2}
         executors.wait(application(spark_cores_max="6"))
         assert clock.now >= 120
-        assert told.notes == ["of 6 cores, 1 executors with 2 cores came within 120 s"]
+        assert told.notes == ["1 executors with 2 cores, not 6 cores, started within 120 s"]
 
 
 class TestAlone:

@@ -1,4 +1,4 @@
-"""Why a run failed: a task's own exception comes to the driver, and what the machine lost is told apart."""
+"""Failures: a task's own exception is shown, and failures of the machine are separated."""
 
 import os
 import signal
@@ -139,10 +139,7 @@ STAGE = (
     f"{JAVA}org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times, "
     "most recent failure: Lost task 0.3 in stage 1.0 (TID 7) (192.0.2.2 executor 3): "
 )
-#: What PySpark 3.5 says of a task's exception.
-OLD = (
-    STAGE
-    + """org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+TRACEBACK = """org.apache.spark.api.python.PythonException: Traceback (most recent call last):
   File "/opt/conda/lib/python3.11/site-packages/pyspark.zip/pyspark/worker.py", line 1247, in main
     process()
   File "/home/me/count.py", line 7, in count
@@ -150,17 +147,9 @@ OLD = (
 ValueError: no such
 
 \tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:572)
-Caused by: org.apache.spark.api.python.PythonException: Traceback (most recent call last):
-  File "/opt/conda/lib/python3.11/site-packages/pyspark.zip/pyspark/worker.py", line 1247, in main
-    process()
-  File "/home/me/count.py", line 7, in count
-    raise ValueError("no such")
-ValueError: no such
-
-\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException(PythonRunner.scala:572)
-\t... 1 more
 """
-)
+#: The text of a task's exception in PySpark 3.5.
+OLD = f"{STAGE}{TRACEBACK}Caused by: {TRACEBACK}\t... 1 more\n"
 
 
 class Foreign(Exception):

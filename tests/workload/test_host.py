@@ -1,4 +1,4 @@
-"""What a host did: differences of counters, over the time between two looks."""
+"""Snapshots of the host: differences of counters over the time between two snapshots."""
 
 import dataclasses
 import subprocess

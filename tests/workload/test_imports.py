@@ -1,8 +1,15 @@
-"""What runs on the cluster needs nothing of what only the launching machine has."""
+"""What runs on the cluster needs nothing that only the launching machine has, and its modules import in no circle."""
 
+import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import flowerexp
 
 BLOCKED = ("hydra", "omegaconf", "mlflow", "sklearn", "pandas", "matplotlib", "rich", "filelock")
 PROGRAM = f"""
@@ -67,3 +74,28 @@ def test_a_call_into_java_imports_nothing_and_arrays_are_converted_as_ever():
     assert heavy == []
     assert (scalar, array) == (["NumpyScalarConverter"], ["NumpyArrayConverter"])
     assert (matrix, number) == ([], [])
+
+
+def imports(package: Path) -> dict[str, set[str]]:
+    """What each module of a package imports of it, also inside of functions."""
+    paths = sorted(package.rglob("*.py"))
+    names = {path: ".".join(path.relative_to(package.parent.parent).with_suffix("").parts) for path in paths}
+    modules = {name.removesuffix(".__init__") for name in names.values()}
+    graph = {}
+    for path, name in names.items():
+        wanted: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+                wanted |= inner or {node.module}
+        module = name.removesuffix(".__init__")
+        graph[module] = (wanted & modules) - {module}
+    return graph
+
+
+@pytest.mark.parametrize("package", ["workload", "storage"])
+def test_no_module_imports_itself_by_way_of_others(package):
+    graph = imports(Path(flowerexp.__file__).parent / package)
+    assert len(graph) > 3
+    assert any(graph.values())
+    tuple(TopologicalSorter(graph).static_order())  # raises a CycleError that names the circle

@@ -1,7 +1,8 @@
-"""Slots: as many measurements at once on a host as the config says, also across processes."""
+"""Slots: never more measurements at once on a host than the config says, also across processes."""
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,13 +66,13 @@ class TestSlot:
     @pytest.mark.parametrize("end", ["leaves", "is killed"])
     @pytest.mark.parametrize("concurrency", [1, 2])
     def test_is_free_when_its_holder_leaves_or_is_killed(self, hold, tmp_path, concurrency, end):
-        first, *_ = [hold(concurrency) for _ in range(concurrency)]
+        *_, last = [hold(concurrency) for _ in range(concurrency)]  # whichever slot is released is taken
         waiting = hold(concurrency, wait=False)
         if end == "leaves":
-            first.stdin.write("\n")
-            first.stdin.flush()
+            last.stdin.write("\n")
+            last.stdin.flush()
         else:
-            os.kill(first.pid, signal.SIGKILL)
+            os.kill(last.pid, signal.SIGKILL)
         assert waiting.stdout.readline() == "held\n"
         assert free(tmp_path, concurrency) == 0
 
@@ -132,13 +133,17 @@ class TestAllSlots:
         thread.join()
         assert entered.is_set()
 
-    def test_with_patience_takes_a_moment_when_nothing_is_measured(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("held", [0, 1])
+    def test_with_patience_takes_a_moment_when_nothing_is_measured(self, tmp_path, monkeypatch, held):
         with ExitStack() as holder, ExitStack() as nobody_else:
-            holder.enter_context(slots.slot(2, tmp_path))
+            with ExitStack() as others:
+                for _ in range(held):
+                    others.enter_context(slots.slot(2, tmp_path))
+                holder.enter_context(slots.slot(2, tmp_path))
             seen = []
 
             def pause(_):
-                seen.append(free(tmp_path, 2))  # all but that one: what is waited for is not held up meanwhile
+                seen.append(free(tmp_path, 2))  # the other slot is free: measurements can go on meanwhile
                 if len(seen) == 3:
                     holder.close()
 
@@ -151,7 +156,7 @@ class TestAllSlots:
 class TestTelling:
     @pytest.mark.parametrize("concurrency", [1, 2])
     def test_whoever_waits_says_for_whom(self, hold, tmp_path, monkeypatch, concurrency):
-        monkeypatch.setattr(slots, "_TELL_SECONDS", 0.0)
+        monkeypatch.setattr(slots, "_NOTIFY_SECONDS", 0.0)
         holders = [hold(concurrency) for _ in range(concurrency)]
         told: list[str] = []
 
@@ -166,9 +171,13 @@ class TestTelling:
         assert all(f"{holder.pid} (python" in told[0] for holder in holders)
         assert "waiting for process" in told[0]
 
-    def test_who_holds_all_slots_waits_with_a_word_too(self, hold, tmp_path, monkeypatch):
-        monkeypatch.setattr(slots, "_TELL_SECONDS", 0.0)
-        holder = hold(1)
+    @pytest.mark.parametrize("concurrency", [1, 2])
+    def test_who_takes_all_slots_names_others_only(self, hold, tmp_path, monkeypatch, concurrency):
+        monkeypatch.setattr(slots, "_NOTIFY_SECONDS", 0.0)
+        with ExitStack() as first:
+            for _ in range(concurrency - 1):
+                first.enter_context(slots.slot(concurrency, tmp_path))
+            holder = hold(concurrency)  # the last slot: all others are taken before this one is waited for
         told: list[str] = []
 
         def tell(text):
@@ -176,14 +185,24 @@ class TestTelling:
             holder.stdin.write("\n")
             holder.stdin.flush()
 
-        with slots.all_slots(1, tmp_path, tell=tell):
+        with slots.all_slots(concurrency, tmp_path, notify=tell):
             assert f"process {holder.pid}" in told[0]
+            assert str(os.getpid()) not in re.findall(r"\d+", told[0])
+
+    def test_after_a_short_wait_nothing_is_said(self, hold, tmp_path):
+        holder = hold(1)
+        release = threading.Timer(0.0, lambda: (holder.stdin.write("\n"), holder.stdin.flush()))
+        release.start()
+        with slots.slot(1, tmp_path, pytest.fail):
+            timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+            assert all(timer.finished.is_set() for timer in timers if timer is not release)
+        release.join()
 
     def test_a_free_slot_is_no_news(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(slots, "_TELL_SECONDS", 0.0)
+        monkeypatch.setattr(slots, "_NOTIFY_SECONDS", 0.0)
         with slots.slot(1, tmp_path, pytest.fail):
             pass
-        with slots.all_slots(2, tmp_path, tell=pytest.fail):
+        with slots.all_slots(2, tmp_path, notify=pytest.fail):
             pass
 
     def test_a_worker_s_words_are_a_note_on_screen(self, capsys):
@@ -209,7 +228,7 @@ class TestFolder:
         slots.folder()
         (shared / "slot-0.lock").symlink_to(tmp_path / "victim")
         with (
-            pytest.raises(MachineError, match=r"slot-0.lock is not a file that flowerexp made; remove it"),
+            pytest.raises(MachineError, match=r"slot-0.lock is not a file that flowerexp has created; remove it"),
             slots.slot(1),
         ):
             pass
@@ -224,7 +243,7 @@ class TestFolder:
     def test_a_link_in_the_place_of_the_folder_is_refused(self, shared, tmp_path):
         (tmp_path / "elsewhere").mkdir()
         shared.symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(MachineError, match=f"{shared} is a link, made by user {os.getuid()}; remove it, or set T"):
+        with pytest.raises(MachineError, match=f"{shared} is a link that belongs to user {os.getuid()}; remove it"):
             slots.folder()
 
     def test_a_folder_that_others_can_write_to_is_refused(self, shared):
@@ -245,7 +264,7 @@ class TestFolder:
         slots.folder()
         (shared / "slot-0.lock").touch()
         os.chown(shared / "slot-0.lock", 54321, 54321)
-        with pytest.raises(MachineError, match=r"slot-0\.lock is not a file that flowerexp made"), slots.slot(1):
+        with pytest.raises(MachineError, match=r"slot-0\.lock is not a file that flowerexp has created"), slots.slot(1):
             pass
 
 

@@ -17,7 +17,8 @@ from flowerexp.config import recorded, upgraded
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.errors import DataError
 from flowerexp.experiment import Experiment
-from flowerexp.journal import PLAN, Journal
+from flowerexp.journal import PLAN
+from flowerexp.journal.journal import Journal
 from flowerexp.measurements.parquet import check_parquet
 
 TEXTS = ("host",)

@@ -1,1 +1,1 @@
-"""The measuring engine: what is the same for every experiment."""
+"""The measuring engine, the same for every experiment: cells, warm-up, clock, limits, rows, and running a job."""

@@ -1,4 +1,4 @@
-"""Caching as a factor of an experiment: what `prepare` returned is cached, or is not, whatever its code did."""
+"""Cache or uncache what `prepare` returned, as the config's `caching` says, also against the experiment's code."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from flowerexp.workload import report
 def apply(prepared: Any, level: str | None) -> Any:
     """Cache each RDD and DataFrame, and fill the caches now, so that no measurement does it.
 
-    What is cached already, at another level, is cached anew.
+    Data that is cached at another level is cached again at this one.
 
     Args:
         prepared: what `prepare` returned: an RDD, a DataFrame, or dicts, lists and tuples of them, nested or not.
-        level: Spark's name of it, such as `MEMORY_ONLY`; None for what `cache()` means in Spark: memory alone for an
-            RDD, memory and disk for a DataFrame.
+        level: Spark's name of the storage level, such as `MEMORY_ONLY`; None for the level of Spark's `cache()`: memory
+            only for an RDD, memory and disk for a DataFrame.
 
     Returns:
-        What it was given.
+        `prepared`.
     """
-    found = [*_found(prepared, {})]
-    for data in found:
+    cacheable = [*_cacheable(prepared, {})]
+    for data in cacheable:
         wanted = _level(data, level)
         if _level_of(data) != wanted:
             data.unpersist(blocking=True)
             data.persist(wanted)
-    for data in found:
+    for data in cacheable:
         _fill(data)
-    if found:
-        _tell_what_is_stored(_context(found[0]))
+    if cacheable:
+        _report_stored(_context(cacheable[0]))
     return prepared
 
 
 def remove(prepared: Any) -> Any:
-    """Uncache each RDD and DataFrame, also those that were cached by the experiment's own code; wait until it is done.
+    """Uncache each RDD and DataFrame, also those that the experiment's own code has cached, and wait until it is done.
 
     Args:
-        prepared: as of `apply`.
+        prepared: see `apply`.
 
     Returns:
-        What it was given.
+        `prepared`.
     """
-    found = [*_found(prepared, {})]
-    for data in found:
+    cacheable = [*_cacheable(prepared, {})]
+    for data in cacheable:
         data.unpersist(blocking=True)
-    if found and (left := _context(found[0])._jsc.getPersistentRDDs().size()):
-        report.note(f"{left} RDDs stay cached, whatever `caching` says: they were not in what `prepare` returned")
+    if cacheable and (left := _context(cacheable[0])._jsc.getPersistentRDDs().size()):
+        report.note(f"{left} RDDs stay cached although `caching` is off: `prepare` did not return them")
     return prepared
 
 
-def _found(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
+def _cacheable(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
     """Each RDD and DataFrame once."""
     if id(value) in seen:
         return
@@ -62,12 +62,12 @@ def _found(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
     if _is_frame(value) or isinstance(value, RDD):
         yield value
     elif isinstance(value, Mapping | list | tuple):
-        for one in value.values() if isinstance(value, Mapping) else value:
-            yield from _found(one, seen)
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _cacheable(part, seen)
 
 
 def _is_frame(value: Any) -> bool:
-    # There are DataFrames only where Spark SQL was imported, which takes a second that many experiments need not pay.
+    # DataFrames exist only if Spark SQL is imported, which takes a second that many experiments save.
     return isinstance(value, getattr(sys.modules.get("pyspark.sql"), "DataFrame", ()))
 
 
@@ -79,8 +79,8 @@ def _level(data: Any, name: str | None) -> StorageLevel:
     if name is None:
         return StorageLevel.MEMORY_AND_DISK_DESER if _is_frame(data) else StorageLevel.MEMORY_ONLY
     level = getattr(StorageLevel, name)
-    # PySpark's constants are for RDDs, whose records are bytes already. A DataFrame's columns would be made into bytes
-    # once more, which `cache()` and Scala's constants of the same names do not do.
+    # PySpark's constants are for RDDs, whose records are bytes already. With them, a DataFrame's columns would be
+    # serialised, which `cache()` and Scala's constants of the same names do not do.
     return StorageLevel(level.useDisk, level.useMemory, False, _is_frame(data) and level.useMemory)
 
 
@@ -94,16 +94,16 @@ def _fill(data: Any) -> None:
         names = [f"column_{place}" for place in range(len(data.columns))]  # a join's result may have a name twice
         data.toDF(*names).write.format("noop").mode("overwrite").save()
     else:
-        data._jrdd.count()  # in Java: Python need not read what it has just written
+        data._jrdd.count()  # in Java: Python does not need to read what it has just written
 
 
-def _tell_what_is_stored(context: Any) -> None:
-    """Record how much is cached, and say so where not everything found room."""
+def _report_stored(context: Any) -> None:
+    """Report how much is cached, and whether some partitions did not fit."""
     context._jsc.sc().listenerBus().waitUntilEmpty()
     stored = [*context._jsc.sc().getRDDStorageInfo()]
-    report.fact("cached_memory_bytes", sum(one.memSize() for one in stored))
-    report.fact("cached_disk_bytes", sum(one.diskSize() for one in stored))
+    report.fact("cached_memory_bytes", sum(rdd.memSize() for rdd in stored))
+    report.fact("cached_disk_bytes", sum(rdd.diskSize() for rdd in stored))
     partitions = sum(rdd.getNumPartitions() for rdd in context._jsc.getPersistentRDDs().values())
-    lacking = partitions - sum(one.numCachedPartitions() for one in stored)
+    lacking = partitions - sum(rdd.numCachedPartitions() for rdd in stored)
     if lacking > 0:
-        report.note(f"{lacking} of {partitions} partitions to cache found no room in memory and are computed each time")
+        report.note(f"{lacking} of {partitions} partitions to cache do not fit into memory and are computed each time")

@@ -1,4 +1,4 @@
-"""The cells of a grid, and the order in which they are measured."""
+"""The cells of a grid: which ones can be measured, and in which order."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 from flowerexp.errors import ConfigError
 from flowerexp.workload import report
-from flowerexp.workload.engine.declared import Declared, Workload
+from flowerexp.workload.engine.declared import Subject
 
 _LISTED = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Cell(Mapping[str, Any]):
-    """One combination of the parameters, as it is measured once: `cell["words"]`.
+    """One combination of the parameters for one measurement: `cell["words"]`.
 
     Attributes:
-        parameters: the value of each.
+        parameters: the value of each parameter.
         repetition: counted from 1.
-        seed: for what a measurement chooses by chance; the same in all series.
+        seed: for the random choices of a measurement; the same in all series.
     """
 
     parameters: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Cell(Mapping[str, Any]):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What is the same in all repetitions."""
+        """The values of the parameters, the same in all repetitions."""
         return tuple(self.parameters.values())
 
 
@@ -53,9 +53,9 @@ class Task:
     """One measurement to make.
 
     Attributes:
-        cell: what is measured.
-        order: its place in the seeded order of all measurements, counted from 0.
-        first: the first cell of the grid for which a process is warm that is warm for this one.
+        cell: the cell.
+        order: the place in the seeded order of all measurements, counted from 0.
+        first: the first cell of the grid with the same warmth (`warmth_of`).
     """
 
     cell: Cell
@@ -64,20 +64,20 @@ class Task:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What no other measurement of the run has."""
+        """The repetition and the values of the parameters, unique in the run."""
         return self.cell.repetition, *self.cell.key
 
 
-def planned(experiment: Declared, workload: Workload, prepared: Any) -> list[Task]:
+def planned(subject: Subject) -> list[Task]:
     """Every measurement of a run: each repetition has all cells once, in a seeded random order.
 
     Raises:
-        ConfigError: no cell is left.
+        ConfigError: no cell can be measured.
     """
-    cells = _possible(experiment, workload, prepared)
+    experiment, cells = subject.experiment, _possible(subject)
     firsts: dict[Hashable, Cell] = {}
     for cell in cells:
-        firsts.setdefault(warmth_of(experiment, workload, prepared, cell), cell)
+        firsts.setdefault(warmth_of(subject, cell), cell)
     chance = random.Random(experiment.seed)
     tasks: list[Task] = []
     for repetition in range(1, experiment.repetitions + 1):
@@ -85,44 +85,44 @@ def planned(experiment: Declared, workload: Workload, prepared: Any) -> list[Tas
         for cell in cells:
             numbers = (cell[name] for name in experiment.numeric)
             seed = _seed(experiment.seed, *numbers, repetition)
-            first = firsts[warmth_of(experiment, workload, prepared, cell)]
+            first = firsts[warmth_of(subject, cell)]
             tasks.append(Task(Cell(cell.parameters, repetition, seed), len(tasks), first))
     return tasks
 
 
-def warmth_of(experiment: Declared, workload: Workload, prepared: Any, cell: Cell) -> Hashable:
-    """What is the same of all cells for which a process is warm that is warm for one of them."""
-    if workload.warmth:
-        warmth: Hashable = workload.warmth(prepared, cell)
+def warmth_of(subject: Subject, cell: Cell) -> Hashable:
+    """A cell's warmth: a process that is warm for one cell is warm for all cells of the same warmth."""
+    if subject.workload.warmth:
+        warmth: Hashable = subject.workload.warmth(subject.prepared, cell)
         return warmth
-    return experiment.run_key, *(cell[name] for name in experiment.categorical)
+    return subject.experiment.run_key, *(cell[name] for name in subject.experiment.categorical)
 
 
 def _seed(*parts: float) -> int:
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
 
 
-def _possible(experiment: Declared, workload: Workload, prepared: Any) -> list[Cell]:
-    """The cells that can be measured; those that are left out are reported, with the reason."""
-    names = list(experiment.grid)
-    cells = [Cell(dict(zip(names, values, strict=True))) for values in itertools.product(*experiment.grid.values())]
+def _possible(subject: Subject) -> list[Cell]:
+    """The cells that can be measured; those that are left out are reported with the reason."""
+    grid, possible = subject.experiment.grid, subject.workload.possible
+    cells = [Cell(dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
     kept: list[Cell] = []
     left_out: dict[str, list[Cell]] = {}
     for cell in cells:
-        reason = workload.possible(prepared, cell) if workload.possible else None
+        reason = possible(subject.prepared, cell) if possible else None
         left_out.setdefault(reason, []).append(cell) if reason else kept.append(cell)
     if not kept:
         raise ConfigError(
             f"no cell of the grid can be measured: {'; '.join(left_out)}", where="grid", hint="choose other values"
         )
-    for reason, some in left_out.items():
-        report.note(f"cells left out, since {reason}: {listed(some)}")
+    for reason, omitted in left_out.items():
+        report.note(f"cells left out, since {reason}: {listed(omitted)}")
     if left_out:
         report.fact("cells_dropped", len(cells) - len(kept))
     return kept
 
 
 def listed(cells: Sequence[Mapping[str, Any]]) -> str:
-    """The first cells of some, in words."""
+    """The first few of some cells, in words."""
     more = f"; and {len(cells) - _LISTED} more" if len(cells) > _LISTED else ""
     return "; ".join(map(str, cells[:_LISTED])) + more

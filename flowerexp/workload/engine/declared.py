@@ -1,4 +1,4 @@
-"""What the engine needs of a run's config: the experiment's declaration, the grid, and the rules of measuring."""
+"""The input of the engine: an experiment's declaration, its functions, and what `prepare` returned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMERIC = ("int", "float")
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """The functions of an experiment's script, as `flowerexp.workload.main` describes them."""
+    """The functions of an experiment's script; `flowerexp.workload.main` and `Hooks` describe them."""
 
     measure: Callable[[Any, Any], Any]
     prepare: Callable[[Any, dict[str, Any]], Any]
@@ -29,20 +29,20 @@ class Declared:
     """An experiment and how one run measures it.
 
     Attributes:
-        name: the experiment's.
-        run_key: the run's.
-        on_executors: whether a measurement is a task on an executor, and not a job of the driver.
-        count: the column that holds how many units were counted.
+        name: the experiment's name.
+        run_key: the run's key.
+        on_executors: whether a measurement is a task on an executor, not a job of the driver.
+        count: the column with the number of counted units.
         grid: the values of each parameter, in the declared order of the parameters.
         numeric: the parameters that are numbers.
         products: groups of them whose product matters as well.
-        repetitions: of each cell.
-        seed: of the order of cells, and of what measurements choose by chance.
-        concurrency: measurements at once on one host.
-        warm_up_seconds: how long a process may warm up for a series; 0 for not at all.
-        max_seconds: how long a measurement may take; None for as long as it likes.
-        caching: whether what is measured on is cached.
-        storage_level: Spark's name of where to; None for Spark's default.
+        repetitions: the number of measurements of each cell.
+        seed: decides the order of cells, and the random choices of measurements.
+        concurrency: the number of measurements at once on one host.
+        warm_up_seconds: how long a process may warm up for a series; 0 turns warm-up off.
+        max_seconds: how long a measurement may take; None for no limit.
+        caching: whether the data that is measured on is cached.
+        storage_level: Spark's name of the storage level; None for Spark's default.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Declared:
             on_executors=experiment["where"] == "executor",
             count=experiment.get("column") or experiment["unit"],
             grid={name: config["grid"][name] for name in parameters},
-            numeric=tuple(name for name, one in parameters.items() if one["type"] in _NUMERIC),
+            numeric=tuple(name for name, parameter in parameters.items() if parameter["type"] in _NUMERIC),
             products=tuple(map(tuple, experiment.get("products", ()))),
             repetitions=measure["repetitions"],
             seed=measure["seed"],
@@ -86,3 +86,18 @@ class Declared:
     def categorical(self) -> tuple[str, ...]:
         """The parameters that split results into series."""
         return tuple(name for name in self.grid if name not in self.numeric)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured.
+
+    Attributes:
+        experiment: the experiment, and how this run measures it.
+        workload: the functions of its script.
+        prepared: what `prepare` returned; on an executor, a copy of it.
+    """
+
+    experiment: Declared
+    workload: Workload
+    prepared: Any

@@ -1,4 +1,4 @@
-"""The rows of a run, of this attempt and of earlier ones: each goes on to a stream as it comes; numbered at the end."""
+"""Gather the rows of a run, of this attempt and earlier ones: pass each on to a stream, and number them at the end."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from flowerexp.workload.engine.cells import Cell, Task, listed
 from flowerexp.workload.engine.declared import Declared, Row
 from flowerexp.workload.engine.stream import Stream, line_of, read
 
-_RECENT = 64  # rows of a host that one which comes is compared with, until all are there
+_RECENT = 64  # rows of a host that a new row is compared with, until all rows are there
 
 
 class Gathered:
     """The rows of a run.
 
     Args:
-        experiment: the run's.
-        earlier: the folders of rows of earlier attempts, which count as measured.
-        stream: where rows go as they come.
+        experiment: the run's experiment.
+        earlier: the folders with rows of earlier attempts, which count as measured.
+        stream: gets each new row.
     """
 
     def __init__(self, experiment: Declared, earlier: Sequence[str], stream: Stream) -> None:
@@ -43,7 +43,7 @@ class Gathered:
         return row["repetition"], *(row[name] for name in self._experiment.grid)
 
     def add(self, row: Row) -> None:
-        """Take a row; called in any thread. What depends on rows that come later is not final in the stream."""
+        """Add a row, from any thread. Columns that depend on later rows are not final in the stream."""
         with self._lock:
             row["attempt"] = self._attempt
             self._executions[self._key(row)] += 1
@@ -57,46 +57,46 @@ class Gathered:
             self._stream.put(line_of(row))
 
     def extend(self, rows: Iterable[Row]) -> None:
-        """Take rows: what an accumulator of Spark's calls in the driver."""
+        """Add rows; Spark's accumulator calls this in the driver."""
         for row in rows:
             self.add(row)
 
     def forget(self, tasks: Sequence[Task]) -> None:
-        """Leave out rows of earlier attempts that are none of these measurements; says so."""
+        """Leave out, and report, rows of earlier attempts that do not belong to these measurements."""
         planned = {task.key for task in tasks}
-        strangers = [row for row in self.rows if self._key(row) not in planned]
-        if strangers:
+        unplanned = [row for row in self.rows if self._key(row) not in planned]
+        if unplanned:
             self.rows = [row for row in self.rows if self._key(row) in planned]
             self._stopped &= {task.cell.key for task in tasks}
             self.earlier = len(self.rows)
-            report.note(f"{len(strangers)} rows of earlier attempts are left out: their cells are not measured now")
+            report.note(f"{len(unplanned)} rows of earlier attempts are left out: their cells are not measured now")
 
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
-        """The measurements that are to be made: neither measured, nor of a cell that takes longer than it may."""
+        """The measurements still to make: not measured yet, and not of a cell that exceeded the time limit."""
         with self._lock:
             return [task for task in tasks if task.key not in self._executions and task.cell.key not in self._stopped]
 
     def uncensored(self, tasks: Iterable[Task]) -> list[Task]:
-        """The measurements whose cells take no longer than they may."""
+        """The measurements of cells that did not exceed the time limit."""
         with self._lock:
             return [task for task in tasks if task.cell.key not in self._stopped]
 
-    def tell_censored(self) -> None:
-        """Say which cells were stopped, if any were."""
+    def report_censored(self) -> None:
+        """Report the cells that were stopped, if any."""
         if self._stopped:
             stopped = sorted(self._stopped, key=str)
             cells = [Cell(dict(zip(self._experiment.grid, key, strict=True))) for key in stopped]
             report.note(
                 f"cells that took longer than measure.max_seconds ({self._experiment.max_seconds:g} s) were stopped, "
-                f"and their other repetitions left out: {listed(cells)}"
+                f"and their other repetitions are left out: {listed(cells)}"
             )
             report.fact("cells_censored", len(stopped))
 
     def numbered(self) -> list[Row]:
         """All rows, in the order of their measurements, the first executions first.
 
-        The executions of a measurement are numbered by their start; of each row it is counted how many others
-        overlapped it on its host.
+        Sets `execution`, which numbers the executions of a measurement by their start, and `neighbours`, the number of
+        other measurements on the same host that overlapped.
         """
         with self._lock:
             ordered = sorted(self.rows, key=lambda row: (row["order"], row["attempt"], row["started_at"]))
@@ -111,12 +111,12 @@ class Gathered:
         return sorted(ordered, key=lambda row: (row["execution"], row["order"]))
 
 
-def _overlap(one: Row, other: Row) -> bool:
-    return bool(one["started_ns"] < other["ended_ns"] and other["started_ns"] < one["ended_ns"])
+def _overlap(first: Row, second: Row) -> bool:
+    return bool(first["started_ns"] < second["ended_ns"] and second["started_ns"] < first["ended_ns"])
 
 
 def _count_neighbours(rows: list[Row]) -> None:
-    """Set each row's `neighbours`: measurements of the same host whose time overlapped its own."""
+    """Set each row's `neighbours`: the number of measurements on the same host that overlapped it."""
     rows.sort(key=itemgetter("started_ns"))
     running: list[Row] = []
     for row in rows:

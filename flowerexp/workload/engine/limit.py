@@ -1,4 +1,4 @@
-"""The clock around a piece of work, and the time limit that ends it."""
+"""Time a piece of work, and end it when it reaches a time limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-_AGAIN_SECONDS = 0.5  # work may catch what ends it, or start another Spark job
+_AGAIN_SECONDS = 0.5  # work may catch the exception that ends it, or start another Spark job
 
 Cancel = Callable[[], None]
 
@@ -24,9 +24,9 @@ class Clocked:
     """A piece of work that was timed, in nanoseconds of `perf_counter_ns`.
 
     Attributes:
-        result: what it returned; None if it was stopped.
-        started_ns: when it started.
-        ended_ns: when it ended.
+        result: its return value; None if it was stopped.
+        started_ns: its start.
+        ended_ns: its end.
         censored: whether the limit ended it.
     """
 
@@ -37,18 +37,18 @@ class Clocked:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Its duration."""
         return (self.ended_ns - self.started_ns) / 1e9
 
 
 def clocked(work: Callable[[], Any], seconds: float | None = None, cancel: Cancel | None = None) -> Clocked:
-    """Do some work, and time it; in the main thread, if it is limited.
+    """Do some work and time it. With a limit, it has to be called in the main thread.
 
     Args:
-        work: takes and returns what it likes.
-        seconds: when to end it; None for never.
-        cancel: ends what work does in Spark's Java process; called in a thread of its own while work waits for that
-            process, where an exception would break the connection to it. None if work does nothing there.
+        work: the work.
+        seconds: the limit; None for no limit.
+        cancel: ends what `work` does in Spark's Java process; called in a separate thread while `work` waits for that
+            process, since an exception would break the connection to it. None if `work` does nothing there.
     """
     if seconds is not None:
         return _limited(work, seconds, cancel)
@@ -90,7 +90,7 @@ def _limited(work: Callable[[], Any], seconds: float, cancel: Cancel | None) -> 
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     if reached and cancel:
-        cancel()  # what threads of its own have started
+        cancel()  # Spark jobs that threads of `work` have started
     return Clocked(None if reached else result, started_ns, ended_ns, reached)
 
 

@@ -1,4 +1,4 @@
-"""One measurement, on an executor or in the driver: what surrounds the clock, and the row that comes of it."""
+"""Make one measurement, on an executor or in the driver: what surrounds the clock, and the row of results."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import Any
 from flowerexp.errors import JobError
 from flowerexp.workload import host, slots
 from flowerexp.workload.engine.cells import Cell, Task
-from flowerexp.workload.engine.declared import Declared, Row, Workload
+from flowerexp.workload.engine.declared import Declared, Row, Subject
 from flowerexp.workload.engine.limit import Cancel, Clocked, clocked
 from flowerexp.workload.engine.warm_up import settle, tidy
 
-_OURS = {
+_RESERVED = {
     *("repetition", "execution", "order", "seconds", "started_ns", "ended_ns", "started_at", "host", "pid"),
     *("waited_seconds", "neighbours", "warm_ups", "warm_up_steady", "attempt", "censored", *host.COLUMNS),
 }
-"""The columns that the engine fills, beside those of the parameters."""
+"""The columns that the engine fills, in addition to the parameters."""
 
 
 def _nothing() -> AbstractContextManager[Mapping[str, Any]]:
@@ -33,40 +33,41 @@ def _nothing() -> AbstractContextManager[Mapping[str, Any]]:
 
 @dataclass(frozen=True)
 class Place:
-    """What is special about where a measurement is made; by default, an executor.
+    """How a measurement differs by where it is made; the defaults are those of an executor.
 
     Attributes:
-        look: looks at the host.
-        recorded: what surrounds the measurement; gives a dict that holds further columns when it has ended.
+        snapshot: takes a snapshot of the host.
+        recorded: a context manager around the measurement; it gives a dict that holds further columns afterwards.
         cancel: see `limit.clocked`.
-        tidies: whether to collect garbage before the slot is given back.
+        tidies: whether to collect garbage before the slot is released.
     """
 
-    look: Callable[[], host.HostSnapshot | None] = host.snapshot
+    snapshot: Callable[[], host.HostSnapshot | None] = host.snapshot
     recorded: Callable[[], AbstractContextManager[Mapping[str, Any]]] = _nothing
     cancel: Cancel | None = None
     tidies: bool = True
 
 
-def measured(experiment: Declared, workload: Workload, prepared: Any, task: Task, place: Place | None = None) -> Row:
-    """Make one measurement on this host, when one of its slots is free.
+def measured(subject: Subject, task: Task, place: Place | None = None) -> Row:
+    """Wait for a free slot of this host, and make one measurement.
 
     Returns:
-        A row of results; seconds of `measure` alone, times of day in seconds since the epoch.
+        A row of results; its seconds are those of `measure` alone, times of day are in seconds since the epoch.
 
     Raises:
-        JobError: what `measure` returned is not what the experiment declares.
-        Exception: what the workload raises.
+        JobError: `measure` did not return what the experiment declares.
+        Exception: a function of the workload raised it.
     """
     place = place or Place()
+    experiment, workload = subject.experiment, subject.workload
     with slots.slot(experiment.concurrency) as waited:
-        warm = settle(experiment, workload, prepared, task, place.cancel)
-        thing = workload.ready(prepared, task.cell) if workload.ready else prepared
+        warm = settle(subject, task, place.cancel)
+        argument = workload.ready(subject.prepared, task.cell) if workload.ready else subject.prepared
         with place.recorded() as recorded:
-            before, started_at = place.look(), time.time()
-            clock = clocked(partial(workload.measure, thing, task.cell), experiment.max_seconds, place.cancel)
-            after = place.look()
-        del thing
+            before, started_at = place.snapshot(), time.time()
+            clock = clocked(partial(workload.measure, argument, task.cell), experiment.max_seconds, place.cancel)
+            after = place.snapshot()
+        del argument
         if place.tidies:
             tidy()
     return {
@@ -92,10 +93,10 @@ def measured(experiment: Declared, workload: Workload, prepared: Any, task: Task
 
 
 def _counted(experiment: Declared, cell: Cell, clock: Clocked) -> Row:
-    """What `measure` returned, as columns.
+    """The result of `measure`, as columns.
 
     Raises:
-        JobError: it is not what the experiment declares.
+        JobError: the result is not what the experiment declares.
     """
     if clock.censored:
         return {} if experiment.count in cell else {experiment.count: None}
@@ -104,34 +105,34 @@ def _counted(experiment: Declared, cell: Cell, clock: Clocked) -> Row:
         raise _refused(experiment, cell, result, "which is neither a number nor a dict")
     columns = result if isinstance(result, Mapping) else {count: result}
     if count not in columns:
-        raise _refused(experiment, cell, result, f"which lacks '{count}', the column of what is counted")
-    if taken := sorted(({*_OURS, *experiment.grid}) & columns.keys() - {count}):
+        raise _refused(experiment, cell, result, f"which lacks '{count}', the column of the count")
+    if taken := sorted(({*_RESERVED, *experiment.grid}) & columns.keys() - {count}):
         raise _refused(experiment, cell, result, f"in which '{taken[0]}' is the framework's column", "rename it")
     plain = {name: _plain(value) for name, value in columns.items()}
-    if strange := [name for name, value in plain.items() if not isinstance(name, str) or value is _NONE]:
-        reason = f"in which {strange[0]!r} is not a number, text, boolean or null"
+    if invalid := [name for name, value in plain.items() if not isinstance(name, str) or value is _NOT_JSON]:
+        reason = f"in which {invalid[0]!r} is not a number, text, boolean or null"
         raise _refused(experiment, cell, result, reason, "return plain values only")
     number = plain[count]
     if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
-        raise _refused(experiment, cell, result, f"which counts nothing: '{count}' has to be a number above 0")
+        raise _refused(experiment, cell, result, f"which counts nothing: '{count}' must be a number above 0")
     if number != cell.get(count, number):
-        reason = f"and the parameter '{count}' has the same name"
+        reason = f"but the parameter '{count}' has the same name and another value"
         raise _refused(experiment, cell, result, reason, "give the count another column: entrypoint.column")
     return plain
 
 
-_NONE = object()
+_NOT_JSON = object()
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it; `_NONE` if JSON has none of its kind."""
+    """The value that JSON has for a value; `_NOT_JSON` if there is none."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, numbers.Integral):  # NumPy's as well
         return int(value)
     if isinstance(value, numbers.Real) and math.isfinite(value):
         return float(value)
-    return _NONE
+    return _NOT_JSON
 
 
 def _refused(experiment: Declared, cell: Cell, result: Any, reason: str, hint: str | None = None) -> JobError:

@@ -1,4 +1,4 @@
-"""Measure on executors: a Spark task a measurement; without caching, each action on their RDD measures again."""
+"""Measure on executors, one Spark task per measurement; without caching, each action on their RDD measures again."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pyspark.accumulators import AccumulatorParam
 from flowerexp.errors import JobError
 from flowerexp.workload import executors, report
 from flowerexp.workload.engine.cells import Task, warmth_of
-from flowerexp.workload.engine.declared import Declared, Row, Workload
+from flowerexp.workload.engine.declared import Declared, Row, Subject
 from flowerexp.workload.engine.gathered import Gathered
 from flowerexp.workload.engine.measurement import measured
 from flowerexp.workload.engine.warm_up import tidy
 
 
 class _Rows(AccumulatorParam):  # type: ignore[misc]
-    """Gathers rows from all executions, also those whose result an action throws away; they come as tasks end."""
+    """Gathers the rows of all executions when their tasks end, also those that an action throws away."""
 
     def zero(self, value: Any) -> list[Row]:
         return []
@@ -30,7 +30,7 @@ class _Rows(AccumulatorParam):  # type: ignore[misc]
 
 
 class _Packed:
-    """What is unpickled as the value itself: cloudpickle also takes what the script defines, which pickle does not."""
+    """Pickles a value with cloudpickle, since pickle cannot pickle what the script defines; unpickles to the value."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -39,25 +39,19 @@ class _Packed:
         return cloudpickle.loads, (cloudpickle.dumps(self.value),)
 
 
-def measure(
-    context: Any,
-    experiment: Declared,
-    workload: Workload,
-    prepared: Any,
-    tasks: Sequence[Task],
-    gathered: Gathered,
-) -> None:
-    """Warm the workers up, and make all measurements that are missing.
+def measure(context: Any, subject: Subject, tasks: Sequence[Task], gathered: Gathered) -> None:
+    """Warm the workers up, and make all missing measurements.
 
     Raises:
-        JobError: what was prepared cannot be sent to executors.
-        Exception: a measurement failed; those that had ended are gathered.
+        JobError: the prepared data cannot be sent to executors.
+        Exception: a measurement failed; the rows of those that had ended are gathered.
     """
+    experiment = subject.experiment
     missing = gathered.missing(tasks)
     if not missing:
         return
     try:
-        shared = context.broadcast(_Packed(prepared))
+        shared = context.broadcast(_Packed(subject.prepared))
     except Exception as error:
         raise JobError(
             f"{experiment.name}: what prepare returned cannot be sent to executors: {error}",
@@ -66,36 +60,27 @@ def measure(
         ) from error
     profile = executors.alone(context) if experiment.concurrency == 1 else None
     with report.phase("warm_up"):
-        _warm_up_workers(context, experiment, workload, prepared, shared, missing, profile)
+        _warm_up_workers(context, subject, shared, missing, profile)
     with report.phase("measure"):
-        _act(context, experiment, workload, shared, missing, profile, gathered)
+        _act(context, subject, shared, missing, profile, gathered)
 
 
 _warmed: set[Hashable] = set()
 _loaded: set[Hashable] = set()
 
 
-def _warm_up_workers(
-    context: Any,
-    experiment: Declared,
-    workload: Workload,
-    prepared: Any,
-    shared: Any,
-    tasks: Iterable[Task],
-    profile: Any | None,
-) -> None:
-    """Let every Python worker load what it needs (TensorFlow, most of all), side by side, now.
+def _warm_up_workers(context: Any, subject: Subject, shared: Any, tasks: Iterable[Task], profile: Any | None) -> None:
+    """Let all Python workers import what they need, such as TensorFlow, at the same time.
 
-    Otherwise they would do so one after the other, in front of a measurement. They settle alone, later:
-    where they did so side by side, the first repetition was 5 % slower than the others (in seven runs; in eleven where
-    they settled alone, it was not).
-    The workers of an earlier run of this application are warm. One that came later warms up by itself, and holds its
-    slot meanwhile.
+    Otherwise they would import it one after the other, before their first measurement. They settle later, alone: when
+    they settled at the same time, the first repetition was 5 % slower than the others (in seven runs; in eleven runs in
+    which they settled alone, it was not). The workers of an earlier run of this application are warm already. A worker
+    that starts later warms up by itself, and holds its slot meanwhile.
     """
-    load = workload.warm
-    if not load or not experiment.warm_up_seconds:
+    load = subject.workload.warm
+    if not load or not subject.experiment.warm_up_seconds:
         return
-    firsts = {warmth_of(experiment, workload, prepared, task.cell): task.first for task in tasks}
+    firsts = {warmth_of(subject, task.cell): task.first for task in tasks}
     settings = [(context.applicationId, profile is None, warmth) for warmth in firsts]
     if _warmed.issuperset(settings):
         return
@@ -112,24 +97,19 @@ def _warm_up_workers(
 
 
 def _act(
-    context: Any,
-    experiment: Declared,
-    workload: Workload,
-    shared: Any,
-    tasks: Sequence[Task],
-    profile: Any | None,
-    gathered: Gathered,
+    context: Any, subject: Subject, shared: Any, tasks: Sequence[Task], profile: Any | None, gathered: Gathered
 ) -> None:
-    """Run the actions on the measurement RDD; every execution of every task comes to `gathered`, as it ends."""
+    """Run the actions on the measurement RDD; `gathered` gets the row of every execution when its task ends."""
     executed = context.accumulator(gathered, _Rows())
+    experiment, workload = subject.experiment, subject.workload  # not what was prepared, which executors have already
 
-    def one(task: Task) -> Row:
-        row = measured(experiment, workload, shared.value, task)
+    def measure_task(task: Task) -> Row:
+        row = measured(Subject(experiment, workload, shared.value), task)
         executed.add([row])
         return row
 
-    def rdd_of(some: Sequence[Task]) -> Any:
-        rdd = context.parallelize(some, len(some)).map(one)
+    def rdd_of(chosen: Sequence[Task]) -> Any:
+        rdd = context.parallelize(chosen, len(chosen)).map(measure_task)
         if profile:
             rdd = rdd.withResources(profile)
         return _persisted(rdd, experiment) if experiment.caching else rdd
@@ -137,11 +117,11 @@ def _act(
     rdds = []
     with report.spark_progress(context, len(tasks)), report.phase("measure.rows"):
         for group in _groups(experiment, tasks):
-            some = gathered.missing(group)
-            if some:
-                rdds.append(rdd_of(some))
+            missing = gathered.missing(group)
+            if missing:
+                rdds.append(rdd_of(missing))
                 rdds[-1].collect()
-    # What is cached is read again; else the same tasks measure again, but for those that take longer than they may.
+    # Cached rows are read again; without caching, the tasks measure again, except those that exceed the time limit.
     kept = gathered.uncensored(tasks)
     if kept:
         again = context.union(rdds) if experiment.caching and len(rdds) > 1 else rdds[0]
@@ -157,7 +137,7 @@ def _persisted(rdd: Any, experiment: Declared) -> Any:
 
 
 def _groups(experiment: Declared, tasks: Sequence[Task]) -> Iterable[Sequence[Task]]:
-    """What is measured by one action: everything, or, where a cell can turn out to take too long, a repetition."""
+    """The tasks of each action: all tasks or, if there is a time limit that a cell can exceed, one repetition."""
     if experiment.max_seconds is None:
         return [tasks]
     repetitions: dict[int, list[Task]] = {}
@@ -167,8 +147,8 @@ def _groups(experiment: Declared, tasks: Sequence[Task]) -> Iterable[Sequence[Ta
 
 
 def _average_all(context: Any, experiment: Declared, rdd: Any) -> None:
-    # A task a cell is for measuring. What only reads the rows takes one task, or few, which measure one cell after the
-    # other, where nothing is cached: a Python task costs 40 ms, which is more than these actions take otherwise.
+    # One task per cell is needed only for measuring. One or a few tasks are enough to read the rows, or to measure one
+    # cell after the other without caching: a Python task costs 40 ms, more than the rest of these actions.
     rows = rdd.coalesce(1 if experiment.caching else context.defaultParallelism)
     series = itemgetter(*experiment.categorical) if experiment.categorical else None
     for names in (*((name,) for name in experiment.numeric), ("repetition",), *experiment.products):
@@ -177,7 +157,7 @@ def _average_all(context: Any, experiment: Declared, rdd: Any) -> None:
 
 
 def _average(rdd: Any, count: str, series: Callable[[Row], Any] | None, names: Sequence[str]) -> dict[Any, float]:
-    """The rate for each value of a parameter or product, as an action on the RDD: sums divided, not rates averaged."""
+    """The rate for each value of a parameter or product, by an action on the RDD: a sum of counts by one of seconds."""
 
     def part(row: Row) -> tuple[Any, tuple[float, float]]:
         value = 1

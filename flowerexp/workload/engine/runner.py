@@ -1,4 +1,4 @@
-"""Run an entrypoint for every run of a job, and leave each run's results as files."""
+"""Run an entrypoint for every run of a job, and write each run's results to files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from flowerexp.workload.engine.stream import Stream
 def main(measure: Callable[..., Any], prepare: Callable[..., Any] | None = None, **hooks: Any) -> None:
     """Run an entrypoint as the job file says; see `flowerexp.workload.main`.
 
-    A run that fails is recorded as failed, and the next one follows. The process fails only when a run's results
-    cannot be written.
+    A run that fails is recorded as failed, and the next one follows. The process fails only if a run's results cannot
+    be written.
     """
     if prepare is None and any(hooks.values()):
-        raise TypeError("main(run) takes no hooks: give prepare as well, main(measure, prepare, ...)")
+        raise TypeError("main(run) takes no hooks: pass prepare as well, main(measure, prepare, ...)")
     lines = of_workload(Workload(measure=measure, prepare=prepare, **hooks)) if prepare else of_generator(measure)
     parser = argparse.ArgumentParser(description=measure.__doc__)
     parser.add_argument("--job", required=True, help="URI of job.json")
@@ -38,29 +38,29 @@ def main(measure: Callable[..., Any], prepare: Callable[..., Any] | None = None,
     try:
         facts, lines = _ready(lines, spark, job.get("requires", {}))
         start_seconds = (time.perf_counter_ns() - started) / 1e9
-        for number, one in enumerate(job["runs"]):
-            _run_one(lines, spark, one, facts, start_seconds if number == 0 else 0.0)
+        for number, entry in enumerate(job["runs"]):
+            _run_one(lines, spark, entry, facts, start_seconds if number == 0 else 0.0)
     finally:
         spark.stop()
 
 
 def _read_job(uri: str) -> dict[str, Any]:
-    """The job file. Nothing can be written where it cannot even be read, so the driver's log has to say why."""
+    """Read the job file. If that fails, no results can be written, so the driver's log has to say why."""
     try:
         job: dict[str, Any] = json.loads(storage.read_bytes(uri))
     except ImportError as error:
         raise SystemExit(
-            f"flowerexp: error: {error}: the driver's Python on {socket.gethostname()} lacks a module, and cannot read "
-            f"{uri}"
+            f"flowerexp: error: {error}: the driver's Python on {socket.gethostname()} lacks a module, so it cannot "
+            f"read {uri}"
         ) from error
     return job
 
 
 def _ready(lines: Lines, spark: Any, requires: Mapping[str, str]) -> tuple[dict[str, report.Scalar], Lines]:
-    """Have all executors, with what they need, before anything is timed: once for all runs of the job.
+    """Wait for all executors and check their imports before anything is timed, once for all runs of the job.
 
     Returns:
-        What all runs run on, and the entrypoint, or what raises the reason why it cannot run.
+        The facts about the environment, and the entrypoint, or a function that raises the reason why it cannot run.
     """
     context = spark.sparkContext
     try:
@@ -79,31 +79,34 @@ def _ready(lines: Lines, spark: Any, requires: Mapping[str, str]) -> tuple[dict[
 
 
 def _run_one(
-    make: Lines, spark: Any, one: dict[str, Any], facts: Mapping[str, report.Scalar], start_seconds: float
+    make: Lines, spark: Any, entry: dict[str, Any], facts: Mapping[str, report.Scalar], start_seconds: float
 ) -> None:
-    """Run one run and write its results; `status.json` comes last, so that it says that the others are whole."""
-    told = report.begin(one["run_key"])
-    report.state(one["output"], "started")
-    told.phases["start"] = start_seconds
-    told.facts.update(facts)
-    # The launcher takes only results that carry the token of the attempt that it started.
-    status: dict[str, Any] = {"run_key": one["run_key"], "token": one.get("token"), "state": "finished", "error": None}
+    """Make one run and write its results; `status.json` is written last: if it exists, the other files are complete."""
+    run_key, output, token = entry["run_key"], entry["output"], entry.get("token")
+    run_report = report.begin(run_key)
+    report.state(output, "started")
+    run_report.phases["start"] = start_seconds
+    run_report.facts.update(facts)
+    # The launcher takes only results with the token of the attempt that it started.
+    status: dict[str, Any] = {"run_key": run_key, "token": token, "state": "finished", "error": None}
     status.update(where=None, hint=None, blame=None, retry=False, started_at=time.time())
-    report.attempt(one["output"], one.get("token"), status["started_at"])
+    report.attempt(output, token, status["started_at"])
     lines: list[str] = []
     try:
-        with Stream(one["output"], keep=bool(one.get("earlier"))) as stream:
-            for line in make(spark, one, stream):
+        with Stream(output, keep=bool(entry.get("earlier"))) as stream:
+            for line in make(spark, entry, stream):
                 lines.append(line)
         if not lines:
             raise FlowerexpError("the entrypoint returned no rows", hint="nothing was measured")
     except (Exception, SystemExit) as error:
-        status.update(state="failed", **_explained(error, told, spark.sparkContext), traceback=traceback.format_exc())
+        status.update(state="failed", **_explained(error, run_report, spark.sparkContext))
+        status["traceback"] = traceback.format_exc()
         sys.stderr.write(status["traceback"])
-    status.update(ended_at=time.time(), facts=told.facts, notes=told.notes, attached=[*told.attached])
-    output = one["output"]
-    files = {"measurements.jsonl": "".join(lines).encode(), "phases.json": json.dumps(told.phases, indent=1).encode()}
-    files |= {f"attached/{name}": content for name, content in told.attached.items()}
+    attached = run_report.attached
+    status.update(ended_at=time.time(), facts=run_report.facts, notes=run_report.notes, attached=[*attached])
+    phases = json.dumps(run_report.phases, indent=1).encode()
+    files = {"measurements.jsonl": "".join(lines).encode(), "phases.json": phases}
+    files |= {f"attached/{name}": content for name, content in attached.items()}
     status["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     for name, content in files.items():
         storage.write_bytes(storage.join(output, name), content)
@@ -111,12 +114,13 @@ def _run_one(
     report.state(output, status["state"])
 
 
-def _explained(error: BaseException, told: report.Report, context: Any) -> dict[str, Any]:
-    """What went wrong, the config key that is to blame, and what to do; the latter two where they are known.
+def _explained(error: BaseException, run_report: report.Report, context: Any) -> dict[str, Any]:
+    """The problem and, if they are known, the config key that caused it and what to do.
 
-    `blame` is `machine` if the run was lost to the machine, and may be made again as it is (`retry`), else `run`.
+    `blame` is `machine` if the machine caused the failure, so that the run can be repeated as it is (`retry`), else
+    `run`.
     """
-    known = failures.explained(error, told.failed_phase)
+    known = failures.explained(error, run_report.failed_phase)
     if not failures.is_machines(known) and executors.is_gone(context):
         known = failures.gone(known)
     lost = failures.is_machines(known)

@@ -1,4 +1,4 @@
-"""The Spark application of a job, as light as can be."""
+"""Start a job's Spark application quickly: a SparkContext at once, a SparkSession only if it is used."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from flowerexp.workload import executors, report
 
 
 class LazySession:
-    """A SparkSession that is made when something of it is used for the first time.
+    """A SparkSession that is created when it is used for the first time.
 
-    A session takes 2 s more to start than the SparkContext alone, and that is all that many entrypoints need.
+    A session takes 2 s more to start than the SparkContext alone, which is all that many entrypoints need.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class LazySession:
         return getattr(self._session, name)
 
     def stop(self) -> None:
-        """End the Spark application, and with it what this process can do with Spark."""
-        # PySpark would wait for the thread that reads the updates of accumulators, which looks up once a second. None
-        # come any more, and the thread ends with the process.
+        """End the Spark application; this process cannot use Spark afterwards."""
+        # PySpark would wait up to a second for the thread that reads updates of accumulators. There are no more
+        # updates, and the thread ends with the process.
         server, self.sparkContext._accumulatorServer = self.sparkContext._accumulatorServer, None
         self.sparkContext.stop()
         if isinstance(server.server_address, str):  # a Unix domain socket, which is a file
@@ -45,10 +45,10 @@ class LazySession:
 
 
 def _name_user(spark: Any) -> None:
-    """Log the user in under a made-up name, if the system knows none, as in many containers: Hadoop's login would fail.
+    """Log a user without a name in, as `user<uid>`: many containers know no name for it, and Hadoop's login would fail.
 
     Args:
-        spark: the class SparkContext, whose Java is started by this.
+        spark: the class SparkContext; this starts its Java process.
     """
     try:
         pwd.getpwuid(os.getuid())
@@ -59,10 +59,10 @@ def _name_user(spark: Any) -> None:
 
 
 def _lighten_converters() -> None:
-    """Let py4j tell whether an argument is one of NumPy's without importing what a driver does not need.
+    """Let py4j check whether an argument is NumPy's without importing modules that a driver does not need.
 
-    PySpark 4's converters ask `pyspark.testing.utils` whether there is a NumPy, at the first call into Java: that
-    imports pandas, pyarrow and unittest, 60 MB. A value can be NumPy's only if somebody has imported NumPy.
+    At the first call into Java, PySpark 4's converters ask `pyspark.testing.utils` whether NumPy is installed, which
+    imports pandas, pyarrow and unittest, 60 MB. A value can only be NumPy's if NumPy is imported already.
     """
     from py4j import protocol
 
@@ -79,7 +79,7 @@ def _lighten_converters() -> None:
 
 
 def environment(spark: Any) -> dict[str, report.Scalar]:
-    """What a run ran on: versions, host, executors and cores."""
+    """The facts about where a run runs: versions, host, executors and cores."""
     context = spark.sparkContext
     return {
         "spark": context.version,

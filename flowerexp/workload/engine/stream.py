@@ -1,4 +1,4 @@
-"""Rows as they come, in parts: small files of JSON lines, each of which appears whole."""
+"""Write rows while a run measures, and read them again: small files of JSON lines, each of which appears whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flowerexp.workload import report
 FOLDER = "rows"
 """The folder of the parts, below a run's output."""
 
-_LOCAL_SECONDS, _BUCKET_SECONDS = 1.0, 10.0  # from one part to the next; the first one of a local folder is due at once
+_LOCAL_SECONDS, _BUCKET_SECONDS = 1.0, 10.0  # from one part to the next; in a local folder, the first is due at once
 
 Row = dict[str, Any]
 
@@ -23,17 +23,17 @@ def line_of(row: Row) -> str:
     """A row as a line of JSON.
 
     Raises:
-        TypeError: it holds what JSON has not.
+        TypeError: it holds a value that JSON does not have.
     """
     return json.dumps(row, separators=(",", ":")) + "\n"
 
 
 class Stream:
-    """Writes lines to numbered parts in a folder, in a thread of its own: `with Stream(uri, keep) as stream`.
+    """Writes lines to numbered parts in a folder, in a separate thread: `with Stream(uri, keep) as stream`.
 
     Args:
-        output: the run's folder, or a URI.
-        keep: whether parts that are there stay; else they are removed, as all results of an older attempt are replaced.
+        output: the run's folder or URI.
+        keep: whether existing parts stay; else they are removed, like all results of an older attempt.
     """
 
     def __init__(self, output: str, keep: bool) -> None:
@@ -45,15 +45,15 @@ class Stream:
         self._number = 0
         self._lines: list[str] = []
         self._lock = threading.Lock()
-        self._some, self._end = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._write_on, daemon=True)
+        self._waiting, self._end = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep_writing, daemon=True)
         self._problem = ""
 
     def put(self, line: str) -> None:
-        """Have a line written, soon."""
+        """Let a line be written soon."""
         with self._lock:
             self._lines.append(line)
-        self._some.set()
+        self._waiting.set()
 
     def __enter__(self) -> Stream:
         for entry in _parts(self._folder):
@@ -66,15 +66,15 @@ class Stream:
 
     def __exit__(self, *exception: object) -> None:
         self._end.set()
-        self._some.set()
+        self._waiting.set()
         self._thread.join()
         self._write()
         if self._problem:
-            report.note(f"rows could not be written as they came, but all at once at the end: {self._problem}")
+            report.note(f"rows could not be written while measuring, but only at the end: {self._problem}")
 
-    def _write_on(self) -> None:
-        while self._some.wait() and not self._end.wait(max(0.0, self._due - time.monotonic())):
-            self._some.clear()
+    def _keep_writing(self) -> None:
+        while self._waiting.wait() and not self._end.wait(max(0.0, self._due - time.monotonic())):
+            self._waiting.clear()
             self._write()
             self._due = time.monotonic() + self._pause
 
@@ -105,11 +105,11 @@ def _parts(folder: str) -> list[storage.Entry]:
 
 
 def read(folders: Sequence[str], needed: Sequence[str]) -> list[Row]:
-    """The rows in the parts of some folders, each once; a part that is damaged is left out, and that is reported.
+    """The rows in the parts of some folders, each once; a damaged part is left out and reported.
 
     Args:
-        folders: paths or URIs; one that is not there holds no rows.
-        needed: the keys that every row has.
+        folders: paths or URIs; a folder that does not exist has no rows.
+        needed: the keys that every row must have.
     """
     rows: dict[str, Row] = {}
     for folder in dict.fromkeys(folders):
@@ -130,5 +130,5 @@ def _rows_of(uri: str, needed: Sequence[str]) -> dict[str, Row]:
     rows = {line: json.loads(line) for line in storage.read_bytes(uri).decode().splitlines()}
     for row in rows.values():
         if not isinstance(row, dict) or any(key not in row for key in needed):
-            raise ValueError("damaged: a row lacks what rows have")
+            raise ValueError("damaged: a row lacks a key that every row has")
     return rows

@@ -1,4 +1,4 @@
-"""Files that are compressed as a whole, GZIP or ZLIB, as TensorFlow writes TFRecord files when asked to."""
+"""Read files that are compressed as a whole with GZIP or ZLIB, as TensorFlow can write TFRecord files."""
 
 from __future__ import annotations
 
@@ -10,37 +10,31 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BLOCK = 1 << 20
-_ANY_HEADER = 32 + zlib.MAX_WBITS  # zlib's way to say that the header tells GZIP from ZLIB
+_ANY_HEADER = 32 + zlib.MAX_WBITS  # tells zlib to recognise GZIP and ZLIB by the header
 
 
 def kind(head: bytes) -> str:
-    """`GZIP` (RFC 1952), `ZLIB` (RFC 1950) or nothing, by the first bytes of a file."""
+    """`GZIP` (RFC 1952), `ZLIB` (RFC 1950) or an empty text, by the first bytes of a file."""
     if head.startswith(b"\x1f\x8b"):
         return "GZIP"
     return "ZLIB" if head and head[0] & 15 == 8 and int.from_bytes(head[:2], "big") % 31 == 0 else ""
 
 
 def opened(head: bytes, file: BinaryIO) -> BinaryIO:
-    """What a file decompresses to.
+    """Open a compressed file for reading its decompressed content.
 
     Args:
-        head: the first bytes of the file, if these have been read already.
-        file: open for reading behind them.
+        head: the first bytes of the file, if they have been read already.
+        file: open for reading the bytes after them.
 
     Returns:
-        A file to read from. Reading raises an EOFError where the compressed one ends too early, and a zlib.error where
-        it is damaged.
+        A file. Reading raises an EOFError if the compressed file ends too early, and a zlib.error if it is damaged.
     """
     return cast("BinaryIO", io.BufferedReader(_Inflated(head, file), _BLOCK))
 
 
 class _Inflated(io.RawIOBase):
-    """What a GZIP or ZLIB file decompresses to.
-
-    Raises:
-        EOFError: the file ends too early.
-        zlib.error: it is damaged.
-    """
+    """The decompressed content of a GZIP or ZLIB file; see `opened` for the errors of reading."""
 
     def __init__(self, head: bytes, file: BinaryIO) -> None:
         self._packed, self._file = head, file
@@ -55,7 +49,7 @@ class _Inflated(io.RawIOBase):
             self._packed = self._inflate.unused_data or self._file.read(_BLOCK)
             if self._inflate.eof and not self._packed:
                 return 0
-            if self._inflate.eof:  # GZIP files may be put one behind the other
+            if self._inflate.eof:  # a file may consist of several GZIP files
                 self._inflate = zlib.decompressobj(_ANY_HEADER)
             elif not self._packed:
                 raise EOFError

@@ -1,4 +1,4 @@
-"""Deal photographs to partitions, so that all take about as long: a stage is over when its slowest task is."""
+"""Deal photographs to partitions that take about the same time: a Spark stage ends when its slowest task ends."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import random
 from array import array
 from collections.abc import Iterable, Iterator
 
-#: What every photograph costs beside its own bytes, in bytes: resizing, compressing and writing the result take as long
-#: as decoding so many bytes (0.3 + 0.8 ms, where 60 kB are decoded in 0.64 ms).
+#: The cost of every photograph besides its bytes, in bytes: resizing, compressing and writing the result take as long
+#: as decoding this many bytes (0.3 + 0.8 ms; 60 kB are decoded in 0.64 ms).
 FIXED_BYTES = 100_000
 
-#: Equal counts are given up where the heaviest partition has more than so many times the weight that it need have.
+#: Equal counts are given up if the heaviest partition has more than this many times the weight that it needs to have.
 _UNEVEN = 1.1
 
 
 def deal(sizes: Iterable[int], labels: Iterable[int], partitions: int, seed: int) -> list[array[int]]:
     """Deal shuffled photographs to partitions of about the same weight, each with its share of every class.
 
-    A photograph weighs its bytes and `FIXED_BYTES`, and goes to the lightest partition, the heaviest photographs first
-    (Graham, "Bounds on multiprocessing timing anomalies", 1969: longest processing time first). In a first attempt,
-    classes are dealt one after the other, and no partition gets a second photograph of a class before all have one: so
-    partitions differ by one photograph of each class at the most. Where sizes differ so much that these do not come out
-    even, weight alone decides, and classes are mixed by chance.
+    A photograph weighs its bytes plus `FIXED_BYTES`, and goes to the lightest partition, the heaviest photographs first
+    (Graham, "Bounds on multiprocessing timing anomalies", 1969: longest processing time first). A first attempt deals
+    one class after the other, and no partition gets a second photograph of a class before all have one: so partitions
+    differ by at most one photograph of each class. If sizes differ so much that the weights become uneven, weight alone
+    decides, and classes are mixed by chance.
 
-    Only numbers are needed; arrays of them are held, and of one class at a time a list.
+    It needs only numbers, and keeps arrays of them; only one class at a time is a list.
 
     Args:
-        sizes: of the photographs in bytes, in an order that is the same whenever they are listed.
+        sizes: the photographs' sizes in bytes, in an order that is the same for every listing.
         labels: the numbers of their classes.
-        partitions: how many are wanted; there are never more than photographs.
-        seed: of the order within the partitions, and of who gets which of several photographs of one size.
+        partitions: the wanted number of partitions; there are never more partitions than photographs.
+        seed: decides the order within the partitions, and which partition gets which of several equal photographs.
 
     Returns:
-        For each partition the places of its photographs.
+        The places of the photographs of each partition.
     """
     weights = array("Q", (size + FIXED_BYTES for size in sizes))
     count = min(partitions, len(weights))
@@ -54,28 +54,28 @@ def deal(sizes: Iterable[int], labels: Iterable[int], partitions: int, seed: int
 
 def _by_class(labels: Iterable[int]) -> list[array[int]]:
     """The places of each class's photographs."""
-    found: dict[int, array[int]] = {}
+    places: dict[int, array[int]] = {}
     for place, label in enumerate(labels):
-        found.setdefault(label, array("I")).append(place)
-    return [found[label] for label in sorted(found)]
+        places.setdefault(label, array("I")).append(place)
+    return [places[label] for label in sorted(places)]
 
 
 def _shuffled(group: array[int], weights: array[int], chance: random.Random) -> array[int]:
-    """The places of a group, the heaviest first, and in an order of chance where they weigh the same."""
+    """The places of a group, the heaviest first; equal weights are in random order."""
     chance.shuffle(group)
     return array("I", sorted(group, key=weights.__getitem__, reverse=True))
 
 
 def _by_count(group: array[int], weights: array[int], totals: list[int]) -> Iterator[int]:
-    """Deal a group in rounds of one for each partition, in each round the heaviest to the lightest partition.
+    """Deal a group in rounds of one photograph per partition; each round gives the heaviest to the lightest partition.
 
     Args:
         group: places, the heaviest first.
-        weights: of all photographs.
-        totals: the weight of each partition; changed.
+        weights: the weights of all photographs.
+        totals: the weight of each partition; updated.
 
     Yields:
-        For each of the group the partition that gets it.
+        The partition that gets each photograph of the group.
     """
     for start in range(0, len(group), len(totals)):
         dealt = group[start : start + len(totals)]
@@ -86,7 +86,11 @@ def _by_count(group: array[int], weights: array[int], totals: list[int]) -> Iter
 
 
 def _by_weight(group: array[int], weights: array[int], count: int) -> tuple[array[int], int]:
-    """Deal a group, the next always to the lightest partition; who gets each, and the heaviest partition's weight."""
+    """Deal each photograph of a group to the lightest partition.
+
+    Returns:
+        The partition that gets each, and the weight of the heaviest partition.
+    """
     dealt_to = array("I")
     turns = [(0, number) for number in range(count)]  # in the order of a heap
     for place in group:
@@ -97,13 +101,13 @@ def _by_weight(group: array[int], weights: array[int], count: int) -> tuple[arra
 
 
 def _gathered(order: array[int], dealt_to: array[int], count: int, chance: random.Random) -> list[array[int]]:
-    """The places of each partition, mixed by chance.
+    """The places of each partition, in random order.
 
     Args:
         order: the places, in the order in which they were dealt.
         dealt_to: the partition that got each.
-        count: how many partitions.
-        chance: of the orders within the partitions.
+        count: the number of partitions.
+        chance: decides the order within the partitions.
     """
     gathered = [array("I") for _ in range(count)]
     for place, partition in zip(order, dealt_to, strict=True):

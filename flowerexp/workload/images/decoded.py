@@ -1,4 +1,4 @@
-"""A file's content becomes pixels; what is odd about it is told: its format, a warning, an orientation in EXIF data."""
+"""Decode a picture file into pixels, and read its format, warnings of the decoder, and EXIF orientation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from flowerexp.errors import DataError
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Decoded", "decode", "look", "orientation_of", "upright"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Decoded", "decode", "inspect", "orientation_of", "upright"]
 
-#: Larger pictures are refused before they are unpacked: a file of some kB can claim to be 12 GB. Pillow's own limit.
+#: Larger pictures are refused before they are decompressed: a file of some kB can claim to be 12 GB. Pillow's limit.
 MAX_PIXELS = 178_956_970
 
-#: What is decoded. Left out are the formats that run other programs (EPS) or that any text can pass for (PPM, XBM).
+#: The formats that are decoded. Missing are formats that run other programs (EPS) and formats that any text can look
+#: like (PPM, XBM).
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 _JPEG_START = b"\xff\xd8"
 _TIFF_STARTS = (b"II", b"MM")
@@ -28,14 +29,14 @@ _EXIF = b"Exif\0\0"
 
 
 class Decoded(NamedTuple):
-    """A picture, and what was seen of its file.
+    """A picture, and what decoding has shown about its file.
 
     Attributes:
         pixels: RGB, shape (height, width, 3).
         kind: one of `FORMATS`.
-        animated: whether it has more pictures than this one, to be shown one after the other.
-        warning: what libjpeg says of damage that it could make pixels of, all the same; None of none. Of the JPEGs that
-            simplejpeg leaves to Pillow, none is known.
+        animated: whether the file is an animation of several pictures.
+        warning: libjpeg's message about damage, although it could decode the picture; None without damage. For JPEGs
+            that simplejpeg leaves to Pillow it is always None.
     """
 
     pixels: NDArray[np.uint8]
@@ -51,33 +52,30 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     whose more precise inverse DCT differs from TensorFlow's by a few grey levels.
 
     Args:
-        data: the file's content: any JPEG, or a PNG, GIF, BMP, WebP or TIFF, whatever its name ends in. Of an animation
-            the first frame counts, transparency is dropped, and an orientation in the EXIF data is not applied
+        data: the file's content: a JPEG, PNG, GIF, BMP, WebP or TIFF; the file's name does not matter. The first frame
+            of an animation is taken, transparency is dropped, and an orientation in the EXIF data is not applied
             (TensorFlow does not apply it either; see `upright`).
 
     Returns:
         RGB, shape (height, width, 3). Grey, CMYK and palette pictures become RGB too.
 
     Raises:
-        DataError: the data is empty, truncated, no picture, or larger than ``MAX_PIXELS``.
+        DataError: the data is empty, truncated, not a picture, or larger than ``MAX_PIXELS``.
     """
-    return look(data).pixels
+    return inspect(data).pixels
 
 
-def look(data: bytes) -> Decoded:
-    """Decode a picture as `decode` does, and see what is odd about it.
+def inspect(data: bytes) -> Decoded:
+    """Decode a picture like `decode`, and return what else is known about it.
 
     Raises:
-        DataError: as of `decode`.
+        DataError: see `decode`.
     """
     if not data:
         raise DataError("empty file")
     try:
         height, width = simplejpeg.decode_jpeg_header(data, strict=False)[:2]
-    except (
-        ValueError,
-        KeyError,
-    ):  # not a JPEG, or one with a colour space or subsampling that simplejpeg does not know
+    except (ValueError, KeyError):  # not a JPEG, or simplejpeg does not know its colour space or subsampling
         return _decode_with_pillow(data)
     _check_size(height, width)
     return _decode_jpeg(data)
@@ -88,8 +86,8 @@ def _decode_jpeg(data: bytes) -> Decoded:
     try:
         return Decoded(simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=True), "JPEG")
     except (ValueError, KeyError) as error:
-        # libjpeg reports its first warning only, which can hide a later "premature end"; the missing end marker tells.
-        # (The compressed data cannot hold one by chance: there, 0xFF is followed by 0x00 or is a restart marker.)
+        # libjpeg reports only its first warning, which can hide a later "premature end": so look for the end marker.
+        # (The compressed data cannot contain one by chance: there, 0xFF is followed by 0x00 or is a restart marker.)
         if "Premature end of JPEG file" in str(error) or data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
             raise DataError("truncated JPEG") from error
         warning = str(error)
@@ -105,13 +103,13 @@ def _decode_with_pillow(data: bytes) -> Decoded:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.height, image.width)
-            kind = "JPEG" if is_jpeg else str(image.format)  # Pillow calls a JPEG that has another behind it an MPO
+            kind = "JPEG" if is_jpeg else str(image.format)  # Pillow calls a JPEG that another follows an MPO
             animated = kind == "GIF" and bool(getattr(image, "is_animated", False))
             image.seek(0)
             if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8; TensorFlow keeps the upper 8
                 grey = (np.asarray(image) >> 8).astype(np.uint8)
                 return Decoded(np.repeat(grey[:, :, None], 3, axis=2), kind, animated)
-            # By way of RGBA, because Pillow warns where it drops the transparency of a palette without it.
+            # Via RGBA, since Pillow warns if it drops a palette's transparency directly.
             opaque = image.convert("RGBA") if "transparency" in image.info else image
             return Decoded(np.asarray(opaque.convert("RGB")), kind, animated)
     except DataError:
@@ -130,9 +128,9 @@ def _check_size(height: int, width: int) -> None:
 
 
 def orientation_of(data: bytes) -> int:
-    """The orientation that a picture's EXIF data asks for, 1 to 8; 1 where it says nothing that can be read.
+    """The orientation in a picture's EXIF data, 1 to 8; 1 if there is none that can be read.
 
-    A TIFF's is part of its format, and `decode` has applied it.
+    For a TIFF it is 1 too: the orientation is part of the format, and `decode` has applied it.
     """
     if data.startswith(_TIFF_STARTS) or (data.startswith(_JPEG_START) and not _has_exif(data)):
         return 1
@@ -145,7 +143,7 @@ def orientation_of(data: bytes) -> int:
 
 
 def _has_exif(data: bytes) -> bool:
-    """Whether one of a JPEG's segments holds EXIF data: told in microseconds, of a file of any size."""
+    """Whether one of a JPEG's segments holds EXIF data; takes microseconds for a file of any size."""
     position = len(_JPEG_START)
     while data[position : position + 1] == b"\xff" and data[position : position + 2] != _START_OF_SCAN:
         if data[position + 4 : position + 10] == _EXIF:
@@ -155,14 +153,14 @@ def _has_exif(data: bytes) -> bool:
 
 
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn a picture as its EXIF orientation says that it is to be seen.
+    """Turn a picture to how its EXIF orientation says that it should be seen.
 
     Args:
         pixels: RGB, shape (height, width, 3).
-        orientation: 1 to 8; from 5 on, height and width change places.
+        orientation: 1 to 8; from 5 on, height and width are exchanged.
     """
     if orientation >= 5:
         pixels = np.asarray(cv2.transpose(pixels))
-    # What is left after that is to turn it upside down, from left to right, or both.
+    # What remains is to flip it vertically, horizontally, or both.
     flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
     return pixels if flip is None else np.asarray(cv2.flip(pixels, flip), np.uint8)

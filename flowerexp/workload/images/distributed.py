@@ -1,8 +1,8 @@
-"""The photographs of a large data set: their list lies with Spark's executors, and the driver holds numbers only.
+"""The list of a large data set's photographs, which Spark's executors keep: the driver holds only numbers.
 
 Each slice of the list is one partition of an RDD, on the disks of the executors that listed it; a slice that is lost
-is listed again. Dealing needs sizes and classes, so that 8 bytes a photograph come to the driver and 8 go back:
-names never do.
+is listed again. Dealing needs only sizes and classes: 8 bytes per photograph go to the driver and 8 go back, but no
+names.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ from itertools import accumulate
 from typing import Any
 
 from flowerexp.workload.images.deal import deal
-from flowerexp.workload.images.found import Skipped
 from flowerexp.workload.images.left_out import LeftOut
 from flowerexp.workload.images.photographs import Photographs
+from flowerexp.workload.images.scan import Skipped
 
-_LARGEST = 2**32 - 1  # bytes; a photograph of more weighs no more
+_LARGEST = 2**32 - 1  # bytes; a larger photograph weighs no more than this
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What one class folder holds: how many photographs, the sample of them, those skipped, and what is left out."""
+    """The content of one class folder: its number of photographs, the sample, the skipped ones, and what is left out.
+
+    `problem` is the error of listing it: if an executor raised it, Spark would bury it in its own words.
+    """
 
     name: str
-    found: int
+    total: int
     sample: Photographs
     skipped: Sequence[Skipped]
-    problem: OSError | None = None  # of listing it: raised by an executor, Spark would bury it in its own words
+    problem: OSError | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
 
 
@@ -39,7 +42,7 @@ class Summary:
     """A folder in numbers."""
 
     name: str
-    found: int
+    total: int
     sampled: int
     bytes: int
     skipped: Sequence[Skipped]
@@ -48,34 +51,33 @@ class Summary:
 
 
 class Folders:
-    """Class folders that executors look into, each once."""
+    """Class folders that executors scan, each once."""
 
-    def __init__(self, context: Any, names: Sequence[str], look: Callable[[str], Folder]) -> None:
-        """Look into folders.
+    def __init__(self, context: Any, names: Sequence[str], scan: Callable[[str], Folder]) -> None:
+        """Scan folders.
 
         Args:
             context: the SparkContext.
-            names: the folders' names, in the order in which their photographs are to come.
-            look: what to do for each, on an executor.
+            names: the folders' names, in the order that their photographs will have.
+            scan: scans one folder, on an executor.
 
         Raises:
-            OSError: the problem of a folder that could not be listed.
+            OSError: a folder could not be listed.
         """
         from pyspark import StorageLevel
 
         slices = max(1, min(len(names), 4 * context.defaultParallelism))
-        self._found = context.parallelize(names, slices).mapPartitions(lambda some: [[look(name) for name in some]])
-        self._found.persist(StorageLevel.DISK_ONLY)
-        summed: list[list[Summary]] = self._found.map(_summed).collect()
-        self._slices = summed
-        for one in self.summaries:
-            if one.problem:
-                raise one.problem
+        self._scanned = context.parallelize(names, slices).mapPartitions(lambda part: [[scan(name) for name in part]])
+        self._scanned.persist(StorageLevel.DISK_ONLY)
+        self._slices: list[list[Summary]] = self._scanned.map(_summed).collect()
+        for summary in self.summaries:
+            if summary.problem:
+                raise summary.problem
 
     @property
     def summaries(self) -> list[Summary]:
         """All folders, in their order."""
-        return [one for some in self._slices for one in some]
+        return [summary for summaries in self._slices for summary in summaries]
 
     def photographs(self, numbers: dict[str, int]) -> DistributedListing:
         """All samples, in the order of the folders.
@@ -85,32 +87,41 @@ class Folders:
         """
 
         def labelled(folders: Sequence[Folder]) -> Photographs:
-            made = Photographs()
+            photographs = Photographs()
             for folder in folders:
-                made.extend(folder.sample, numbers.get(folder.name, 0))
-            return made
+                photographs.extend(folder.sample, numbers.get(folder.name, 0))
+            return photographs
 
-        lengths = [sum(one.sampled for one in some) for some in self._slices]
-        return DistributedListing(self._found.map(labelled), lengths, sum(one.bytes for one in self.summaries))
+        lengths = [sum(summary.sampled for summary in summaries) for summaries in self._slices]
+        size = sum(summary.bytes for summary in self.summaries)
+        return DistributedListing(self._scanned.map(labelled), lengths, size)
 
 
 def _summed(folders: Iterable[Folder]) -> list[Summary]:
     return [
-        Summary(one.name, one.found, len(one.sample), one.sample.bytes, one.skipped, one.problem, one.left_out)
-        for one in folders
+        Summary(
+            folder.name,
+            folder.total,
+            len(folder.sample),
+            folder.sample.bytes,
+            folder.skipped,
+            folder.problem,
+            folder.left_out,
+        )
+        for folder in folders
     ]
 
 
 class DistributedListing:
-    """Photographs in slices, each with one executor; in number and in order those of `Photographs`."""
+    """Photographs in slices, each kept by one executor; their number and order are those of `Photographs`."""
 
     def __init__(self, slices: Any, lengths: Sequence[int], size: int) -> None:
-        """Know where they are.
+        """Remember where the photographs are.
 
         Args:
-            slices: an RDD of one `Photographs` a partition.
-            lengths: how many each holds.
-            size: bytes of all.
+            slices: an RDD with one `Photographs` per partition.
+            lengths: the number of photographs in each.
+            size: the bytes of all photographs.
         """
         self._slices = slices
         self._lengths = lengths
@@ -124,38 +135,37 @@ class DistributedListing:
         return [0, *accumulate(self._lengths)][:-1]
 
     def each_slice(self, work: Callable[[Photographs], bytes]) -> Iterator[bytes]:
-        """What some work on each slice gives, in order; one slice's at a time is here."""
-        results: Iterator[bytes] = self._slices.map(work).toLocalIterator(prefetchPartitions=True)
-        return results
+        """The results of some work on each slice, in order; the driver holds only one or two at a time."""
+        yield from self._slices.map(work).toLocalIterator(prefetchPartitions=True)
 
     def some(self, count: int, seed: int) -> Photographs:
-        """So many of them, chosen by chance, in their order; all if there are no more."""
+        """A random choice of `count` photographs, in their order; all photographs if there are fewer."""
         places = sorted(random.Random(seed).sample(range(len(self)), min(count, len(self))))
         bounds = list(zip(self._starts, self._lengths, strict=True))
         wanted = [[place - start for place in places if start <= place < start + length] for start, length in bounds]
 
         def pick(index: int, slices: Iterator[Photographs]) -> Iterator[Photographs]:
-            return (one.pick(wanted[index]) for one in slices)
+            return (photographs.pick(wanted[index]) for photographs in slices)
 
-        made = Photographs()
+        chosen = Photographs()
         for picked in self._slices.mapPartitionsWithIndex(pick).collect():
-            made.extend(picked)
-        return made
+            chosen.extend(picked)
+        return chosen
 
     def deal(self, partitions: int, seed: int) -> Any:
-        """An RDD of one `Photographs` a partition, dealt as `deal` does, which needs the numbers only."""
+        """An RDD with one `Photographs` per partition, dealt by `deal.deal`, which needs only numbers."""
         sizes, labels = array("I"), array("I")
-        for some_sizes, some_labels in self._slices.map(_numbers).collect():
-            sizes.extend(some_sizes)
-            labels.extend(some_labels)
+        for slice_sizes, slice_labels in self._slices.map(_numbers).collect():
+            sizes.extend(slice_sizes)
+            labels.extend(slice_labels)
         dealt = deal(sizes, labels, partitions, seed)
         partition_of, turn_of = (array("I", bytes(4 * len(sizes))) for _ in range(2))
-        for number, own in enumerate(dealt):
-            for turn, place in enumerate(own):
-                partition_of[place], turn_of[place] = number, turn
+        for partition, places in enumerate(dealt):
+            for turn, place in enumerate(places):
+                partition_of[place], turn_of[place] = partition, turn
         bounds = list(zip(self._starts, self._lengths, strict=True))
-        given = [(partition_of[start : start + length], turn_of[start : start + length]) for start, length in bounds]
-        pieces = self._slices.zip(self._slices.context.parallelize(given, len(given))).flatMap(_torn)
+        targets = [(partition_of[start : start + length], turn_of[start : start + length]) for start, length in bounds]
+        pieces = self._slices.zip(self._slices.context.parallelize(targets, len(targets))).flatMap(_split)
         return pieces.partitionBy(len(dealt), int).mapPartitions(_joined)
 
 
@@ -166,23 +176,23 @@ def _numbers(photographs: Photographs) -> tuple[array[int], array[int]]:
 _Piece = tuple["array[int]", Photographs]
 
 
-def _torn(slice_and_given: tuple[Photographs, tuple[array[int], array[int]]]) -> Iterator[tuple[int, _Piece]]:
-    """The pieces of a slice that go to different partitions, with the turns in which their photographs come there."""
-    photographs, (partition_of, turn_of) = slice_and_given
+def _split(slice_and_targets: tuple[Photographs, tuple[array[int], array[int]]]) -> Iterator[tuple[int, _Piece]]:
+    """The pieces of a slice that go to different partitions, with their photographs' places in these partitions."""
+    photographs, (partition_of, turn_of) = slice_and_targets
     places: dict[int, array[int]] = {}
     for place, partition in enumerate(partition_of):
         places.setdefault(partition, array("I")).append(place)
-    for partition, own in places.items():
-        yield partition, (array("I", (turn_of[place] for place in own)), photographs.pick(own))
+    for partition, chosen in places.items():
+        yield partition, (array("I", (turn_of[place] for place in chosen)), photographs.pick(chosen))
 
 
 def _joined(pieces: Iterable[tuple[int, _Piece]]) -> Iterator[Photographs]:
-    """What a partition is dealt, made of its pieces."""
-    every, turns = Photographs(), array("I")
-    for _, (own, photographs) in pieces:
-        turns.extend(own)
-        every.extend(photographs)
+    """The photographs of one partition, put together from its pieces."""
+    together, turns = Photographs(), array("I")
+    for _, (piece_turns, photographs) in pieces:
+        turns.extend(piece_turns)
+        together.extend(photographs)
     places = array("I", bytes(4 * len(turns)))
     for place, turn in enumerate(turns):
         places[turn] = place
-    yield every.pick(places)
+    yield together.pick(places)

@@ -1,4 +1,4 @@
-"""What of a data set's folder is no photograph of a class: counted by reason, so that nothing vanishes silently."""
+"""Count what a data set's folder holds besides photographs, by reason, so that nothing is left out silently."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from flowerexp import storage
 
-#: The endings of the pictures that `decoded.look` decodes.
+#: The file name endings of the formats that `decoded.inspect` decodes.
 ENDINGS = frozenset(["jpg", "jpeg", "jpe", "jfif", "png", "apng", "gif", "bmp", "webp", "tif", "tiff"])
 DEEPER = "photographs deeper than CLASS/"
 LOOSE = "photographs in no class folder"
@@ -20,18 +20,18 @@ _SHOWN = 8  # reasons in a note; the manifest has all
 
 
 def shown(name: str) -> str:
-    r"""A name as it can be printed in one line: control characters, and bytes that are not UTF-8, as `\n` or `\xff`."""
+    r"""A name to print in one line: control characters and bytes that are not UTF-8 become `\n` or `\xff`."""
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in name)
 
 
 def _escaped(letter: str) -> str:
-    if "\udc80" <= letter <= "\udcff":  # what Python makes of a byte that is not UTF-8
+    if "\udc80" <= letter <= "\udcff":  # Python's replacement for a byte that is not UTF-8
         return f"\\x{ord(letter) & 0xFF:02x}"
     return letter.encode("unicode_escape").decode()
 
 
 def why_not(relative: str) -> str | None:
-    """Why a file is no photograph of a class, by its path below the data set's folder; None of one that is."""
+    """Why a file is not a photograph of a class, by its path below the data set's folder; None if it is one."""
     folders, _, name = relative.rpartition("/")
     stem, _, ending = name.rpartition(".")
     ending = ending.lower() if stem else ""
@@ -44,12 +44,12 @@ def why_not(relative: str) -> str | None:
 
 @dataclass
 class LeftOut:
-    """How much was left out for each reason, and the first of it.
+    """How many files and folders were left out for each reason, and which is the first of them.
 
     Attributes:
-        counts: by reason, such as `photographs deeper than CLASS/` or `.txt files`.
-        first: the relative path that comes first of them, by reason.
-        unreadable: the folders that cannot be read, with what the operating system said.
+        counts: the number for each reason, such as `photographs deeper than CLASS/` or `.txt files`.
+        first: the first relative path for each reason, in the order of the names.
+        unreadable: the folders that cannot be read, with the operating system's message.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -61,8 +61,8 @@ class LeftOut:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         self.first[reason] = min(relative, self.first.get(reason, relative))
 
-    def passed(self, relative: str, reason: str) -> None:
-        """Count what a listing passed over (`storage.list_files`)."""
+    def pass_over(self, relative: str, reason: str) -> None:
+        """Count something that a listing passed over (`storage.list_files`)."""
         if reason == storage.FOLDER:
             return
         if reason not in _PASSED:
@@ -71,7 +71,7 @@ class LeftOut:
         self.add(relative, reason)
 
     def extend(self, other: LeftOut) -> None:
-        """Count what was left out elsewhere, too."""
+        """Add the counts of another scan."""
         for reason, count in other.counts.items():
             self.counts[reason] = self.counts.get(reason, 0) + count
             self.first[reason] = min(other.first[reason], self.first.get(reason, other.first[reason]))
@@ -79,31 +79,32 @@ class LeftOut:
 
     @property
     def total(self) -> int:
-        """How many files, and folders with what is in them."""
+        """The number of files and folders; a folder counts as one, with everything in it."""
         return sum(self.counts.values())
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The most frequent reason first, as a manifest holds them."""
+        """The entries of a manifest, the most frequent reason first."""
         ordered = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
         return [{"reason": reason, "count": count, "first": self.first[reason]} for reason, count in ordered]
 
     def __str__(self) -> str:
         """Counts and reasons: `10 photographs deeper than CLASS/ (such as train/daisy/1.jpg), 8 .txt files (...)`."""
         rows = self.rows
-        said = [f"{_counted(row['count'], row['reason'])} (such as {shown(row['first'])})" for row in rows[:_SHOWN]]
+        counts = [f"{_counted(row['count'], row['reason'])} (such as {shown(row['first'])})" for row in rows[:_SHOWN]]
         more = sum(row["count"] for row in rows[_SHOWN:])
-        return ", ".join([*said, *([f"{more} of {len(rows) - _SHOWN} more kinds"] if more else [])])
+        return ", ".join([*counts, *([f"{more} of {len(rows) - _SHOWN} more kinds"] if more else [])])
 
 
 def _counted(count: int, reason: str) -> str:
-    one = re.sub(r"(?<!\.)\b(photograph|file|folder|link)s\b", r"\1", reason.replace("they stand", "it stands"))
-    return f"{count} {one if count == 1 else reason}"
+    if count == 1:
+        reason = re.sub(r"(?<!\.)\b(photograph|file|folder|link)s\b", r"\1", reason.replace("they stand", "it stands"))
+    return f"{count} {reason}"
 
 
-def named(classes: Sequence[str]) -> str:
-    """Classes without photographs, in a sentence."""
+def without_photographs(classes: Sequence[str]) -> str:
+    """A sentence that names the classes without photographs."""
     names = ", ".join(map(shown, classes[:_SHOWN])) + (", ..." if len(classes) > _SHOWN else "")
     if len(classes) == 1:
-        return f"class {names} has no photographs, and keeps its number"
-    return f"{len(classes)} classes have no photographs, and keep their numbers: {names}"
+        return f"class {names} has no photographs but keeps its number"
+    return f"{len(classes)} classes have no photographs but keep their numbers: {names}"

@@ -1,4 +1,4 @@
-"""Photographs of a data set, and many of them in little memory: a driver holds the list of a million in 70 MB."""
+"""Lists of photographs that take little memory: a driver holds a million photographs in 70 MB."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import overload
 
 @dataclass(frozen=True)
 class Photograph:
-    """One file: where it is, its name below the data set's folder, its class's number, its size in bytes."""
+    """One file: its path or URI, its path below the data set's folder, its class's number, its size in bytes."""
 
     uri: str
     relative: str
@@ -20,20 +20,20 @@ class Photograph:
 
 
 class Photographs(Sequence[Photograph]):
-    """Photographs below one folder, as bytes and numbers; each becomes an object when it is asked for.
+    """Photographs below one folder, stored as bytes and numbers; a `Photograph` is made when it is asked for.
 
-    Names need not be unique, nor in any order.
+    Names need not be unique or sorted.
     """
 
     def __init__(self, root: str = "") -> None:
-        """Begin without any.
+        """Start with an empty list.
 
         Args:
-            root: what all URIs begin with, and what is followed by the photographs' relative names.
+            root: the beginning of all URIs, which the photographs' relative names follow.
         """
         self.root = root
-        self._texts = bytearray()  # each photograph's relative name, and its version
-        self._ends = array("Q")  # of each of these
+        self._texts = bytearray()  # each photograph's relative name, followed by its version
+        self._ends = array("Q")  # where each of these texts ends
         self._labels = array("L")
         self._sizes = array("Q")
 
@@ -42,19 +42,19 @@ class Photographs(Sequence[Photograph]):
         """Gather photographs.
 
         Raises:
-            ValueError: they do not stand below one folder.
+            ValueError: they are not all below one folder.
         """
-        made = cls()
+        gathered = cls()
         for photograph in photographs:
             root = photograph.uri.removesuffix(photograph.relative)
-            if made and root != made.root:
-                raise ValueError(f"{photograph.uri} does not stand below {made.root}")
-            made.root = root
-            made.add(photograph.relative, photograph.label, photograph.size, photograph.version)
-        return made
+            if gathered and root != gathered.root:
+                raise ValueError(f"{photograph.uri} is not below {gathered.root}")
+            gathered.root = root
+            gathered.add(photograph.relative, photograph.label, photograph.size, photograph.version)
+        return gathered
 
     def add(self, relative: str, label: int, size: int, version: str) -> None:
-        """Add one at the end."""
+        """Append one photograph."""
         for text in (relative, version):
             self._texts += text.encode(errors="surrogateescape")
             self._ends.append(len(self._texts))
@@ -62,10 +62,10 @@ class Photographs(Sequence[Photograph]):
         self._sizes.append(size)
 
     def extend(self, others: Photographs, label: int | None = None) -> None:
-        """Add others at the end, those of the same folder; with one label for all of them if it is given.
+        """Append the photographs of another list, with `label` for all of them if it is given.
 
         Raises:
-            ValueError: they do not stand below the same folder.
+            ValueError: they are not below the same folder.
         """
         if not others:
             return
@@ -79,34 +79,34 @@ class Photographs(Sequence[Photograph]):
         self._sizes.extend(others._sizes)
 
     def relabel(self, labels: Sequence[int]) -> None:
-        """Give each the label that stands at the place of its present one."""
+        """Replace each label by the entry of `labels` at that index."""
         self._labels = array("L", (labels[label] for label in self._labels))
 
     def pick(self, places: Iterable[int]) -> Photographs:
-        """Those at some places, in the order of the places."""
-        made = Photographs(self.root)
+        """The photographs at some places, in the order of the places."""
+        picked = Photographs(self.root)
         for place in places:
-            one = self[place]
-            made.add(one.relative, one.label, one.size, one.version)
-        return made
+            photograph = self[place]
+            picked.add(photograph.relative, photograph.label, photograph.size, photograph.version)
+        return picked
 
     def some(self, count: int, seed: int) -> Photographs:
-        """All of them: none need be chosen, as of a list that lies elsewhere (`scattered`)."""
+        """All photographs: only `DistributedListing.some` has to choose, since its list is not in this process."""
         return self
 
     @property
     def sizes(self) -> Sequence[int]:
-        """How many bytes each has."""
+        """The size of each in bytes."""
         return self._sizes
 
     @property
     def labels(self) -> Sequence[int]:
-        """The number of each one's class."""
+        """The number of each photograph's class."""
         return self._labels
 
     @property
     def uris(self) -> Sequence[str]:
-        """Where each is."""
+        """The path or URI of each."""
         return _Uris(self)
 
     @property
@@ -124,7 +124,7 @@ class Photographs(Sequence[Photograph]):
     def __getitem__(self, place: int | slice) -> Photograph | Photographs:
         if isinstance(place, slice):
             return self.pick(range(len(self))[place])
-        place = range(len(self))[place]  # an IndexError of a place that there is not; the right one of a negative
+        place = range(len(self))[place]  # raises IndexError, and resolves negative places
         start = self._ends[2 * place - 1] if place else 0
         middle, end = self._ends[2 * place], self._ends[2 * place + 1]
         relative, version = (
@@ -137,14 +137,14 @@ class Photographs(Sequence[Photograph]):
             return NotImplemented
         return vars(self) == vars(other)
 
-    __hash__ = None  # type: ignore[assignment]  # it grows
+    __hash__ = None  # type: ignore[assignment]  # the list can change
 
     def __repr__(self) -> str:
         return f"<{len(self)} photographs below {self.root}>"
 
 
 class _Uris(Sequence[str]):
-    """The URIs of photographs; each is made when it is asked for."""
+    """The URIs of photographs; each text is made when it is asked for."""
 
     def __init__(self, photographs: Photographs) -> None:
         self._photographs = photographs
@@ -158,7 +158,7 @@ class _Uris(Sequence[str]):
     def __getitem__(self, place: slice) -> Sequence[str]: ...
     def __getitem__(self, place: int | slice) -> str | Sequence[str]:
         if isinstance(place, slice):
-            return [self._photographs[one].uri for one in range(len(self))[place]]
+            return [self._photographs[index].uri for index in range(len(self))[place]]
         return self._photographs[place].uri
 
     def __iter__(self) -> Iterator[str]:

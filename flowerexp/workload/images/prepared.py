@@ -1,4 +1,4 @@
-"""Prepared data where it lies: a folder of TFRecord files, its manifest, and whether the files are what was written."""
+"""Read and verify prepared data: a folder of TFRecord files, its manifest, and whether the files are undamaged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Prepared:
 
     @property
     def reused(self) -> bool:
-        """Was all of it written by earlier runs?"""
+        """Whether earlier runs wrote all of it."""
         return not self.written
 
 
@@ -49,7 +49,7 @@ _FILE_KEYS = {"file": str, "partition": int, "records": int, "bytes": int, "clas
 
 
 def read_manifest(folder: str) -> dict[str, Any] | None:
-    """The manifest of a folder; None if there is none, so that the folder is not prepared data.
+    """The manifest of a folder; None if it has none, so that it is not prepared data.
 
     Raises:
         DataError: it is damaged.
@@ -58,7 +58,7 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
     uri = storage.join(folder, MANIFEST)
     try:
         content = storage.read_bytes(uri)
-    except (FileNotFoundError, NotADirectoryError):  # the latter is better said of what cannot be written there
+    except (FileNotFoundError, NotADirectoryError):  # writing there gives the better message
         return None
     hint = "the next run that wants this data prepares it again"
     try:
@@ -75,31 +75,31 @@ def _has(value: Any, keys: dict[str, type]) -> bool:
 
 
 def misfits(folder: str, manifest: dict[str, Any]) -> dict[str, str]:
-    """What is wrong with files, as far as a listing shows: a sentence for each that is missing or of another size.
+    """What a listing shows to be wrong: a sentence for each file that is missing or has another size.
 
     Raises:
         OSError: the folder cannot be listed.
     """
     sizes = {entry.relative: entry.size for entry in storage.list_files(folder)}
-    found = {}
+    problems = {}
     for file in manifest["files"]:
         size = sizes.get(file["file"])
         if size is None:
-            found[file["file"]] = "it is missing"
+            problems[file["file"]] = "it is missing"
         elif size != file["bytes"]:
-            found[file["file"]] = f"it has {size} bytes, and {file['bytes']} were written"
-    return found
+            problems[file["file"]] = f"it has {size} bytes, but {file['bytes']} were written"
+    return problems
 
 
 def damage(folder: str, file: dict[str, Any]) -> str | None:
-    """What is wrong with a file, in a sentence, after reading it whole; None if it is as it was written.
+    """What reading all of a file shows to be wrong with it, in a sentence; None if it is as it was written.
 
     Args:
-        folder: where it is.
-        file: what the manifest says of it. One without a checksum is verified by the checksums of its records.
+        folder: the file's folder.
+        file: its entry in the manifest. Without a checksum there, the checksums of its records are verified.
 
     Raises:
-        OSError: it cannot be read, for another reason than that it is not there.
+        OSError: the file is there but cannot be read.
     """
     from flowerexp.workload.images import tfrecords
 
@@ -116,5 +116,5 @@ def damage(folder: str, file: dict[str, Any]) -> str | None:
     except DataError as error:
         return error.problem.partition(": ")[2]
     if count != file["records"]:
-        return f"it has {count} records, and {file['records']} were written"
+        return f"it has {count} records, but {file['records']} were written"
     return "it is not what was written, although its records are whole" if "crc32c" in file else None

@@ -1,43 +1,38 @@
-"""Photographs to TFRecord files: read, decode, resize and crop, recompress, write; in parallel, once for each input.
+"""Prepare data: turn photographs into TFRecord files with Spark, once for each input, and write a manifest of them.
 
-What is written lies in a folder named by its fingerprint, with a manifest that is written last: a folder without one
-is not prepared data. Names and contents follow from the inputs, so that two jobs that prepare the same data at the
+The files go into a folder that is named by their fingerprint, with a manifest that is written last: a folder without
+one is not prepared data. Names and contents follow from the inputs, so that two jobs that prepare the same data at the
 same time write the same files.
 """
 
 from __future__ import annotations
 
-import functools
-import gc
 import hashlib
 import json
-import socket
-import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.errors import DataError, MachineError, from_os_error
+from flowerexp.errors import DataError
 from flowerexp.workload import report
-from flowerexp.workload.images import examine
 from flowerexp.workload.images.deal import deal
 from flowerexp.workload.images.distributed import DistributedListing
-from flowerexp.workload.images.examine import Account, Examiner
+from flowerexp.workload.images.inspection import Inspection, report_entries
 from flowerexp.workload.images.listing import Listing
-from flowerexp.workload.images.photographs import Photograph, Photographs
+from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.prepared import MANIFEST, Prepared, damage, misfits, read_manifest
+from flowerexp.workload.images.writer import Writer
 
-# Part of the fingerprint: raise it whenever the same photographs and settings would give other files.
+#: A part of the fingerprint: raise it whenever the same photographs and settings would give other files.
 FORMAT = 3
 
 
 def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
-    """Write a listing's photographs as TFRecord files, as far as that was not done before.
+    """Write a listing's photographs as TFRecord files, except the files that exist already.
 
     Raises:
-        DataError: a photograph cannot be decoded and `dataset.on_error` is `fail`, or none can.
-        MachineError: no room or no permission to write.
+        DataError: a photograph cannot be decoded and `dataset.on_error` is `fail`, or no photograph can be decoded.
+        MachineError: the files cannot be written: the disk is full, or the permission is missing.
     """
     fingerprint = fingerprint_of(config, listing)
     folder = storage.join(config["storage"]["prepared"], fingerprint)
@@ -51,39 +46,39 @@ def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
             prepared = _write(spark, config, listing, folder, fingerprint)
         report.note(f"prepared {prepared.records} images as {len(prepared.files)} TFRecord files in {folder}")
     else:
-        known = Prepared(folder, manifest)
-        prepared = _write_again(spark, config, listing, known, misfits(folder, manifest))
+        existing = Prepared(folder, manifest)
+        prepared = _write_again(spark, config, listing, existing, misfits(folder, manifest))
     if prepared.reused:
         report.note(f"prepared data reused: {prepared.records} images in {folder}")
-    _tell(prepared)
+    _report(prepared)
     return prepared
 
 
 def mend(spark: Any, config: dict[str, Any], listing: Listing, prepared: Prepared) -> Prepared:
-    """Read all of some prepared data, and write again what is damaged.
+    """Read all files of prepared data, and write the damaged ones again.
 
     Returns:
-        The data; `written` are the files that were written again.
+        The data; `written` names the files that were written again.
 
     Raises:
-        DataError: as of `prepare`.
-        MachineError: likewise.
+        DataError: see `prepare`.
+        MachineError: see `prepare`.
     """
     folder, files = prepared.folder, prepared.manifest["files"]
 
-    def look(file: dict[str, Any]) -> tuple[str, str | None]:
+    def verify(file: dict[str, Any]) -> tuple[str, str | None]:
         return file["file"], damage(folder, file)
 
     with report.phase("verify"):
-        looked_at = spark.sparkContext.parallelize(files, len(files)).map(look).collect()
-    damaged = {name: why for name, why in looked_at if why}
+        verified = spark.sparkContext.parallelize(files, len(files)).map(verify).collect()
+    damaged = {name: why for name, why in verified if why}
     return _write_again(spark, config, listing, Prepared(folder, prepared.manifest), damaged)
 
 
 def _write_again(
     spark: Any, config: dict[str, Any], listing: Listing, prepared: Prepared, damaged: Mapping[str, str]
 ) -> Prepared:
-    """Write some files of prepared data again: the same bytes, since names and contents follow from the inputs."""
+    """Write damaged files of prepared data again, with the same bytes: names and contents follow from the inputs."""
     if not damaged:
         return prepared
     folder, files = prepared.folder, prepared.manifest["files"]
@@ -91,7 +86,7 @@ def _write_again(
         partitions = {file["partition"] for file in files if file["file"] in damaged}
         results, _ = _written(spark, config, listing, folder, partitions)
         fresh = {result["file"]: result for result in results if result["records"]}
-        if fresh.keys() != damaged.keys():  # what can be decoded has changed since, with the libraries that decode
+        if fresh.keys() != damaged.keys():  # other versions of the libraries can decode other photographs
             again = _write(spark, config, listing, folder, prepared.manifest["fingerprint"])
         else:
             files = [fresh.get(file["file"], file) for file in files]
@@ -100,25 +95,25 @@ def _write_again(
             again = Prepared(folder, manifest, frozenset(fresh))
     name, why = next(iter(damaged.items()))
     report.note(
-        f"{len(damaged)} of {len(files)} TFRecord files in {folder} were damaged, and were written again from their "
+        f"{len(damaged)} of {len(files)} TFRecord files in {folder} were damaged and were written again from their "
         f"photographs; the first is {name}: {why}"
     )
     report.fact("prepared_files_mended", len(damaged))
     return again
 
 
-def _tell(prepared: Prepared) -> None:
+def _report(prepared: Prepared) -> None:
     report.fact("prepared_reused", prepared.reused)
     report.fact("prepared_fingerprint", prepared.manifest["fingerprint"])
     report.fact("prepared_images", prepared.records)
     report.fact("prepared_bytes", prepared.manifest["bytes"])
     report.fact("prepared_files", len(prepared.files))
     orientation = prepared.manifest["preprocess"]["orientation"]
-    examine.tell(prepared.manifest, orientation, storage.join(prepared.folder, MANIFEST))
+    report_entries(prepared.manifest, orientation, storage.join(prepared.folder, MANIFEST))
 
 
 def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
-    """The name of prepared data: a hash of the input files and of every setting that shapes the output."""
+    """The name of prepared data: a hash of the input files and of every setting that changes the output."""
     settings = {
         "format": FORMAT,
         "files": listing.fingerprint,
@@ -131,13 +126,13 @@ def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
 
 
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
-    results, account = _written(spark, config, listing, folder)
+    results, inspection = _written(spark, config, listing, folder)
     files = [result for result in results if result["records"]]
     if not files:
         raise DataError(f"none of {len(listing.photographs)} photographs can be decoded", where="dataset")
-    manifest = _manifest(config, listing, fingerprint, files, account)
+    manifest = _manifest(config, listing, fingerprint, files, inspection)
     names = {file["file"] for file in files}
-    _remove_strangers(folder, names)
+    _remove_leftovers(folder, names)
     _write_manifest(folder, manifest)
     return Prepared(folder, manifest, frozenset(names))
 
@@ -148,40 +143,34 @@ def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
 
 def _written(
     spark: Any, config: dict[str, Any], listing: Listing, folder: str, partitions: Container[int] | None = None
-) -> tuple[list[dict[str, Any]], Account]:
+) -> tuple[list[dict[str, Any]], Inspection]:
     """Write the TFRecord files of all partitions, or of some.
 
     Returns:
-        What `_Task.write` says of each, and the account of all their photographs.
+        The entry of each file, as `Writer.write` returns it, and the inspection of all their photographs.
 
     Raises:
-        DataError: a photograph cannot be used, and the config says that this is not to be.
-        MachineError: the machine, or the bucket, has a problem.
+        DataError: a photograph cannot be used, and the config does not allow to leave it out.
+        MachineError: the machine or the bucket has a problem.
     """
-    task = _Task(
-        folder=folder,
-        preprocess=config["preprocess"],
-        examiner=Examiner.of(config),
-        options=storage.access(config["dataset"].get("anonymous")),
-        classes=len(listing.classes),
-    )
+    writer = Writer.of(config, folder, len(listing.classes))
 
     def write(index: int, partition: Iterator[Photographs]) -> Iterator[dict[str, Any]]:
-        return (
-            task.write(index, photographs) for photographs in partition if partitions is None or index in partitions
-        )
+        wanted = partitions is None or index in partitions
+        return (writer.write(index, photographs) for photographs in partition if wanted)
 
     context = spark.sparkContext
     dealt = _dealt(context, listing.photographs, config)
     with report.spark_progress(context, dealt.getNumPartitions()):
         results: list[dict[str, Any]] = dealt.mapPartitionsWithIndex(write).collect()
-    account = Account.of([Account(skipped=list(listing.skipped)), *(result.pop("account") for result in results)])
-    account.raise_problem()
-    return results, account
+    inspections = (result.pop("inspection") for result in results)
+    inspection = Inspection.of([Inspection(skipped=list(listing.skipped)), *inspections])
+    inspection.raise_problem()
+    return results, inspection
 
 
 def _dealt(context: Any, photographs: Photographs | DistributedListing, config: dict[str, Any]) -> Any:
-    """An RDD of what each partition is dealt: one `Photographs`."""
+    """An RDD with one `Photographs` per partition: the photographs that it is dealt."""
     partitions, seed = config["preprocess"]["partitions"], config["sampling"]["seed"]
     if isinstance(photographs, DistributedListing):
         return photographs.deal(partitions, seed)
@@ -194,7 +183,7 @@ def _manifest(
     listing: Listing,
     fingerprint: str,
     files: Sequence[dict[str, Any]],
-    account: Account,
+    inspection: Inspection,
 ) -> dict[str, Any]:
     totals = [sum(counts) for counts in zip(*(file["class_records"] for file in files), strict=True)]
     return {
@@ -208,71 +197,15 @@ def _manifest(
         "sampling": config["sampling"],
         "dataset": config["dataset"],
         "data_fingerprint": listing.fingerprint,
-        **account.rows,
+        **inspection.entries,
         "left_out": listing.left_out.rows,
         "classes_empty": list(listing.empty),
         "files": files,
     }
 
 
-def _remove_strangers(folder: str, names: set[str]) -> None:
-    """Remove files of an earlier attempt that did not come to its manifest."""
+def _remove_leftovers(folder: str, names: set[str]) -> None:
+    """Remove the files of an earlier attempt that ended before it wrote a manifest."""
     for entry in storage.list_files(folder):
         if entry.relative not in names and entry.relative.endswith(".tfrec"):
             storage.remove(entry.uri)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What every worker needs to know to write its TFRecord file."""
-
-    folder: str
-    preprocess: dict[str, Any]
-    examiner: Examiner
-    options: dict[str, Any]
-    classes: int
-
-    def write(self, index: int, hand: Sequence[Photograph]) -> dict[str, Any]:
-        """Write one partition's file; what goes wrong is returned, since Spark would bury it in its own words."""
-        from flowerexp.workload.images import tfrecords
-
-        start = time.perf_counter_ns()
-        account, counts = Account(), [0] * self.classes
-        result: dict[str, Any] = {"partition": index, "host": socket.gethostname(), "records": 0}
-        result.update(account=account, class_records=counts)
-        try:
-            with storage.NewFile(self.folder) as file:
-                records, size, crc32c = tfrecords.write_file(file.stream, self._records(hand, account, counts))
-                result.update(records=records, bytes=size, crc32c=crc32c)
-                if records and not account.fatal:
-                    result["file"] = f"part-{index:05d}-{records:05d}.tfrec"
-                    file.keep(result["file"])
-        except MachineError as error:
-            account.problem = str(error)
-        except OSError as error:
-            account.problem = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
-        result["seconds"] = (time.perf_counter_ns() - start) / 1e9
-        return result
-
-    def _records(self, hand: Sequence[Photograph], account: Account, counts: list[int]) -> Iterator[bytes]:
-        """The serialized examples of a partition's photographs, but for those that are left out."""
-        from flowerexp.workload.images import tfrecords, transform
-
-        _spare_imports()
-        height, width = self.preprocess["target_size"]
-        quality, exact = self.preprocess["quality"], self.preprocess["exact"]
-        contents = storage.read_each((photograph.uri for photograph in hand), **self.options)
-        for photograph, content in zip(hand, contents, strict=True):
-            pixels = self.examiner.look(photograph, content, account)
-            if account.fatal:
-                return
-            if pixels is not None:
-                image = transform.encode(transform.resize_and_crop(pixels, height, width, exact=exact), quality)
-                counts[photograph.label] += 1
-                yield tfrecords.encode_example(image, photograph.label)
-
-
-@functools.cache
-def _spare_imports() -> None:
-    """Leave what is imported by now out of the garbage collection after every task of PySpark's, which takes 20 ms."""
-    gc.freeze()

@@ -1,12 +1,12 @@
-"""Made-up photographs, so that everything runs where no data set is at hand.
+"""Paint synthetic photographs, so that everything runs without a data set.
 
 They have the sizes, the bytes and the statistics of the Flowers data set's photographs (3,670, of which every fifth was
-measured), so that decoding, resizing and reading cost what they cost there. Photographs have about the same contrast at
-every scale (Field, "Relations between the statistics of natural images", J. Opt. Soc. Am. A 4, 1987: amplitude 1/f):
-hence noise in octaves of equal amplitude, over a flower in its class's shape and colours.
+measured), so that decoding, resizing and reading cost as much. Photographs have about the same contrast at every scale
+(Field, "Relations between the statistics of natural images", J. Opt. Soc. Am. A 4, 1987: amplitude 1/f): hence noise in
+octaves of equal amplitude, over a flower in its class's shape and colours.
 
-All pixels come from integer arithmetic, so that no processor's way of rounding shows: with the same versions of NumPy,
-OpenCV and simplejpeg, every machine makes the same bytes.
+All pixels come from integer arithmetic, so that rounding does not depend on the processor: with the same versions of
+NumPy, OpenCV and simplejpeg, every machine makes the same bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Colour = tuple[int, int, int]
 
 
 class _Flower(NamedTuple):
-    """A class: how many photographs the Flowers data set has of it, and how it looks (lengths per petal length)."""
+    """A class: its number of photographs in the Flowers data set, and its look (lengths are fractions of a petal's)."""
 
     photographs: int
     petals: int
@@ -49,14 +49,14 @@ _FLOWERS = {
     ),
 }
 
-# Of the longer side's three common lengths: how common it is, and the (height, width) found there, by frequency; None
-# stands for a shorter side drawn from the range that follows.
+# For each of three common lengths of the longer side: its share, the length, the shorter sides with their shares (None:
+# one from the range that follows), that range, and the share of landscape pictures.
 _SIZES = (
     (0.37, 500, ((333, 0.56), (332, 0.09), (334, 0.06), (375, 0.12), (281, 0.05), (None, 0.12)), (268, 411), 1.0),
     (0.41, 320, ((240, 0.42), (213, 0.27), (256, 0.03), (None, 0.28)), (187, 286), 1.0),
     (0.22, 240, ((240, 0.28), (180, 0.22), (159, 0.07), (None, 0.43)), (145, 239), 0.2),
 )
-# libjpeg's quality and how common it is, by the quantisation tables found.
+# libjpeg's quality and its share, as measured by the quantisation tables.
 _QUALITIES = ((90, 0.63), (96, 0.33), (80, 0.04))
 # The logarithm of the fine detail per pixel of the longer side: its mean and standard deviation.
 _DETAIL_MEAN, _DETAIL_SPREAD = -1.10, 0.66
@@ -66,12 +66,13 @@ def photograph(index: int, seed: int) -> tuple[str, bytes]:
     """Make one photograph of an endless series.
 
     Args:
-        index: its place in the series, from 0. Any run of indices has the classes in the real data set's proportions.
+        index: its place in the series, from 0. Any range of indices has the classes in the real data set's proportions.
         seed: not negative; another seed makes another series.
 
     Returns:
-        Its relative name, the class's folder first, as in ``daisy/00012.jpg``; and the file's content, a baseline JPEG
-        with full chroma, like the real ones. Both depend on the arguments and ``generated.SYNTHETIC_VERSION`` alone.
+        The relative name, which begins with the class's folder, such as ``daisy/00012.jpg``; and the file's content, a
+        baseline JPEG with full chroma, like the real ones. Both depend only on the arguments and on
+        ``generated.SYNTHETIC_VERSION``.
     """
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((SYNTHETIC_VERSION, seed, index))))
     name = _class_of(index)
@@ -83,7 +84,7 @@ def photograph(index: int, seed: int) -> tuple[str, bytes]:
 
 
 def _class_of(index: int) -> str:
-    # Steps of the golden ratio spread evenly over a circle (Weyl's sequence), however many are taken: here in 32 bits.
+    # Any number of steps of the golden ratio spreads evenly over a circle (Weyl's sequence): here in 32 bits.
     bounds = list(itertools.accumulate(flower.photographs for flower in _FLOWERS.values()))
     place = index * 2_654_435_769 % 2**32 * bounds[-1] >> 32
     return list(_FLOWERS)[bisect.bisect(bounds, place)]
@@ -118,14 +119,14 @@ def _scene(random: np.random.Generator, flower: _Flower, height: int, width: int
 def _octaves(
     random: np.random.Generator, height: int, width: int, *, coarse: int, detail: int, finest: int
 ) -> NDArray[np.int16]:
-    """Noise in octaves: each twice as fine as the one before; shape (height, width), in grey levels around 0.
+    """Noise in octaves, each twice as fine as the previous one; shape (height, width), in grey levels around 0.
 
     Args:
         random: the source of the noise.
         height: in pixels.
         width: in pixels.
         coarse: the amplitude of the coarse octaves, in grey levels.
-        detail: that of the three finest ones against it, in 256ths.
+        detail: the amplitude of the three finest octaves relative to it, in 256ths.
         finest: the finest octave's size of a grain, as a power of two.
     """
     shapes = [(height, width)]

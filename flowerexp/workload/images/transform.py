@@ -1,10 +1,10 @@
-"""One photograph in, one smaller JPEG out: decode, fill the target, compress again.
+"""Make a smaller JPEG of a photograph: decode, fill the target size, compress again.
 
-Two chains give the same pictures. The exact one gives the very bytes that TensorFlow gives with
+There are two ways. The exact one gives the same bytes as TensorFlow's
 ``tf.image.decode_jpeg``, ``tf.image.resize``, ``tf.image.crop_to_bounding_box``, ``tf.cast`` and
-``tf.image.encode_jpeg(optimize_size=True, chroma_downsampling=False)``; the fast one resizes with OpenCV and differs by
-a grey level here and there. Neither imports TensorFlow, which would cost each Python worker of Spark seconds and half a
-gigabyte.
+``tf.image.encode_jpeg(optimize_size=True, chroma_downsampling=False)``; the fast one resizes with OpenCV, and a few of
+its pixels differ by one grey level. Neither imports TensorFlow, which would cost each Python worker of Spark seconds
+and half a gigabyte.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from flowerexp.workload.images.decoded import decode
 
 __all__ = ["Geometry", "decode", "encode", "fill_geometry", "is_narrow", "recompress", "resize_and_crop"]
 
-# Spark runs one task per core already: threads of OpenCV's own would only take the cores of other tasks.
+# Spark runs one task per core already: OpenCV's threads would only take cores from other tasks.
 cv2.setNumThreads(1)
 
 
 class Geometry(NamedTuple):
-    """A picture's size after resizing, and where the target's top left corner lies in it; all in pixels."""
+    """A picture's size after resizing, and the target's top left corner in it; all in pixels."""
 
     height: int
     width: int
@@ -37,19 +37,19 @@ class Geometry(NamedTuple):
 
 
 def fill_geometry(height: int, width: int, target_height: int, target_width: int) -> Geometry:
-    """The "fill" rule: scale until the target is just covered, keep the aspect, crop around the centre.
+    """The "fill" rule: scale until the target is just covered, keep the aspect ratio, crop around the centre.
 
-    For square targets it is the rule of Google's notebooks that write the Flowers data set as TFRecords. Those take the
-    height for the width, so that other targets come out turned by 90 degrees; here they do not.
+    For square targets it is the rule of Google's notebooks that write the Flowers data set as TFRecords. These exchange
+    height and width, so that other targets are turned by 90 degrees there, but not here.
 
     Args:
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
-        target_height: of the result, in pixels.
-        target_width: of the result, in pixels.
+        height: the picture's, in pixels.
+        width: the picture's, in pixels.
+        target_height: the result's, in pixels.
+        target_width: the result's, in pixels.
 
     Returns:
-        The resized picture's size, at least the target's on both sides, and the crop's corner.
+        The resized picture's size, at least that of the target in both directions, and the crop's corner.
     """
     # The notebook divides in float64 and truncates; these integer divisions give the same (the quotient of two integers
     # under 2**53 never rounds up to the next integer), and never less than the target.
@@ -61,7 +61,7 @@ def fill_geometry(height: int, width: int, target_height: int, target_width: int
 
 
 def is_narrow(height: int, width: int, target_height: int, target_width: int) -> bool:
-    """Whether a picture is so long and narrow that it would be huge when resized whole (`images.LARGEST`)."""
+    """Whether a picture is so long and narrow that resizing all of it would make it huge (`images.LARGEST`)."""
     resized = fill_geometry(height, width, target_height, target_width)
     return resized.height * resized.width > LARGEST * target_height * target_width
 
@@ -69,12 +69,12 @@ def is_narrow(height: int, width: int, target_height: int, target_width: int) ->
 def resize_and_crop(
     image: NDArray[np.uint8], target_height: int, target_width: int, *, exact: bool = False
 ) -> NDArray[np.uint8]:
-    """Fill the target with the picture: bilinear, half-pixel centres, no antialiasing, grey levels cut, not rounded.
+    """Fill the target with the picture: bilinear, half-pixel centres, no antialiasing, grey levels truncated.
 
     Args:
         image: RGB, shape (height, width, 3).
-        target_height: of the result, in pixels.
-        target_width: of the result, in pixels.
+        target_height: the result's, in pixels.
+        target_width: the result's, in pixels.
         exact: give the same pixels as ``tf.image.resize`` and ``tf.cast``; otherwise a few differ by one grey level.
 
     Returns:
@@ -92,20 +92,20 @@ def resize_and_crop(
 
 
 def _needs_exactness(height: int, width: int, geometry: Geometry, target: int) -> bool:
-    """Whether OpenCV would be slower than the exact way, or too far from it."""
-    # OpenCV works on the whole picture, what is cropped included; the exact way only on what is used. So the latter is
-    # the faster one for large photographs, and the only one for a strip of 1 x 60,000 pixels (26 GB when resized).
+    """Whether OpenCV would be slower than the exact way, or differ too much from it."""
+    # OpenCV works on the whole picture, including what is cropped; the exact way works only on what is used. So the
+    # latter is faster for large photographs, and the only way for a strip of 1 x 60,000 pixels (26 GB when resized).
     if height * width > 24 * target or geometry.height * geometry.width > 4 * target:
         return True
-    # At scales such as 5/3 (320 to 192) many results are whole numbers but for the last bit, which decides what is cut
-    # off: a tenth of the pixels would differ, and the compressed pictures agree to 42 dB only. With denominators m, n
-    # of the two scales, about one result in 4 * m * n is whole. Powers of two leave no such bits.
+    # At scales such as 5/3 (320 to 192) many results are whole numbers except for the last bit, which decides how they
+    # are truncated: a tenth of the pixels would differ, and the compressed pictures would agree to only 42 dB. With
+    # denominators m, n of the two scales, about one result in 4 * m * n is whole. Powers of two have no such bits.
     m, n = (out // math.gcd(size, out) for size, out in ((height, geometry.height), (width, geometry.width)))
     return m * n < 256 and (m * n).bit_count() > 1
 
 
 class _Taps(NamedTuple):
-    """Which two source pixels each pixel of an axis lies between, and how far it is from the first (0..1)."""
+    """The two source pixels around each pixel of an axis, and its distance from the first (0 to 1)."""
 
     lower: NDArray[np.int64]
     upper: NDArray[np.int64]
@@ -125,8 +125,8 @@ def _taps(n_in: int, n_out: int, used: slice) -> _Taps:
 
 
 def _bilinear(image: NDArray[np.uint8], y: _Taps, x: _Taps) -> NDArray[np.uint8]:
-    # TensorFlow interpolates from left to right in the upper and in the lower row, then from top to bottom. A source
-    # row serves several target rows: take each once.
+    # TensorFlow interpolates from left to right in the upper and in the lower row, then from top to bottom. Several
+    # target rows use the same source row: take each once.
     used, place = np.unique(np.concatenate([y.lower, y.upper]), return_inverse=True)
     # NumPy picks rows by copying memory and columns pixel by pixel: turned by 90 degrees, columns are rows.
     turned = cv2.transpose(image[used, x.lower[0] : x.upper[-1] + 1])
@@ -150,11 +150,12 @@ def encode(image: NDArray[np.uint8], quality: int) -> bytes:
         quality: libjpeg's, 1 to 100.
 
     Returns:
-        The bytes that ``tf.image.encode_jpeg(quality=quality, optimize_size=True, chroma_downsampling=False)`` gives,
-        its density of 300 dots per inch included.
+        The bytes of ``tf.image.encode_jpeg(quality=quality, optimize_size=True, chroma_downsampling=False)``,
+        including its density of 300 dots per inch.
     """
-    # An optimised JPEG must fit into Pillow's buffer in one piece, and at quality 99 photographs outgrow its own choice
-    # ("Suspension not allowed here"). Black and white noise at quality 100, the worst of all, takes 1.1 bytes a sample.
+    # An optimised JPEG must fit into Pillow's buffer in one piece, and at quality 99 photographs are larger than the
+    # default ("Suspension not allowed here"). The worst case, black and white noise at quality 100, takes 1.1 bytes per
+    # sample.
     ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * image.size + 4096)
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality, optimize=True, subsampling=0, dpi=(300, 300))
@@ -162,16 +163,16 @@ def encode(image: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def recompress(data: bytes, target_size: tuple[int, int], quality: int, exact: bool = False) -> bytes:
-    """Make a training picture of a photograph: decode, fill the target, compress.
+    """Make a training picture from a photograph: decode, fill the target, compress.
 
     Args:
         data: the photograph's file content.
         target_size: height and width of the result, in pixels.
         quality: libjpeg's, 1 to 100.
-        exact: give TensorFlow's bytes; otherwise save a tenth of the time.
+        exact: give TensorFlow's bytes; otherwise it takes a tenth less time.
 
     Returns:
-        A JPEG of the target's size.
+        A JPEG of the target size.
 
     Raises:
         DataError: the data cannot be decoded.

@@ -1,4 +1,4 @@
-"""Are the files of prepared images what was written?"""
+"""Verify prepared data for `flowerexp verify`: whether its TFRecord files are as they were written."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ _AT_ONCE = 8
 
 
 def folders(root: str, *, is_named: bool) -> Iterator[str]:
-    """The folders of prepared data below one, or that one itself.
+    """The folders of prepared data: a folder itself if it has a manifest, else the folders in it.
+
+    Args:
+        root: the folder.
+        is_named: whether the user named it, so that it has to exist.
 
     Raises:
-        DataError: it was named, and there is no such folder, or nothing prepared in it.
+        DataError: `root` is named but is not a folder, or has no prepared data in it.
     """
     try:
         below, files = storage.list_folder(root)
@@ -37,18 +41,18 @@ def verify(folder: str) -> tuple[bool, list[str]]:
     """Verify one folder.
 
     Returns:
-        Whether it is whole, and what was found, a line each.
+        Whether the folder is undamaged, and lines that say so for the user.
     """
     try:
         manifest = read_manifest(folder)
     except FlowerexpError as error:
         return False, [f"damaged  {folder}: {error.problem}; {error.hint}"]
     if manifest is None:
-        return True, [f"ignored  {folder}: it has no {MANIFEST}, so that no run reads it"]
+        return True, [f"ignored  {folder}: it has no {MANIFEST}, so no run reads it"]
     wrong, files = misfits(folder, manifest), manifest["files"]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        found = list(threads.map(lambda file: wrong.get(file["file"]) or damage(folder, file), files))
-    damaged = [f"         {file['file']}: {why}" for file, why in zip(files, found, strict=True) if why]
+        problems = list(threads.map(lambda file: wrong.get(file["file"]) or damage(folder, file), files))
+    damaged = [f"         {file['file']}: {why}" for file, why in zip(files, problems, strict=True) if why]
     images = f"{len(files)} files, {manifest['records']} images"
     if not damaged:
         by = "" if all("crc32c" in file for file in files) else ", by the checksums of their records"

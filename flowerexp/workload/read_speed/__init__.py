@@ -1,1 +1,1 @@
-"""How fast can images be read? The readers, and how one reading of a cell is prepared and measured."""
+"""The experiment read_speed: the readers of images, the sources that they read, and how one cell is measured."""

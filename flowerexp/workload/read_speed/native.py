@@ -1,9 +1,9 @@
-"""Readers without TensorFlow: pictures come as NumPy arrays, decoded by simplejpeg and resized by OpenCV in threads.
+"""The readers without TensorFlow: simplejpeg decodes and OpenCV resizes pictures into NumPy arrays, in threads.
 
-Both let go of Python's global lock while they work, so that a thread for each core keeps all cores decoding. What
-comes out are batches as tf.data gives them, in the order of the files: (images, labels), uint8 of shape
-(n, height, width, 3), and the folders' names (bytes) or the classes' numbers (int64; in TFRecord files of others, texts
-too). The last batch may be short.
+Both release Python's global lock while they work, so that one thread per core keeps all cores busy. The batches are
+like those of tf.data, in the order of the files: (images, labels), uint8 of shape (n, height, width, 3), and the
+folders' names (bytes) or the classes' numbers (int64; other people's TFRecord files may have texts instead). The last
+batch may be short.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from numpy.typing import NDArray
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.images import decoded, tfrecords, transform
+from flowerexp.workload.images import decoded, examples, tfrecords, transform
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, Source, data_of, keeps_decoded
 
-_LARGEST = 4  # times the target's pixels: of a picture that is resized whole, what is cut off included
+_LARGEST = 4  # how many times the target's pixels a picture may have that OpenCV resizes, including what is cut off
 Batch = tuple[NDArray[np.uint8], NDArray[Any]]
-# What a thread makes of one item: a picture of the target's size and its label.
+# The work of a thread: it turns one item into a picture of the target size and its label.
 _Work = Callable[[Any], tuple[NDArray[np.uint8], bytes | int]]
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of some files, asked for as a tf.data.Dataset is: ``Pictures(...).batch(8).take(18)``.
+    """The pictures of some files, used like a tf.data.Dataset: ``Pictures(...).batch(8).take(18)``.
 
-    Of a reader that ends in `_native`, all work is done while the batches are iterated over: reading the files,
-    decoding, resizing, and bringing the pictures together in batches.
+    A reader that ends in `_native` does all work while the batches are iterated over: it reads the files, decodes,
+    resizes, and puts the pictures together into batches.
 
-    Of a reader that ends in `_cached`, `take` reads and decodes everything at once and keeps the pictures in memory
-    (`images * height * width * 3` bytes). Iterating copies them, batch by batch, into arrays of the caller's own: this
-    alone is what a clock around the iteration sees, as in the second epoch of a training that keeps its decoded
-    pictures. No storage, no JPEG and no resizing are in it.
+    With a reader that ends in `_cached`, `take` reads and decodes everything at once and keeps the pictures in memory
+    (`images * height * width * 3` bytes). Iterating copies them, batch by batch, into new arrays. A clock around the
+    iteration measures only this, as in the second epoch of a training that keeps its decoded pictures: no storage, no
+    JPEG and no resizing.
     """
 
     source: Source
@@ -53,11 +53,11 @@ class Pictures:
     number: int | None = None
 
     def batch(self, size: int) -> Pictures:
-        """The same in batches of so many images."""
+        """The same pictures in batches of `size` images."""
         return replace(self, size=size)
 
     def take(self, number: int) -> Iterable[Batch]:
-        """The first batches, to be iterated over; of a `_cached` reader, decoded by then."""
+        """The first `number` batches, to iterate over; a `_cached` reader decodes them now."""
         wanted = replace(self, number=number)
         return _Kept(wanted) if keeps_decoded(self.source.reader) else wanted
 
@@ -68,7 +68,7 @@ class Pictures:
 
 
 class _Kept:
-    """Pictures that are decoded already, in batches that are copied as they are asked for."""
+    """Pictures that are decoded already, in batches that are copied when they are asked for."""
 
     def __init__(self, pictures: Pictures) -> None:
         self._size = pictures.size
@@ -84,14 +84,14 @@ class _Kept:
 
 
 def _opened(source: Source, files: Sequence[str]) -> tuple[Iterator[Any], _Work]:
-    """What is to be worked on, one item an image, and the work on each that the threads do."""
+    """The items that threads work on, one per image, and their work on each."""
     if data_of(source.reader) == IMAGE_FILES:
         return _photographs(source, files), partial(_photograph, source.target_size, source.orientation)
     return _records(source, files), partial(picture_of, source)
 
 
 def _photographs(source: Source, files: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-    """Each file with its content, where that is on its way already: a bucket's, of which 16 are asked for at once."""
+    """Each file, with its content if it is in a bucket, which is asked for 16 files at once; None for a local file."""
     if all(map(storage.is_local, files[:1])):
         yield from ((uri, None) for uri in files)
         return
@@ -113,9 +113,9 @@ def _photograph(
 
 
 def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """The image rule (`resize_and_crop`) in whole numbers: rounded, where TensorFlow's float32 is left as it is.
+    """The image rule (`resize_and_crop`) with whole numbers: rounded, while TensorFlow's result is float32.
 
-    It takes half of the time, and no pixel is further from TensorFlow's than rounding, and 11 bits of weight, make it.
+    It takes half the time, and pixels differ from TensorFlow's only by rounding and by weights of 11 bits.
     """
     geometry = transform.fill_geometry(image.shape[0], image.shape[1], height, width)
     if geometry.height * geometry.width > _LARGEST * height * width:
@@ -136,32 +136,32 @@ def _records(source: Source, files: Sequence[str]) -> Iterator[bytes]:
 
 
 def picture_of(source: Source, record: bytes) -> tuple[NDArray[np.uint8], bytes | int]:
-    """The picture of a record of a TFRecord file, and its class.
+    """The picture in a record of a TFRecord file, and its class.
 
     Raises:
-        DataError: it lacks a feature, or its picture cannot be decoded or is of another size.
+        DataError: the record lacks a feature, or its picture cannot be decoded or has another size.
     """
-    content, label = tfrecords.decode_example(record, source.features.image, source.features.label)
+    content, label = examples.decode_example(record, source.features.image, source.features.label)
     image = transform.decode(content)
     if image.shape[:2] != source.target_size:
-        found, wanted = ("{} x {}".format(*size) for size in (image.shape, source.target_size))
-        raise DataError(f"a record's image is {found} pixels, not {wanted}", where="preprocess.target_size")
+        actual, wanted = ("{} x {}".format(*size) for size in (image.shape, source.target_size))
+        raise DataError(f"a record's image is {actual} pixels, not {wanted}", where="preprocess.target_size")
     return image, label
 
 
 def _batches(items: Iterator[Any], work: _Work, size: int, target: tuple[int, int]) -> Iterator[Batch]:
-    """Work on items in a thread for each core, which run ahead of the batch that is asked for by two images a thread.
+    """Work on items with one thread per core; each runs up to two images ahead of the batch that is asked for.
 
     Raises:
-        DataError: of the item that it concerns, when its batch is asked for.
-        OSError: likewise.
+        DataError: an item cannot be decoded; raised when its batch is asked for.
+        OSError: an item cannot be read; likewise.
     """
     threads = cores()
     pool = ThreadPoolExecutor(threads)
-    ahead: deque[_Coming] = deque()
+    ahead: deque[_PendingBatch] = deque()
     try:
         for group in iter(lambda: list(islice(items, size)), []):
-            ahead.append(_Coming(pool, group, work, threads, target))
+            ahead.append(_PendingBatch(pool, group, work, threads, target))
             if (len(ahead) - 1) * size >= 2 * threads:
                 yield ahead.popleft().wait()
         while ahead:
@@ -170,8 +170,8 @@ def _batches(items: Iterator[Any], work: _Work, size: int, target: tuple[int, in
         pool.shutdown(cancel_futures=True)
 
 
-class _Coming:
-    """A batch that threads are working on, each on every so-manieth image of it."""
+class _PendingBatch:
+    """A batch that n threads are working on: each thread takes every n-th image."""
 
     def __init__(
         self, pool: ThreadPoolExecutor, items: Sequence[Any], work: _Work, threads: int, target: tuple[int, int]
@@ -194,5 +194,5 @@ class _Coming:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

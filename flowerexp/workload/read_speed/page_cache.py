@@ -1,6 +1,6 @@
-"""Whether files lie in the operating system's page cache: looked up, never assumed.
+"""Bring files into or out of the operating system's page cache, and look up whether they are in it.
 
-A file in a bucket never does: each reading asks the bucket again, and no state of this machine makes it faster.
+A file in a bucket is never in it: each read asks the bucket again, and no state of this machine makes it faster.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ COLD_TO = 0.05
 def bring_to(wanted: str, paths: Iterable[str]) -> None:
     """Bring files into a state: `warm` reads them once, `cold` asks the kernel to drop them, `as_found` does nothing.
 
-    The kernel may not obey; what the state really is, is looked up afterwards (`look_up`). Files in a bucket are left
-    alone: reading them once would warm nothing.
+    The kernel may not obey, so look up the real state afterwards (`look_up`). Files in a bucket are left alone: reading
+    them would warm nothing.
     """
     if wanted == "as_found":
         return
@@ -37,14 +37,14 @@ def bring_to(wanted: str, paths: Iterable[str]) -> None:
 
 
 def look_up(files: Sequence[str]) -> tuple[str, float | None]:
-    """The state that files are in now.
+    """The state of files now.
 
     Args:
-        files: paths, or URIs of a bucket.
+        files: paths, or URIs in a bucket.
 
     Returns:
-        `warm`, `cold`, `unknown` or, of files in a bucket, `remote`; and the fraction of their pages in the page cache,
-        where it is known.
+        `warm`, `cold`, `unknown`, or `remote` for files in a bucket; and the fraction of their pages in the page cache,
+        if it is known.
     """
     if not all(map(storage.is_local, files)):
         return "remote", None
@@ -59,8 +59,8 @@ def cached_fraction(paths: Iterable[str]) -> float | None:
         paths: local files.
 
     Returns:
-        0.0 to 1.0, or None where the kernel will not say: a file that is not ours to write (mincore answers "all"
-        for those, Linux 5.2 and later), or a system without mincore.
+        0.0 to 1.0, or None if the kernel does not say: for a file that this user cannot write to (mincore answers "all"
+        for those, Linux 5.2 and later), or on a system without mincore.
     """
     total = cached = 0
     for path in paths:
@@ -93,7 +93,7 @@ def _pages(path: str) -> Sequence[int] | None:
 
 
 def state(fraction: float | None) -> str:
-    """`warm`, `cold`, or `unknown`, which is also the word for a mixture."""
+    """`warm`, `cold`, or `unknown`, which also means a mixture."""
     if fraction is None:
         return "unknown"
     if fraction >= WARM_FROM:

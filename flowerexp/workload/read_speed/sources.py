@@ -1,4 +1,4 @@
-"""What each reader of a run reads: photographs, prepared TFRecord files, or those that somebody else wrote."""
+"""Find or prepare what each reader of a run reads: photographs, prepared TFRecord files, or existing ones."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 from flowerexp.errors import DataError
 from flowerexp.workload import report
 from flowerexp.workload.images import examine, preparing
-from flowerexp.workload.images.listing import Listing, data_fingerprint, list_photographs
+from flowerexp.workload.images.fingerprint import data_fingerprint
+from flowerexp.workload.images.inspection import first_of
+from flowerexp.workload.images.listing import Listing, list_photographs
 from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.prepared import Prepared
 from flowerexp.workload.read_speed.existing import find, source_of
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, Source, data_of
 
 FEWEST = 10_000
-"""Photographs of a large data set that are chosen at least; of a smaller one, any may be read."""
+"""The least number of photographs that are chosen from a large data set; from a smaller one, any may be read."""
 
 
 @dataclass
@@ -25,10 +27,10 @@ class Sources:
     """What a run measures on.
 
     Attributes:
-        of: what each reader reads.
-        page_cache: the state to bring files' pages to before they are read.
-        mend: looks through prepared data, and writes again what is damaged; None if there is nothing prepared. It
-            stays in the driver.
+        of: the source of each reader.
+        page_cache: the state of the page cache that files are brought into before they are read.
+        mend: verifies prepared data, and writes damaged files again; None if no data is prepared. It stays in the
+            driver.
     """
 
     of: Mapping[str, Source]
@@ -39,8 +41,8 @@ class Sources:
         return {**vars(self), "mend": None}
 
 
-def sources(spark: Any, config: dict[str, Any]) -> Sources:
-    """What each reader of the run reads; TFRecord files are prepared first where they are missing.
+def sources_of(spark: Any, config: dict[str, Any]) -> Sources:
+    """What each reader of the run reads; missing TFRecord files are prepared first.
 
     Raises:
         DataError: there is nothing to read, or a file is damaged.
@@ -51,79 +53,79 @@ def sources(spark: Any, config: dict[str, Any]) -> Sources:
         [reader for reader in config["grid"]["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
     )
     listing = list_photographs(spark, config) if of_photographs or not existing else None
-    found: dict[str, Source] = {}
-    known: dict[str, Any] | None = None  # what decoding the photographs showed
+    sources: dict[str, Source] = {}
+    entries: dict[str, Any] | None = None  # of `Inspection.entries`
     if of_records and existing:
-        theirs = find(existing, bool(config["dataset"].get("anonymous")))
-        found |= _for_each(of_records, source_of(theirs, config))
-        report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, theirs.files))
+        folder = find(existing, bool(config["dataset"].get("anonymous")))
+        sources |= _for_each(of_records, source_of(folder, config))
+        report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, folder.files))
     elif of_records and listing:
         prepared = preparing.prepare(spark, config, listing)
-        known = prepared.manifest
-        found |= _for_each(of_records, _prepared(prepared, config))
+        entries = prepared.manifest
+        sources |= _for_each(of_records, _prepared(prepared, config))
         mend = partial(preparing.mend, spark, config, listing, prepared)
     if of_photographs and listing:
-        found |= _of_photographs(spark, config, of_photographs, listing, known)
-    for name, source in found.items():
+        sources |= _of_photographs(spark, config, of_photographs, listing, entries)
+    for name, source in sources.items():
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
-    return Sources(found, config["entrypoint"]["settings"]["page_cache"], mend)
+    return Sources(sources, config["entrypoint"]["settings"]["page_cache"], mend)
 
 
-def mended(made: Sources) -> Sources | None:
-    """The same after damaged files of prepared data were written again; None if none were.
+def mended(sources: Sources) -> Sources | None:
+    """The sources after damaged files of prepared data were written again; None if no file was damaged.
 
     Raises:
-        DataError: as of `preparing.prepare`.
-        MachineError: likewise.
+        DataError: see `preparing.prepare`.
+        MachineError: see `preparing.prepare`.
     """
-    prepared = made.mend() if made.mend else None
+    prepared = sources.mend() if sources.mend else None
     if prepared is None or not prepared.written:
         return None
     files, records = prepared.files, _records(prepared)
     of = {
         reader: replace(source, files=files, records=records) if data_of(reader) == TFRECORDS else source
-        for reader, source in made.of.items()
+        for reader, source in sources.of.items()
     }
-    return Sources(of, made.page_cache)
+    return Sources(of, sources.page_cache)
 
 
 def _of_photographs(
-    spark: Any, config: dict[str, Any], wanted: Sequence[str], listing: Listing, known: dict[str, Any] | None
+    spark: Any, config: dict[str, Any], readers: Sequence[str], listing: Listing, entries: dict[str, Any] | None
 ) -> dict[str, Source]:
     photographs = listing.photographs.some(_enough(config), config["measure"]["seed"])
-    known = known or examine.check(spark, photographs, config)
-    narrow = bool(known["narrow"]["count"])
-    found: dict[str, Source] = {}
-    for reader in wanted:
-        skipped = unreadable(reader, known, config["dataset"]["on_error"])
-        found |= _for_each([reader], replace(_photographs(photographs, skipped, config), narrow=narrow))
-    return found
+    entries = entries or examine.check(spark, photographs, config)
+    narrow = bool(entries["narrow"]["count"])
+    sources: dict[str, Source] = {}
+    for reader in readers:
+        skipped = unreadable(reader, entries, config["dataset"]["on_error"])
+        sources |= _for_each([reader], replace(_photographs(photographs, skipped, config), narrow=narrow))
+    return sources
 
 
-def unreadable(reader: str, rows: dict[str, Any], on_error: str) -> set[str]:
-    """The names of the photographs that a reader of photographs has to do without.
+def unreadable(reader: str, entries: dict[str, Any], on_error: str) -> set[str]:
+    """The names of the photographs that a reader of photographs cannot read.
 
     Args:
         reader: its name.
-        rows: of an account of what was found, or a manifest.
+        entries: `Inspection.entries`, or a manifest.
         on_error: `dataset.on_error`.
 
     Raises:
-        DataError: the reader cannot read one that others can, and on_error is `fail`.
+        DataError: the reader cannot read a photograph that others can, and on_error is `fail`.
     """
-    foreign = rows["not_for_image_files"] if reader == IMAGE_FILES else []
+    foreign = entries["not_for_image_files"] if reader == IMAGE_FILES else []
     if foreign and on_error == "fail":
         more = f" (and {len(foreign) - 1} more files)" if len(foreign) > 1 else ""
         raise DataError(
-            f"{examine.first_of(foreign)}{more}",
+            f"{first_of(foreign)}{more}",
             where="grid.reader",
             hint="convert it to a JPEG, choose grid.reader=image_files_native, or set dataset.on_error=skip to leave "
             "it out",
         )
     if foreign:
-        report.note(f"{len(foreign)} files left out for {reader}; the first is {examine.first_of(foreign)}")
-    return {one["relative"] for one in (*rows["skipped"], *foreign)}
+        report.note(f"{len(foreign)} files left out for {reader}; the first is {first_of(foreign)}")
+    return {photograph["relative"] for photograph in (*entries["skipped"], *foreign)}
 
 
 def _prepared(prepared: Prepared, config: dict[str, Any]) -> Source:
@@ -134,19 +136,20 @@ def _records(prepared: Prepared) -> list[int]:
     return [file["records"] for file in prepared.manifest["files"]]
 
 
-def _for_each(wanted: Sequence[str], source: Source) -> dict[str, Source]:
-    return {reader: replace(source, reader=reader) for reader in wanted}
+def _for_each(readers: Sequence[str], source: Source) -> dict[str, Source]:
+    return {reader: replace(source, reader=reader) for reader in readers}
 
 
 def _enough(config: dict[str, Any]) -> int:
-    """How many photographs of a large data set are chosen: so many that no measurement need read those of another."""
+    """The number of photographs to choose from a large data set: enough for each measurement to read other ones."""
     grid = config["grid"]
     return max(FEWEST, int(config["measure"]["repetitions"] * sum(grid["batch_size"]) * sum(grid["batch_number"])))
 
 
 def _photographs(photographs: Photographs, skipped: set[str], config: dict[str, Any]) -> Source:
     if skipped:
-        photographs = photographs.pick(n for n, one in enumerate(photographs) if one.relative not in skipped)
+        kept = (place for place, photograph in enumerate(photographs) if photograph.relative not in skipped)
+        photographs = photographs.pick(kept)
     files = photographs.uris
     anonymous = bool(config["dataset"].get("anonymous"))
     orientation = config["preprocess"]["orientation"]

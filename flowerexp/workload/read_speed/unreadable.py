@@ -1,7 +1,7 @@
-"""Files that a reader failed on: which one it is, and where it is damaged.
+"""Find the file that a reader failed on, and where it is damaged.
 
-TensorFlow names no file, and a thread that decodes knows none. So, where reading fails, the files are looked into one
-by one, without a clock.
+TensorFlow does not name the file, and a decoding thread does not know it. So if reading fails, the files are read again
+one by one, without a clock.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from contextlib import contextmanager
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.workload import failures
-from flowerexp.workload.read_speed import readers
-from flowerexp.workload.read_speed.readers import TFRECORDS, Source
+from flowerexp.workload.read_speed import pipeline
+from flowerexp.workload.read_speed.readers import TFRECORDS, Source, data_of
 
 _HINTS = {
     "dataset": "mend or remove it, or set dataset.on_error=skip to leave such files out",
-    "dataset.tfrecords": "flowerexp did not write it: mend it or get it again, or take it out of that folder",
-    "storage.prepared": "flowerexp verify names all damaged files; a run that meets one writes it again",
+    "dataset.tfrecords": "flowerexp did not write it: mend it or get it again, or remove it from that folder",
+    "storage.prepared": "flowerexp verify names all damaged files; a run that reads one writes it again",
 }
 
 
 def refused(problem: str, origin: str, hint: str | None = None) -> DataError:
-    """The error of a file that cannot be read, with the advice for whose file it is.
+    """The error for a file that cannot be read.
 
     Args:
         problem: what is wrong with which file.
         origin: the config key that says where the file is.
-        hint: advice that fits better.
+        hint: what to do; by default the advice for files of that origin.
     """
     return DataError(problem, where=origin, hint=hint or _HINTS.get(origin))
 
 
 @contextmanager
 def named(source: Source, files: Sequence[str]) -> Iterator[None]:
-    """Name the file if reading some of a source's fails inside.
+    """Name the file if reading some files of a source fails inside.
 
     Raises:
-        FlowerexpError: a file cannot be read; says which, and where it is damaged.
-        Exception: what was raised inside, if each file can be read by itself.
+        FlowerexpError: a file cannot be read; the message says which, and where it is damaged.
+        Exception: the original exception, if each file can be read by itself.
     """
     try:
         yield
@@ -54,11 +54,11 @@ def named(source: Source, files: Sequence[str]) -> Iterator[None]:
 
 
 def _problem_of(source: Source, uri: str, records: int) -> FlowerexpError | None:
-    """What is wrong with a file of so many records; None if it can be read by itself."""
+    """What is wrong with a file of `records` images; None if it can be read by itself."""
     try:
-        if readers.data_of(source.reader) == TFRECORDS:
+        if data_of(source.reader) == TFRECORDS:
             _check_records(source, uri)
-        for _ in readers.dataset(source, [uri]).batch(1).take(records):
+        for _ in pipeline.dataset(source, [uri]).batch(1).take(records):
             pass
     except DataError as error:
         problem = error.problem if uri in error.problem else f"{uri}: {error.problem}"
@@ -71,10 +71,10 @@ def _problem_of(source: Source, uri: str, records: int) -> FlowerexpError | None
 
 
 def _check_records(source: Source, uri: str) -> None:
-    """Look at each record of a TFRecord file: its checksum, features and image.
+    """Check each record of a TFRecord file: its checksum, features and image.
 
     Raises:
-        DataError: one is damaged, or is not what the reader wants.
+        DataError: a record is damaged, or the reader cannot use it.
     """
     from flowerexp.workload.images import tfrecords
     from flowerexp.workload.read_speed import native

@@ -1,1 +1,1 @@
-"""How fast do photographs become TFRecord files?"""
+"""The experiment write_tfrecords: how fast photographs become TFRecord files, and a picture of the result."""

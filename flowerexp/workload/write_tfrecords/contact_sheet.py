@@ -1,4 +1,4 @@
-"""A contact sheet: nine of the images that were written, with their labels, as one small picture to look at."""
+"""Draw a contact sheet: nine of the images that were written, with their labels, as one small picture."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from flowerexp.workload.images.left_out import shown
 
 ROWS = COLUMNS = 3
 EDGE = 192
-"""Pixels of the longer side of an image on the sheet, at most."""
+"""The longer side of an image on the sheet, in pixels, at most."""
 GAP, CAPTION = 8, 22
 QUALITY = 88
 
 
 def contact_sheet(files: Sequence[str], classes: Sequence[str]) -> bytes:
-    """Draw one from the first images of TFRecord files, of as many different files as there are.
+    """Draw a contact sheet of the first images of TFRecord files, from as many different files as possible.
 
     Args:
-        files: the URIs of TFRecord files with `image` (JPEG) and `class`.
-        classes: what the labels mean.
+        files: the URIs of TFRecord files with the features `image` (JPEG) and `class`.
+        classes: the names of the classes; a label is an index into it.
 
     Returns:
         A JPEG file.
@@ -38,23 +38,23 @@ def contact_sheet(files: Sequence[str], classes: Sequence[str]) -> bytes:
         with Image.open(io.BytesIO(content)) as opened:
             opened.thumbnail((EDGE, EDGE))
             chosen.append((opened.convert("RGB"), classes[number] if 0 <= number < len(classes) else str(number)))
-    wide, high = (max((image.size[side] for image, _ in chosen), default=EDGE) for side in (0, 1))
+    width, height = (max((image.size[side] for image, _ in chosen), default=EDGE) for side in (0, 1))
     lines = -(-len(chosen) // COLUMNS)
-    size = (GAP + COLUMNS * (wide + GAP), GAP + lines * (high + CAPTION + GAP))
+    size = (GAP + COLUMNS * (width + GAP), GAP + lines * (height + CAPTION + GAP))
     sheet = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
     for place, (image, label) in enumerate(chosen):
-        left, top = GAP + place % COLUMNS * (wide + GAP), GAP + place // COLUMNS * (high + CAPTION + GAP)
+        left, top = GAP + place % COLUMNS * (width + GAP), GAP + place // COLUMNS * (height + CAPTION + GAP)
         sheet.paste(image, (left, top))
-        draw.text((left, top + high + 2), shown(label), fill="black", font=font)
-    made = io.BytesIO()
-    sheet.save(made, "JPEG", quality=QUALITY)
-    return made.getvalue()
+        draw.text((left, top + height + 2), shown(label), fill="black", font=font)
+    file = io.BytesIO()
+    sheet.save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()
 
 
 def _first(files: Sequence[str]) -> Iterator[tuple[bytes, int]]:
     """The images of the files and their labels: the first of each file, then the second of each, and so on."""
-    from flowerexp.workload.images import tfrecords
+    from flowerexp.workload.images import examples, tfrecords
 
     wanted = ROWS * COLUMNS
     each = -(-wanted // max(1, min(len(files), wanted)))
@@ -62,6 +62,6 @@ def _first(files: Sequence[str]) -> Iterator[tuple[bytes, int]]:
     for uri in files[:wanted]:
         with storage.open_read(uri) as file:
             records = islice(tfrecords.read_records(file, uri), each)
-            heads.append([tfrecords.decode_example(record) for record in records])
+            heads.append([examples.decode_example(record) for record in records])
     for turn in range(each):
         yield from (head[turn] for head in heads if turn < len(head))

@@ -1,4 +1,4 @@
-"""The entrypoint that prepares a run's data, and says how long each TFRecord file took."""
+"""The entrypoint of write_tfrecords: prepare a run's data, and yield how long each TFRecord file took."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from flowerexp.workload.write_tfrecords.contact_sheet import contact_sheet
 
 
 def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """The entrypoint: prepare a run's data and yield one row a TFRecord file.
+    """Prepare a run's data and yield one row per TFRecord file.
 
-    Rows hold file, partition, images, bytes, host, reused, and seconds (of reading, transforming and writing that
-    file; null where it was written by an earlier run).
+    Rows have file, partition, images, bytes, host, reused, and seconds (to read, transform and write that file; null if
+    an earlier run wrote it).
     """
     listing = list_photographs(spark, config)
     prepared = prepare(spark, config, listing)
@@ -40,7 +40,7 @@ def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _show(prepared: Prepared) -> None:
-    """Attach a contact sheet; files that cannot be read now are no reason to fail what was written.
+    """Attach a contact sheet; if the files cannot be read now, the run goes on without one.
 
     Raises:
         DataError: a file is damaged.

@@ -7,7 +7,7 @@ import pytest
 from flowerexp.cluster.dataproc import names
 from flowerexp.commands import cleanup, clusters
 from flowerexp.errors import ConfigError
-from flowerexp.journal import Journal
+from flowerexp.journal.journal import Journal
 from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
 from tests.fakes.cloud import Cloud
 

@@ -1,4 +1,4 @@
-"""What is cached, as Spark itself lists it."""
+"""Caching, as Spark itself lists it."""
 
 import pytest
 from pyspark import StorageLevel
@@ -23,8 +23,8 @@ def stored(spark):
     """What Spark has stored: of each the cached and all partitions, whether in memory and on disk, and the bytes."""
     spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
     return sorted(
-        (one.numCachedPartitions(), one.numPartitions(), one.memSize() > 0, one.diskSize() > 0)
-        for one in spark.sparkContext._jsc.sc().getRDDStorageInfo()
+        (rdd.numCachedPartitions(), rdd.numPartitions(), rdd.memSize() > 0, rdd.diskSize() > 0)
+        for rdd in spark.sparkContext._jsc.sc().getRDDStorageInfo()
     )
 
 

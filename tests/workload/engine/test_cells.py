@@ -1,4 +1,4 @@
-"""Every cell as often as asked, in an order by chance, with a seed of its own."""
+"""The cells of a grid: each as often as the config says, in random order, each measurement with its own seed."""
 
 import itertools
 import pickle
@@ -9,13 +9,14 @@ import pytest
 
 from flowerexp.errors import ConfigError
 from flowerexp.workload.engine.cells import Cell, planned
+from flowerexp.workload.engine.declared import Subject
 from tests.workload.engine.tiny import GRID, declared, workload
 
 WIDE: dict[str, Sequence[Any]] = {"reader": ["x", "y"], "size": [2, 4, 6, 8], "number": [3, 6, 12, 18]}
 
 
 def plan(experiment, **hooks):
-    return planned(experiment, workload(lambda *_: 1, **hooks), None)
+    return planned(Subject(experiment, workload(lambda *_: 1, **hooks), None))
 
 
 def keys(tasks):
@@ -82,6 +83,11 @@ class TestPossible:
     def test_of_many_the_first_are_listed(self, told):
         plan(declared({"size": list(range(30))}), possible=lambda prepared, cell: "no" if cell["size"] else None)
         assert told.notes[0].endswith("size=9; size=10; and 19 more")
+        assert told.facts["cells_dropped"] == 29
+
+    def test_up_to_ten_are_all_listed(self, told):
+        plan(declared({"size": list(range(11))}), possible=lambda prepared, cell: "no" if cell["size"] else None)
+        assert told.notes[0].endswith("size=9; size=10")
 
     def test_none_left_has_failed(self):
         with pytest.raises(ConfigError, match=r"^grid: no cell of the grid can be measured: no memory; choose other"):

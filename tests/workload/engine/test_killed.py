@@ -1,4 +1,4 @@
-"""A script as a user writes it, run as a process of its own: killed midway, and gone on with."""
+"""A user's script in a separate process, killed while it measures, and continued."""
 
 import json
 import os
@@ -107,6 +107,8 @@ def test_a_run_that_is_killed_leaves_its_rows_and_the_next_attempt_makes_the_oth
     assert sorted(before + again) == [(size, repetition) for size in (1, 2, 3) for repetition in (1, 2)]
     found = rows_in(tmp_path / "second")
     assert [row["order"] for row in found] == list(range(6))
-    assert {row["attempt"]: {(one["size"], one["repetition"]) for one in found if one["attempt"] == row["attempt"]}
-            for row in found} == {2: set(again), **({1: set(before)} if before else {})}  # fmt: skip
+    by_attempt: dict[int, set[tuple[int, int]]] = {}
+    for row in found:
+        by_attempt.setdefault(row["attempt"], set()).add((row["size"], row["repetition"]))
+    assert by_attempt == {2: set(again), **({1: set(before)} if before else {})}
     assert {row["attempt"] for row in rows_in(tmp_path / "second" / "rows")} == {2}

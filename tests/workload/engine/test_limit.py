@@ -1,4 +1,4 @@
-"""The clock, and the limit that ends work in Python; work in Spark's Java is in test_run."""
+"""The clock, and the limit that ends work in Python; test_run has work in Spark's Java process."""
 
 import signal
 import time
@@ -53,7 +53,6 @@ def test_so_is_work_that_catches_what_ends_it(monkeypatch):
     assert clocked(stubborn, 0.01).censored
     assert len(rings) == 3
     assert not any(isinstance(error, Exception) for error in rings)  # work may catch those
-    assert not any(isinstance(error, Exception) for error in rings)  # work may catch those
 
 
 def test_an_error_of_the_work_is_its_own():
@@ -63,6 +62,31 @@ def test_an_error_of_the_work_is_its_own():
     with pytest.raises(ZeroDivisionError):
         clocked(fails, LONG)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_raised_also_when_the_limit_is_reached(error):
+    def interrupted():
+        try:
+            time.sleep(LONG)
+        finally:
+            raise error
+
+    with pytest.raises(error):
+        clocked(interrupted, 0.01)
+
+
+def test_a_limit_that_is_reached_after_the_end_changes_nothing(monkeypatch):
+    set_timer = signal.setitimer
+
+    def late(which, seconds, interval=0.0):
+        if not seconds:  # before the timer is turned off
+            signal.raise_signal(signal.SIGALRM)
+        return set_timer(which, seconds, interval)
+
+    monkeypatch.setattr(signal, "setitimer", late)
+    clock = clocked(lambda: 7, LONG)
+    assert (clock.result, clock.censored) == (7, False)
 
 
 def test_what_threads_have_started_in_java_is_cancelled_at_the_end():
@@ -84,3 +108,24 @@ def test_while_work_waits_for_java_that_is_cancelled_and_no_exception_is_raised_
 
     clock = clocked(work, 0.01, lambda: cancelled.append(True))
     assert (clock.result, clock.censored) == (None, True)
+
+
+def test_without_a_way_to_cancel_it_work_in_java_is_ended_by_an_exception(monkeypatch):
+    monkeypatch.setattr(limit, "_waits_for_java", lambda frame: True)
+    clock = clocked(lambda: time.sleep(LONG), 0.01)
+    assert clock.censored
+    assert clock.seconds < LONG / 2
+
+
+def frame(*files):
+    """The innermost of some frames, given the files of their code from the outermost inwards."""
+    innermost = None
+    for file in files:
+        innermost = SimpleNamespace(f_code=SimpleNamespace(co_filename=file), f_back=innermost)
+    return innermost
+
+
+def test_work_waits_for_java_if_py4j_is_anywhere_on_the_stack():
+    assert limit._waits_for_java(frame("script.py", "/lib/py4j/java_gateway.py", "/lib/python3.11/socket.py"))
+    assert not limit._waits_for_java(frame("script.py", "/lib/python3.11/socket.py"))
+    assert not limit._waits_for_java(None)

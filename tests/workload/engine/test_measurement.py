@@ -1,4 +1,4 @@
-"""What `measure` returns becomes columns, or a clear error."""
+"""One measurement: the result of `measure` becomes columns, or a clear error."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 from flowerexp.errors import JobError
 from flowerexp.workload import host, slots
 from flowerexp.workload.engine.cells import planned
+from flowerexp.workload.engine.declared import Subject
 from flowerexp.workload.engine.measurement import measured
 from tests.workload.engine.tiny import declared, workload
 
@@ -20,8 +21,8 @@ def own_slots(monkeypatch, tmp_path):
 def row_of(result, grid=None, **changes):
     """The row of a measurement that returns this."""
     experiment = declared({"kind": ["a"], "size": [4]} if grid is None else grid, **changes)
-    of = workload(lambda prepared, cell: result)
-    return measured(experiment, of, None, planned(experiment, of, None)[0])
+    subject = Subject(experiment, workload(lambda prepared, cell: result), None)
+    return measured(subject, planned(subject)[0])
 
 
 def test_a_row_says_what_was_measured_and_how():
@@ -90,13 +91,14 @@ def test_what_is_no_result_is_refused_by_name(result, said):
 
 def test_a_parameter_with_the_name_of_the_count_has_its_value():
     assert row_of(4, {"things": [4]})["things"] == 4
-    with pytest.raises(JobError, match=r"the parameter 'things' has the same name; .*entrypoint\.column"):
+    with pytest.raises(
+        JobError, match=r"the parameter 'things' has the same name and another value; .*entrypoint\.column"
+    ):
         row_of(5, {"things": [4]})
 
 
 def test_measure_gets_what_ready_returned_and_the_clock_leaves_that_out(monkeypatch):
     seen = []
-    experiment = declared()
 
     def ready(prepared, cell):
         seen.append(("ready", prepared))
@@ -106,6 +108,6 @@ def test_measure_gets_what_ready_returned_and_the_clock_leaves_that_out(monkeypa
         seen.append(("measure", thing))
         return 1
 
-    of = workload(measure, ready=ready)
-    measured(experiment, of, "prepared", planned(experiment, of, "prepared")[0])
+    subject = Subject(declared(), workload(measure, ready=ready), "prepared")
+    measured(subject, planned(subject)[0])
     assert seen == [("ready", "prepared"), ("measure", "thing")]

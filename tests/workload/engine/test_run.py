@@ -1,4 +1,4 @@
-"""Tiny experiments on a real Spark, in the driver and on executors: what is measured, and what is left of failures."""
+"""Runs of tiny experiments on a real Spark, in the driver and on executors, also with failures."""
 
 import itertools
 import json
@@ -155,7 +155,7 @@ class TestLimit:
         assert stopped["things"] is None
         assert 0.5 <= stopped["seconds"] < LONG / 2
         (note,) = told.notes
-        assert note.endswith("their other repetitions left out: size=2")
+        assert note.endswith("their other repetitions are left out: size=2")
 
     def test_all_of_them(self, spark, where, tmp_path, told):
         of = workload(lambda prepared, cell: time.sleep(LONG), nothing)
@@ -172,7 +172,7 @@ class TestLimit:
         def measure(spark, cell):
             if way == "rdd":
                 wait = LONG if cell["size"] == 2 else 0
-                return spark.sparkContext.parallelize([1] * 2, 2).map(lambda one: slept(wait, one)).count()
+                return spark.sparkContext.parallelize([1] * 2, 2).map(lambda item: slept(wait, item)).count()
             return spark.range(10**15 if cell["size"] == 2 else 10).selectExpr("sum(id % 7)").collect()[0][0]
 
         measure(spark, {"size": 1})  # the first job takes longer
@@ -251,7 +251,9 @@ class TestExecutors:
         rows = make(spark, made, workload(count, nothing), tmp_path)
         actions = ["rows", "by_size", "by_width", "by_repetition", *(["by_size_x_width"] if products else [])]
         assert Counter(row["execution"] for row in rows) == dict.fromkeys(range(1, len(actions) + 1), 4)
-        assert [name for name in told.phases if name.startswith("measure.")] == [f"measure.{one}" for one in actions]
+        assert [name for name in told.phases if name.startswith("measure.")] == [
+            f"measure.{action}" for action in actions
+        ]
         for order in range(4):
             mine = [row for row in rows if row["order"] == order]
             assert mine == sorted(mine, key=lambda row: row["started_ns"])

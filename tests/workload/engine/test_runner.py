@@ -1,4 +1,4 @@
-"""The runner: every run of a job leaves its results, whatever becomes of it."""
+"""The runner: every run of a job writes its results, also if it fails."""
 
 import errno
 import hashlib
@@ -85,26 +85,26 @@ def test_a_status_carries_its_attempts_token_and_hashes_of_what_was_left(job):
         report.attach("a.txt", b"attached")
         return fine()
 
-    for number, one in enumerate(job(attaching, fails_midway)):
-        assert one.status["token"] == f"token{number}"
+    for number, outcome in enumerate(job(attaching, fails_midway)):
+        assert outcome.status["token"] == f"token{number}"
         names = ["measurements.jsonl", "phases.json", *(["attached/a.txt"] if number == 0 else [])]
-        hashes = {name: hashlib.sha256((one.folder / name).read_bytes()).hexdigest() for name in names}
-        assert one.status["files"] == hashes
+        hashes = {name: hashlib.sha256((outcome.folder / name).read_bytes()).hexdigest() for name in names}
+        assert outcome.status["files"] == hashes
 
 
 def test_a_run_leaves_rows_phases_and_status(job, capsys):
-    (one,) = job(fine)
-    assert one.rows == ROWS
-    assert one.status["state"] == "finished"
-    assert (one.status["error"], one.status["run_key"]) == (None, "key0")
-    assert one.status["facts"] == {"cores": 2, "images": 7}
-    assert one.status["notes"] == ["a note"]
-    assert one.status["started_at"] <= one.status["ended_at"]
-    assert one.phases.keys() == {"start", "measure"}
+    (outcome,) = job(fine)
+    assert outcome.rows == ROWS
+    assert outcome.status["state"] == "finished"
+    assert (outcome.status["error"], outcome.status["run_key"]) == (None, "key0")
+    assert outcome.status["facts"] == {"cores": 2, "images": 7}
+    assert outcome.status["notes"] == ["a note"]
+    assert outcome.status["started_at"] <= outcome.status["ended_at"]
+    assert outcome.phases.keys() == {"start", "measure"}
     messages = [json.loads(line)["flowerexp"] for line in capsys.readouterr().out.splitlines()]
     assert {message["run_key"] for message in messages} == {"key0"}
     states = [(message["output"], message["state"]) for message in (messages[0], messages[-1])]
-    assert states == [(str(one.folder), "started"), (str(one.folder), "finished")]
+    assert states == [(str(outcome.folder), "started"), (str(outcome.folder), "finished")]
 
 
 def test_the_status_comes_last(job, monkeypatch):
@@ -126,9 +126,9 @@ def test_what_is_attached_lies_beside_the_results(job):
         report.attach("sheet.jpg", b"picture")
         return ROWS
 
-    (one,) = job(attaching)
-    assert one.status["attached"] == ["sheet.jpg"]
-    assert (one.folder / "attached" / "sheet.jpg").read_bytes() == b"picture"
+    (outcome,) = job(attaching)
+    assert outcome.status["attached"] == ["sheet.jpg"]
+    assert (outcome.folder / "attached" / "sheet.jpg").read_bytes() == b"picture"
 
 
 def test_a_run_that_fails_is_recorded_and_the_next_one_runs(job, capsys):
@@ -190,9 +190,9 @@ def test_the_status_says_whether_the_machine_is_to_blame(job, entrypoint, kind, 
 
 def test_whatever_fails_after_spark_was_shut_down_is_made_again(job, tmp_path):
     (tmp_path / "gone").touch()
-    for one in job(fails_midway, refuses):
-        assert (one.status["class"], one.status["retry"]) == ("MachineError", True)
-        assert one.status["error"].startswith("Spark was shut down (")
+    for outcome in job(fails_midway, refuses):
+        assert (outcome.status["class"], outcome.status["retry"]) == ("MachineError", True)
+        assert outcome.status["error"].startswith("Spark was shut down (")
 
 
 @pytest.mark.parametrize("entrypoint", [list, lambda: iter(())], ids=["list", "iterator"])
@@ -215,8 +215,8 @@ def test_a_fact_that_cannot_be_written_does_not_cost_the_results(job, tmp_path):
         report.fact("folder", tmp_path)
         return ROWS
 
-    (one,) = job(run)
-    assert one.status["facts"]["folder"] == str(tmp_path)
+    (outcome,) = job(run)
+    assert outcome.status["facts"]["folder"] == str(tmp_path)
 
 
 def test_results_that_cannot_be_written_fail_the_process(job, tmp_path):
@@ -241,7 +241,7 @@ class TestReady:
         return calls
 
     def test_once_for_all_runs(self, job, cluster):
-        assert {one.status["state"] for one in job(fine, fine, requires=REQUIRES)} == {"finished"}
+        assert {outcome.status["state"] for outcome in job(fine, fine, requires=REQUIRES)} == {"finished"}
         assert cluster == ["wait", {"json": "any"}]
 
     @pytest.mark.parametrize("what", ["wait", "check_imports"])
@@ -251,11 +251,11 @@ class TestReady:
 
         started = []
         monkeypatch.setattr(executors, what, refuse)
-        for one in job(lambda: started.append(1), lambda: started.append(2), requires=REQUIRES):
-            assert one.status["state"] == "failed"
-            assert one.status["error"] == "cv2 cannot be imported on worker-1"
-            assert (one.status["where"], one.status["hint"]) == ("cluster", "install it")
-            assert one.status["facts"] == {"cores": 2}
+        for outcome in job(lambda: started.append(1), lambda: started.append(2), requires=REQUIRES):
+            assert outcome.status["state"] == "failed"
+            assert outcome.status["error"] == "cv2 cannot be imported on worker-1"
+            assert (outcome.status["where"], outcome.status["hint"]) == ("cluster", "install it")
+            assert outcome.status["facts"] == {"cores": 2}
         assert started == []
 
     def test_executors_that_are_threads_of_the_driver_are_not_waited_for(self, job, cluster, monkeypatch):

@@ -1,4 +1,4 @@
-"""Spark's own numbers of a measurement, as a real Spark says them."""
+"""Spark's own numbers of a measurement, from a real Spark."""
 
 import time
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Rows in parts: each appears whole, soon, and is there for the next attempt."""
+"""The stream of rows: each part appears complete and soon, and the next attempt can read it."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""A process becomes warm before the first measurement of a series, and says how."""
+"""Warm-up: a process is warm before the first measurement of a series."""
 
 import gc
 import time
@@ -8,6 +8,7 @@ import pytest
 
 from flowerexp.workload.engine import warm_up
 from flowerexp.workload.engine.cells import planned
+from flowerexp.workload.engine.declared import Subject
 from flowerexp.workload.engine.warm_up import WarmUp, is_steady, settle
 from tests.workload.engine.tiny import declared, workload
 
@@ -47,8 +48,8 @@ def work(monkeypatch):
 
 
 def settled(of, where=0, **changes):
-    experiment = declared(warm_up_seconds=2.0, **changes)
-    return settle(experiment, of, None, planned(experiment, of, None)[where])
+    subject = Subject(declared(warm_up_seconds=2.0, **changes), of, None)
+    return settle(subject, planned(subject)[where])
 
 
 def test_the_first_cell_of_the_series_is_measured_until_that_gets_no_faster(work):
@@ -98,8 +99,6 @@ def test_slow_work_is_given_up_after_a_while_and_nothing_is_said_of_it(work):
 
 
 def test_no_time_is_no_warm_up(work):
-    experiment = declared(warm_up_seconds=0)
-    assert settle(experiment, workload(work.do), None, planned(experiment, workload(work.do), None)[0]) == WarmUp(
-        0, None
-    )
+    subject = Subject(declared(warm_up_seconds=0), workload(work.do), None)
+    assert settle(subject, planned(subject)[0]) == WarmUp(0, None)
     assert work.done == []

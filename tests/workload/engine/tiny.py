@@ -1,4 +1,4 @@
-"""Tiny experiments, and configs for them as a workload gets them."""
+"""Tiny experiments for tests, and their configs as a workload gets them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def workload(
 
 
 class Lines(Stream):
-    """What stands for a stream: it writes nothing."""
+    """A stream that writes nothing."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -80,8 +80,8 @@ def make(
 ) -> list[dict[str, Any]]:
     """Make a run; its rows are also in `rows` if it fails."""
     rows = [] if rows is None else rows
-    one = {"run_key": uuid.uuid4().hex, "config": config, "output": str(output), "earlier": list(earlier)}
+    entry = {"run_key": uuid.uuid4().hex, "config": config, "output": str(output), "earlier": list(earlier)}
     with Stream(str(output), keep=bool(earlier)) as stream:
-        for line in run.of_workload(workload)(spark, one, stream):
+        for line in run.of_workload(workload)(spark, entry, stream):
             rows.append(json.loads(line))
     return rows

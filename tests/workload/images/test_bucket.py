@@ -1,4 +1,4 @@
-"""The workloads on data in a bucket: generated, listed, prepared and read there by Spark's own Python workers."""
+"""The workloads on data in a bucket: Spark's Python workers generate, list, prepare and read it."""
 
 from itertools import pairwise
 
@@ -7,11 +7,11 @@ import pytest
 from flowerexp import index, storage
 from flowerexp.config import typed
 from flowerexp.errors import DataError, MachineError
-from flowerexp.workload.images import listing, tfrecords, transform
+from flowerexp.workload.images import examples, listing, tfrecords, transform
 from flowerexp.workload.images.left_out import DEEPER, LOOSE
 from flowerexp.workload.images.prepared import MANIFEST
 from flowerexp.workload.images.preparing import mend, prepare
-from flowerexp.workload.read_speed import readers
+from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import Source
 from tests.analysis.rows import table
 
@@ -116,13 +116,17 @@ class TestListing:
 
     def test_only_photographs_in_class_folders_are_taken(self, flowers):
         found = listing.list_photographs(None, flowers())
-        assert [one.relative for one in found.photographs.some(3, 0)] == ["daisy/1.jpg", "roses/2.jpg", "roses/3.JPG"]
+        assert [photograph.relative for photograph in found.photographs.some(3, 0)] == [
+            "daisy/1.jpg",
+            "roses/2.jpg",
+            "roses/3.JPG",
+        ]
         assert found.classes == ["daisy", "dandelion", "roses", "sunflowers", "tulips"]  # by the data set's config
         assert found.left_out.counts == {".txt files": 2, ".tfrec files": 1, DEEPER: 1, LOOSE: 1}
 
     def test_a_public_bucket_needs_no_credentials(self, flowers, monkeypatch):
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/file")
-        assert listing.list_photographs(None, flowers()).found == 3
+        assert listing.list_photographs(None, flowers()).total == 3
 
     @pytest.mark.parametrize(
         ("status", "words"), [(401, "dataset.anonymous=true"), (403, "Storage Object Viewer"), (404, "does not exist")]
@@ -137,7 +141,7 @@ class TestListing:
         made = config("dataset.images=3", f"storage.generated={bucket}")
         for number in range(2):
             storage.write_bytes(f"{bucket}/some/daisy/{number}.jpg", b"")
-        with pytest.raises(DataError, match="has 2 photographs, and 3 were generated there; remove that folder"):
+        with pytest.raises(DataError, match="has 2 photographs, but 3 were generated there; remove that folder"):
             listing.listing_of(f"{bucket}/some", made)
 
 
@@ -163,9 +167,9 @@ class TestReaders:
             storage.write_bytes(files[-1], path.read_bytes())
         source = Source("image_files", files, [1] * 6, (16, 24))
         storage_server.counted()
-        assert len(list(readers.dataset(source, files).as_numpy_iterator())) == 6
+        assert len(list(pipeline.dataset(source, files).as_numpy_iterator())) == 6
         assert storage_server.counted() == {"read": 6}
-        assert len(list(readers.dataset(source, source.prefix([5, 4, 3, 2, 1, 0], 4)).batch(2).take(2))) == 2
+        assert len(list(pipeline.dataset(source, source.prefix([5, 4, 3, 2, 1, 0], 4)).batch(2).take(2))) == 2
         assert storage_server.counted() == {"read": 4}
 
     def test_a_tfrecord_file_is_one_request_each_5_mib(self, bucket, storage_server, photos):
@@ -173,16 +177,16 @@ class TestReaders:
         files = []
         for number in range(2):
             with storage.NewFile(bucket) as file:
-                record = tfrecords.encode_example(content + bytes(200_000), number)
+                record = examples.encode_example(content + bytes(200_000), number)
                 tfrecords.write_file(file.stream, [record] * 30)  # 6 MB
                 file.keep(f"{number}.tfrec")
             files.append(f"{bucket}/{number}.tfrec")
         source = Source("tfrecords", files, [30, 30], (16, 24))
         storage_server.counted()
-        labels = [int(label) for _, label in readers.dataset(source, files).as_numpy_iterator()]
+        labels = [int(label) for _, label in pipeline.dataset(source, files).as_numpy_iterator()]
         assert labels == [0] * 30 + [1] * 30
         assert storage_server.counted() == {"read": 4}
-        assert len(list(readers.dataset(source, files).batch(4).take(2))) == 2
+        assert len(list(pipeline.dataset(source, files).batch(4).take(2))) == 2
         # The first block holds more than two batches; on idle cores tf.data parses ahead, and may ask for the next one.
         assert 1 <= storage_server.counted()["read"] <= 2
 
@@ -216,7 +220,7 @@ class TestFingerprint:
             listing.list_photographs(None, made)
             assert told.facts["data_fingerprint"] == found[-1]
         assert found[0] is None
-        assert all(one != other for one, other in pairwise(found))
+        assert all(before != after for before, after in pairwise(found))
         storage_server.counted()
         assert index.current_fingerprint(typed(made), {}, buckets=False) is None
         assert storage_server.seen == []
@@ -226,10 +230,10 @@ class TestFingerprint:
             "dataset=folder", f"dataset.path={bucket}/p", f"dataset.tfrecords={bucket}/t", "grid.reader=tfrecords"
         )
         storage.write_bytes(f"{bucket}/t/1.tfrec", b"1")
-        one = index.current_fingerprint(typed(made))
+        fingerprint = index.current_fingerprint(typed(made))
         storage.write_bytes(f"{bucket}/t/1.tfrec", b"2")
-        assert None not in (one, index.current_fingerprint(typed(made)))
-        assert one != index.current_fingerprint(typed(made))
+        assert None not in (fingerprint, index.current_fingerprint(typed(made)))
+        assert fingerprint != index.current_fingerprint(typed(made))
 
     def test_a_bucket_that_cannot_be_listed_is_not_known(self, config, bucket, storage_server):
         storage_server.faults = [("GET", 403, "No")] * 3

@@ -1,8 +1,9 @@
-"""Photographs are dealt fairly: by weight, with each partition's share of every class, and none lost."""
+"""Dealing: partitions have equal weight and their share of every class, and no photograph is lost."""
 
 import random
 import statistics
 from collections import Counter
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,8 @@ def photographs(labels, sizes=None):
 
 def deal(everything, partitions, seed):
     """The photographs of each partition."""
-    dealt = dealing.deal([one.size for one in everything], [one.label for one in everything], partitions, seed)
+    sizes, labels = zip(*((photograph.size, photograph.label) for photograph in everything), strict=True)
+    dealt = dealing.deal(sizes, labels, partitions, seed)
     return [[everything[place] for place in places] for places in dealt]
 
 
@@ -37,11 +39,11 @@ def number(photograph):
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.integers(1, 40), st.integers(0, 2**32))
 def test_every_partition_has_its_share_of_every_class(labels, partitions, seed):
     everything = photographs(labels)
-    partitions = deal(everything, partitions, seed)
-    assert len(partitions) == min(partitions, len(labels))
-    assert sorted((one for hand in partitions for one in hand), key=number) == everything
-    shares = [Counter(one.label for one in hand) for hand in partitions]
-    for counts in ([len(hand) for hand in partitions], *([share[label] for share in shares] for label in range(5))):
+    dealt = deal(everything, partitions, seed)
+    assert len(dealt) == min(partitions, len(labels))
+    assert sorted(chain(*dealt), key=number) == everything
+    shares = [Counter(photograph.label for photograph in partition) for partition in dealt]
+    for counts in (list(map(len, dealt)), *([share[label] for share in shares] for label in range(5))):
         assert max(counts) - min(counts) <= 1
 
 
@@ -53,10 +55,10 @@ def test_every_partition_has_its_share_of_every_class(labels, partitions, seed):
 def test_all_photographs_are_dealt_once_whatever_their_sizes(described, partitions, seed):
     labels, sizes = zip(*described, strict=True)
     everything = photographs(labels, sizes)
-    partitions = deal(everything, partitions, seed)
-    assert sorted((one for hand in partitions for one in hand), key=number) == everything
-    assert len(partitions) == min(partitions, len(everything))
-    assert all(partitions)
+    dealt = deal(everything, partitions, seed)
+    assert sorted(chain(*dealt), key=number) == everything
+    assert len(dealt) == min(partitions, len(everything))
+    assert all(dealt)
 
 
 def skewed(kind):
@@ -76,25 +78,25 @@ def test_the_heaviest_partition_is_at_most_1_3_times_the_median(kind):
     sizes = skewed(kind)
     everything = photographs([number % 5 for number in range(2000)], sizes)
     partitions = 16
-    weights = sorted(sum(map(weight, hand)) for hand in deal(everything, partitions, 0))
+    weights = sorted(sum(map(weight, partition)) for partition in deal(everything, partitions, 0))
     assert weights[-1] <= 1.3 * statistics.median(weights)
     by_chance = list(everything)
     random.Random(0).shuffle(by_chance)
-    theirs = [sum(map(weight, by_chance[start::partitions])) for start in range(partitions)]
-    assert weights[-1] < max(theirs)
+    random_weights = [sum(map(weight, by_chance[start::partitions])) for start in range(partitions)]
+    assert weights[-1] < max(random_weights)
 
 
 def test_sizes_as_usual_leave_counts_equal():
     everything = photographs([number % 5 for number in range(2000)], skewed("usual"))
-    shares = [Counter(one.label for one in hand) for hand in deal(everything, 16, 0)]
+    shares = [Counter(photograph.label for photograph in partition) for partition in deal(everything, 16, 0)]
     assert all(share == dict.fromkeys(range(5), 25) for share in shares)
 
 
 def test_small_photographs_cost_too():
     everything = photographs([0] * 1000 + [1] * 2, [0] * 1000 + [FIXED_BYTES * 999] * 2)
-    assert sorted(len(hand) for hand in deal(everything, 3, 0)) == [1, 1, 1000]
+    assert sorted(len(partition) for partition in deal(everything, 3, 0)) == [1, 1, 1000]
     everything = photographs([0] * 100, [0] * 99 + [1])
-    assert {len(hand) for hand in deal(everything, 10, 0)} == {10}
+    assert {len(partition) for partition in deal(everything, 10, 0)} == {10}
 
 
 def test_follows_from_the_seed_alone():
@@ -113,18 +115,37 @@ USUAL = [
 GIANTS = [[12, 0, 14, 7, 16, 2], [17, 4, 8, 13, 19, 9, 3, 15], [5, 18, 1, 11, 6, 10]]
 
 
-def test_the_same_hands_as_ever():
-    # Others would be other files under the fingerprint of data that was prepared before.
+def test_deals_as_it_always_has():
+    # Another deal would give other files under the fingerprint of data that is prepared already.
     usual = photographs([number % 3 for number in range(30)], [number * 7919 % 50_000 for number in range(30)])
-    numbers = [[number(one) for one in hand] for hand in deal(usual, 4, 1)]
+    numbers = [list(map(number, partition)) for partition in deal(usual, 4, 1)]
     assert numbers == USUAL
     giants = photographs([number % 3 for number in range(20)], [9_000_000 * (number < 2) for number in range(20)])
-    assert [[number(one) for one in hand] for hand in deal(giants, 3, 1)] == GIANTS
+    assert [list(map(number, partition)) for partition in deal(giants, 3, 1)] == GIANTS
+
+
+@pytest.mark.parametrize(
+    ("sizes", "labels", "expected"),
+    [
+        # counts are uneven by more than a tenth, by less than a fifth: weight decides
+        ([400_000, 0, 100_000, 0, 200_000, 200_000, 200_000], [0, 1, 2, 0, 1, 2, 0], [[0, 3], [6, 4], [5, 2, 1]]),
+        # by less than a tenth: counts stay
+        (
+            [400_000, 100_000, 100_000, 50_000, 50_000, 0, 100_000, 400_000, 200_000],
+            [0, 1, 2] * 3,
+            [[0, 2, 4], [1, 8, 6], [5, 3, 7]],
+        ),
+        # classes are dealt in the order of their numbers, not of their first photographs
+        ([number * 7919 % 50_000 for number in range(12)], [2, 1, 0] * 4, [[7, 9, 5, 10], [0, 6, 4, 11], [3, 8, 1, 2]]),
+    ],
+)
+def test_deals_as_it_always_has_at_the_limits_of_its_rules(sizes, labels, expected):
+    assert [list(places) for places in dealing.deal(sizes, labels, 3, 1)] == expected
 
 
 def test_classes_are_mixed_within_a_partition():
-    (hand,) = deal(photographs([0] * 50 + [1] * 50), 1, 0)
-    assert {one.label for one in hand[:25]} == {0, 1}
+    (partition,) = deal(photographs([0] * 50 + [1] * 50), 1, 0)
+    assert {photograph.label for photograph in partition[:25]} == {0, 1}
 
 
 def test_does_not_change_what_it_is_given():

@@ -1,4 +1,4 @@
-"""What is odd about a picture's file is told: its format, damage that libjpeg gets over, an EXIF orientation."""
+"""Decoding reports a picture's format, damage that libjpeg can repair, and the EXIF orientation."""
 
 import io
 import struct
@@ -25,7 +25,7 @@ class TestWarning:
     @pytest.mark.parametrize("share", [0.05, 1 / 3, 0.9])
     def test_a_scan_with_zeros_in_it_can_be_decoded_with_a_warning(self, share, subsampling):
         whole = saved(Image.fromarray(noise(200, 300)), "JPEG", quality=90, subsampling=subsampling)
-        seen = decoded.look(damaged(whole, share))
+        seen = decoded.inspect(damaged(whole, share))
         assert seen.pixels.shape == (200, 300, 3)
         assert "Corrupt JPEG data" in (seen.warning or "")
         assert psnr(seen.pixels, decoded.decode(whole)) < 40
@@ -34,23 +34,23 @@ class TestWarning:
     def test_a_whole_one_has_none(self, options):
         data = saved(Image.fromarray(noise(200, 300)), "JPEG", **options)
         for tail in (b"", b"\n", bytes(1000)):
-            assert decoded.look(data + tail).warning is None
+            assert decoded.inspect(data + tail).warning is None
 
 
 class TestKind:
     @pytest.mark.parametrize("kind", decoded.FORMATS)
     def test_is_what_the_content_says(self, kind):
-        seen = decoded.look(saved(Image.fromarray(noise(8, 8)), kind))
+        seen = decoded.inspect(saved(Image.fromarray(noise(8, 8)), kind))
         assert (seen.kind, seen.animated) == (kind, False)
 
     def test_a_jpeg_with_another_behind_it_is_a_jpeg(self):
         picture = Image.fromarray(noise(8, 8))
         data = saved(picture, "MPO", save_all=True, append_images=[picture])
-        assert decoded.look(data).kind == "JPEG"
+        assert decoded.inspect(data).kind == "JPEG"
 
     def test_an_animated_gif_is_told(self):
         frames = [Image.fromarray(noise(8, 8, seed)) for seed in range(2)]
-        seen = decoded.look(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+        seen = decoded.inspect(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
         assert (seen.kind, seen.animated) == ("GIF", True)
 
 
@@ -104,4 +104,4 @@ def test_a_bomb_of_any_format_is_refused_before_it_is_unpacked():
     header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     with pytest.raises(DataError, match=r"more than 178,956,970 pixels"):
-        decoded.look(data)
+        decoded.inspect(data)

@@ -1,4 +1,4 @@
-"""A data set whose list lies with the executors is the data set that it is where the driver lists it."""
+"""A large data set is the same whether the executors or the driver list it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def both(spark, monkeypatch):
 
 
 def facts(found):
-    return (found.classes, found.found, list(found.skipped), found.fingerprint, len(found.photographs),
+    return (found.classes, found.total, list(found.skipped), found.fingerprint, len(found.photographs),
             found.photographs.bytes)  # fmt: skip
 
 
@@ -67,13 +67,13 @@ def test_the_same_photographs_and_the_same_files_under_the_same_name(spark, conf
     here, there = both(given)
     assert facts(here) == facts(there)
     assert there.photographs.some(1000, 0) == here.photographs
-    one, other = (
+    first, other = (
         prepare(spark, config("dataset=folder", f"dataset.path={folder}", *SMALL, f"storage.prepared={place}"), found)
         for place, found in ((tmp_path / "one", here), (tmp_path / "other", there))
     )
-    assert contents(one) == contents(other)
-    assert Path(one.folder).name == Path(other.folder).name
-    assert one.manifest["class_records"] == other.manifest["class_records"]
+    assert contents(first) == contents(other)
+    assert Path(first.folder).name == Path(other.folder).name
+    assert first.manifest["class_records"] == other.manifest["class_records"]
     again = {**given, "storage": {**given["storage"], "prepared": f"{tmp_path}/one"}}
     assert prepare(None, again, there).reused  # what was prepared before is found
 

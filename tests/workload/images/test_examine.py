@@ -1,4 +1,4 @@
-"""Photographs that are bad, odd, or there twice are found while a run checks or prepares, and dealt with by rule."""
+"""Examining: damaged, unusual and duplicate photographs are reported, and the config's rules decide about them."""
 
 import json
 import os
@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from flowerexp.errors import DataError, MachineError
-from flowerexp.workload.images import decoded, examine, transform
-from flowerexp.workload.images.examine import Account, Examiner
+from flowerexp.workload.images import decoded, transform
+from flowerexp.workload.images.examine import Examiner
+from flowerexp.workload.images.inspection import LIST, Inspection, report_entries
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.photographs import Photograph
 from flowerexp.workload.images.preparing import prepare
-from flowerexp.workload.read_speed import readers, sources
+from flowerexp.workload.read_speed import pipeline, sources
 from flowerexp.workload.read_speed.readers import READERS, Source
 from flowerexp.workload.write_tfrecords import writing
 from tests.workload.images.test_decoded import damaged, turned
@@ -49,77 +50,77 @@ SMALL = (
 )
 
 
-def look(names, **rules):
+def examined(names, **rules):
     """What is found in pictures of those names."""
-    account = Account()
+    inspection = Inspection()
     examiner = Examiner(
         **{"on_error": "skip", "on_warning": "keep", "orientation": "stored", "target_size": (16, 24), **rules}
     )
     pixels = {}
     for name in names:
         content = CONTENTS.get(name, FileNotFoundError(2, os.strerror(2)))
-        pixels[name] = examiner.look(Photograph(f"/p/{name}", name, 0, 1, ""), content, account)
-    return pixels, account
+        pixels[name] = examiner.decode(Photograph(f"/p/{name}", name, 0, 1, ""), content, inspection)
+    return pixels, inspection
 
 
 def names(found):
-    return [one.relative for one in found]
+    return [photograph.relative for photograph in found]
 
 
 class TestRules:
     def test_everything_is_told_once(self):
-        pixels, account = look([*CONTENTS, "gone", "good"])
-        assert names(account.skipped) == ["truncated", "empty", "gone"]
-        assert sorted(names(account.foreign)) == FOREIGN
-        assert names(account.warned) == ["damaged"]
-        assert account.turned == (1, "turned")
-        assert account.narrow == (1, "strip")
-        assert account.rows["duplicates"] == 1
-        assert not account.fatal
+        pixels, inspection = examined([*CONTENTS, "gone", "good"])
+        assert names(inspection.skipped) == ["truncated", "empty", "gone"]
+        assert sorted(names(inspection.foreign)) == FOREIGN
+        assert names(inspection.warned) == ["damaged"]
+        assert inspection.turned == (1, "turned")
+        assert inspection.narrow == (1, "strip")
+        assert inspection.entries["duplicates"] == 1
+        assert not inspection.fatal
         assert [name for name, found in pixels.items() if found is None] == ["truncated", "empty", "gone"]
 
     @pytest.mark.parametrize("on_error", ["skip", "fail"])
     def test_a_damaged_one_is_skipped_whatever_is_done_about_bad_ones(self, on_error):
-        pixels, account = look(["good", "damaged"], on_warning="skip", on_error=on_error)
+        pixels, inspection = examined(["good", "damaged"], on_warning="skip", on_error=on_error)
         assert pixels["damaged"] is None
-        assert names(account.skipped) == ["damaged"]
-        assert "damaged, though it can be decoded: Corrupt JPEG data" in account.skipped[0].reason
-        account.raise_problem()
+        assert names(inspection.skipped) == ["damaged"]
+        assert "damaged, though it can be decoded: Corrupt JPEG data" in inspection.skipped[0].reason
+        inspection.raise_problem()
 
     def test_or_ends_the_run_and_says_how_to_go_on(self):
-        _, account = look(["good", "damaged"], on_warning="fail")
+        _, inspection = examined(["good", "damaged"], on_warning="fail")
         with pytest.raises(DataError, match=r"dataset: damaged: damaged, though .* dataset\.on_warning=skip .*keep"):
-            account.raise_problem()
+            inspection.raise_problem()
 
     def test_bad_ones_end_the_run_and_are_counted(self):
-        _, account = look(["truncated", "empty", "good"], on_error="fail")
+        _, inspection = examined(["truncated", "empty", "good"], on_error="fail")
         with pytest.raises(DataError, match=r"empty: empty file \(and 1 more files so far\); .*on_error=skip"):
-            account.raise_problem()
+            inspection.raise_problem()
 
     def test_a_bucket_that_does_not_answer_is_no_fault_of_a_photograph(self):
         photograph = Photograph("gs://b/a.jpg", "a.jpg", 0, 1, "")
         with pytest.raises(MachineError, match="reading"):
-            Examiner("skip", "keep", "stored", (8, 8)).look(photograph, PermissionError(13, "No"), Account())
+            Examiner("skip", "keep", "stored", (8, 8)).decode(photograph, PermissionError(13, "No"), Inspection())
 
     @pytest.mark.parametrize(("orientation", "shape"), [("stored", (20, 30, 3)), ("exif", (30, 20, 3))])
     def test_orientation(self, orientation, shape):
-        assert look(["turned"], orientation=orientation)[0]["turned"].shape == shape
+        assert examined(["turned"], orientation=orientation)[0]["turned"].shape == shape
 
     def test_accounts_are_put_together_in_the_order_of_the_names(self):
-        accounts = [look([name, "good"])[1] for name in ("truncated", "turned", "empty")]
-        whole = Account.of(accounts)
+        inspections = [examined([name, "good"])[1] for name in ("truncated", "turned", "empty")]
+        whole = Inspection.of(inspections)
         assert names(whole.skipped) == ["empty", "truncated"]
-        assert (whole.turned, whole.rows["duplicates"]) == ((1, "turned"), 2)
+        assert (whole.turned, whole.entries["duplicates"]) == ((1, "turned"), 2)
 
 
 class TestTold:
     def test_with_counts_names_and_what_to_do(self, told):
-        _, account = look([*CONTENTS, "good"])
-        examine.tell(account.rows, "stored", "gs://b/manifest.json")
+        _, inspection = examined([*CONTENTS, "good"])
+        report_entries(inspection.entries, "stored", "gs://b/manifest.json")
         assert told.notes == [
             "2 files skipped, listed in gs://b/manifest.json; the first is truncated: truncated JPEG",
             "1 photographs are damaged, but kept (dataset.on_warning=skip leaves such files out), listed in "
-            "gs://b/manifest.json; the first is damaged: " + account.warned[0].reason,
+            "gs://b/manifest.json; the first is damaged: " + inspection.warned[0].reason,
             "1 photographs have an EXIF orientation, which is not applied (preprocess.orientation=exif does), "
             "such as turned",
             "1 photographs have the same content as another one, and are kept",
@@ -129,14 +130,14 @@ class TestTold:
         assert not told.attached
 
     def test_where_there_is_no_manifest_a_file_lists_them(self, told):
-        _, account = look([*CONTENTS])
-        examine.tell(account.rows, "exif")
-        listed = json.loads(told.attached[examine.LIST])
-        assert [one["relative"] for one in listed["warnings"]] == ["damaged"]
+        _, inspection = examined([*CONTENTS])
+        report_entries(inspection.entries, "exif")
+        listed = json.loads(told.attached[LIST])
+        assert [photograph["relative"] for photograph in listed["warnings"]] == ["damaged"]
         assert "which is applied" in told.notes[2]
 
     def test_nothing_odd_is_nothing_told(self, told):
-        examine.tell(look(["good", "png"])[1].rows, "stored")
+        report_entries(examined(["good", "png"])[1].entries, "stored")
         assert not told.notes
         assert not told.attached
 
@@ -148,12 +149,12 @@ def test_what_the_check_says_of_the_reader_is_what_the_reader_does(name, tmp_pat
     path.parent.mkdir()
     path.write_bytes(CONTENTS[name])
     source = Source("image_files", [str(path)], [1], (16, 24), narrow=name == "strip")
-    _, account = look([name])
-    if account.foreign:
+    _, inspection = examined([name])
+    if inspection.foreign:
         with pytest.raises(Exception, match=r"decode|Unknown|rank|shape|dimension|Slice|frames"):
-            list(readers.dataset(source, source.files).as_numpy_iterator())
+            list(pipeline.dataset(source, source.files).as_numpy_iterator())
         return
-    ((image, label),) = readers.dataset(source, source.files).as_numpy_iterator()
+    ((image, label),) = pipeline.dataset(source, source.files).as_numpy_iterator()
     assert label == b"a"
     expected = transform.resize_and_crop(transform.decode(CONTENTS[name]), 16, 24, exact=True)
     assert np.abs(image.astype(int) - expected).mean() < 3
@@ -192,7 +193,7 @@ class TestRuns:
     def test_or_left_out_for_that_reader_and_counted(self, spark, config, folder, told, read_speed):
         given = ("dataset=folder", f"dataset.path={folder('webp', 'tiff', 'gif')}", "dataset.on_error=skip", *SMALL)
         made = config(*given, "grid.reader=[image_files,tfrecords,image_files_native]")
-        found = sources.sources(spark, made).of
+        found = sources.sources_of(spark, made).of
         assert {name: source.images for name, source in found.items()} == {
             "tfrecords": 9, "image_files": 7, "image_files_native": 9,
         }  # fmt: skip
@@ -204,10 +205,16 @@ class TestRuns:
         given = ("dataset=folder", f"dataset.path={root}", *SMALL)
         kept, skipped, stopped = (config(*given, f"dataset.on_warning={rule}") for rule in ("keep", "skip", "fail"))
         made = prepare(spark, kept, list_photographs(spark, kept))
-        assert (made.records, [one["relative"] for one in made.manifest["warnings"]]) == (7, ["class0/damaged.jpg"])
+        assert (made.records, [photograph["relative"] for photograph in made.manifest["warnings"]]) == (
+            7,
+            ["class0/damaged.jpg"],
+        )
         assert told.facts["images_with_warnings"] == 1
         other = prepare(spark, skipped, list_photographs(spark, skipped))
-        assert (other.records, [one["relative"] for one in other.manifest["skipped"]]) == (6, ["class0/damaged.jpg"])
+        assert (other.records, [photograph["relative"] for photograph in other.manifest["skipped"]]) == (
+            6,
+            ["class0/damaged.jpg"],
+        )
         assert other.folder != made.folder
         with pytest.raises(DataError, match=r"class0/damaged\.jpg: damaged.*dataset\.on_warning=skip"):
             prepare(spark, stopped, list_photographs(spark, stopped))
@@ -220,8 +227,8 @@ class TestRuns:
         for orientation in ("stored", "exif"):
             made = config("dataset=folder", f"dataset.path={root}", f"preprocess.orientation={orientation}",
                           "grid.reader=[tfrecords_native,image_files_native,image_files_cached]", *SMALL)  # fmt: skip
-            for reader, source in sources.sources(spark, made).of.items():
-                ((batch, _),) = readers.dataset(source, source.files).batch(1).take(1)
+            for reader, source in sources.sources_of(spark, made).of.items():
+                ((batch, _),) = pipeline.dataset(source, source.files).batch(1).take(1)
                 seen[orientation, reader] = batch[0].astype(int)
         picture = transform.decode(CONTENTS["turned"])
         for orientation, pixels in (("stored", picture), ("exif", decoded.upright(picture, 6))):
@@ -248,8 +255,10 @@ class TestRuns:
         rows = read_speed(spark, made)
         assert len({row["reader"] for row in rows}) == len(READERS)
         assert {row["images"] for row in rows} == {count}
-        for source in sources.sources(spark, made).of.values():
-            labels = [label for _, some in readers.dataset(source, source.files).batch(count).take(1) for label in some]
+        for source in sources.sources_of(spark, made).of.values():
+            labels = [
+                label for _, some in pipeline.dataset(source, source.files).batch(count).take(1) for label in some
+            ]
             expected = sorted([*ODD, *["plain"] * len(ODD)])
             if source.reader.startswith("image_files"):
                 found = [label if isinstance(label, bytes) else label.numpy() for label in labels]

@@ -1,4 +1,4 @@
-"""Nothing vanishes silently: each file is a photograph of a class, or it is left out with a reason and counted."""
+"""Every file is a photograph of a class, or it is counted as left out with a reason."""
 
 import os
 import pickle
@@ -16,9 +16,9 @@ from flowerexp import app, storage
 from flowerexp.config import plain
 from flowerexp.errors import DataError
 from flowerexp.workload.images import decoded, listing
-from flowerexp.workload.images.found import Found, is_sampled
 from flowerexp.workload.images.left_out import DEEPER, ENDINGS, LOOSE, UNREADABLE, LeftOut, shown, why_not
 from flowerexp.workload.images.listing import list_photographs, listing_of
+from flowerexp.workload.images.scan import Scan, is_sampled
 
 ODD = [
     "a b",
@@ -77,7 +77,7 @@ def expected(root):
         links = [name for name in folders if Path(folder, name).is_symlink() and not name.startswith(".")]
         count += len(links)
         folders[:] = [name for name in folders if not name.startswith(".") and name not in links]
-    classes = [one.name for one in os.scandir(root) if one.is_dir(follow_symlinks=False) and one.name[0] != "."]
+    classes = [file.name for file in os.scandir(root) if file.is_dir(follow_symlinks=False) and file.name[0] != "."]
     return count, sorted(classes)
 
 
@@ -93,17 +93,17 @@ def test_what_is_listed_and_what_is_left_out_is_what_is_there(some_config, tree,
         make(root, tree)
         config = {**some_config, "sampling": {"fraction": fraction, "seed": 42}}
         count, classes = expected(root)
-        files = [one.relative for one in storage.list_files(root, passed=lambda *_: None)]
+        files = [file.relative for file in storage.list_files(root, passed=lambda *_: None)]
         assume(any(is_sampled(relative, config["sampling"]) for relative in files if not why_not(relative)))
         found = listing_of(root, config)
-        assert found.found + found.left_out.total == count
+        assert found.total + found.left_out.total == count
         assert found.classes == classes
-        names = [one.relative for one in found.photographs.some(100, 0)]
-        assert len(set(names)) == len(names) <= found.found
+        names = [file.relative for file in found.photographs.some(100, 0)]
+        assert len(set(names)) == len(names) <= found.total
         for photograph in found.photographs.some(100, 0):
             assert found.classes[photograph.label] == photograph.relative.split("/")[0]
             assert os.path.lexists(photograph.uri)
-        assert len(names) == found.found or fraction < 1
+        assert len(names) == found.total or fraction < 1
         assert found.empty == [name for name in classes if not photographs_in(Path(root, name))]
         str(found.left_out).encode()  # as it is printed
         assert "\n" not in str(found.left_out)
@@ -111,8 +111,13 @@ def test_what_is_listed_and_what_is_left_out_is_what_is_there(some_config, tree,
 
 
 def photographs_in(folder):
-    return [one for one in folder.iterdir() if why_not(f"class/{one.name}") is None and one.name[0] != "."
-            and not one.is_dir() and not stat.S_ISFIFO(one.lstat().st_mode)] if not circle(folder) else []  # fmt: skip
+    if circle(folder):
+        return []
+    return [file for file in folder.iterdir() if why_not(f"class/{file.name}") is None and is_photograph(file)]
+
+
+def is_photograph(path):
+    return path.name[0] != "." and not path.is_dir() and not stat.S_ISFIFO(path.lstat().st_mode)
 
 
 def circle(path):
@@ -121,24 +126,24 @@ def circle(path):
 
 def whole(root, config):
     """What the driver finds."""
-    found = Found(config)
-    assert found.look(root)
+    found = Scan(config)
+    assert found.walk(root)
     return found.by_class, found.left_out, list(found.sample)
 
 
 def by_folders(root, config):
     """What executors find, put together: as of a large data set."""
-    loose = Found(config)
-    names, files = storage.list_folder(root, passed=loose.passed)
+    loose = Scan(config)
+    names, files = storage.list_folder(root, passed=loose.pass_over)
     for entry in files:
-        loose.take(entry)
-    folders = [listing._look(root, name, config) for name in names]
+        loose.add(entry)
+    folders = [listing._scan_folder(root, name, config) for name in names]
     for folder in folders:
         loose.left_out.extend(pickle.loads(pickle.dumps(folder.left_out)))
-    sample = [(one.relative, one.size) for folder in folders for one in folder.sample]
-    counts = {folder.name: folder.found for folder in folders}
+    sample = [(file.relative, file.size) for folder in folders for file in folder.sample]
+    counts = {folder.name: folder.total for folder in folders}
     there = whole(root, config)
-    assert sample == [(one.relative, one.size) for one in there[2]]
+    assert sample == [(file.relative, file.size) for file in there[2]]
     return counts, loose.left_out, there[2]
 
 
@@ -157,9 +162,9 @@ def test_a_bucket_is_answered_as_a_folder_is(storage_server, bucket, some_config
                 Path(root, name).write_bytes(b"123")
         here, there = (listing_of(place, some_config) for place in (root, f"{bucket}/p"))
         assert there.left_out == here.left_out
-        assert (there.classes, there.empty, there.found) == (here.classes, here.empty, here.found)
-        assert [one.relative for one in there.photographs.some(100, 0)] == [
-            one.relative for one in here.photographs.some(100, 0)
+        assert (there.classes, there.empty, there.total) == (here.classes, here.empty, here.total)
+        assert [file.relative for file in there.photographs.some(100, 0)] == [
+            file.relative for file in here.photographs.some(100, 0)
         ]
         assert by_folders(f"{bucket}/p", some_config) == whole(f"{bucket}/p", some_config)
 
@@ -170,7 +175,7 @@ def test_folders_of_a_bucket_that_have_no_name_are_counted(storage_server, bucke
         objects[name] = {"name": name, "size": "3", "md5Hash": "x"}
     made = config("dataset=folder", f"dataset.path={bucket}/p")
     found = listing_of(f"{bucket}/p", made)
-    assert (found.classes, found.found) == (["a"], 1)
+    assert (found.classes, found.total) == (["a"], 1)
     assert found.left_out.counts == {storage.UNNAMED: 2}
     assert by_folders(f"{bucket}/p", made) == whole(f"{bucket}/p", made)
 
@@ -210,7 +215,7 @@ class TestTold:
             "1 .heic file (such as daisy/3.heic), 1 .txt file (such as LICENSE.txt), "
             "1 hidden file or folder (such as daisy/.DS_Store), "
             "1 photograph in no class folder (such as 6.jpg)",
-            "2 classes have no photographs, and keep their numbers: roses, train",
+            "2 classes have no photographs but keep their numbers: roses, train",
         ]
         assert told.facts["files_left_out"] == 6
         assert told.facts["classes_empty"] == 2
@@ -219,7 +224,7 @@ class TestTold:
     def test_an_empty_class_keeps_its_number(self, folder, config):
         found = list_photographs(None, config("dataset=folder", f"dataset.path={folder}"))
         assert found.classes == ["daisy", "roses", "train", "tulips"]
-        assert {one.relative: one.label for one in found.photographs.some(100, 0)} == {
+        assert {file.relative: file.label for file in found.photographs.some(100, 0)} == {
             "daisy/1.jpg": 0,
             "daisy/2.webp": 0,
             "tulips/7.jpg": 3,
@@ -228,7 +233,7 @@ class TestTold:
     def test_a_class_of_the_config_that_has_no_folder_is_said(self, folder, config, told):
         made = config("dataset=folder", f"dataset.path={folder}", "dataset.classes=[tulips,daisy,lilies]")
         assert list_photographs(None, made).empty == ["lilies"]
-        assert told.notes[-1] == "class lilies has no photographs, and keeps its number"
+        assert told.notes[-1] == "class lilies has no photographs but keeps its number"
 
     def test_a_folder_one_too_high_names_the_one_that_is_meant(self, folder, config):
         for name in ("daisy", "tulips"):
@@ -248,7 +253,9 @@ class TestTold:
             (tmp_path / "p" / name).mkdir(parents=True)
             (tmp_path / "p" / name / "1.jpg").write_text("")
         list_photographs(None, config("dataset=folder", f"dataset.path={tmp_path}/p"))
-        assert told.notes == ["classes of one name, written in different Unicode characters: 'cafe\\u0301', 'caf\\xe9'"]
+        (note,) = told.notes
+        assert note.startswith("class names that look the same but differ in their Unicode characters: ")
+        assert note.endswith("'cafe\\u0301', 'caf\\xe9'")
 
     def test_many_kinds_are_summed_up(self):
         left_out = LeftOut()
@@ -284,7 +291,7 @@ class TestUnreadable:
     def test_or_it_is_left_out_counted_and_keeps_its_number(self, made, config, told):
         given = config("dataset=folder", f"dataset.path={made}", "dataset.on_error=skip")
         found = list_photographs(None, given)
-        assert {one.relative: one.label for one in found.photographs.some(100, 0)} == {"tulips/7.jpg": 3}
+        assert {file.relative: file.label for file in found.photographs.some(100, 0)} == {"tulips/7.jpg": 3}
         assert found.empty == ["daisy", "roses", "train"]
         assert found.left_out.counts[UNREADABLE] == 1
         assert "1 folder that cannot be read (such as daisy/)" in told.notes[0]

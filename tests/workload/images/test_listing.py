@@ -1,4 +1,4 @@
-"""Which photographs there are, which are chosen, and which class each belongs to."""
+"""Listing: which photographs there are, which are sampled, and the class of each."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from flowerexp.errors import DataError
 from flowerexp.workload.images import synthetic
-from flowerexp.workload.images.found import is_sampled
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.photographs import Photograph
+from flowerexp.workload.images.scan import is_sampled
 
 NAMES = [f"class{number % 5}/{number:05d}.jpg" for number in range(20_000)]
 
@@ -28,8 +28,8 @@ class TestSampling:
         assert abs(len(sampled(fraction, seed, names)) / len(names) - fraction) <= 6 * spread
 
     @given(st.text(max_size=30), st.floats(0, 1), st.floats(0, 1), st.integers(0, 2**64))
-    def test_a_larger_fraction_contains_a_smaller_one(self, name, one, other, seed):
-        low, high = sorted([one, other])
+    def test_a_larger_fraction_contains_a_smaller_one(self, name, first, other, seed):
+        low, high = sorted([first, other])
         if is_sampled(name, {"fraction": low, "seed": seed}):
             assert is_sampled(name, {"fraction": high, "seed": seed})
 
@@ -42,8 +42,8 @@ class TestSampling:
         assert sorted(sampled(0.0003)) == ["class0/16800.jpg", "class1/12741.jpg"]
 
     def test_another_seed_picks_others(self):
-        one, other = sampled(0.1, seed=1), sampled(0.1, seed=2)
-        assert len(one & other) < 0.5 * len(one)
+        first, other = sampled(0.1, seed=1), sampled(0.1, seed=2)
+        assert len(first & other) < 0.5 * len(first)
 
     def test_a_file_s_fate_does_not_depend_on_the_others(self):
         assert sampled(0.1, names=NAMES[::2]) == sampled(0.1) & set(NAMES[::2])
@@ -93,7 +93,7 @@ class TestClasses:
         everything = labels(listed(path))
         few = listed(path, "sampling.fraction=0.03")
         assert 0 < len(few.photographs) < 20
-        assert few.found == 90
+        assert few.total == 90
         assert labels(few).items() <= everything.items()
         assert few.classes == ["a", "b", "c"]
 
@@ -110,7 +110,7 @@ class TestClasses:
         path = folder("daisy/1.jpg", "weeds/2.jpg", "roses/3.jpg")
         listing = listed(path, "dataset.classes=[daisy,roses]", "dataset.on_error=skip")
         assert labels(listing) == {"daisy/1.jpg": 0, "roses/3.jpg": 1}
-        assert [one.relative for one in listing.skipped] == ["weeds/2.jpg"]
+        assert [photograph.relative for photograph in listing.skipped] == ["weeds/2.jpg"]
         assert "weeds" in listing.skipped[0].reason
 
 
@@ -120,12 +120,12 @@ class TestLayout:
                       ".thumbnails/6.jpg", "a/.7.jpg", "a/8.jpg.part")  # fmt: skip
         listing = listed(path)
         names = ["a/3.jpg", "a/5.png", "b/1.jpeg", "b/2.JPG"]
-        assert [one.relative for one in listing.photographs] == names
+        assert [photograph.relative for photograph in listing.photographs] == names
         first = listing.photographs[0]
         assert isinstance(first, Photograph)
         assert (Path(first.uri), first.size) == (path / "a" / "3.jpg", len("a/3.jpg"))
         assert told.facts["images_found"] == told.facts["images"] == 4
-        assert told.facts["bytes"] == sum(one.size for one in listing.photographs)
+        assert told.facts["bytes"] == sum(photograph.size for photograph in listing.photographs)
         assert told.phases.keys() == {"list"}
 
     @pytest.mark.parametrize(
@@ -204,10 +204,12 @@ class TestSynthetic:
     def test_is_generated_once_and_found_again(self, spark, config, told):
         made = config("dataset.images=12")
         first = list_photographs(spark, made)
-        assert len(first.photographs) == first.found == 12
+        assert len(first.photographs) == first.total == 12
         for index in range(12):
             relative, content = synthetic.photograph(index, 0)
-            (file,) = (one.uri for one in first.photographs.some(12, 0) if one.relative == relative)
+            (file,) = (
+                photograph.uri for photograph in first.photographs.some(12, 0) if photograph.relative == relative
+            )
             assert Path(file).read_bytes() == content
         assert "generate" in told.phases
         assert "generated 12 photographs" in told.notes[0]
@@ -229,9 +231,9 @@ class TestSynthetic:
 
     @pytest.mark.parametrize("override", ["dataset.seed=1", "dataset.images=7"])
     def test_others_lie_elsewhere(self, spark, config, override):
-        one = list_photographs(spark, config("dataset.images=6"))
+        first = list_photographs(spark, config("dataset.images=6"))
         other = list_photographs(spark, config("dataset.images=6", override))
-        assert not {photograph.uri for photograph in one.photographs.some(7, 0)} & set(
+        assert not {photograph.uri for photograph in first.photographs.some(7, 0)} & set(
             other.photographs.some(7, 0).uris
         )
-        assert one.fingerprint != other.fingerprint
+        assert first.fingerprint != other.fingerprint

@@ -1,4 +1,4 @@
-"""Many photographs in little memory are the photographs that they were made of."""
+"""`Photographs` gives back the photographs that it was made from."""
 
 import pickle
 
@@ -22,9 +22,9 @@ def test_each_comes_back_as_it_was(described):
     kept = Photographs.of(everything)
     assert list(kept) == everything
     assert [kept[place] for place in range(-len(everything), 0)] == everything
-    assert list(kept.uris) == [one.uri for one in everything] == [kept.uris[n] for n in range(len(kept))]
-    assert list(kept.uris[:2]) == [one.uri for one in everything[:2]]
-    assert kept.bytes == sum(one.size for one in everything)
+    assert list(kept.uris) == [photograph.uri for photograph in everything] == [kept.uris[n] for n in range(len(kept))]
+    assert list(kept.uris[:2]) == [photograph.uri for photograph in everything[:2]]
+    assert kept.bytes == sum(photograph.size for photograph in everything)
     assert list(kept[1::2]) == everything[1::2]
     assert list(pickle.loads(pickle.dumps(kept))) == everything
     assert kept == Photographs.of(everything)
@@ -40,11 +40,11 @@ def test_names_that_are_no_unicode_are_kept():
 def test_labels_are_replaced_by_what_stands_at_their_places():
     kept = Photographs.of(listed([("a", 0, 1, ""), ("b", 1, 1, ""), ("c", 0, 1, "")]))
     kept.relabel([5, 3])
-    assert [one.label for one in kept] == [5, 3, 5]
+    assert [photograph.label for photograph in kept] == [5, 3, 5]
 
 
 def test_two_roots_are_refused():
-    with pytest.raises(ValueError, match="/b/x does not stand below /a/"):
+    with pytest.raises(ValueError, match="/b/x is not below /a/"):
         Photographs.of([*listed([("x", 0, 1, "")], "/a/"), *listed([("x", 0, 1, "")], "/b/")])
 
 

@@ -1,4 +1,4 @@
-"""Prepared data where it lies: a damaged manifest is named, and every damage to a file is found."""
+"""Reading prepared data: the error names a damaged manifest, and every damage to a file is detected."""
 
 import io
 import json
@@ -16,7 +16,7 @@ def made(tmp_path):
     files = []
     for number in range(2):
         file = io.BytesIO()
-        records, size, crc32c = tfrecords.write_file(file, [bytes([number, one]) * 50 for one in range(3)])
+        records, size, crc32c = tfrecords.write_file(file, [bytes([number, digit]) * 50 for digit in range(3)])
         name = f"part-{number}.tfrec"
         (tmp_path / name).write_bytes(file.getvalue())
         files.append({"file": name, "partition": number, "records": records, "bytes": size, "crc32c": crc32c})
@@ -60,10 +60,10 @@ def test_other_damage_is_found(made, tmp_path):
     (tmp_path / "part-1.tfrec").write_bytes(whole[: len(whole) // 3 * 2])
     assert misfits(folder, manifest) == {
         "part-0.tfrec": "it is missing",
-        "part-1.tfrec": f"it has {len(whole) // 3 * 2} bytes, and {len(whole)} were written",
+        "part-1.tfrec": f"it has {len(whole) // 3 * 2} bytes, but {len(whole)} were written",
     }
     assert damage(folder, first) == "it is missing"
-    assert damage(folder, second) == "it has 2 records, and 3 were written"
+    assert damage(folder, second) == "it has 2 records, but 3 were written"
     record = tfrecords.frame(b"other" * 20)
     (tmp_path / "part-1.tfrec").write_bytes(record * 3)  # whole, of the right size, and of something else
     assert damage(folder, second) == "it is not what was written, although its records are whole"

@@ -1,4 +1,4 @@
-"""Synthetic photographs: always the same, and like the real ones in what costs time."""
+"""Synthetic photographs: always the same bytes, and as costly to read as real ones."""
 
 import hashlib
 import io

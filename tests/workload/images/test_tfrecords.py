@@ -1,4 +1,4 @@
-"""TFRecord files: round trips, damage, and TensorFlow's opinion of them."""
+"""TFRecord files and examples: round trips, damage, and comparison with TensorFlow."""
 
 import gzip
 import io
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowerexp.errors import DataError
-from flowerexp.workload.images import tfrecords
+from flowerexp.workload.images import examples, tfrecords
 
 labels = st.integers(-(2**63), 2**63 - 1)
 payloads = st.lists(st.binary(max_size=300), max_size=8)
@@ -140,7 +140,7 @@ class TestFile:
 class TestExample:
     @given(st.binary(max_size=300), labels)
     def test_round_trip(self, image, label):
-        assert tfrecords.decode_example(tfrecords.encode_example(image, label)) == (image, label)
+        assert examples.decode_example(examples.encode_example(image, label)) == (image, label)
 
     @pytest.mark.parametrize("label", [0, 4, 127, 128, 2**40, -1])
     @pytest.mark.parametrize("size", [0, 1, 127, 128, 20_000])
@@ -153,7 +153,7 @@ class TestExample:
             "class": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
         }
         example = tf.train.Example(features=tf.train.Features(feature=feature))
-        assert tfrecords.encode_example(image, label) == example.SerializeToString(deterministic=True)
+        assert examples.encode_example(image, label) == example.SerializeToString(deterministic=True)
 
     def test_reads_other_writers_examples(self):
         import tensorflow as tf
@@ -165,10 +165,10 @@ class TestExample:
             "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"jpeg", b"other"])),
         }
         example = tf.train.Example(features=tf.train.Features(feature=feature))
-        assert tfrecords.decode_example(example.SerializeToString()) == (b"jpeg", 3)
+        assert examples.decode_example(example.SerializeToString()) == (b"jpeg", 3)
 
     def test_reads_numbers_that_are_not_packed(self):
-        packed = tfrecords.encode_example(b"jpeg", 3)
+        packed = examples.encode_example(b"jpeg", 3)
         assert b"\x1a\x03\x0a\x01\x03" in packed
         # Int64List.value as a plain varint is one byte shorter, and so is everything around it.
         unpacked = packed.replace(b"\x1a\x03\x0a\x01\x03", b"\x1a\x02\x08\x03")
@@ -177,18 +177,18 @@ class TestExample:
         import tensorflow as tf
 
         assert tf.train.Example.FromString(unpacked).features.feature["class"].int64_list.value == [3]
-        assert tfrecords.decode_example(unpacked) == (b"jpeg", 3)
+        assert examples.decode_example(unpacked) == (b"jpeg", 3)
 
     @given(st.binary(max_size=60))
     def test_anything_else_is_a_data_error(self, record):
         with pytest.raises(DataError, match="image and class"):
-            tfrecords.decode_example(record)
+            examples.decode_example(record)
 
     def test_a_truncated_example_is_a_data_error(self):
-        example = tfrecords.encode_example(b"a picture", 3)
+        example = examples.encode_example(b"a picture", 3)
         for length in range(len(example)):
             with pytest.raises(DataError):
-                tfrecords.decode_example(example[:length])
+                examples.decode_example(example[:length])
 
 
 def test_tensorflow_reads_and_parses_the_file(tmp_path):
@@ -197,7 +197,7 @@ def test_tensorflow_reads_and_parses_the_file(tmp_path):
     pairs = [(bytes([number]) * (number * 900), number % 5) for number in range(20)]
     path = tmp_path / "part-00000.tfrec"
     with path.open("wb") as file:
-        tfrecords.write_file(file, (tfrecords.encode_example(*pair) for pair in pairs))
+        tfrecords.write_file(file, (examples.encode_example(*pair) for pair in pairs))
     features = {"image": tf.io.FixedLenFeature([], tf.string), "class": tf.io.FixedLenFeature([], tf.int64)}
     parsed = [tf.io.parse_single_example(record, features) for record in tf.data.TFRecordDataset(str(path))]
     assert [(example["image"].numpy(), int(example["class"])) for example in parsed] == pairs

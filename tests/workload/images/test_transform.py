@@ -1,4 +1,4 @@
-"""The image rule: against an obvious reference, against TensorFlow, and on files that are not what they claim to be."""
+"""The image rule, compared with a simple reference and with TensorFlow, and on damaged files."""
 
 import io
 import math
@@ -37,8 +37,8 @@ def saved(image, file_format, **options):
     return file.getvalue()
 
 
-def psnr(one, other):
-    error = np.mean((one.astype(np.float64) - other) ** 2)
+def psnr(first, other):
+    error = np.mean((first.astype(np.float64) - other) ** 2)
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
@@ -49,7 +49,7 @@ def slow_resize_and_crop(image, target_height, target_width):
         new_height, new_width = target_height, int(width * target_height / height)
     else:
         new_height, new_width = int(height * target_width / width), target_width
-    one, half = np.float32(1), np.float32(0.5)
+    unit, half = np.float32(1), np.float32(0.5)
     result = np.zeros((target_height, target_width, 3), np.uint8)
     for row in range(target_height):
         y = (np.float32(row + (new_height - target_height) // 2) + half) * (
@@ -62,7 +62,7 @@ def slow_resize_and_crop(image, target_height, target_width):
             ) - half
             x0, x1, wx = max(math.floor(x), 0), min(math.ceil(x), width - 1), x - np.floor(x)
             for channel in range(3):
-                pixels = image[..., channel] * one
+                pixels = image[..., channel] * unit
                 top = pixels[y0, x0] + (pixels[y0, x1] - pixels[y0, x0]) * wx
                 bottom = pixels[y1, x0] + (pixels[y1, x1] - pixels[y1, x0]) * wx
                 result[row, column, channel] = int(top + (bottom - top) * wy)

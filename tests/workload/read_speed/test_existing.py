@@ -1,4 +1,4 @@
-"""TFRecord files of others: found whatever they are called, read however they were written, and never to be deleted."""
+"""Existing TFRecord files: found by their names, read in every variant, and never deleted."""
 
 import gzip
 import io
@@ -12,8 +12,8 @@ from PIL import Image
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.images import tfrecords, transform
-from flowerexp.workload.read_speed import existing, readers
+from flowerexp.workload.images import examples, tfrecords, transform
+from flowerexp.workload.read_speed import existing, pipeline, readers
 
 SIZE = (16, 24)
 TARGET = "preprocess.target_size=[16,24]"
@@ -69,15 +69,15 @@ def looked_at(root, config):
 def read(source):
     """The greys and labels of all images, in order."""
     found: list[tuple[int, object]] = []
-    for pictures, labels in readers.dataset(source, source.files).batch(3).take(99):
-        greys = [int(one.mean().round()) for one in np.array(pictures)]
+    for pictures, labels in pipeline.dataset(source, source.files).batch(3).take(99):
+        greys = [int(picture.mean().round()) for picture in np.array(pictures)]
         found += zip(greys, np.array(labels).tolist(), strict=True)
-    return sorted(found, key=lambda one: one[0])
+    return sorted(found, key=lambda pair: pair[0])
 
 
 PAIRS = [(10 * number, number) for number in range(1, 13)]
 PARTS = [
-    file_of([tfrecords.encode_example(picture(grey), label) for grey, label in PAIRS[start::3]]) for start in range(3)
+    file_of([examples.encode_example(picture(grey), label) for grey, label in PAIRS[start::3]]) for start in range(3)
 ]
 
 
@@ -98,7 +98,7 @@ class TestFind:
     )
     def test_other_names(self, tmp_path, name):
         storage.write_bytes(f"{tmp_path}/{name}", b"")
-        assert existing.find(str(tmp_path), False) == existing.Found([], [name])
+        assert existing.find(str(tmp_path), False) == existing.ExistingFiles([], [name])
 
 
 class TestRead:
@@ -172,7 +172,7 @@ class TestRefused:
         ids=["cut", "text", "cut gzip", "cut before zlib"],
     )
     def test_damage_is_named_with_its_place_and_nobody_is_told_to_delete(self, looked_at, content, said):
-        last = len(file_of([tfrecords.encode_example(picture(grey), label) for grey, label in PAIRS[1::3][:3]]))
+        last = len(file_of([examples.encode_example(picture(grey), label) for grey, label in PAIRS[1::3][:3]]))
         with pytest.raises(DataError) as caught:
             looked_at({"a.tfrecord": PARTS[0], "b.tfrecord": content})
         message = str(caught.value)
@@ -182,7 +182,7 @@ class TestRefused:
         assert "delete" not in message
 
     def test_files_that_differ_are_named(self, looked_at):
-        other = file_of([tfrecords.encode_example(picture(9, (8, 8)), 1)])
+        other = file_of([examples.encode_example(picture(9, (8, 8)), 1)])
         with pytest.raises(
             DataError, match=r"a\.tfrecord and \S+/b\.tfrecord differ in size: 16 x 24 and 8 x 8 pixels"
         ):
@@ -199,6 +199,6 @@ class TestRefused:
 def test_pictures_of_other_formats_are_read(looked_at):
     file = io.BytesIO()
     Image.new("RGB", (24, 16), (70, 70, 70)).save(file, "PNG")
-    record = tfrecords.encode_example(file.getvalue(), 2)
+    record = examples.encode_example(file.getvalue(), 2)
     assert transform.decode(file.getvalue()).shape == (*SIZE, 3)
     assert read(looked_at({"a.tfrecord": file_of([record])})) == [(70, 2)]

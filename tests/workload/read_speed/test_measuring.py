@@ -1,4 +1,4 @@
-"""One reading: images are counted, not assumed, and files are chosen, and their pages brought to a state, before it."""
+"""One measurement of reading: images are counted; before it, files are chosen and brought into a cache state."""
 
 import time
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from flowerexp.workload.engine.cells import Cell
-from flowerexp.workload.read_speed import measuring, page_cache, readers
+from flowerexp.workload.read_speed import measuring, page_cache, pipeline
 from flowerexp.workload.read_speed.measuring import time_batches
 from flowerexp.workload.read_speed.readers import Source
 from flowerexp.workload.read_speed.sources import Sources
@@ -98,7 +98,7 @@ def seen(monkeypatch):
             for start in range(0, min(len(self.files), self.size * self.number), self.size):
                 yield SimpleNamespace(shape=(len(self.files[start : start + self.size]),)), None
 
-    monkeypatch.setattr(readers, "dataset", lambda source, files: Dataset(files))
+    monkeypatch.setattr(pipeline, "dataset", lambda source, files: Dataset(files))
     monkeypatch.setattr(page_cache, "bring_to", lambda state, files: seen.append((state, list(files))))
     return seen
 

@@ -1,4 +1,4 @@
-"""The readers without TensorFlow: the images and labels that tf.data's readers give, whole, once and in order."""
+"""The readers without TensorFlow: the same images and labels as those of tf.data, once each and in order."""
 
 import itertools
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.images import tfrecords, transform
-from flowerexp.workload.read_speed import readers
+from flowerexp.workload.images import examples, tfrecords, transform
+from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import READERS, Source, data_of, keeps_decoded
 from tests.workload.read_speed.test_readers import pictures, root  # noqa: F401  fixtures
 
@@ -32,7 +32,7 @@ def source(root, pictures):  # noqa: F811
     photographs = [storage.join(root, f"class{number % 3}", f"{number}.jpg") for number in range(len(pictures))]
     for file, content in zip(photographs, pictures, strict=True):
         storage.write_bytes(file, content)
-    made = [tfrecords.encode_example(transform.recompress(one, TARGET, 95), n) for n, one in enumerate(pictures)]
+    made = [examples.encode_example(transform.recompress(picture, TARGET, 95), n) for n, picture in enumerate(pictures)]
     records = []
     for name, part in (("a", made[:3]), ("b", []), ("c", made[3:])):
         storage.write_bytes(storage.join(root, "records", name), b"".join(map(tfrecords.frame, part)))
@@ -50,9 +50,9 @@ def source(root, pictures):  # noqa: F811
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
 def test_batches_are_those_of_tf_data(source, reader, size):
     theirs = source(data_of(reader))
-    expected = list(readers.dataset(theirs, theirs.files).batch(size).take(4).as_numpy_iterator())
+    expected = list(pipeline.dataset(theirs, theirs.files).batch(size).take(4).as_numpy_iterator())
     ours = source(reader)
-    found = list(readers.dataset(ours, ours.files).batch(size).take(4))
+    found = list(pipeline.dataset(ours, ours.files).batch(size).take(4))
     assert [len(batch) for batch, _ in found] == [len(batch) for batch, _ in expected]
     for (batch, labels), (wanted, their_labels) in zip(found, expected, strict=True):
         assert batch.dtype == np.uint8
@@ -77,21 +77,21 @@ def count_decoded(monkeypatch):
 def test_no_more_is_read_than_asked_for(source, reader, monkeypatch):
     decoded = count_decoded(monkeypatch)
     ours = source(reader)
-    assert [len(batch) for batch, _ in readers.dataset(ours, ours.files).batch(2).take(2)] == [2, 2]
+    assert [len(batch) for batch, _ in pipeline.dataset(ours, ours.files).batch(2).take(2)] == [2, 2]
     assert len(decoded) == 4
 
 
 @pytest.mark.parametrize("reader", OURS)
 def test_what_is_kept_is_decoded_before_it_is_asked_for_and_only_once(source, reader, monkeypatch):
     ours = source(reader)
-    batches = readers.dataset(ours, ours.files).batch(3).take(2)
+    batches = pipeline.dataset(ours, ours.files).batch(3).take(2)
     decoded = count_decoded(monkeypatch)
     first, again = list(batches), list(batches)
     assert len(decoded) == (0 if keeps_decoded(reader) else 12)
-    for (one, labels), (other, _) in zip(first, again, strict=True):
-        assert np.array_equal(one, other)
-        assert len(labels) == len(one)
-        one[:] = 0  # batches are the caller's own: what is kept stays as it is
+    for (batch, labels), (other, _) in zip(first, again, strict=True):
+        assert np.array_equal(batch, other)
+        assert len(labels) == len(batch)
+        batch[:] = 0  # the caller may change a batch: what is kept stays as it is
     assert any(batch.any() for batch, _ in batches)
 
 
@@ -101,20 +101,20 @@ def test_a_damaged_file_is_an_error_and_not_a_missing_image(source, reader):
     last = ours.files[-1]
     storage.write_bytes(last, storage.read_bytes(last)[:-20])
     with pytest.raises(DataError):
-        list(readers.dataset(ours, ours.files).batch(2).take(9))
+        list(pipeline.dataset(ours, ours.files).batch(2).take(9))
 
 
 def test_records_of_another_size_say_so(source):
     ours = source("tfrecords_native")
     wrong = Source(ours.reader, ours.files, ours.records, (24, 16))
     with pytest.raises(DataError, match="16 x 24 pixels, not 24 x 16"):
-        list(readers.dataset(wrong, wrong.files).batch(2).take(1))
+        list(pipeline.dataset(wrong, wrong.files).batch(2).take(1))
 
 
 def test_nothing_is_left_working_when_a_reader_of_batches_stops_early(source):
     ours = source("image_files_native")
     before = threading.active_count()
-    batches = iter(readers.dataset(ours, ours.files).batch(1).take(7))
+    batches = iter(pipeline.dataset(ours, ours.files).batch(1).take(7))
     assert len(list(itertools.islice(batches, 2))) == 2
     batches.close()
     assert threading.active_count() <= before

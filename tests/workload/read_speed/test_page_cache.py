@@ -1,4 +1,4 @@
-"""The page cache's state: looked up, not assumed."""
+"""The page cache: its state is looked up."""
 
 import mmap
 import os

@@ -1,4 +1,4 @@
-"""Reading speed: every cell as often as asked, in an order by chance, and only what was really read."""
+"""The experiment read_speed: every cell as often as the config says, in random order, and real counts only."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from flowerexp.errors import DataError
 from flowerexp.workload import failures
 from flowerexp.workload.engine.cells import planned
-from flowerexp.workload.engine.declared import Declared
+from flowerexp.workload.engine.declared import Declared, Subject
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.prepared import MANIFEST
 from flowerexp.workload.images.preparing import prepare
@@ -35,10 +35,10 @@ class TestTooFewImages:
 
         def prepared(config, **available):
             of = {name: Source(name, ["a"], [images], (4, 4)) for name, images in available.items()}
-            monkeypatch.setattr(measuring, "sources", lambda spark, config: Sources(of, "warm"))
+            monkeypatch.setattr(measuring, "sources_of", lambda spark, config: Sources(of, "warm"))
             made = measuring.prepare(None, config)
             config["grid"]["reader"] = list(available)
-            return planned(Declared.of(config, "key"), READ_SPEED, made)
+            return planned(Subject(Declared.of(config, "key"), READ_SPEED, made))
 
         return prepared
 
@@ -108,13 +108,13 @@ class TestRun:
     def test_counts_what_was_read_and_measures_once_with_caching(self, measured, told):
         rows = measured("caching=true", "measure.repetitions=2")
         assert len(rows) == 2 * 4 * 2
-        for one in rows:
-            assert one["images"] == one["batch_size"] * one["batch_number"]
-            assert one["batches"] == one["batch_number"]
-            assert one["first_batch_images"] == one["batch_size"]
-            assert 0 < one["first_batch_seconds"] <= one["seconds"]
-            assert (one["execution"], one["neighbours"]) == (1, 0)
-        assert [one["order"] for one in rows] == list(range(16))
+        for row in rows:
+            assert row["images"] == row["batch_size"] * row["batch_number"]
+            assert row["batches"] == row["batch_number"]
+            assert row["first_batch_images"] == row["batch_size"]
+            assert 0 < row["first_batch_seconds"] <= row["seconds"]
+            assert (row["execution"], row["neighbours"]) == (1, 0)
+        assert [row["order"] for row in rows] == list(range(16))
         assert told.facts["measurements"] == told.facts["executions"] == 16
         assert {
             "list",
@@ -128,22 +128,22 @@ class TestRun:
 
     def test_without_caching_every_action_measures_again(self, measured, told):
         rows = measured("caching=false", "grid.reader=tfrecords")
-        assert Counter(one["execution"] for one in rows) == dict.fromkeys(range(1, 6), 4)
+        assert Counter(row["execution"] for row in rows) == dict.fromkeys(range(1, 6), 4)
         for order in range(4):
-            mine = [one for one in rows if one["order"] == order]
-            assert [one["execution"] for one in mine] == [1, 2, 3, 4, 5]
-            assert mine == sorted(mine, key=lambda one: one["started_ns"])
+            mine = [row for row in rows if row["order"] == order]
+            assert [row["execution"] for row in mine] == [1, 2, 3, 4, 5]
+            assert mine == sorted(mine, key=lambda row: row["started_ns"])
         assert (told.facts["measurements"], told.facts["executions"]) == (4, 20)
 
     def test_every_reader_measures_the_same_data(self, measured, told):
         rows = measured(f"grid.reader=[{','.join(READERS)}]")
-        assert Counter(one["reader"] for one in rows) == dict.fromkeys(READERS, 4)
-        assert all(one["images"] == one["batch_size"] * one["batch_number"] for one in rows)
+        assert Counter(row["reader"] for row in rows) == dict.fromkeys(READERS, 4)
+        assert all(row["images"] == row["batch_size"] * row["batch_number"] for row in rows)
         assert told.facts["measurements"] == 24
 
     def test_photographs_alone_need_no_tfrecords(self, measured, tmp_path, told):
         rows = measured("grid.reader=image_files")
-        assert {one["reader"] for one in rows} == {"image_files"}
+        assert {row["reader"] for row in rows} == {"image_files"}
         assert len(rows) == 4
         assert not (tmp_path / "data" / "prepared").exists()
         assert told.facts["images_skipped"] == 0
@@ -156,8 +156,8 @@ class TestRun:
         before = path.read_bytes()
         damaged(path)
         rows = measured(*whole, "measure.repetitions=2")
-        assert [one["images"] for one in rows if one["execution"] == 1] == [40, 40]
-        assert len({one["order"] for one in rows}) == 2
+        assert [row["images"] for row in rows if row["execution"] == 1] == [40, 40]
+        assert len({row["order"] for row in rows}) == 2
         assert path.read_bytes() == before
         assert any(f"the first is {path.name}: record " in note for note in told.notes)
         assert told.facts["prepared_files_mended"] == 1
@@ -177,7 +177,7 @@ class TestExisting:
         made = config(f"dataset.tfrecords={existing}", "grid.reader=tfrecords", *SMALL)
         rows = read_speed(spark, made)
         assert len(rows) == 4
-        assert all(one["images"] == one["batch_size"] * one["batch_number"] for one in rows)
+        assert all(row["images"] == row["batch_size"] * row["batch_number"] for row in rows)
         assert (told.facts["prepared_images"], told.facts["prepared_files"]) == (40, 3)
         assert not (tmp_path / "data" / "generated").exists()
 
@@ -222,7 +222,7 @@ class TestExisting:
                 spark, config(f"dataset.tfrecords={existing}", "grid.reader=tfrecords_native", *SMALL, *many), rows
             )
         assert 0 < len(rows) < 30
-        assert {one["images"] for one in rows} == {13}
+        assert {row["images"] for row in rows} == {13}
 
     def test_an_example_without_an_image_is_no_traceback(self, spark, config, existing, read_speed):
         from flowerexp.workload.images import tfrecords
@@ -266,7 +266,7 @@ class TestBadFiles:
     def test_skip(self, measured, spoilt, reader, told):
         whole = ("grid.batch_size=40", "grid.batch_number=1", "dataset.on_error=skip")
         rows = measured(spoilt, f"grid.reader={reader}", *whole)
-        assert {one["images"] for one in rows} == {40}
+        assert {row["images"] for row in rows} == {40}
         assert told.facts["images_skipped"] == 1
         assert any("1 files skipped" in note for note in told.notes)
 

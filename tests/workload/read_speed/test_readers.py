@@ -1,4 +1,4 @@
-"""The readers give the images that they are said to, from files here and in a bucket."""
+"""The readers of tf.data: the expected images, from local files and from a bucket."""
 
 import io
 import uuid
@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from flowerexp import storage
-from flowerexp.workload.images import tfrecords, transform
-from flowerexp.workload.read_speed import readers
+from flowerexp.workload.images import examples, tfrecords, transform
+from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import Source
 
 SIZES = [(30, 41), (41, 30), (24, 24), (12, 90), (90, 12), (48, 72), (17, 23)]
@@ -40,7 +40,7 @@ def test_photographs_are_brought_to_the_target_by_the_image_rule(root, pictures,
     for file, content in zip(files, pictures, strict=True):
         storage.write_bytes(file, content)
     source = Source("image_files", files, [1] * len(files), target)
-    found = list(readers.dataset(source, files).as_numpy_iterator())
+    found = list(pipeline.dataset(source, files).as_numpy_iterator())
     assert [label.decode() for _, label in found] == [f"class{number % 3}" for number in range(len(files))]
     for (image, _), content in zip(found, pictures, strict=True):
         expected = transform.resize_and_crop(transform.decode(content), *target, exact=True)
@@ -64,7 +64,7 @@ def test_strips_are_cut_before_they_are_resized_and_all_else_gives_the_same_pixe
     narrow = [transform.is_narrow(height, width, *target) for height, width, _ in shapes]
     assert narrow == [False] * len(pictures) + [True] * 3
     source = Source("image_files", files, [1] * len(files), target, narrow=True)
-    found = [image for image, _ in readers.dataset(source, files).as_numpy_iterator()]
+    found = [image for image, _ in pipeline.dataset(source, files).as_numpy_iterator()]
     for image, content, is_strip in zip(found, contents, narrow, strict=True):
         expected = transform.resize_and_crop(transform.decode(content), *target, exact=True)
         assert image.shape == expected.shape
@@ -77,11 +77,11 @@ def test_records_come_with_their_labels_whole_and_once(root, pictures, batch):
     files = []
     for number, part in enumerate([made[:3], made[3:]]):
         with storage.NewFile(root) as file:
-            tfrecords.write_file(file.stream, (tfrecords.encode_example(image, label) for image, label in part))
+            tfrecords.write_file(file.stream, (examples.encode_example(image, label) for image, label in part))
             file.keep(f"{number}.tfrec")
         files.append(storage.join(root, f"{number}.tfrec"))
     source = Source("tfrecords", files, [3, len(made) - 3], (16, 24))
-    batches = list(readers.dataset(source, files).batch(batch).as_numpy_iterator())
+    batches = list(pipeline.dataset(source, files).batch(batch).as_numpy_iterator())
     assert sum(len(found) for found, _ in batches) == len(made)
     found = {int(label): image for found, labels in batches for image, label in zip(found, labels, strict=True)}
     assert found.keys() == set(range(len(made)))
@@ -96,15 +96,15 @@ def test_tensorflow_traces_a_reader_once_whatever_it_reads(root, pictures, monke
     for file, content in zip(files, pictures, strict=False):
         storage.write_bytes(file, content)
     source = Source("image_files", files, [1] * len(files), (20, 22))
-    first, decode, traced = readers.dataset(source, files[:2]), tf.image.decode_jpeg, []
+    first, decode, traced = pipeline.dataset(source, files[:2]), tf.image.decode_jpeg, []
 
     def trace(*arguments, **options):
         traced.append(arguments)
         return decode(*arguments, **options)
 
     monkeypatch.setattr(tf.image, "decode_jpeg", trace)
-    second = readers.dataset(source, files[2:])
+    second = pipeline.dataset(source, files[2:])
     whole = [image for made in (first, second) for image, _ in made.as_numpy_iterator()]
-    again = [image for image, _ in readers.dataset(source, files).as_numpy_iterator()]
+    again = [image for image, _ in pipeline.dataset(source, files).as_numpy_iterator()]
     assert np.array_equal(whole, again)
     assert not traced

@@ -1,4 +1,4 @@
-"""A file that a reader fails on is named, with the place of the damage, whichever reader it is."""
+"""The error names the file that a reader fails on, and the place of the damage, for every reader."""
 
 import io
 import uuid
@@ -10,7 +10,7 @@ from PIL import Image
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload.engine.cells import Cell
-from flowerexp.workload.images import tfrecords
+from flowerexp.workload.images import examples, tfrecords
 from flowerexp.workload.read_speed import measuring, readers, unreadable
 from flowerexp.workload.read_speed.readers import Features, Source
 from flowerexp.workload.read_speed.sources import Sources
@@ -30,7 +30,7 @@ def flipped(content, place):
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
-FINE = tfrecords.frame(tfrecords.encode_example(picture(), 1))
+FINE = tfrecords.frame(examples.encode_example(picture(), 1))
 BAD = {
     "a flipped byte": (flipped(FINE, 300), f"b.tfrec: record 3 at byte {2 * len(FINE)} has a wrong checksum"),
     "a hole": (FINE[:50] + FINE[60:], f"b.tfrec: record 3 at byte {2 * len(FINE)} has a wrong checksum"),
@@ -39,15 +39,15 @@ BAD = {
         "b.tfrec: record 3: a record is not a tf.train.Example with the features",
     ),
     "other features": (
-        tfrecords.frame(tfrecords.encode_example(picture(), 1).replace(b"class", b"label")),
+        tfrecords.frame(examples.encode_example(picture(), 1).replace(b"class", b"label")),
         "b.tfrec: record 3: a record is not a tf.train.Example with the features image and class; it has "
         "image (bytes), label (int64)",
     ),
     "another size": (
-        tfrecords.frame(tfrecords.encode_example(picture((20, 20)), 1)),
+        tfrecords.frame(examples.encode_example(picture((20, 20)), 1)),
         "b.tfrec: record 3: a record's image is 20 x 20 pixels, not 16 x 24",
     ),
-    "no picture": (tfrecords.frame(tfrecords.encode_example(b"text", 1)), "b.tfrec: record 3: not an image"),
+    "no picture": (tfrecords.frame(examples.encode_example(b"text", 1)), "b.tfrec: record 3: not an image"),
 }
 
 

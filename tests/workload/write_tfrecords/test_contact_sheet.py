@@ -1,4 +1,4 @@
-"""Nine images of what was written, in their places."""
+"""The contact sheet: nine of the written images, in their places."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.images import tfrecords
+from flowerexp.workload.images import examples, tfrecords
 from flowerexp.workload.write_tfrecords.contact_sheet import CAPTION, GAP, contact_sheet
 
 COLOURS = [(200, 20, 20), (20, 200, 20), (20, 20, 200), (200, 200, 20), (20, 200, 200)]
@@ -21,7 +21,7 @@ def write(root, name, colours, size=(40, 30)):
     for colour in colours:
         image = io.BytesIO()
         Image.new("RGB", size, COLOURS[colour]).save(image, "JPEG", quality=95)
-        records.append(tfrecords.encode_example(image.getvalue(), colour))
+        records.append(examples.encode_example(image.getvalue(), colour))
     file = io.BytesIO()
     tfrecords.write_file(file, iter(records))
     storage.write_bytes(uri, file.getvalue())

@@ -1,4 +1,4 @@
-"""Prepared data: dealt fairly, written whole, found again, and never mistaken for something else."""
+"""Writing prepared data: written completely, reused by later runs, and never confused with other data."""
 
 import io
 import json
@@ -13,12 +13,13 @@ from PIL import Image
 
 from flowerexp import storage
 from flowerexp.errors import DataError, MachineError
-from flowerexp.workload.images import preparing, tfrecords, transform
+from flowerexp.workload.images import examples, preparing, tfrecords, transform
 from flowerexp.workload.images.examine import Examiner
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.photographs import Photograph
 from flowerexp.workload.images.prepared import MANIFEST
 from flowerexp.workload.images.preparing import fingerprint_of, prepare
+from flowerexp.workload.images.writer import Writer
 from flowerexp.workload.write_tfrecords import writing
 from tests.conftest import CLASSES, PHOTOGRAPHS_EACH
 
@@ -51,7 +52,7 @@ def prepared(spark, config):
 def records(path):
     """The (image, label) pairs of a TFRecord file."""
     with Path(path).open("rb") as file:
-        return [tfrecords.decode_example(record) for record in tfrecords.read_records(file)]
+        return [examples.decode_example(record) for record in tfrecords.read_records(file)]
 
 
 def content(prepared):
@@ -90,7 +91,7 @@ class TestFiles:
     def test_labels_follow_the_classes_of_the_config(self, prepared, plain):
         made = prepared(plain, "dataset.classes=[crimson,blue,green,amber]")
         colours = [COLOURS["crimson"], COLOURS["blue"], None, COLOURS["amber"]]
-        for image, label in (one for file in made.files for one in records(file)):
+        for image, label in (record for file in made.files for record in records(file)):
             assert np.abs(transform.decode(image).mean((0, 1)) - colours[label]).max() < 3
         assert made.manifest["class_records"] == {"crimson": 4, "blue": 4, "green": 0, "amber": 4}
 
@@ -101,11 +102,11 @@ class TestFiles:
             assert transform.decode(image).shape == (*size, 3)
 
     def test_are_the_same_bytes_wherever_and_whenever_they_are_prepared(self, prepared, photos, tmp_path):
-        one = prepared(photos)
+        first = prepared(photos)
         other = prepared(photos, f"storage.prepared={tmp_path}/elsewhere")
         assert not other.reused
-        assert content(one) == content(other)
-        assert Path(one.folder).name == Path(other.folder).name
+        assert content(first) == content(other)
+        assert Path(first.folder).name == Path(other.folder).name
 
     def test_every_photograph_is_in_them_once_as_the_image_rule_makes_it(self, prepared, photos):
         made = prepared(photos, "preprocess.quality=90")
@@ -237,7 +238,7 @@ class TestReuse:
     @pytest.mark.parametrize(
         ("harm", "said"),
         [
-            (damage, "it has {} bytes, and {} were written"),
+            (damage, "it has {} bytes, but {} were written"),
             (lambda path: Path(path).unlink(), "it is missing"),
         ],
         ids=["cut", "missing"],
@@ -273,8 +274,8 @@ class TestReuse:
     )  # fmt: skip
     def test_other_settings_are_other_data(self, config, photos, override):
         folder = ("dataset=folder", f"dataset.path={photos}", *SMALL)
-        one, other = config(*folder), config(*folder, override)
-        keys = [fingerprint_of(made, list_photographs(None, made)) for made in (one, other)]
+        first, other = config(*folder), config(*folder, override)
+        keys = [fingerprint_of(made, list_photographs(None, made)) for made in (first, other)]
         assert len(set(keys)) == 2
 
     @pytest.mark.parametrize("override", ["caching=false", "grid=wide", "grid.reader=tfrecords", "cluster.cores=1"])
@@ -374,7 +375,9 @@ class TestRun:
 
     def test_skipped_classes_are_in_the_manifest_too(self, prepared, plain):
         made = prepared(plain, "dataset.classes=[amber,blue]", "dataset.on_error=skip")
-        assert {one["relative"] for one in made.manifest["skipped"]} == {f"crimson/{number}.jpg" for number in range(4)}
+        assert {photograph["relative"] for photograph in made.manifest["skipped"]} == {
+            f"crimson/{number}.jpg" for number in range(4)
+        }
         assert made.records == 8
 
     def test_what_is_left_out_is_in_the_manifest_too(self, prepared, plain):
@@ -392,7 +395,7 @@ class TestRun:
 
 def test_a_full_disk_is_a_problem_of_the_machine(tmp_path, monkeypatch):
     preprocess = {"target_size": [8, 8], "quality": 90, "exact": False}
-    task = preparing._Task(str(tmp_path), preprocess, Examiner("fail", "keep", "stored", (8, 8)), {}, 1)
+    writer = Writer(str(tmp_path), preprocess, Examiner("fail", "keep", "stored", (8, 8)), {}, 1)
     picture = io.BytesIO()
     Image.new("RGB", (9, 9)).save(picture, "JPEG")
     (tmp_path / "a.jpg").write_bytes(picture.getvalue())
@@ -401,7 +404,7 @@ def test_a_full_disk_is_a_problem_of_the_machine(tmp_path, monkeypatch):
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(tfrecords, "write_file", full)
-    result = task.write(0, [Photograph(str(tmp_path / "a.jpg"), "a/a.jpg", 0, 1, "")])
+    result = writer.write(0, [Photograph(str(tmp_path / "a.jpg"), "a/a.jpg", 0, 1, "")])
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
     with pytest.raises(MachineError, match="No space left"):
-        result["account"].raise_problem()
+        result["inspection"].raise_problem()

@@ -1,4 +1,4 @@
-"""Which files below a folder are photographs of a class, and which of these are sampled; all else is counted."""
+"""Scan a data set's folder: which files are photographs of a class, which are sampled, and what is left out."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Skipped:
     reason: str
 
 
-class Found:
-    """What was found so far. Every file is a photograph of a class, sampled or not, or it is skipped, or left out.
+class Scan:
+    """A scan of a data set's folder. Every file is a photograph of a class, sampled or not, or is skipped or left out.
 
     Attributes:
-        classes: the class folders' names, with their places in the order in which they were met; a class folder is each
-            that stands in the data set's folder, so that a class has its number also when it is empty.
-        counts: how many photographs each has.
-        inside: how many all have.
-        sample: those that are sampled; their labels are places in `classes`.
-        skipped: those whose class is not in `dataset.classes`.
-        left_out: all that is no photograph of a class.
+        classes: the names of the class folders, with their places in the order in which they were met. Every folder
+            directly below the data set's folder is a class folder, so that an empty class has a number too.
+        counts: the number of photographs in each.
+        total: the number of photographs in all of them.
+        sample: the sampled photographs; their labels are places in `classes`.
+        skipped: the photographs whose class is not in `dataset.classes`.
+        left_out: everything that is not a photograph of a class.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        """Begin with nothing.
+        """Start with nothing.
 
         Args:
             config: the run's config.
@@ -43,27 +43,26 @@ class Found:
         self._known = None if self._dataset["classes"] is None else frozenset(self._dataset["classes"])
         self.classes: dict[str, int] = {}
         self.counts: list[int] = []
-        self.inside = 0
+        self.total = 0
         self.sample = Photographs()
         self.skipped: list[Skipped] = []
         self.left_out = LeftOut()
 
-    def look(self, root: str, below: str = "", most: int | None = None) -> bool:
-        """Look at every file below a folder, or below a folder in it; one at a time is held as an object.
+    def walk(self, root: str, below: str = "", most: int | None = None) -> bool:
+        """Take in every file below a folder, or below one of its folders; only one is an object at a time.
 
         Returns:
             False as soon as there are more photographs than `most`.
         """
-        for entry in storage.list_files(
-            root, below=below, passed=self.passed, **storage.access(self._dataset.get("anonymous"))
-        ):
-            self.take(entry)
-            if most is not None and self.inside > most:
+        access = storage.access(self._dataset.get("anonymous"))
+        for entry in storage.list_files(root, below=below, passed=self.pass_over, **access):
+            self.add(entry)
+            if most is not None and self.total > most:
                 return False
         return True
 
-    def take(self, entry: storage.Entry) -> None:
-        """Find out what a file is."""
+    def add(self, entry: storage.Entry) -> None:
+        """Take in one file."""
         relative = entry.relative
         place = self._place(class_of(relative)) if "/" in relative else -1
         reason = why_not(relative)
@@ -72,19 +71,19 @@ class Found:
                 self.left_out.add(relative, reason)
             return
         self.counts[place] += 1
-        self.inside += 1
+        self.total += 1
         if self._known is not None and class_of(relative) not in self._known:
             self.skipped.append(Skipped(relative, f"class '{shown(class_of(relative))}' is not in dataset.classes"))
         elif is_sampled(relative, self._sampling):
             self.sample.root = entry.uri.removesuffix(relative)
             self.sample.add(relative, place, entry.size, entry.version)
 
-    def passed(self, relative: str, reason: str) -> None:
-        """Count what a listing passed over, and remember a folder that has a class's place."""
+    def pass_over(self, relative: str, reason: str) -> None:
+        """Count something that a listing passed over, and remember it as a class if it is a class folder."""
         name, slash, rest = relative.partition("/")
         if slash and name and not name.startswith(".") and (rest or reason != storage.LOOP):
             self._place(name)
-        self.left_out.passed(relative, reason)
+        self.left_out.pass_over(relative, reason)
 
     def _place(self, name: str) -> int:
         place = self.classes.setdefault(name, len(self.counts))
@@ -94,19 +93,19 @@ class Found:
 
     @property
     def by_class(self) -> dict[str, int]:
-        """How many photographs each class folder has."""
+        """The number of photographs in each class folder."""
         return {name: self.counts[place] for name, place in self.classes.items()}
 
 
 def class_of(relative: str) -> str:
-    """The name of a photograph's class: its folder's."""
+    """The name of a photograph's class, which is the name of its folder."""
     return relative.partition("/")[0]
 
 
 def is_sampled(relative: str, sampling: dict[str, Any]) -> bool:
-    """Does a file belong to the sample?
+    """Whether a file belongs to the sample.
 
-    A seeded hash of its name decides, so the same fraction picks the same files, and a larger one contains a smaller.
+    A seeded hash of its name decides, so that a fraction always picks the same files, and a larger one includes them.
     """
     name = f"{sampling['seed']}:{relative}".encode(errors="surrogateescape")  # a name need not be UTF-8
     digest = hashlib.blake2b(name, digest_size=8).digest()

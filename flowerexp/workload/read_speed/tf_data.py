@@ -1,0 +1,195 @@
+"""The readers `image_files` and `tfrecords`: pipelines of tf.data like those of Google's notebooks.
+
+TensorFlow is imported inside the functions: it costs a Python worker seconds and 500 MB, so only a worker that measures
+it imports it.
+
+Files in a bucket come through fsspec, since TensorFlow's client for buckets cannot be pointed at a test's server. They
+are read when tf.data asks for them, while the clock runs, like the notebooks' reads with ``tf.io.gfile``: no copies are
+made beforehand. A photograph is one request, one after the other; a TFRecord file is streamed with one request for each
+5 MiB (`storage.open_read`), and a generator passes its records on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, reduce
+from itertools import islice
+from typing import Any
+
+from flowerexp import storage
+from flowerexp.workload.images import LARGEST
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, Features, Source
+
+Pipeline = Callable[[Sequence[str]], Any]
+"""Makes a tf.data.Dataset of images and labels from the URIs of files."""
+
+_RECORDS_AT_ONCE = 16  # records of a bucket's file that go from Python to TensorFlow at once
+
+
+def dataset(source: Source, files: Sequence[str]) -> Any:
+    """A tf.data.Dataset of the images and labels in some files of a source."""
+    return _image_files(source, files) if source.reader == IMAGE_FILES else _tfrecords(source, files)
+
+
+def _read_file(anonymous: bool, *, local: bool) -> Any:
+    """The operation that reads a whole file: TensorFlow's for local files, one that uses fsspec for a bucket."""
+    import tensorflow as tf
+
+    if local:
+        return tf.io.read_file
+    options = storage.access(anonymous)
+
+    def read(uri: Any) -> Any:
+        content = tf.numpy_function(lambda name: storage.read_bytes(os.fsdecode(name), **options), [uri], tf.string)
+        content.set_shape([])
+        return content
+
+    return read
+
+
+def _image_files(source: Source, files: Sequence[str]) -> Any:
+    """Photographs: read, decode, resize to cover the target, crop the centre; labels are the folders' names."""
+    local = all(map(storage.is_local, source.files[:1]))
+    return _photograph_pipeline(source.target_size, source.anonymous, local, source.narrow)(files)
+
+
+@cache
+def _photograph_pipeline(target_size: tuple[int, int], anonymous: bool, local: bool, narrow: bool) -> Pipeline:
+    import tensorflow as tf
+
+    read = _read_file(anonymous, local=local)
+    height, width = target_size
+
+    def decode(uri: Any) -> Any:
+        image = tf.image.decode_jpeg(read(uri), channels=3)
+        return image, tf.strings.split(tf.expand_dims(uri, axis=-1), sep="/").values[-2]
+
+    def resize(image: Any, label: Any) -> Any:
+        shape = tf.cast(tf.shape(image), tf.float64)
+        # As in transform.fill_geometry: the side that needs the larger factor fits, the other one is cut.
+        wide = shape[0] * width < shape[1] * height
+        size = tf.cond(
+            wide,
+            lambda: tf.stack([tf.constant(height, tf.float64), shape[1] * height / shape[0]]),
+            lambda: tf.stack([shape[0] * width / shape[1], tf.constant(width, tf.float64)]),
+        )
+        if narrow:
+            image, new = _cut(image, shape[:2], tf.maximum(tf.floor(size), [height, width]), target_size)
+        else:
+            new = tf.maximum(tf.cast(size, tf.int32), [height, width])
+        image = tf.image.resize(image, new)
+        return tf.image.crop_to_bounding_box(image, (new[0] - height) // 2, (new[1] - width) // 2, height, width), label
+
+    return _traced(lambda uris: tf.data.Dataset.from_tensor_slices(uris).map(decode).map(resize))
+
+
+def _cut(image: Any, shape: Any, new: Any, target_size: tuple[int, int]) -> tuple[Any, Any]:
+    """Cut off what is far from the target, if resizing the whole picture would make it huge.
+
+    Other pictures stay as they are. The result moves by a pixel or less.
+
+    Args:
+        image: a picture, shape (height, width, 3).
+        shape: its height and width, as float64.
+        new: its height and width after resizing, as float64.
+        target_size: (height, width) of the part around the centre that is wanted.
+
+    Returns:
+        The picture, and the size to resize it to, as int32.
+    """
+    import tensorflow as tf
+
+    target = tf.constant(target_size, tf.float64)
+    factor = new / shape
+    far = tf.floor((new - target) / (2 * factor))
+    off = tf.where(tf.reduce_prod(new) > LARGEST * tf.reduce_prod(target), far, 0.0)
+    begin, end = tf.cast(off, tf.int32), tf.cast(shape - off, tf.int32)
+    size = tf.maximum(tf.round(new - 2 * off * factor), target)
+    return image[begin[0] : end[0], begin[1] : end[1]], tf.cast(size, tf.int32)
+
+
+def _tfrecords(source: Source, files: Sequence[str]) -> Any:
+    """TFRecord files of tf.train.Example messages with an image and a class: read, parse, decode."""
+    import tensorflow as tf
+
+    if all(map(storage.is_local, files)):
+        kinds = {uri: source.compressions.get(uri, "") for uri in files}
+        datasets = [
+            _record_pipeline(source.target_size, source.features, kind)([uri for uri in files if kinds[uri] == kind])
+            for kind in sorted(set(kinds.values()))
+        ]
+        return reduce(lambda first, second: first.concatenate(second), datasets)
+    records = tf.data.Dataset.from_generator(
+        lambda: _remote_records(files, storage.access(source.anonymous)),
+        output_signature=tf.TensorSpec([None], tf.string),
+    )
+    return records.unbatch().map(_parser(source.target_size, source.features))
+
+
+@cache
+def _record_pipeline(target_size: tuple[int, int], features: Features, compression: str) -> Pipeline:
+    import tensorflow as tf
+
+    def read(uris: Any) -> Any:
+        options = tf.data.Options()
+        options.deterministic = False
+        records = tf.data.TFRecordDataset(uris, compression_type=compression)
+        return records.with_options(options).map(_parser(target_size, features))
+
+    return _traced(read)
+
+
+def _parser(target_size: tuple[int, int], features: Features) -> Callable[[Any], Any]:
+    """The function that parses a record and decodes its image."""
+    import tensorflow as tf
+
+    wanted = {features.image: tf.io.FixedLenFeature([], tf.string)}
+    if features.label is not None:
+        wanted[features.label] = tf.io.FixedLenFeature([], tf.string if features.text else tf.int64)
+    height, width = target_size
+
+    def parse(record: Any) -> Any:
+        example = tf.io.parse_single_example(record, wanted)
+        image = tf.image.decode_jpeg(example[features.image], channels=3)
+        label = tf.constant(-1, tf.int64) if features.label is None else example[features.label]
+        return tf.reshape(image, [height, width, 3]), label
+
+    return parse
+
+
+def _traced(pipeline: Callable[[Any], Any]) -> Pipeline:
+    """A pipeline whose functions TensorFlow traces once, not for the files of each measurement: 3 ms instead of 50.
+
+    The traced function makes the whole dataset. A traced function for each step would be slower by a tenth than the
+    notebooks' pipeline, since tf.data would call each through another function for every image.
+
+    Args:
+        pipeline: makes a tf.data.Dataset from a vector of URIs.
+    """
+    import tensorflow as tf
+
+    specs = []
+
+    def build(uris: Any) -> Any:
+        images = pipeline(uris)
+        specs.append(images.element_spec)
+        return tf.data.experimental.to_variant(images)
+
+    uris = tf.TensorSpec([None], tf.string)
+    traced = tf.function(build, input_signature=[uris], autograph=False).get_concrete_function()
+    # Bytes, since names need not be UTF-8.
+    return lambda files: tf.data.experimental.from_variant(
+        traced(tf.constant(list(map(os.fsencode, files)), tf.string)), specs[0]
+    )
+
+
+def _remote_records(files: Sequence[str], options: dict[str, Any]) -> Iterator[list[bytes]]:
+    """Groups of records from files in a bucket, streamed: passing them on one by one takes three times as long."""
+    from flowerexp.workload.images import tfrecords
+
+    for uri in files:
+        with storage.open_read(uri, **options) as file:
+            records = tfrecords.read_records(file, uri)
+            while group := list(islice(records, _RECORDS_AT_ONCE)):
+                yield group
