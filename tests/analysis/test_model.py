@@ -314,7 +314,7 @@ def test_beyond_what_was_measured_is_said(known):
         ({"size": "nan", "number": "8"}, "size=nan is not a number"),
         (
             {"size": "8", "number": "8", "mode": "c"},
-            "mode=c was never measured; .*these were measured: a, b",
+            "mode=c was never measured; choose from a, b",
         ),
         ({"sise": "8"}, "sise is not a factor of the model; did you mean 'size'"),
     ],
