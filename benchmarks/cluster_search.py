@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.search import Candidate, Observation, Rule, Search, Settings, Shape, Status, Stop
+from flowerexp.search import Candidate, Observation, Rule, Search, SearchSettings, Shape, Status, Stop
 
 NEEDED = ("job", "machine_type", "nodes", "runtime_s", "cost_usd")
 
@@ -83,10 +83,10 @@ class Job:
         return Outcome(ratio, runs, spend / self.optimum, sure, cpu)
 
 
-Method = Callable[[Job, Settings, float], Outcome]
+Method = Callable[[Job, SearchSettings, float], Outcome]
 
 
-def searched(job: Job, settings: Settings, noise: float) -> Outcome:
+def searched(job: Job, settings: SearchSettings, noise: float) -> Outcome:
     """Replay a job through the search, as the live sweep asks and tells it."""
     factors = _noise(job, settings.seed, noise)
     search = Search([run.candidate for run in job.runs], settings)
@@ -111,7 +111,7 @@ def searched(job: Job, settings: Settings, noise: float) -> Outcome:
     return job.outcome(winner[0].name if winner else None, len(cpu) - 1, spend, sure, cpu)
 
 
-def tpe(job: Job, settings: Settings, noise: float) -> Outcome:
+def tpe(job: Job, settings: SearchSettings, noise: float) -> Outcome:
     """Optuna's tree of Parzen estimators over machine type and number of nodes; what it repeats costs nothing."""
     import optuna
 
@@ -149,7 +149,7 @@ def _noise(job: Job, seed: int, noise: float) -> np.ndarray:
     return np.exp(noise * np.random.default_rng([seed, 7]).standard_normal(len(job.runs)))
 
 
-def methods(settings: Settings, size: int) -> Iterator[tuple[str, Method, Settings]]:
+def methods(settings: SearchSettings, size: int) -> Iterator[tuple[str, Method, SearchSettings]]:
     """The methods that are compared."""
     yield OURS, searched, settings
     yield "cherrypick", searched, replace(settings, rule=Rule.CHERRYPICK)
@@ -281,7 +281,7 @@ def _compare(options: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, dict
     """The figures of each method by part of the jobs; prints a line as soon as it is known."""
     print(f"{'method':16}" + "".join(f"{head:>8}" for head in HEADS), flush=True)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    base = Settings(expected_runs=options.expected_runs)
+    base = SearchSettings(expected_runs=options.expected_runs)
     figures: dict[str, dict[str, Figures]] = {}
     for name, method, settings in methods(base, max(len(job.runs) for job in jobs)):
         if options.methods not in name:

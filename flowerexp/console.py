@@ -1,4 +1,4 @@
-"""What a user sees while a job runs and when it has ended: a bar on a terminal, plain lines elsewhere."""
+"""What a user sees: progress while a job runs, as a bar on a terminal and as lines elsewhere, and its results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from flowerexp.analysis import words
 from flowerexp.escape import printable
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
@@ -27,15 +28,15 @@ _PHASES = {
     "measure.rows": "measuring",
     "analyse": "analysing",
 }
-"""What phases are called that any experiment may have; an experiment names its own."""
+"""The names on screen of phases that any experiment may have; an experiment names its own."""
 
 
 def phase_name(phase: str, phases: Mapping[str, str]) -> str:
-    """What to call a phase on screen.
+    """The name of a phase on screen.
 
     Args:
         phase: its name, such as `measure`, or `measure.by_rows` for averages that an action computes.
-        phases: what the experiment calls its own.
+        phases: the names of the experiment's own phases.
     """
     average = phase.partition(".by_")[2].replace("_x_", " x ")
     return phases.get(phase) or _PHASES.get(phase) or (f"averages per {average}" if average else phase)
@@ -52,7 +53,7 @@ class Screen:
         self._stream = stream or sys.stderr
 
     def say(self, text: str) -> None:
-        """Print a line of progress; a terminal that was closed does not end what is shown on it."""
+        """Print a line of progress; a closed terminal is not an error."""
         with suppress(OSError):
             print(printable(text), file=self._stream, flush=True)
 
@@ -62,11 +63,11 @@ class Screen:
 
     @contextmanager
     def following(self, runs: int, phases: Mapping[str, str] | None = None) -> Iterator[Listener]:
-        """Show the progress of so many runs; yields the listener for its messages.
+        """Show the progress of some runs; yields the listener for its messages.
 
         Args:
             runs: how many there are.
-            phases: what their experiments call their phases.
+            phases: the names of their experiments' own phases.
         """
         if self._stream.isatty():
             with self._bar(runs, phases or {}) as listener:
@@ -181,21 +182,17 @@ class _Count:
 
 
 def figure(value: float | None) -> str:
-    """A number with three digits, or more where it is a large one; `-` for None."""
+    """A number with three digits, or all digits before the point; `-` for None."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def table(groups: Sequence[Group], experiment: Experiment) -> str:
-    """The results of a run as one compact table, in the experiment's words: a line a cell, and one for each series."""
+    """The results of a run as a compact table, in the experiment's words: a line for each cell and each series."""
     has_cells = any(group.cells for group in groups)
     lines = _cell_lines(groups, experiment) if has_cells else _group_lines(groups, experiment)
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(text.ljust(widths[i]) if i == 0 else text.rjust(widths[i]) for i, text in enumerate(line)).rstrip()
-        for line in lines
-    )
+    return text_table(lines, right=range(1, len(lines[0])))
 
 
 def _group_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[str]]:
@@ -226,9 +223,9 @@ def _cell_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[st
     return lines
 
 
-def _numbers(of: Cell | Group, between: str, experiment: Experiment) -> list[str]:
-    rates = [figure(of.rate), between]
-    return [*rates, figure(of.steady_rate), _milliseconds(of.first_seconds)] if experiment.parts else rates
+def _numbers(part: Cell | Group, between: str, experiment: Experiment) -> list[str]:
+    rates = [figure(part.rate), between]
+    return [*rates, figure(part.steady_rate), _milliseconds(part.first_seconds)] if experiment.parts else rates
 
 
 def _plain(value: float | None) -> str:

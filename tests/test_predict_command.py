@@ -62,7 +62,7 @@ def test_beyond_what_was_measured_there_is_a_warning(folder: Path, capsys: pytes
         (
             ["batch_size=5"],
             ConfigError,
-            "batch_number is not given; add batch_number=VALUE; measured were 3, 6, 12, 18",
+            "batch_number is not given; add batch_number=VALUE; these were measured: 3, 6, 12, 18",
         ),
         (["batch_size=50", "batch_number=8"], ConfigError, "batch_size=50 is too far from what was measured, 2 to 8"),
         (

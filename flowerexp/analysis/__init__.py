@@ -1,7 +1,7 @@
-"""From measurements to what can be said about them: a summary, lines, pictures and a verdict.
+"""Analyse measurements: summary, intervals, verdict, straight lines, models, comparisons, pictures and the report.
 
-Knows neither Spark nor cloud nor MLflow: measurements in, files and dataclasses out. `analyse` is the one call
-others need.
+What belongs here takes measurements and gives dataclasses and files; it knows neither Spark nor cloud nor MLflow.
+`analyse` is what is done at the end of each run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What `analyse` has found, and the files that it has written."""
+    """The results of `analyse`, and the files that it has written."""
 
     summary: Summary
     fits: tuple[Fit, ...]
@@ -31,22 +31,23 @@ class Analysis:
 
 
 def analyse(measurements: Measurements, folder: Path) -> Analysis:
-    """Analyse a run and write what was found.
+    """Analyse a run and write the results.
 
     Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json``,
-    ``timing.json``, ``model.json`` and the pictures; the rows first, so that they are there whatever happens later.
+    ``timing.json``, ``model.json`` and the pictures; the rows first, so that they are kept whatever happens later.
 
     Args:
         measurements: all of the run.
-        folder: where the files go; made if missing.
+        folder: where the files go; created if missing.
 
     Raises:
         MachineError: a file cannot be written.
     """
     from flowerexp.analysis.regression import fit_all
+    from flowerexp.analysis.repetitions import outliers
     from flowerexp.analysis.summary import summarise
     from flowerexp.analysis.timing import time_models
-    from flowerexp.analysis.verdict import judge, outliers
+    from flowerexp.analysis.verdict import judge
 
     paths = [measurements.write(folder / "measurements.parquet")]
     verdict, summary = judge(measurements), summarise(measurements)
@@ -57,7 +58,7 @@ def analyse(measurements: Measurements, folder: Path) -> Analysis:
     )
     fits = fit_all(measurements)
     paths.append(_write_json([asdict(fit) for fit in fits], folder / "regression.json"))
-    # Without a grid all measurements are about as long as each other, and no line through them says anything.
+    # Without a grid all measurements have the same size, and a model of their seconds has nothing to depend on.
     grid = any(group.cells for group in summary.groups)
     models = time_models(measurements) if grid else []
     paths.append(_write_json([asdict(model) for model in models], folder / "timing.json"))
@@ -78,10 +79,10 @@ def _write_json(value: Any, path: Path) -> Path:
 
 
 def load_libraries(grid: bool) -> None:
-    """Import what `analyse` will need now, in a thread of the caller's, so that it is quick later.
+    """Import what `analyse` will need, in a thread of the caller, so that it is quick later.
 
     Args:
-        grid: will there be measurements over a grid? Lines and pictures take 80 MB that other runs need not pay.
+        grid: whether there will be measurements over a grid; lines and pictures take 80 MB that other runs do not need.
     """
     import flowerexp.analysis.summary
     import flowerexp.measurements.loading

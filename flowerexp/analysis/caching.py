@@ -1,4 +1,4 @@
-"""What caching changes: pairs of runs that differ in nothing else, next to each other, and ratios of wall times."""
+"""What does caching change? Ratios of wall times of pairs of runs that differ in nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Side:
 
     Attributes:
         run: its name in the sweep.
-        seconds: its wall time of measuring, all actions included; the same work on both sides but for caching.
+        seconds: its wall time of measuring, all actions included; both sides do the same work, except for caching.
         executions: how often a cell was executed, on average over its measurements.
         rates: unit/s by series, of first executions.
     """
@@ -34,7 +34,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs of one config, but for caching."""
+    """Two runs of the same config, except for caching."""
 
     on: Side
     off: Side
@@ -47,7 +47,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Caching:
-    """All pairs of a sweep, and what they say together.
+    """All pairs of a sweep, and their ratios together.
 
     Attributes:
         pairs: in the order of the sweep.
@@ -65,10 +65,10 @@ def compare_caching(runs: Sequence[tuple[Config, Side]]) -> Caching | None:
 
     Args:
         runs: each run's config, and what was measured, in the order in which they ran. A run pairs with the next one of
-            the same config with the other caching, so that both saw the machine in the same state.
+            the same config with the other caching, so that the machine was in the same state.
 
     Returns:
-        The pairs with their ratios, or None where there is no pair.
+        The pairs with their ratios, or None if there is no pair.
     """
     pairs = tuple(_pairs(runs))
     if not pairs:

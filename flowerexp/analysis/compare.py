@@ -7,43 +7,22 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from flowerexp.analysis import words
+from flowerexp.analysis.compared_run import ComparedRun
 from flowerexp.analysis.experiments import extras_of
 
 if TYPE_CHECKING:
     from flowerexp.analysis.interval import Basis
-    from flowerexp.config import Config
     from flowerexp.measurements.table import Measurements
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is known of a run that is to be compared.
-
-    Attributes:
-        name: what to call it in messages.
-        config: its config.
-        measurements: all of them.
-        facts: what it ran on and with what data, such as ``data_fingerprint``.
-        phases: seconds a phase.
-        error: why it failed, or None.
-    """
-
-    name: str
-    config: Config
-    measurements: Measurements
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    phases: Mapping[str, float] = field(default_factory=dict)
-    error: str | None = None
-
-
-@dataclass(frozen=True)
 class Ratio:
-    """How one series did: unit/s of both sides, and their ratio with its interval; None where it is not known."""
+    """The rates of a series on both sides, and their ratio with its interval; None if that is unknown."""
 
     series: str
     base: float  # unit/s
@@ -51,7 +30,7 @@ class Ratio:
     low: float | None
     high: float | None
     cells: int  # that both sides have
-    basis: Basis | None  # whose disagreement the interval comes from
+    basis: Basis | None  # the disagreement that the interval comes from
 
     @property
     def ratio(self) -> float:
@@ -60,17 +39,17 @@ class Ratio:
 
     @property
     def verdict(self) -> Literal["faster", "slower", "inconclusive"]:
-        """What can be said with 95 % confidence."""
+        """The conclusion with 95 % confidence."""
         if self.low is None or self.high is None or self.low <= 1 <= self.high:
             return "inconclusive"
         return "faster" if self.low > 1 else "slower"
 
 
-def comparable(a: Measured, b: Measured) -> list[str]:
-    """Why two runs' rates cannot be compared, a few words a reason; nothing where they can.
+def comparable(a: ComparedRun, b: ComparedRun) -> list[str]:
+    """The reasons why the rates of two runs cannot be compared, in a few words each; none if they can.
 
-    Clusters, caching, the values of categorical parameters and how things are measured may differ: they are what one
-    compares. The experiment with its settings, the data and the values of numeric parameters may not.
+    Clusters, caching, the values of categorical parameters and the way of measuring may differ: they are what is
+    compared. The experiment with its settings, the data and the values of numeric parameters may not.
     """
     reasons = [f"{run.name} {problem}" for run in (a, b) if (problem := _unusable(run))]
     if reasons:
@@ -80,15 +59,15 @@ def comparable(a: Measured, b: Measured) -> list[str]:
     of_each = [{str(key[0]) for key in _cells(run)} for run in (a, b)]
     series = set.intersection(*of_each)
     if not series:
-        one, other = (", ".join(sorted(names)) for names in of_each)
-        return [f"no {words.head(a.config.entrypoint)} in common ({_shown(one)} and {_shown(other)})"]
-    reasons = [_differ(name, one, two) for name, one, two in _conditions(a, b, series) if one != two]
+        in_a, in_b = (", ".join(sorted(names)) for names in of_each)
+        return [f"no {words.head(a.config.entrypoint)} in common ({_shown(in_a)} and {_shown(in_b)})"]
+    reasons = [_differ(name, of_a, of_b) for name, of_a, of_b in _conditions(a, b, series) if of_a != of_b]
     if not reasons and not _cells(a) & _cells(b):
         reasons = ["they have no cell in common"]
     return reasons
 
 
-def _unusable(run: Measured) -> str | None:
+def _unusable(run: ComparedRun) -> str | None:
     if run.error:
         return f"failed: {run.error}"
     if not len(run.measurements):
@@ -96,8 +75,8 @@ def _unusable(run: Measured) -> str | None:
     return None if _cells(run) else f"has no measured {run.measurements.experiment.unit}/s"
 
 
-def _differ(what: str, one: object, two: object) -> str:
-    return f"different {what} ({_shown(one)} and {_shown(two)})"
+def _differ(what: str, of_a: object, of_b: object) -> str:
+    return f"different {what} ({_shown(of_a)} and {_shown(of_b)})"
 
 
 def _shown(value: object) -> str:
@@ -105,41 +84,41 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _conditions(a: Measured, b: Measured, series: set[str]) -> Iterator[tuple[str, Any, Any]]:
+def _conditions(a: ComparedRun, b: ComparedRun, series: set[str]) -> Iterator[tuple[str, Any, Any]]:
     """What must be equal, with its value in each run."""
-    which = a.config.entrypoint
-    extras = extras_of(which)
+    experiment = a.config.entrypoint
+    extras = extras_of(experiment)
     yield from extras.conditions(a, b, series)
     free = extras.may_differ(a, b, series)
-    if "dataset" in which.uses and "data" not in free:
+    if "dataset" in experiment.uses and "data" not in free:
         yield "data", _data(a), _data(b)
-    one, other = _fixed(a), _fixed(b)
-    for key in dict.fromkeys([*one, *other]):
+    of_a, of_b = _fixed(a), _fixed(b)
+    for key in dict.fromkeys([*of_a, *of_b]):
         if key not in free:
-            yield key, one.get(key), other.get(key)
+            yield key, of_a.get(key), of_b.get(key)
 
 
-def _fixed(run: Measured) -> dict[str, Any]:
-    """What a config says about what is measured, by its key: numeric parameters, settings, and what is made of data."""
-    config, which = run.config, run.config.entrypoint
-    found: dict[str, Any] = {"entrypoint.unit": which.unit}
-    found |= {f"grid.{name}": sorted(config.grid[name]) for name in which.numeric if name in config.grid}
-    found |= {f"entrypoint.settings.{key}": value for key, value in which.settings.items()}
+def _fixed(run: ComparedRun) -> dict[str, Any]:
+    """The values of a config that must be equal, by key: numeric parameters, settings, and how data is prepared."""
+    config, experiment = run.config, run.config.entrypoint
+    values: dict[str, Any] = {"entrypoint.unit": experiment.unit}
+    values |= {f"grid.{name}": sorted(config.grid[name]) for name in experiment.numeric if name in config.grid}
+    values |= {f"entrypoint.settings.{key}": value for key, value in experiment.settings.items()}
     prepared = vars(config.preprocess) if config.preprocess else {}
-    return found | {f"preprocess.{key}": value for key, value in prepared.items()}
+    return values | {f"preprocess.{key}": value for key, value in prepared.items()}
 
 
-def _data(run: Measured) -> str:
-    """The data's fingerprint; where nothing was listed, what the config says about the data."""
-    found = run.facts.get("data_fingerprint")
-    if found:
-        return str(found)
-    said = vars(run.config.dataset) if run.config.dataset else {}
-    plain = {key: value for key, value in said.items() if isinstance(value, str | int | float)}
+def _data(run: ComparedRun) -> str:
+    """The data's fingerprint; if the data was not listed, its config."""
+    fingerprint = run.facts.get("data_fingerprint")
+    if fingerprint:
+        return str(fingerprint)
+    dataset = vars(run.config.dataset) if run.config.dataset else {}
+    plain = {key: value for key, value in dataset.items() if isinstance(value, str | int | float)}
     return ", ".join(f"{key}={value}" for key, value in plain.items())
 
 
-def ratios(base: Sequence[Measured], other: Sequence[Measured]) -> list[Ratio]:
+def ratios(base: Sequence[ComparedRun], other: Sequence[ComparedRun]) -> list[Ratio]:
     """Compare two sides, a series at a time.
 
     Args:
@@ -150,15 +129,15 @@ def ratios(base: Sequence[Measured], other: Sequence[Measured]) -> list[Ratio]:
         A ratio for each series that all runs have, sorted by name.
     """
     common = set.intersection(*(_cells(run) for run in (*base, *other)))
-    found = []
+    compared = []
     for name in sorted({key[0] for key in common}):
         cells = {key for key in common if key[0] == name}
-        found.append(_ratio(name, *([_part(run, cells) for run in side] for side in (base, other))))
-    return found
+        compared.append(_ratio(name, *([_part(run, cells) for run in side] for side in (base, other))))
+    return compared
 
 
-def rates(runs: Sequence[Measured]) -> dict[str, float]:
-    """Unit/s of each series over all that a side has measured."""
+def rates(runs: Sequence[ComparedRun]) -> dict[str, float]:
+    """Unit/s of each series over all measurements of a side."""
     from flowerexp.analysis.interval import rate_over
 
     groups = [_timed(run).by_series for run in runs]
@@ -166,21 +145,21 @@ def rates(runs: Sequence[Measured]) -> dict[str, float]:
     return {name: rate_over([each[name] for each in groups if name in each]) for name in names}
 
 
-def _timed(run: Measured) -> Measurements:
+def _timed(run: ComparedRun) -> Measurements:
     return run.measurements.firsts.timed
 
 
-def _cells(run: Measured) -> set[tuple[Any, ...]]:
+def _cells(run: ComparedRun) -> set[tuple[Any, ...]]:
     """The series and cells whose first executions were timed.
 
-    Not those of which some were stopped: what is left of such a cell is what was fast of it.
+    Without cells in which some were stopped: only the fast measurements of such a cell are left.
     """
     first = run.measurements.firsts
     return {*_timed(run).cell_keys} - {*first.where(first.censored).cell_keys}
 
 
-def _part(run: Measured, cells: set[tuple[Any, ...]]) -> Measurements:
-    """What a run has measured in some cells."""
+def _part(run: ComparedRun, cells: set[tuple[Any, ...]]) -> Measurements:
+    """A run's measurements in some cells."""
     import numpy as np
 
     timed = _timed(run)
@@ -195,16 +174,16 @@ def _ratio(name: str, base: list[Measurements], other: list[Measurements]) -> Ra
     return Ratio(name, rate_over(base), rate_over(other), low, high, len(base[0].cell_keys), basis)
 
 
-def wall_times(runs: Sequence[Measured]) -> dict[str, float]:
-    """Seconds that a side took, averaged over its runs: in all, and for measuring; what is not known is left out."""
-    found = {
+def wall_times(runs: Sequence[ComparedRun]) -> dict[str, float]:
+    """Seconds that a side took, averaged over its runs: in total, and for measuring; unknown ones are left out."""
+    times = {
         "total": [math.fsum(seconds for name, seconds in run.phases.items() if "." not in name) for run in runs],
         "measure": [run.phases.get("measure", 0.0) for run in runs],
     }
-    return {name: statistics.fmean(seconds) for name, seconds in found.items() if all(seconds)}
+    return {name: statistics.fmean(seconds) for name, seconds in times.items() if all(seconds)}
 
 
-def same_work(a: Measured, b: Measured) -> bool:
-    """Have two runs counted equally many in the same series? Else their wall times cannot be compared."""
-    one, two = ({name: group.counts.sum() for name, group in _timed(run).by_series.items()} for run in (a, b))
-    return one == two
+def same_work(a: ComparedRun, b: ComparedRun) -> bool:
+    """Whether two runs counted the same number in the same series; otherwise wall times cannot be compared."""
+    of_a, of_b = ({name: group.counts.sum() for name, group in _timed(run).by_series.items()} for run in (a, b))
+    return of_a == of_b

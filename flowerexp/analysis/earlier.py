@@ -1,4 +1,4 @@
-"""Files of runs that an earlier version analysed, as this one writes them: the one place that knows both."""
+"""Read files that an earlier version wrote, in today's format: the only module that knows both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from flowerexp import records
 
-# What a summary was called by when every experiment counted images, in batches.
+# The names in a summary of earlier versions, in which every experiment counted images in batches.
 _FIELDS = {
     "images": "count",
     "timed_images": "timed_count",
@@ -30,7 +30,7 @@ _KEYS = {
 
 
 def key_today(key: str, config: Mapping[str, Any]) -> str:
-    """What a config key is called today.
+    """Today's name of a config key.
 
     Args:
         key: with dots.
@@ -53,18 +53,18 @@ def find_summary(path: Path, wanted: Mapping[str, Any] = records.SUMMARY) -> rec
         DataError: it is damaged; the message names the file.
         MachineError: it cannot be read.
     """
-    found = records.find(path)
-    if found is None:
+    summary = records.find(path)
+    if summary is None:
         return None
-    if "experiment" not in found:
-        found = {**found, "experiment": _EXPERIMENT, "groups": _renamed(found.get("groups"))}
-    records.check(found, path, wanted)
-    return found
+    if "experiment" not in summary:
+        summary = {**summary, "experiment": _EXPERIMENT, "groups": _renamed(summary.get("groups"))}
+    records.check(summary, path, wanted)
+    return summary
 
 
 def _renamed(groups: Any) -> Any:
     if isinstance(groups, list):
-        return [_renamed(one) for one in groups]
+        return [_renamed(group) for group in groups]
     if not isinstance(groups, dict):
         return groups
     return {_FIELDS.get(key, key): _renamed(value) if key == "cells" else value for key, value in groups.items()}

@@ -1,7 +1,7 @@
-"""How sure is a rate? 95 % intervals of rates and medians, in pure functions over arrays.
+"""95 % intervals of rates, medians and ratios, in pure functions over arrays.
 
-The last axis holds what repeats: measurements of one cell. Axes before it are computed side by side, so a thousand
-cells cost what one does. Nothing is left out: an outlier widens the interval.
+The last axis holds the repetitions of a cell; cells along the axes before it are computed together, so a thousand cells
+take about as long as one. No measurement is left out: an outlier widens the interval.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from flowerexp.measurements.table import Array
 
 _LEVEL = 0.975  # below the upper end of a 95 % interval
 FEWEST_RANKS = 6
-"""Below so many values no two of them enclose the median with 95 %: 1 - 2 / 2**5 is 93.8 %."""
+"""With fewer values, no two of them enclose the median with 95 %: 1 - 2 / 2**5 is 93.8 %."""
 
 Method = Literal["ranks", "student"]
 
@@ -32,7 +32,7 @@ class Interval:
 
     @property
     def excludes_one(self) -> bool:
-        """For a ratio: whether it surely differs from 1."""
+        """For a ratio: whether it differs from 1 with 95 % confidence."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
     @property
@@ -53,7 +53,7 @@ def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
         values: positive, of shape (..., n).
 
     Returns:
-        The medians and the interval's ends, of shape (...), and how they were found; the ends are NaN for n < 2.
+        The medians and the interval's ends, of shape (...), and the method; the ends are NaN for n < 2.
     """
     from scipy.special import bdtrik  # scipy.stats takes a second to import
 
@@ -65,7 +65,7 @@ def median_intervals(values: Array) -> tuple[Array, Array, Array, Method]:
         logs = np.log(values)
         reach = student(n - 1) * logs.std(axis=-1, ddof=1) / math.sqrt(n)
         return middle, np.exp(logs.mean(axis=-1) - reach), np.exp(logs.mean(axis=-1) + reach), "student"
-    place = math.floor(bdtrik(1 - _LEVEL, n, 0.5))  # from 0; so many values below it are improbable enough
+    place = math.floor(bdtrik(1 - _LEVEL, n, 0.5))  # from 0; fewer below the median are improbable
     ordered = np.sort(values, axis=-1)
     return middle, ordered[..., place], ordered[..., n - 1 - place], "ranks"
 
@@ -89,8 +89,8 @@ def grouped_quantiles(values: Array, groups: Array, count: int, shares: Sequence
     places = np.cumsum(sizes) - sizes + np.asarray(shares)[:, None] * np.maximum(sizes - 1, 0)
     below = np.minimum(places.astype(int), len(values) - 1)
     above = np.minimum(np.ceil(places).astype(int), len(values) - 1)
-    found = ordered[below] + (places - below) * (ordered[above] - ordered[below])
-    return np.where(sizes, found, np.nan)
+    quantiles = ordered[below] + (places - below) * (ordered[above] - ordered[below])
+    return np.where(sizes, quantiles, np.nan)
 
 
 def grouped_medians(values: Array, groups: Array, count: int) -> tuple[Array, Array, Array]:
@@ -107,13 +107,13 @@ def grouped_medians(values: Array, groups: Array, count: int) -> tuple[Array, Ar
     ordered = values[np.argsort(groups, kind="stable")]
     sizes = np.bincount(groups, minlength=count)
     starts = np.cumsum(sizes) - sizes
-    found = np.full((3, count), np.nan)
-    for size in np.unique(sizes[sizes > 0]):  # groups of equally many values side by side
+    intervals = np.full((3, count), np.nan)
+    for size in np.unique(sizes[sizes > 0]):  # groups of the same size together
         alike = np.flatnonzero(sizes == size)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found[:, alike] = median_intervals(ordered[starts[alike][:, None] + np.arange(size)])[:3]
-    found[1:, np.unique(groups[values <= 0])] = np.nan
-    return found[0], found[1], found[2]
+            intervals[:, alike] = median_intervals(ordered[starts[alike][:, None] + np.arange(size)])[:3]
+    intervals[1:, np.unique(groups[values <= 0])] = np.nan
+    return intervals[0], intervals[1], intervals[2]
 
 
 def stratified_rate(counts: Array, seconds: Array, cells: Array) -> Interval:
@@ -125,7 +125,7 @@ def stratified_rate(counts: Array, seconds: Array, cells: Array) -> Interval:
     Args:
         counts: of each measurement, of shape (n,).
         seconds: likewise.
-        cells: the number of each measurement's cell, from 0; cells that were measured once are taken as one stratum.
+        cells: the number of each measurement's cell, from 0; cells that were measured once form one stratum.
 
     Returns:
         Unit/s; without ends where there is one measurement only.
@@ -154,7 +154,7 @@ def paired_ratio(numerators: Array, denominators: Array) -> Interval:
 
     Args:
         numerators: positive, of shape (n,).
-        denominators: likewise; the two of a pair stand at one place.
+        denominators: likewise; the two of a pair are at the same place.
 
     Returns:
         The ratio; without ends for a single pair.
@@ -180,8 +180,17 @@ def ratio(over: Interval, under: Interval) -> Interval:
     return Interval(value, value / factor, value * factor)
 
 
-def student(freedom: float) -> float:
-    """Student's quantile of a 95 % interval: how many standard errors it reaches to each side."""
+@overload
+def student(freedom: float) -> float: ...
+@overload
+def student(freedom: Array) -> Array: ...
+def student(freedom: float | Array) -> float | Array:
+    """Student's quantile of a 95 % interval: how many standard errors it reaches to each side.
+
+    Args:
+        freedom: degrees of freedom, a number or an array.
+    """
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, _LEVEL))
+    quantile = stdtrit(freedom, _LEVEL)
+    return np.asarray(quantile) if isinstance(freedom, np.ndarray) else float(quantile)

@@ -1,4 +1,4 @@
-"""Spark's event log: an application's executors and tasks, read offline, of any cluster.
+"""Read Spark's event log: an application's executors and tasks, on any cluster.
 
 It is a file of JSON lines, one Spark listener event each (org.apache.spark.util.JsonProtocol). Only a few
 kinds and fields are read, so a log of a million tasks passes through line by line.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,10 @@ def find_logs(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> EventLog:
-    """Read an event log, plain JSON lines; a last line that was cut short, as of a killed driver, is passed over.
+    """Read an event log, plain JSON lines; a last line that was cut short, as by a killed driver, is ignored.
 
     Raises:
-        DataError: a line is no event.
+        DataError: a line is not an event.
         MachineError: the file cannot be read.
     """
     log, stages = EventLog(), dict[int, str]()
@@ -126,10 +126,10 @@ def _take(event: dict[str, Any], log: EventLog, stages: dict[int, str]) -> None:
         log.executors.append(added)
     elif kind == "ExecutorRemoved":
         log.executors = [
-            Executor(one.name, one.host, one.cores, one.added, event["Timestamp"] / 1000)
-            if one.name == event["Executor ID"] and one.removed is None
-            else one
-            for one in log.executors
+            replace(executor, removed=event["Timestamp"] / 1000)
+            if executor.name == event["Executor ID"] and executor.removed is None
+            else executor
+            for executor in log.executors
         ]
     elif kind == "JobStart":
         phase = (event.get("Properties") or {}).get("spark.job.description", "")

@@ -1,9 +1,9 @@
-"""How far does a machine's speed wander? Intervals that allow for it, from the measurements of a single run.
+"""How far does a machine's speed vary? Estimated from a single run, and included in the intervals of its rates.
 
-A machine that is shared is faster in one minute than in another, so that a sweep and its repeat differ by more than
-their repetitions do. Each repetition of a run measures every cell once, so the mean of its residuals follows the
-machine. Speeds wander like 1/f noise: as much between stretches of a run as between runs. Of such noise the Allan
-deviation is the same at every averaging time (Allan 1966; IEEE Std 1139), so it can be read off one run.
+A shared machine is faster in one minute than in another, so a sweep and its repeat differ by more than their
+repetitions do. Each repetition of a run measures every cell once, so the mean of its residuals follows the machine.
+Speeds vary like 1/f noise: as much between parts of a run as between runs. The Allan deviation of such noise is the
+same at every averaging time (Allan 1966; IEEE Std 1139), so it can be estimated from one run.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from flowerexp.analysis.estimate import Interval, student
 from flowerexp.measurements.table import Array, Measurements
 
 FEWEST_REPETITIONS = 6
-"""Fewer repetitions hold too few stretches of time to compare."""
+"""Fewer repetitions have too few parts of a run to compare."""
 
 CHANCE = 0.05
-"""A machine is taken as steady where noise alone would make repetitions differ as much with this probability."""
+"""A machine counts as steady if noise makes repetitions differ as much with more than this probability."""
 
 
 @dataclass(frozen=True)
 class Instability:
-    """How far runs on a machine differ, beyond what their repetitions tell.
+    """How far runs on a machine differ, beyond what their repetitions show.
 
     Attributes:
-        deviation: a standard deviation, of the logarithm of a run's rates; 0 where nothing was found.
-        freedom: the degrees of freedom that it is known with.
+        deviation: the standard deviation of the logarithm of a run's rates; 0 if none was found.
+        freedom: its degrees of freedom.
     """
 
     deviation: float = 0.0
@@ -42,11 +42,11 @@ class Instability:
 
 
 STEADY = Instability()
-"""Of a run that shows no wandering, or is too short to show it."""
+"""The instability of a run that shows none, or is too short to show it."""
 
 
 def widened(middle: Array, low: Array, high: Array, reach: Array | float) -> tuple[Array, Array]:
-    """The ends of intervals that allow for an instability as well: on the logarithm, reaches add up as squares.
+    """The ends of intervals that include an instability: on the logarithm, reaches add up as squares.
 
     Args:
         middle: of each interval; positive, as its ends are.
@@ -61,7 +61,7 @@ def widened(middle: Array, low: Array, high: Array, reach: Array | float) -> tup
 
 
 def wider(interval: Interval, instability: Instability) -> Interval:
-    """An interval of a run's rate that allows for the machine's instability as well."""
+    """The interval of a run's rate, including the machine's instability."""
     value, low, high = interval.value, interval.low, interval.high
     if low is None or high is None or not instability.deviation or not low > 0:
         return interval
@@ -70,7 +70,7 @@ def wider(interval: Interval, instability: Instability) -> Interval:
 
 
 def instability_of(measurements: Measurements) -> Instability:
-    """The instability that a run shows; measurements without a rate or a repetition are left out."""
+    """The instability of a run; measurements without a rate or a repetition are left out."""
     timed = measurements.timed
     timed = timed.where(~np.isnan(timed.numbers("repetition")))
     return instability(np.log(timed.rates), timed.cells, timed.numbers("repetition")) if len(timed) else STEADY
@@ -79,8 +79,9 @@ def instability_of(measurements: Measurements) -> Instability:
 def instability(logs: Array, cells: Array, repetitions: Array) -> Instability:
     """The instability of a run.
 
-    Where repetitions differ by more than their noise explains (an F test), this is the root of the Allan variance of
-    their means, less the noise's part, averaged over averaging times of 1, 2, 4, ... repetitions up to a third of all.
+    If repetitions differ by more than their noise explains (an F test), this is the root of the Allan variance of
+    their means, without the part of the noise, averaged over averaging times of 1, 2, 4, ... repetitions, up to a third
+    of all.
 
     Args:
         logs: logarithms of the rates, of shape (n,).
@@ -89,7 +90,7 @@ def instability(logs: Array, cells: Array, repetitions: Array) -> Instability:
     """
     from scipy.special import fdtrc  # scipy.stats takes a second to import
 
-    cells, repetitions = (np.unique(one, return_inverse=True)[1] for one in (cells, repetitions))
+    cells, repetitions = (np.unique(each, return_inverse=True)[1] for each in (cells, repetitions))
     sizes = np.bincount(repetitions)
     count, freedom = len(sizes), len(logs) - int(cells.max()) - len(sizes)
     if count < FEWEST_REPETITIONS or freedom < 1:

@@ -1,8 +1,8 @@
 """The 95 % confidence interval of a ratio of rates.
 
-What it allows for depends on what there is: with one run on each side, how far repetitions of a cell disagree, and how
-far the machine wandered meanwhile, where there are enough of them to tell; with repeats of a run, how far runs of one
-config disagree.
+With one run on each side it comes from how far repetitions of a cell disagree, and how far the machine's speed varied
+meanwhile, if there are enough of them to show that; with repeats of a run, from how far runs of the same config
+disagree.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from flowerexp.analysis.instability import instability_of
 from flowerexp.measurements.table import Array, Measurements
 
 Basis = Literal["repetitions", "cells", "runs"]
-"""Whose disagreement an interval comes from."""
+"""The disagreement that an interval comes from: that of repetitions, of cells or of runs."""
 
 RESAMPLES = 2000
 MOST_UNITS = 400
-"""More rows than this in one cell are resampled in bundles."""
+"""If a cell has more rows than this, they are resampled in bundles."""
 
 _Error = tuple[float, float, Basis]  # of the ratio's logarithm: standard error, degrees of freedom, basis
 
@@ -39,12 +39,12 @@ def interval(
         other: the same for the other side.
 
     Returns:
-        The two ends and whose disagreement they come from, or None where nothing is repeated.
+        The two ends and the disagreement that they come from, or None if nothing is repeated.
     """
-    found = _within(base[0], other[0]) if len(base) == len(other) == 1 else _between(base, other)
-    if found is None:
+    estimate = _within(base[0], other[0]) if len(base) == len(other) == 1 else _between(base, other)
+    if estimate is None:
         return None, None
-    error, freedom, basis = found
+    error, freedom, basis = estimate
     middle, reach = _log_rate(other) - _log_rate(base), student(freedom) * error
     return (math.exp(middle - reach), math.exp(middle + reach)), basis
 
@@ -59,7 +59,7 @@ def _log_rate(runs: Sequence[Measurements]) -> float:
 
 
 def _between(base: Sequence[Measurements], other: Sequence[Measurements]) -> _Error:
-    """From how far runs that repeat each other disagree: their variance, pooled over both sides."""
+    """By how far runs that repeat each other disagree: their variance, pooled over both sides."""
     squares, freedom = 0.0, 0
     for side in (base, other):
         logs = [_log_rate([run]) for run in side]
@@ -69,10 +69,10 @@ def _between(base: Sequence[Measurements], other: Sequence[Measurements]) -> _Er
 
 
 def _within(base: Measurements, other: Measurements) -> _Error | None:
-    """From how far repetitions disagree: a seeded bootstrap, each cell a stratum.
+    """By how far repetitions disagree: a seeded bootstrap with each cell as a stratum.
 
-    Strata are small, three repetitions say, and a plain bootstrap would cover 87 to 94 % where 95 % are meant. So each
-    resample draws one row fewer than there are and weighs them up (Rao and Wu 1988), which makes the variance right,
+    Strata are small, such as three repetitions, and a plain bootstrap would cover 87 to 94 % instead of 95 %. So each
+    resample draws one row less than there are, with larger weights (Rao and Wu 1988), which makes the variance right,
     and the interval is Student's, on the ratio's logarithm.
     """
     strata, basis = _strata(base, other)
@@ -90,10 +90,9 @@ def _within(base: Measurements, other: Measurements) -> _Error | None:
         freedoms.append(n - 1)
     logs = np.log(totals[:, 2] / totals[:, 3]) - np.log(totals[:, 0] / totals[:, 1])
     freedom = sum(variances) ** 2 / sum(v * v / f for v, f in zip(variances, freedoms, strict=True))
-    wandered = [instability_of(side) for side in (base, other)]
-    if any(one.deviation for one in wandered):
-        freedom = min(freedom, *(one.freedom for one in wandered if one.deviation))
-    return math.hypot(float(logs.std(ddof=1)), *(one.deviation for one in wandered)), freedom, basis
+    unsteady = [found for side in (base, other) if (found := instability_of(side)).deviation]
+    freedom = min([freedom, *(each.freedom for each in unsteady)])
+    return math.hypot(float(logs.std(ddof=1)), *(each.deviation for each in unsteady)), freedom, basis
 
 
 def _bundled(stratum: Array, chance: np.random.Generator) -> Array:
@@ -103,41 +102,41 @@ def _bundled(stratum: Array, chance: np.random.Generator) -> Array:
 
 
 def _strata(base: Measurements, other: Measurements) -> tuple[list[Array], Basis | None]:
-    """What is resampled: arrays of rows of the base's counts and seconds, and the other's counts and seconds.
+    """The strata to resample: arrays with columns of counts and seconds of the base, and of the other side.
 
-    Repetitions that both runs have are resampled together, since they do the same work; cells that have only one
-    measurement are resampled as wholes.
+    Repetitions that both runs have are resampled together, because they do the same work; cells with only one
+    measurement are resampled as a whole.
     """
     strata, lone = [], []
     sides = _by_cell(base), _by_cell(other)
-    # In the order of their names: the chance is seeded, and an interval stays what it was.
+    # In the order of their names: random numbers are seeded, so an interval stays the same.
     for cell in sorted(range(len(base.cell_keys)), key=lambda cell: repr(base.cell_keys[cell])):
-        (one, left), (two, right) = (side[cell] for side in sides)
+        (places, left), (other_places, right) = (side[cell] for side in sides)
         if min(len(left), len(right)) < 2:
             lone.append(np.concatenate([left.sum(axis=0), right.sum(axis=0)]))
-        elif one.keys() == two.keys():  # NaN, where a row names no repetition, is equal to nothing
-            strata.append(np.column_stack([left, right[[two[place] for place in one]]]))
+        elif places.keys() == other_places.keys():  # NaN, of a row without a repetition, is equal to nothing
+            strata.append(np.column_stack([left, right[[other_places[repetition] for repetition in places]]]))
         else:
             strata.append(np.column_stack([left, np.zeros_like(left)]))
             strata.append(np.column_stack([np.zeros_like(right), right]))
     if len(lone) == 1:
-        return [], None  # nothing says how far that cell varies
+        return [], None  # how far that cell varies is unknown
     return ([*strata, np.array(lone)], "cells") if lone else (strata, "repetitions")
 
 
 def _by_cell(side: Measurements) -> list[tuple[dict[tuple[float, int], int], Array]]:
-    """Of each cell where each repetition is, and counts and seconds, an array of shape (rows, 2).
+    """For each cell the place of each repetition, and counts and seconds as an array of shape (rows, 2).
 
-    A repetition has a second number, its place among the rows that share one or name none.
+    A repetition has a second number: its place among the rows with the same repetition, or without one.
     """
     values = np.column_stack([side.counts, side.seconds])
     order = np.argsort(side.cells, kind="stable")
-    found = []
+    cells = []
     for rows in np.split(order, np.cumsum(np.bincount(side.cells))[:-1]):
         seen: Counter[float] = Counter()
         places = {}
         for place, repetition in enumerate(side.numbers("repetition")[rows].tolist()):
             places[repetition, seen[repetition]] = place
             seen[repetition] += 1
-        found.append((places, values[rows]))
-    return found
+        cells.append((places, values[rows]))
+    return cells

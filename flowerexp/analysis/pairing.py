@@ -1,4 +1,4 @@
-"""Runs of one config but for one factor: what is compared pairwise, since machines drift."""
+"""Find runs that differ in one factor only: those are compared in pairs, because machines drift."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def apart_from(config: Config, factor: str) -> str:
-    """What a config says but for one factor, as text: runs that agree in it differ in nothing else that matters.
+    """A config without one factor, as text: runs with the same text differ in nothing else that results depend on.
 
     Args:
         config: a run's config.

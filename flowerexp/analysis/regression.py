@@ -1,7 +1,7 @@
-"""Straight lines through the measurements: the rate against each parameter.
+"""Fit straight lines to measurements: the rate against each parameter.
 
-Each measurement is a point. A product of parameters is collinear with its factors: read the lines one by one, not as
-parts of one model.
+Each measurement is a point. A product of parameters is collinear with its factors: read each line by itself, not as a
+part of one model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flowerexp.experiment import Experiment
 from flowerexp.measurements.table import Array, Measurements
 
 FEWEST = 3
-"""Points below which no line is fitted: through two points a line is always perfect."""
+"""The fewest points that a line is fitted to: one through two points is always perfect."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,19 @@ class Fit:
     value: str
     low: float | None = None  # the ends of the slope's 95 % interval
     high: float | None = None
-    p: float | None = None  # how probable chance alone makes so steep a slope
+    p: float | None = None  # the probability of a slope as steep by chance
 
 
 def against(experiment: Experiment) -> list[str]:
-    """What lines are fitted against. Repetition comes last: a slope there is drift, not an effect."""
+    """What lines are fitted against; the last is repetition, where a slope is drift and not an effect."""
     return [*experiment.numeric, *map(product, experiment.products), "repetition"]
 
 
 def fit_all(measurements: Measurements) -> list[Fit]:
     """Fit every series' values against every parameter.
 
-    The value is the rate. For an entrypoint that has none it is each numeric column that it yields. A parameter is left
-    out if it has one value only, or if there are fewer than three points.
+    The value is the rate, or each numeric column of an entrypoint that has no rate. A parameter is left out if it has
+    only one value, or if there are fewer than three points.
 
     Args:
         measurements: of all executions; first ones are used.
@@ -62,7 +62,7 @@ def fit_all(measurements: Measurements) -> list[Fit]:
 
 
 def values_of(group: Measurements) -> list[str]:
-    """What to fit for a series: the rate, or without one, each column that was measured."""
+    """The values of a series to fit: the rate, or without one, each column that was measured."""
     return [group.experiment.rate] if len(group.rated) else list(measured_columns(group))
 
 
@@ -74,14 +74,24 @@ def points(group: Measurements, parameter: str, value: str) -> tuple[Array, Arra
 
 
 def values(group: Measurements, value: str) -> Array:
-    """What each row has of a value: of its rate, or of a column."""
+    """Each row's value: its rate, or that of a column."""
     return group.rates if value == group.experiment.rate else group.numbers(value)
 
 
 def parameter_of(group: Measurements, parameter: str) -> Array:
-    """What each row has of a parameter, or of a product of parameters."""
+    """Each row's value of a parameter, or of a product of parameters."""
     factors = {product(names): names for names in group.experiment.products}.get(parameter, (parameter,))
     return np.asarray(np.prod([group.numbers(name) for name in factors], axis=0))
+
+
+def averages_of(group: Measurements, fit: Fit) -> tuple[Array, Array]:
+    """The values of a line's parameter, and the average at each: counts over seconds, both summed; else the mean."""
+    xs, ys = parameter_of(group, fit.parameter), values(group, fit.value)
+    known = ~np.isnan(xs) & ~np.isnan(ys)
+    is_rate = fit.value == group.experiment.rate
+    over, under = (group.counts, group.seconds) if is_rate else (ys, np.ones(len(ys)))
+    levels, places = np.unique(xs[known], return_inverse=True)
+    return levels, np.bincount(places, over[known]) / np.bincount(places, under[known])
 
 
 def _fit(series: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
@@ -105,7 +115,7 @@ def _design(xs: Array) -> Array:
 
 
 def band(xs: Array, ys: Array, places: Array) -> tuple[Array, Array]:
-    """The 95 % confidence band of the line through some points: where the line may run, not where points may lie.
+    """The 95 % confidence band of a line through some points: for the line, not for further points.
 
     Args:
         xs: the points' parameter, of at least three.

@@ -1,6 +1,6 @@
-"""What a run's measurements say, in a few numbers: rates, spread and first parts, for each series and each cell.
+"""Summarise a run in a few numbers: rates, spread and first parts, for each series and each cell.
 
-Every rate is a sum of counts over a sum of seconds. Only first executions are used; the later ones are counted.
+Every rate is a sum of counts over a sum of seconds. Only first executions are used; later ones are counted.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import numpy as np
 from flowerexp.analysis.estimate import Interval, grouped_medians, grouped_quantiles, stratified_rate
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.instability import Instability, instability_of, widened, wider
-from flowerexp.analysis.verdict import drift, repetition_spread, spread
+from flowerexp.analysis.repetitions import drift, repetition_spread, spread
 from flowerexp.measurements import columns_of
 from flowerexp.measurements.table import Array, Measurements
 
 BOOKKEEPING = ("repetition", "execution", "order", "attempt", "pid", "started_at", "started_ns", "ended_ns")
-"""Numbers that say which row this is, and measure nothing."""
+"""Numbers that identify a row, and are not measured."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A numeric column as some entrypoint has yielded it."""
+    """A numeric column that an entrypoint has measured."""
 
     n: int
     median: float
@@ -38,7 +38,7 @@ class Cell:
     at: dict[str, float | None]  # its numeric parameters
     repetitions: int  # measurements in this cell
     censored: int  # of these, how many were stopped at their time limit, and have no rate
-    executions: int  # how often the cell was really measured, the repeats by later actions included
+    executions: int  # how often the cell was measured, including repeats by later actions
     count: int  # of the experiment's unit
     seconds: float
     rate: float | None  # sum of counts over sum of seconds
@@ -61,21 +61,21 @@ class Group:
     name: str
     measurements: int
     censored: int  # of these, how many were stopped at their time limit, and have no rate
-    reused: int  # rows that stand for prepared data; they count as done, never as time
+    reused: int  # rows about data that was prepared before; they count as done, and have no time
     executions: int
     executions_per_measurement: float  # 1 with caching; one for each action without
     count: int  # of the experiment's unit
-    timed_count: int  # the count of the rates: of what was timed
+    timed_count: int  # the same, of timed measurements only
     seconds: float
     bytes: int | None
     rate: float | None  # sum of timed counts over sum of seconds
-    low: float | None  # the ends of its 95 % interval, from how far repetitions disagree and the machine wanders
+    low: float | None  # the ends of its 95 % interval, from how far repetitions disagree and the machine's speed varies
     high: float | None
     steady_rate: float | None  # the same, after the first part
-    steady_state: bool | None  # do repetitions keep their rate, or still become faster or slower? None for fewer than 3
+    steady_state: bool | None  # whether repetitions keep their rate; None for fewer than 3
     median_rate: float | None  # of the measurements' own rates
-    spread: float | None  # interquartile range of these rates over their median: noise, and what the cells differ by
-    repetition_spread: float | None  # the same within a cell, the median over cells: noise alone
+    spread: float | None  # interquartile range of these rates over their median: noise and differences between cells
+    repetition_spread: float | None  # the same within a cell, the median over cells: only noise
     first_seconds: float | None  # of the first part, median
     cells: tuple[Cell, ...] = ()
     columns: dict[str, Column] = field(default_factory=dict)  # see `measured_columns`
@@ -95,17 +95,17 @@ class Summary:
 
 def summarise(measurements: Measurements) -> Summary:
     """Summarise a run, by all its rows, of all executions."""
-    wandered = instability_of(measurements.firsts)
-    which = measurements.experiment
-    groups = tuple(_group(name, group, wandered) for name, group in measurements.by_series.items())
-    return Summary(groups, {"name": which.name, "unit": which.unit})
+    instability = instability_of(measurements.firsts)
+    experiment = measurements.experiment
+    groups = tuple(_group(name, group, instability) for name, group in measurements.by_series.items())
+    return Summary(groups, {"name": experiment.name, "unit": experiment.unit})
 
 
-def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
+def _group(name: str, rows: Measurements, instability: Instability) -> Group:
     first = rows.firsts
     rated = first.rated
-    one = np.zeros(len(rated), int)  # all of them are one group
-    interval, moved = wider(rate_interval(rated), wandered), drift(rated)
+    same_group = np.zeros(len(rated), int)
+    interval, moved = wider(rate_interval(rated), instability), drift(rated)
     return Group(
         name=name,
         measurements=len(first),
@@ -123,15 +123,17 @@ def _group(name: str, rows: Measurements, wandered: Instability) -> Group:
         steady_rate=steady_rate(rated),
         steady_state=None if moved is None else not moved.matters,
         median_rate=_median(rated.rates),
-        spread=_number(spread(rated.rates, one, 1)[0]),
+        spread=_number(spread(rated.rates, same_group, 1)[0]),
         repetition_spread=repetition_spread(rated),
         first_seconds=_median(first.first_seconds),
-        cells=_cells(name, rows.gridded, wandered),
-        columns={key: Column(len(found), float(np.median(found))) for key, found in measured_columns(first).items()},
+        cells=_cells(name, rows.gridded, instability),
+        columns={
+            name: Column(len(values), float(np.median(values))) for name, values in measured_columns(first).items()
+        },
     )
 
 
-def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, ...]:
+def _cells(name: str, rows: Measurements, instability: Instability) -> tuple[Cell, ...]:
     """Each cell of a series; `rows` are those that have parameters, of all executions."""
     count, cells = len(rows.cell_keys), rows.cells
     first = ~rows.known("execution") | (rows.numbers("execution") == 1)
@@ -140,11 +142,11 @@ def _cells(name: str, rows: Measurements, wandered: Instability) -> tuple[Cell, 
         np.bincount(cells[rated], values[rated], count) for values in (rows.counts, rows.seconds, *_later(rows))
     )
     middle, low, high = grouped_medians(rows.rates[rated], cells[rated], count)
-    low, high = _wider(middle, low, high, wandered)
+    low, high = _wider(middle, low, high, instability)
     least, most = grouped_quantiles(rows.rates[rated], cells[rated], count, (0, 1))
     heads = rows.first_seconds
-    told = first & ~np.isnan(heads)
-    (head,) = grouped_quantiles(heads[told], cells[told], count, (0.5,))
+    known = first & ~np.isnan(heads)
+    (head,) = grouped_quantiles(heads[known], cells[known], count, (0.5,))
     parameters = [dict(zip(rows.experiment.numeric, key[1:], strict=True)) for key in rows.cell_keys]
     sizes = [np.bincount(which, minlength=count) for which in (cells[first], cells[first & rows.censored], cells)]
     rates = [_ratio(counted, seconds), _ratio(later_counted, later_seconds), middle, low, high, least, most, head]
@@ -162,13 +164,13 @@ def _ratio(over: Array, under: Array) -> Array:
     return ratios
 
 
-def _wider(middle: Array, low: Array, high: Array, wandered: Instability) -> tuple[Array, Array]:
-    """The ends of intervals that allow for the machine's instability as well, where there is one."""
-    return widened(middle, low, high, wandered.reach) if wandered.deviation else (low, high)
+def _wider(middle: Array, low: Array, high: Array, instability: Instability) -> tuple[Array, Array]:
+    """The ends of intervals that include the machine's instability, if there is one."""
+    return widened(middle, low, high, instability.reach) if instability.deviation else (low, high)
 
 
 def _later(rows: Measurements) -> tuple[Array, Array]:
-    """What each measurement counted after its first part, and the seconds that took; 0 where there is nothing."""
+    """The count of each measurement after its first part, and the seconds for it; 0 if there is nothing more."""
     more = rows.counts - rows.first_counts
     longer = rows.seconds - rows.first_seconds
     goes_on = (more > 0) & (longer > 0)
@@ -176,20 +178,21 @@ def _later(rows: Measurements) -> tuple[Array, Array]:
 
 
 def steady_rate(rows: Measurements) -> float | None:
-    """Unit/s after the first part: sum over sum, of the measurements that have more than one."""
+    """Unit/s after the first part, sum over sum, of measurements with more than one part."""
     more, longer = (values.sum() for values in _later(rows))
     return float(more / longer) if longer else None
 
 
 def measured_columns(rows: Measurements) -> dict[str, Array]:
-    """The numbers that an entrypoint has measured and that no rate stands for, by column.
+    """The numbers that an entrypoint has measured beside its rate, by column.
 
-    These are the columns that we do not know; without a rate (counts and seconds), also those that we know.
+    These are the columns that flowerexp does not know; without a rate (counts and seconds), also those that it knows.
     """
-    which, rows = rows.experiment, rows.finished
-    known = {*which.numeric, *BOOKKEEPING, *extras_of(which).columns, *(columns_of(which) if len(rows.rated) else ())}
-    values = {name: rows.numbers(name) for name in sorted({*rows.names} - known)}
-    return {name: found[~np.isnan(found)] for name, found in values.items() if not np.isnan(found).all()}
+    experiment, rows = rows.experiment, rows.finished
+    known = {*experiment.numeric, *BOOKKEEPING, *extras_of(experiment).columns}
+    known |= {*columns_of(experiment)} if len(rows.rated) else set()
+    columns = {name: rows.numbers(name) for name in sorted({*rows.names} - known)}
+    return {name: values[~np.isnan(values)] for name, values in columns.items() if not np.isnan(values).all()}
 
 
 def rate_interval(rated: Measurements) -> Interval:

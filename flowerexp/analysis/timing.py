@@ -1,7 +1,7 @@
-"""The model of what happens: seconds = fixed + per_part x parts + per_unit x what is counted.
+"""The model of a measurement's seconds: fixed + per_part x parts + per_unit x count.
 
-A measurement begins once, then does some work for each of its parts and each of its units; rates follow from that and
-bend. So beside the straight lines stands this model, and a test says which of them fits.
+A measurement starts once, and then does some work for each of its parts and each of its units; rates follow from that,
+and are not on a straight line. A test says which of this model and a straight line fits.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from flowerexp.analysis.estimate import Interval
 from flowerexp.measurements.table import Array, Measurements
 
 SURE = 0.01
-"""Below this probability a model does not fit: its cells lie further from it than their repetitions explain."""
+"""Below this probability a model is rejected: cells lie further from it than their repetitions explain."""
 
 TERMS = ("fixed", "per_part", "per_unit")
-"""What the seconds of a measurement are the sum of: once, for each part of it, and for each unit that it counts."""
+"""The seconds of a measurement: once, for each of its parts, and for each unit that it counts."""
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """The test for lack of fit: do cells lie further from a model than their own repetitions explain?"""
+    """The test for lack of fit: whether cells lie further from a model than their repetitions explain."""
 
     f: float
     p: float
@@ -43,13 +43,13 @@ class TimeModel:
     Attributes:
         series: whose seconds.
         n: measurements.
-        terms: seconds by `TERMS`; without ``per_part`` where there are no parts, or the grid cannot tell them from
-            units.
+        terms: seconds by `TERMS`; without ``per_part`` if there are no parts, or the grid cannot separate them
+            from units.
         misfit: of this model; None where no cell was repeated.
-        straight: of a straight line in the rate against what a measurement counts; likewise.
-        inflation: how much wider the terms' intervals are because parts and units rise together (a variance
-            inflation factor; 1 is not at all).
-        product_inflation: the same of the first product that is fitted, beside its factors.
+        straight: the same for a straight line of the rate against the count.
+        inflation: how much larger the variances of terms are because parts and units rise together (a variance
+            inflation factor; 1 means not at all).
+        product_inflation: the same for the first product of parameters beside its factors.
     """
 
     series: str
@@ -61,7 +61,7 @@ class TimeModel:
     product_inflation: float | None
 
     def seconds(self, parts: float, count: float) -> float:
-        """How long the model expects a measurement to take."""
+        """The seconds that the model expects for a measurement."""
         sizes = {"fixed": 1.0, "per_part": parts, "per_unit": count}
         return math.fsum(term.value * sizes[name] for name, term in self.terms.items())
 
@@ -69,7 +69,7 @@ class TimeModel:
 def time_models(measurements: Measurements) -> list[TimeModel]:
     """Fit the model to each series that has counts, seconds and at least two cells.
 
-    Least squares weighted by how long a cell takes, since noise grows with it.
+    By least squares, weighted by how long a cell takes, because noise grows with that.
 
     Args:
         measurements: of all executions; first ones are used.
@@ -111,13 +111,13 @@ def _model(name: str, group: Measurements) -> TimeModel | None:
 
 
 def _share(values: Array, predicted: Array) -> float:
-    """The share of the values' variance that predictions explain; below 0 where their mean would predict better."""
+    """The share of the values' variance that predictions explain; below 0 if their mean would predict better."""
     whole = float(((values - values.mean()) ** 2).sum())
     return 1 - float(((values - predicted) ** 2).sum()) / whole if whole else 0.0
 
 
 def _misfit(fitted: Any, cells: Array, r2: float) -> Misfit | None:
-    """Compare a model with the one that has a level for each cell, which no model of the cells can beat."""
+    """Compare a model with the one that has a level for each cell, which fits at least as well as any other."""
     from scipy.special import fdtrc
 
     values, weights, count = fitted.model.endog, fitted.model.weights, int(cells.max()) + 1

@@ -1,4 +1,4 @@
-"""Where the time went: how busy executors were, by phase and over time, and how long tasks waited for their turn."""
+"""How busy were executors, by phase and over time, and how long did tasks wait for their turn to measure?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Use:
-    """How a part of an application used its executors. Seconds are added up over tasks, but `seconds`.
+    """How a part of an application used its executors. Seconds are sums over tasks, except `seconds`.
 
     Attributes:
         tasks: how many ran, failed ones included.
@@ -26,9 +26,9 @@ class Use:
         parallel: how many tasks worked at once, on average, without those that waited.
         executors: how many there were.
         working: how many of them had a task.
-        largest: the share of the tasks' work on the executor that had most of it.
+        largest: the share of the work that the busiest executor did.
         run: executor run time.
-        gc: of it, collecting garbage in the JVM.
+        gc: the part of it for garbage collection in the JVM.
         scheduling: scheduling delay.
         shuffle_read: bytes.
         shuffle_written: bytes.
@@ -57,8 +57,12 @@ def use(log: EventLog, tasks: Sequence[Task]) -> Use | None:
         return None
     start, end = min(task.started for task in tasks), max(task.ended for task in tasks)
     seconds = max(end - start, 1e-3)  # the log counts milliseconds
-    present = [one for one in log.executors if one.added < end and (one.removed is None or one.removed > start)]
-    cores = sum(one.cores for one in present)
+    present = [
+        executor
+        for executor in log.executors
+        if executor.added < end and (executor.removed is None or executor.removed > start)
+    ]
+    cores = sum(executor.cores for executor in present)
     loads: dict[str, float] = {}
     for task in tasks:
         loads[task.executor] = loads.get(task.executor, 0.0) + task.ended - task.started - task.waited
@@ -89,15 +93,15 @@ def by_phase(log: EventLog, start: float, end: float) -> dict[str, Use]:
         start: when the run started, epoch seconds; its tasks started since then.
         end: when it ended.
     """
-    found: dict[str, list[Task]] = {}
+    by_name: dict[str, list[Task]] = {}
     for task in sorted(log.tasks, key=lambda task: task.started):
         if start <= task.started < end:
-            found.setdefault(task.phase or "other", []).append(task)
-    return {phase: summed for phase, tasks in found.items() if (summed := use(log, tasks))}
+            by_name.setdefault(task.phase or "other", []).append(task)
+    return {phase: summed for phase, tasks in by_name.items() if (summed := use(log, tasks))}
 
 
 def over_time(log: EventLog, start: float, end: float, steps: int) -> tuple[list[Executor], Array, Array]:
-    """How busy each executor was over time, as what a picture shows.
+    """How busy each executor was over time.
 
     Args:
         log: the log.
@@ -111,18 +115,18 @@ def over_time(log: EventLog, start: float, end: float, steps: int) -> tuple[list
     """
     import numpy as np
 
-    executors = sorted(log.executors, key=lambda one: (one.host, one.name.zfill(9)))
-    rows = {one.name: place for place, one in enumerate(executors)}
+    executors = sorted(log.executors, key=lambda executor: (executor.host, executor.name.zfill(9)))
+    rows = {executor.name: place for place, executor in enumerate(executors)}
     known = [task for task in log.tasks if task.executor in rows]
-    cores = np.array([[max(one.cores, 1)] for one in executors], dtype=float).reshape(len(executors), 1)
+    cores = np.array([[max(executor.cores, 1)] for executor in executors], dtype=float).reshape(len(executors), 1)
     step = max(end - start, 1e-3) / steps
 
     def spent(spans: Iterable[tuple[str, float, float]]) -> Array:
-        own = [*spans]
-        places = np.array([rows[name] for name, _, _ in own], dtype=int)
+        known_spans = [*spans]
+        places = np.array([rows[name] for name, _, _ in known_spans], dtype=int)
         begun, over = (
             _since(places, (np.array(times, dtype=float) - start) / step, len(executors), steps)
-            for times in ([since for _, since, _ in own], [until for _, _, until in own])
+            for times in ([since for _, since, _ in known_spans], [until for _, _, until in known_spans])
         )
         share: Array = np.diff(begun - over, axis=1) / cores
         return share

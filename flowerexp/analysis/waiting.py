@@ -1,4 +1,4 @@
-"""When tasks waited for a measuring slot: what Spark's event log calls work, and rows of measurements know better."""
+"""When did tasks wait for a measuring slot? Spark's event log counts that as work; rows of measurements say when."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _PRECISION = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A measurement on an executor: where, in which process, since when (epoch seconds), and for how long."""
+class Span:
+    """When a measurement took place: its host and process, its start in epoch seconds, and how long it took."""
 
     host: str
     pid: int
@@ -28,7 +28,7 @@ class Measured:
         return self.started + self.seconds
 
 
-def with_waits(log: EventLog, measured: Iterable[Measured]) -> EventLog:
+def with_waits(log: EventLog, measured: Iterable[Span]) -> EventLog:
     """An event log whose tasks say when they waited for a measuring slot.
 
     A task waits before each of its measurements: from its own start, or from the end of the measurement before.
@@ -37,8 +37,8 @@ def with_waits(log: EventLog, measured: Iterable[Measured]) -> EventLog:
         log: the log of the measurements' job.
         measured: the measurements, in any order; those of a driver belong to no task and change nothing.
     """
-    rows = sorted((one for one in measured if math.isfinite(one.ended)), key=lambda one: one.started)
-    if not any(one.waited > _PRECISION for one in rows):
+    rows = sorted((span for span in measured if math.isfinite(span.ended)), key=lambda span: span.started)
+    if not any(row.waited > _PRECISION for row in rows):
         return log
     waits: dict[int, list[tuple[float, float]]] = {}
     free: dict[int, float] = {}
@@ -55,7 +55,7 @@ def with_waits(log: EventLog, measured: Iterable[Measured]) -> EventLog:
     return replace(log, tasks=tasks)
 
 
-def _tasks_of(rows: Sequence[Measured], log: EventLog) -> list[int | None]:
+def _tasks_of(rows: Sequence[Span], log: EventLog) -> list[int | None]:
     """The place of each row's task in the log.
 
     Several tasks of a host can last through a measurement, of which the others wait for their turn. The task of a
@@ -63,21 +63,21 @@ def _tasks_of(rows: Sequence[Measured], log: EventLog) -> list[int | None]:
     the process's next measurement lasts through them too: then it made both. A task runs in one process.
     """
     candidates = [*_lasting_through(rows, log)]
-    found: list[int | None] = [None] * len(rows)
+    chosen: list[int | None] = [None] * len(rows)
     following: dict[tuple[str, int], int] = {}
     owners: dict[int, tuple[str, int]] = {}
     for number in range(len(rows) - 1, -1, -1):
         process = (rows[number].host, rows[number].pid)
-        own = [place for place in candidates[number] if owners.get(place, process) == process]
-        if own:
-            last = min(own, key=lambda place: log.tasks[place].ended)
-            chosen = following[process] if following.get(process) in own else last
-            found[number] = following[process] = chosen
-            owners[chosen] = process
-    return found
+        possible = [place for place in candidates[number] if owners.get(place, process) == process]
+        if possible:
+            earliest = min(possible, key=lambda place: log.tasks[place].ended)
+            place = following[process] if following.get(process) in possible else earliest
+            chosen[number] = following[process] = place
+            owners[place] = process
+    return chosen
 
 
-def _lasting_through(rows: Sequence[Measured], log: EventLog) -> Iterator[list[int]]:
+def _lasting_through(rows: Sequence[Span], log: EventLog) -> Iterator[list[int]]:
     """For each row, sorted by their start, the tasks of its host that last from its start to its end."""
     order = sorted(range(len(log.tasks)), key=lambda place: log.tasks[place].started)
     running: list[int] = []
@@ -93,5 +93,5 @@ def _lasting_through(rows: Sequence[Measured], log: EventLog) -> Iterator[list[i
         yield here or lasting
 
 
-def _alike(task: Task, row: Measured) -> bool:
+def _alike(task: Task, row: Span) -> bool:
     return task.host.partition(".")[0] == row.host.partition(".")[0]

@@ -1,4 +1,4 @@
-"""What parameters and series are called where people read them, and which colour a series has."""
+"""The names of parameters and series for people to read, and the colours of series."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from collections.abc import Iterable, Sequence
 from flowerexp.experiment import Experiment
 
 PALETTE = ("#d55e00", "#0072b2", "#009e73", "#b5508f", "#8a6d00", "#4c9fd6", "#882255", "#5f6a72")
-"""Colours of series: those of Okabe and Ito and of Tol, or near them, which any eyes can tell apart."""
-_ALONE = 1  # the colour of what has no series
+"""Colours of series, by Okabe and Ito and by Tol or close to them, which also colour-blind people can distinguish."""
+_ALONE = 1  # the colour where there are no series
 
 
 def product(parameters: Iterable[str]) -> str:
-    """What the product of some parameters is called in files."""
+    """The name of a product of parameters in files."""
     return " x ".join(parameters)
 
 
 def parameter(experiment: Experiment, name: str, unit: bool = False) -> str:
-    """What to call a parameter, or a product of some.
+    """The name of a parameter, or of a product of parameters, for people to read.
 
     Args:
         experiment: whose.
         name: its name, or that of a `product`.
-        unit: say in which unit it is as well, as an axis does.
+        unit: with its unit, as for an axis.
     """
     for factors in experiment.products:
         if product(factors) == name:
             return " × ".join(parameter(experiment, factor) for factor in factors)
-    found = experiment.parameters.get(name)
+    declared = experiment.parameters.get(name)
     if unit:
         return experiment.label_of(name)
-    return (found.label if found else None) or name.replace("_", " ")
+    return (declared.label if declared else None) or name.replace("_", " ")
 
 
 def head(experiment: Experiment) -> str:
@@ -40,8 +40,8 @@ def head(experiment: Experiment) -> str:
 
 
 def series(experiment: Experiment, name: str) -> str:
-    """What to call a series: the labels of its values."""
-    return ", ".join(_label(experiment, *one) for one in _split(experiment, name)) or name.replace("_", " ")
+    """The name of a series for people to read: the labels of its values."""
+    return ", ".join(_label(experiment, *part) for part in _split(experiment, name)) or name.replace("_", " ")
 
 
 def inside(label: str) -> str:
@@ -50,13 +50,14 @@ def inside(label: str) -> str:
 
 
 def ordered(experiment: Experiment, names: Iterable[str]) -> list[str]:
-    """Names of series in the declared order of the values that they stand for; others follow by name."""
+    """Names of series in the declared order of their values; others follow by name."""
     known = [_values(experiment, name) for name in experiment.categorical]
 
     def place(name: str) -> tuple[list[int], str]:
-        own = dict(_split(experiment, name))
-        values = [own.get(parameter) for parameter in experiment.categorical]
-        return [each.index(one) if one in each else len(each) for each, one in zip(known, values, strict=True)], name
+        parts = dict(_split(experiment, name))
+        values = [parts.get(parameter) for parameter in experiment.categorical]
+        places = [all_.index(value) if value in all_ else len(all_) for all_, value in zip(known, values, strict=True)]
+        return places, name
 
     return sorted(dict.fromkeys(names), key=place)
 
@@ -64,24 +65,24 @@ def ordered(experiment: Experiment, names: Iterable[str]) -> list[str]:
 def colours(experiment: Experiment, names: Iterable[str]) -> dict[str, str]:
     """A colour for each series, in the declared order of the values.
 
-    Where there are colours enough for all that are declared, a series has the same colour in every run.
+    If there are enough colours for all declared values, a series has the same colour in every run.
 
     Args:
         experiment: whose series.
-        names: all series that are seen side by side.
+        names: all series that are shown together.
     """
     known = [_values(experiment, name) for name in experiment.categorical]
-    declared = [" ".join(one) for one in itertools.product(*known)] if known and all(known) else []
-    found = ordered(experiment, names)
+    declared = [" ".join(values) for values in itertools.product(*known)] if known and all(known) else []
+    shown = ordered(experiment, names)
     if len(declared) > len(PALETTE):
-        declared = [name for name in declared if name in found]
-    every = dict.fromkeys([*declared, *found])
+        declared = [name for name in declared if name in shown]
+    every = dict.fromkeys([*declared, *shown])
     first = 0 if experiment.categorical else _ALONE
     return {name: PALETTE[(first + place) % len(PALETTE)] for place, name in enumerate(every)}
 
 
 def values(experiment: Experiment, name: str) -> dict[str, str]:
-    """The values that the name of a series holds, as text, by parameter; nothing of a name that is made otherwise."""
+    """The values in the name of a series, as text, by parameter; empty if the name is not made of values."""
     return {
         key: text.rpartition("=")[2] if _is_bool(experiment, key) else text for key, text in _split(experiment, name)
     }
@@ -93,15 +94,15 @@ def _is_bool(experiment: Experiment, name: str) -> bool:
 
 def _values(experiment: Experiment, name: str) -> list[str]:
     """The values of a categorical parameter, as the names of series have them; none if it takes any text."""
-    found = experiment.parameters[name]
+    choices = experiment.parameters[name].choices
     if _is_bool(experiment, name):
-        return [f"{name}={'true' if value else 'false'}" for value in found.choices or (False, True)]
-    return [str(value) for value in found.choices or ()]
+        return [f"{name}={'true' if value else 'false'}" for value in choices or (False, True)]
+    return [str(value) for value in choices or ()]
 
 
 def _split(experiment: Experiment, name: str) -> Sequence[tuple[str, str]]:
     """The parts of a series' name, by parameter."""
-    found, rest = [], name
+    parts, rest = [], name
     for parameter in experiment.categorical:
         known = _values(experiment, parameter)
         fitting = [value for value in known if f"{rest} ".startswith(f"{value} ")]
@@ -109,19 +110,19 @@ def _split(experiment: Experiment, name: str) -> Sequence[tuple[str, str]]:
             continue  # rows that lack this parameter
         is_last = parameter == experiment.categorical[-1]
         value = max(fitting, key=len) if fitting else rest if is_last else rest.partition(" ")[0]
-        found.append((parameter, value))
+        parts.append((parameter, value))
         rest = rest[len(value) :].lstrip()
-    return [] if rest else found
+    return [] if rest else parts
 
 
 def value(experiment: Experiment, name: str, text: str) -> str:
-    """What to call a value of a parameter that takes texts, within a table."""
+    """The name of a value of a parameter that takes texts, within a table."""
     return inside(experiment.parameters[name].labels.get(text) or text.replace("_", " "))
 
 
 def _label(experiment: Experiment, name: str, value: str) -> str:
-    found = experiment.parameters[name]
+    labels = experiment.parameters[name].labels
     if _is_bool(experiment, name):
         text = value.rpartition("=")[2]
-        return found.labels.get(text) or f"{parameter(experiment, name)}={text}"
-    return found.labels.get(value) or value.replace("_", " ")
+        return labels.get(text) or f"{parameter(experiment, name)}={text}"
+    return labels.get(value) or value.replace("_", " ")

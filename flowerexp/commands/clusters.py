@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.cluster.leftovers import Leftovers, Resource
@@ -62,10 +63,7 @@ def table(resources: Iterable[Resource], config: Config) -> str:
         folder = str(folders.get(resource.scope, "not here"))
         known = [resource.name, resource.kind, resource.state, resource.scope, resource.owner]
         rows.append([*known, age, _price(resource, config), folder])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return text_table(rows)
 
 
 def _price(resource: Resource, config: Config) -> str:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flowerexp.analysis import words
-from flowerexp.analysis.compare import Measured, Ratio, comparable, rates, ratios, same_work, wall_times
+from flowerexp.analysis.compare import Ratio, comparable, rates, ratios, same_work, wall_times
+from flowerexp.analysis.compared_run import ComparedRun
 from flowerexp.console import figure
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.escape import printable
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.experiment import Experiment
@@ -73,9 +75,9 @@ def why_not(base: LoggedRun, other: LoggedRun) -> list[str]:
     return comparable(_measured(base), _measured(other))
 
 
-def _measured(run: LoggedRun) -> Measured:
+def _measured(run: LoggedRun) -> ComparedRun:
     facts = {**{key.removeprefix("facts/"): value for key, value in run.metrics.items()}, **run.tags}
-    return Measured(run.short_id, run.config, run.measurements, facts, run.phases, run.error)
+    return ComparedRun(run.short_id, run.config, run.measurements, facts, run.phases, run.error)
 
 
 def grouped(runs: Sequence[LoggedRun]) -> list[Side]:
@@ -125,7 +127,7 @@ def _heads(sides: Sequence[Side]) -> str:
     for place, side in enumerate(sides):
         started = datetime.fromtimestamp(side[0].started_at).strftime("%Y-%m-%d %H:%M")
         lines.append([label(side), started, side[0].name, "" if place else "(base)"])
-    return aligned(lines)
+    return text_table(lines)
 
 
 def _differences(sides: Sequence[Side]) -> str:
@@ -133,7 +135,7 @@ def _differences(sides: Sequence[Side]) -> str:
     first = [side[0] for side in sides]
     lines = _differing([run.choices for run in first]) + _differing([_made_with(run) for run in first])
     return (
-        aligned([["differs", *map(label, sides)], *lines])
+        text_table([["differs", *map(label, sides)], *lines])
         if lines
         else "differs   nothing: config, code and versions are the same"
     )
@@ -153,7 +155,7 @@ def _rates(sides: Sequence[Side], found: Sequence[Mapping[str, float]]) -> str:
     lines = [[_experiment(sides).rate_unit, *map(label, sides)]]
     for series in sorted({series for side in found for series in side}):
         lines.append([series, *(figure(side.get(series)) for side in found)])
-    return aligned(lines, right=range(1, len(sides) + 1)) if lines[1:] else ""
+    return text_table(lines, right=range(1, len(sides) + 1)) if lines[1:] else ""
 
 
 def _ratios(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
@@ -163,7 +165,7 @@ def _ratios(sides: Sequence[Side], found: Sequence[Sequence[Ratio]]) -> str:
     for side, one in sorted(pairs, key=lambda pair: pair[1].series):
         speeds = [figure(one.other), figure(one.base), f"{one.ratio:.3f}"]
         lines.append([one.series, label(side), *speeds, _interval(one), one.verdict])
-    return aligned(lines, right=(2, 3, 4))
+    return text_table(lines, right=(2, 3, 4))
 
 
 def _experiment(sides: Sequence[Side]) -> Experiment:
@@ -174,7 +176,7 @@ def _interval(ratio: Ratio) -> str:
     return "-" if ratio.low is None or ratio.high is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
 
 
-def _times(sides: Sequence[Side], measured: Sequence[Sequence[Measured]]) -> str:
+def _times(sides: Sequence[Side], measured: Sequence[Sequence[ComparedRun]]) -> str:
     lines = [["seconds", "run", "total", "ratio", "measuring", "ratio"]]
     base = wall_times(measured[0])
     for place, (side, runs) in enumerate(zip(sides, measured, strict=True)):
@@ -183,7 +185,7 @@ def _times(sides: Sequence[Side], measured: Sequence[Sequence[Measured]]) -> str
         for name in ("total", "measure"):
             ratio = times[name] / base[name] if alike and name in times and name in base else None
             lines[-1] += [f"{times[name]:,.1f}" if name in times else "-", f"{ratio:.2f}" if ratio else ""]
-    return aligned(lines, right=(2, 3, 4, 5))
+    return text_table(lines, right=(2, 3, 4, 5))
 
 
 def _notes(sides: Sequence[Side], bases: set[str]) -> str:
@@ -209,15 +211,3 @@ def url(store: Store, runs: Sequence[LoggedRun]) -> str:
     ids = quote(json.dumps([run.run_id for run in runs], separators=(",", ":")), safe="[],")
     experiments = [*dict.fromkeys(run.experiment_id for run in runs)]
     return f"{place}/#/compare-runs?runs={ids}&experiments={quote(json.dumps(experiments), safe='[],')}"
-
-
-def aligned(lines: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Lines of cells as columns; those in `right` are numbers."""
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(widths[place]) if place in right else cell.ljust(widths[place])
-            for place, cell in enumerate(line)
-        ).rstrip()
-        for line in lines
-    )

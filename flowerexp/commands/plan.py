@@ -19,6 +19,7 @@ from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.config.schema import Config
 from flowerexp.escape import printable
 from flowerexp.plan import shown
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.sweep.forecast import Forecast, Item
@@ -134,8 +135,7 @@ def _run_table(items: Sequence[Item]) -> list[str]:
     for item in listed:
         values = [item.differs.get(key, "") for key in keys]
         table.append([str(item.number), item.run.run_key, item.run.name, *values, *[_done(item) for _ in done]])
-    widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    lines = text_table(table).split("\n")
     if left_out > 0:
         lines.insert(1 + _SHOWN // 2, f"...  {left_out:,} more")
     return lines

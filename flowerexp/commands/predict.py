@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.commands.compare import aligned
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.escape import printable
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.analysis.estimate import Interval
@@ -97,7 +97,7 @@ def _table(name: str, models: Sequence[Model], answers: Sequence[Answer]) -> str
             found = answer.predictions[model.name]
             cells += [_short(found.mean.value), _ends(found.mean), _ends(found.one)]
         lines.append(cells)
-    return f"{name}\n\n{aligned(lines, right=range(len(factors), len(head)))}\n{_LEGEND}\n" + "\n".join(
+    return f"{name}\n\n{text_table(lines, right=range(len(factors), len(head)))}\n{_LEGEND}\n" + "\n".join(
         map(_quality, models)
     )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.commands.compare import aligned, side_by_side, why_not
+from flowerexp.commands.compare import side_by_side, why_not
 from flowerexp.commands.experiment import located
 from flowerexp.config import Origin, keys_with, plain
 from flowerexp.config.places import group_options
@@ -18,6 +18,7 @@ from flowerexp.config.redact import HIDDEN
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError, FlowerexpError, from_os_error
 from flowerexp.escape import printable
+from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -175,7 +176,7 @@ def _announced(old: LoggedRun, config: Config) -> str:
     changes = drift(made_with(old.tags), here(config))
     lines = [["differs now", "then", "now"], *([change.what, change.then, change.now] for change in changes)]
     head = f"running {old.short_id} ({old.name}) again"
-    return f"{head}\n\n{aligned(lines)}" if changes else f"{head}; nothing differs here since"
+    return f"{head}\n\n{text_table(lines)}" if changes else f"{head}; nothing differs here since"
 
 
 def _present(old: LoggedRun, result: Result) -> None:

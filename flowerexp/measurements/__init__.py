@@ -1,8 +1,8 @@
-"""The record of a measurement: its columns, what an experiment makes of them, and files that appear whole.
+"""The measurements of a run: their columns, how they are read and written, and rates, series and cells.
 
-An entrypoint writes ``measurements.jsonl``, a JSON object a row. A row holds what the experiment declares, those of
-`COLUMNS` that are known, and whatever else was measured; everything here works with the columns that are there.
-`loading` reads them, and `table` holds them as columns.
+An entrypoint writes ``measurements.jsonl``, a JSON object for each row. A row has what the experiment declares, those
+of `COLUMNS` that are known, and whatever else was measured; everything here works with the columns that are there.
+`loading` reads rows, `table` holds them as columns. What is concluded from them belongs in `flowerexp.analysis`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from flowerexp.experiment import Experiment
 
 COLUMNS = {
     "repetition": "int64",  # from 1
-    "execution": "int64",  # from 1; later ones are made by actions that measure all over again
+    "execution": "int64",  # from 1; later ones come from actions that measure everything again
     "order": "int64",  # position in the seeded order
     "attempt": "int64",  # from 1; a run that is resumed goes on with the next one
-    "censored": "bool",  # stopped at `measure.max_seconds`: its seconds are those until then, and it counts nothing
+    "censored": "bool",  # stopped at `measure.max_seconds`: its seconds end there, and it has no count
     "seconds": "double",  # null where nothing was timed
-    "reused": "bool",  # stands for what was there before the run: it counts, and was not timed
-    "bytes": "int64",  # that were written; summed in the summary
-    "waited_seconds": "double",  # for the slot, outside the measurement
+    "reused": "bool",  # about what existed before the run: it has a count and no time
+    "bytes": "int64",  # written; their sum is in the summary
+    "waited_seconds": "double",  # for a measuring slot, outside the measurement
     "neighbours": "int64",  # other measurements that overlapped this one on its host
-    "warm_ups": "int64",  # by this process before its first measurement, until they got no faster
+    "warm_ups": "int64",  # of this process before its first measurement, until they no longer got faster
     "warm_up_steady": "bool",  # whether they had stopped getting faster
     "load_before": "double",  # the host's load average of the minute before the measurement
     "host_cores": "int64",
     "memory_available_bytes": "int64",  # before the measurement
     "cpu_percent": "double",  # of the host, during the measurement: 100 is all of its cores
-    "others_cpu_percent": "double",  # the part of it that the measuring process did not use; rough if short
+    "others_cpu_percent": "double",  # the part of it that the measuring process did not use; imprecise if short
     "net_bytes_s": "double",  # bytes a second over the host's network, during the measurement
     "disk_bytes_s": "double",  # bytes a second from and to the host's disks, during the measurement
-    "spark_jobs": "int64",  # these and the following of a measurement that is a Spark job
+    "spark_jobs": "int64",  # this and the following: of a measurement that is a Spark job
     "spark_stages": "int64",
     "spark_tasks": "int64",
     "shuffle_read_bytes": "int64",
@@ -52,23 +52,23 @@ COLUMNS = {
     "started_ns": "int64",  # perf_counter_ns: comparable within one host
     "ended_ns": "int64",
 }
-"""The columns that rows of every experiment may have, with their Arrow types; they keep type and order."""
+"""The columns that rows of every experiment may have, in their order, with their Arrow types."""
 
 _TYPES = {"int": "int64", "float": "double", "bool": "bool", "text": "string"}
 
 
 def columns_of(experiment: Experiment) -> dict[str, str]:
-    """The columns that we know of an experiment, with their Arrow types: its own come first, then `COLUMNS`."""
+    """The known columns of an experiment, with their Arrow types: its own come first, then `COLUMNS`."""
     parts = experiment.parts
-    own = {name: _TYPES[one.type] for name, one in experiment.parameters.items()}
+    parameters = {name: _TYPES[parameter.type] for name, parameter in experiment.parameters.items()}
     counted = {experiment.count: "int64"}
     if parts:
         counted |= {parts.count: "int64", parts.first_count: "int64", parts.first_seconds: "double"}
-    return {**counted, **own, **COLUMNS}
+    return {**counted, **parameters, **COLUMNS}
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` make a file beside `path`, and move it there when it is whole: nobody ever sees half a file.
+    """Let `write` write a file beside `path`, and move it there when it is complete, so that nobody reads half a file.
 
     Raises:
         MachineError: the file cannot be written.

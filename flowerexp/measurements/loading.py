@@ -1,4 +1,4 @@
-"""Make a table of the rows that an entrypoint has left."""
+"""Read the rows that an entrypoint wrote into a table."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from flowerexp.measurements.table import AS_JSON, Measurements
 
 _BLOCK = 4 << 20  # bytes that Arrow reads at a time
 _KINDS = {"bool", "int64", "double", "string", "null"}
-_LARGEST = 2.0**63  # Arrow makes a fraction of a whole number beyond it
+_LARGEST = 2.0**63  # beyond it Arrow turns a whole number into a float
 
 
 def load(path: Path, experiment: Experiment) -> Measurements:
     """Read ``measurements.jsonl``.
 
     Args:
-        path: a file with a JSON object a line; empty lines are passed over.
+        path: a file with a JSON object on each line; empty lines are ignored.
         experiment: what was measured.
 
     Raises:
@@ -36,7 +36,7 @@ def load(path: Path, experiment: Experiment) -> Measurements:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist", hint="the run has left no measurements: see its log") from error
+        raise DataError(f"{path} does not exist", hint="the run wrote no measurements: see its log") from error
     except OSError as error:
         raise from_os_error(error, "reading the measurements") from error
     table = _regular(content, columns_of(experiment))
@@ -47,14 +47,14 @@ def load(path: Path, experiment: Experiment) -> Measurements:
 
 
 def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
-    """The table, if Arrow reads it as Python does: of a row a line, a kind a column, and all columns in every row."""
+    """The table, if Arrow reads it as Python does: a row on each line, and all columns in each row, of one kind."""
     # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
     options = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK)
     try:
         table = pyarrow.json.read_json(pyarrow.BufferReader(content), read_options=options)
-        table.validate(full=True)  # that texts are UTF-8
+        table.validate(full=True)  # checks that texts are UTF-8
         names = table.column_names
-    except ValueError:  # Arrow's errors are such
+    except ValueError:  # as all of Arrow's errors are
         return None
     lines = content.count(b"\n") + (not content.endswith(b"\n"))
     if table.num_rows != lines or not names:
@@ -62,7 +62,7 @@ def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
     columns = {name: _read(table.column(name), known.get(name)) for name in names}
     if any(column is None for column in columns.values()):
         return None
-    # Arrow does not tell a null from a column that a row lacks.
+    # For Arrow, a null and a column that a row lacks are the same.
     doubtful = [name for name in names if table.column(name).null_count]
     if any(content.count(f"{json.dumps(name)}:".encode()) != lines for name in doubtful):
         return None
@@ -70,7 +70,7 @@ def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
 
 
 def _read(column: Any, wanted: str | None) -> Any:
-    """A column in the type that it is kept in; None where Arrow does not keep what stands in the file."""
+    """A column in its own type; None if Arrow has changed the values in the file."""
     kind = str(column.type)
     if wanted and (kind == "null" or (kind == "int64" and wanted == "double")):
         return column.cast(pyarrow.type_for_alias(wanted))
@@ -91,10 +91,10 @@ def _parse(line: bytes, where: str) -> dict[str, Any]:
 
 
 def from_rows(rows: Sequence[Mapping[str, Any]], experiment: Experiment) -> Measurements:
-    """Make a table of rows.
+    """Put rows into a table.
 
-    Columns that we know come first, in our order and types; others follow as they appear: numbers as numbers, nested
-    values and columns of several kinds as JSON text. A row that lacks a column has a null there.
+    Known columns come first, in their order and with their types; others follow as they appear: numbers as numbers,
+    nested values and columns of several kinds as JSON text. A row that lacks a column has a null there.
     """
     fields, arrays, lacking = [], [], {}
     known = columns_of(experiment)
@@ -123,7 +123,7 @@ def _ordered(names: Iterable[str], known: Iterable[str]) -> list[str]:
 
 
 def _kind(values: Iterable[Any], wanted: str | None) -> str:
-    """The narrowest kind that holds all values, but a known column's own kind if that holds them too."""
+    """The narrowest kind that holds all values, or a known column's own kind if that holds them, too."""
     kinds = {_kind_of(value) for value in values if value is not None}
     if wanted and kinds <= {wanted} | ({"int64"} if wanted == "double" else set()):
         return wanted
@@ -137,6 +137,6 @@ def _kind_of(value: object) -> str:
         return "bool"
     if isinstance(value, int):
         return "int64" if -(2**63) <= value < 2**63 else "json"
-    if isinstance(value, str):  # a lone surrogate is JSON, and not UTF-8
+    if isinstance(value, str):  # a lone surrogate is valid JSON, but not UTF-8
         return "string" if value.isascii() or value.encode("utf-8", "replace").decode() == value else "json"
     return "double" if isinstance(value, float) else "json"

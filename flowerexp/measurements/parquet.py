@@ -1,4 +1,4 @@
-"""Parquet files of measurements: read whole and checked, so that an error names the damaged file."""
+"""Read Parquet files of measurements with their checksums, so that an error names the damaged file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pyarrow.Ta
 
     Args:
         path: the file's.
-        columns: those to read, as far as they are there; all by default.
+        columns: those to read, if they are there; all by default.
 
     Raises:
         DataError: it is damaged.
@@ -30,7 +30,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pyarrow.Ta
 
 
 def check_parquet(path: Path) -> None:
-    """Is a Parquet table's beginning and end as it should be? One that is not there is no damaged one.
+    """Check the beginning and the end of a Parquet file; one that does not exist is not damaged.
 
     Raises:
         DataError: it is damaged.

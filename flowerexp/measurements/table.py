@@ -1,6 +1,6 @@
-"""The table of a run's measurements: its columns, and what follows from them: rates, series and cells.
+"""The table of a run's measurements: its columns, and the rates, series and cells that follow from them.
 
-Everything is an array with a value a row, of shape (n,); rows keep their order.
+Everything is an array with a value for each row, of shape (n,); rows keep their order.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Measurements:
 
     Attributes:
         table: the columns.
-        experiment: what was measured, and in which columns that stands.
+        experiment: what was measured, with the names of its columns.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Measurements:
         Args:
             table: the columns.
             experiment: what was measured.
-            lacking: by column, which rows lack it; all others have it, if only as a null.
+            lacking: by column, which rows lack it; all others have it, perhaps as a null.
         """
         self.table, self.experiment = table, experiment
         self._lacking = lacking or {}
@@ -51,7 +51,7 @@ class Measurements:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The columns."""
         return list(self.table.column_names)
@@ -64,7 +64,7 @@ class Measurements:
         return Measurements(self.table.filter(pyarrow.array(chosen)), self.experiment, lacking)
 
     def has(self, name: str) -> Array:
-        """Which rows have a column, if only as a null."""
+        """Which rows have a column, perhaps as a null."""
         return ~self._lacking[name] if name in self._lacking else np.full(len(self), name in self.names)
 
     def _column(self, name: str) -> Any:
@@ -78,11 +78,11 @@ class Measurements:
         return name in self.names and (self.table.schema.field(name).metadata or {}).items() >= AS_JSON.items()
 
     def known(self, name: str) -> Array:
-        """Which rows have something in a column that is not null."""
+        """Which rows have a value in a column that is not null."""
         return np.asarray(self._column(name).is_valid())
 
     def numbers(self, name: str) -> Array:
-        """A column's finite numbers; NaN where there is none, also for true and false."""
+        """A column's finite numbers; NaN for everything else, also for true and false."""
         if name not in self._numbers:
             values = self._read_numbers(name)
             finite = np.isfinite(values)
@@ -97,16 +97,16 @@ class Measurements:
         return np.array([value if type(value) in (int, float) else math.nan for value in values], float)
 
     def truths(self, name: str) -> Array:
-        """What a column says: 1 is true, 0 is false, and -1 neither."""
+        """A column of true and false: 1 is true, 0 is false, and -1 is neither."""
         column = self._column(name)
         if pyarrow.types.is_boolean(column.type):
             return np.asarray(column.cast(pyarrow.int8()).fill_null(-1))
         return np.array([int(value) if isinstance(value, bool) else -1 for value in self._values(name)], int)
 
     def texts(self, name: str) -> tuple[Array, list[str]]:
-        """A column as text: the place of each row's among the different ones, -1 for null, and these.
+        """A column as text: the place of each row's text among the different ones, -1 for null; and these.
 
-        True and false are those of JSON.
+        True and false are written as in JSON.
         """
         column = self._column(name).combine_chunks().dictionary_encode()
         values = [value for value in column.dictionary.to_pylist() if value is not None]
@@ -120,9 +120,9 @@ class Measurements:
 
     @cached_property
     def firsts(self) -> Measurements:
-        """What analysis uses: an action that measures again reads what the first has left in the page cache.
+        """First executions, which analysis uses: an action that measures again finds the data in the page cache.
 
-        A row of an entrypoint that does not count executions is a first one.
+        A row of an entrypoint that does not count executions is a first execution.
         """
         return self.where(~self.known("execution") | (self.numbers("execution") == 1))
 
@@ -138,7 +138,7 @@ class Measurements:
 
     @property
     def counts(self) -> Array:
-        """How many of its unit each measurement counted."""
+        """How many units each measurement counted."""
         return self.numbers(self.experiment.count)
 
     @property
@@ -148,32 +148,32 @@ class Measurements:
 
     @property
     def parts(self) -> Array:
-        """How many parts each measurement has: as counted, else as planned; NaN where nothing says so."""
-        found, parts = np.full(len(self), np.nan), self.experiment.parts
+        """How many parts each measurement has: as counted, or else as planned; NaN if unknown."""
+        counts, parts = np.full(len(self), np.nan), self.experiment.parts
         for name in (parts.count, parts.planned) if parts else ():
-            found = np.where(np.nan_to_num(found), found, self.numbers(name)) if name else found
-        return found
+            counts = np.where(np.nan_to_num(counts), counts, self.numbers(name)) if name else counts
+        return counts
 
     @property
     def first_counts(self) -> Array:
-        """How many of its unit each measurement counted in its first part; NaN where it has no parts."""
+        """How many units each measurement counted in its first part; NaN if it has no parts."""
         return self.numbers(self.experiment.parts.first_count if self.experiment.parts else "")
 
     @property
     def first_seconds(self) -> Array:
-        """How long the first part of each measurement took; NaN where it has no parts."""
+        """How long the first part of each measurement took; NaN if it has no parts."""
         return self.numbers(self.experiment.parts.first_seconds if self.experiment.parts else "")
 
     @cached_property
     def rates(self) -> Array:
-        """Each measurement's unit/s; NaN where nothing was timed or counted."""
+        """Each measurement's unit/s; NaN if nothing was timed or counted."""
         rates = np.full(len(self), np.nan)
         np.divide(self.counts, self.seconds, out=rates, where=(self.seconds > 0) & ~self.censored)
         return rates
 
     @cached_property
     def rated(self) -> Measurements:
-        """The rows that have a rate, if only 0."""
+        """The rows that have a rate, which may be 0."""
         return self.where(~np.isnan(self.rates))
 
     @cached_property
@@ -183,7 +183,7 @@ class Measurements:
 
     @property
     def total_rate(self) -> float | None:
-        """Unit/s over all of them: a sum over a sum, never an average of rates; None where nothing has a rate."""
+        """Unit/s over all rows: a sum over a sum, never an average of rates; None if no row has a rate."""
         rated = self.rated
         return float(rated.counts.sum() / rated.seconds.sum()) if len(rated) else None
 
@@ -192,15 +192,15 @@ class Measurements:
         labels: list[tuple[str, ...]] = [()]
         places = np.zeros(len(self), int)
         for name in self.experiment.categorical:
-            own, values = self.texts(name)
+            texts, values = self.texts(name)
             if self.experiment.parameters[name].type == "bool":
                 values = [f"{name}={value}" for value in values]
             labels = [(*label, *value) for label in labels for value in (*((text,) for text in values), ())]
-            places = places * (len(values) + 1) + np.where(own < 0, len(values), own)
+            places = places * (len(values) + 1) + np.where(texts < 0, len(values), texts)
         named = [" ".join(label) if label else self.experiment.name for label in labels]
-        found = sorted({named[place] for place in np.unique(places)})
-        order = np.array([found.index(name) if name in found else -1 for name in named], int)
-        return order[places], found
+        names = sorted({named[place] for place in np.unique(places)})
+        order = np.array([names.index(name) if name in names else -1 for name in named], int)
+        return order[places], names
 
     @property
     def series(self) -> Array:
@@ -209,7 +209,7 @@ class Measurements:
 
     @property
     def series_names(self) -> list[str]:
-        """What the categorical parameters are in each series, sorted."""
+        """The names of the series, sorted: the values of their categorical parameters."""
         return self._series[1]
 
     @cached_property
@@ -234,7 +234,7 @@ class Measurements:
 
     @cached_property
     def cell_keys(self) -> list[tuple[Any, ...]]:
-        """Of each cell its series and its numeric parameters; a parameter without a number is None."""
+        """The series and the numeric parameters of each cell; a parameter without a number is None."""
         first = self._cells[1]
         columns = [[_plain(value) for value in self.numbers(name)[first]] for name in self.experiment.numeric]
         return list(zip([self.series_names[place] for place in self.series[first]], *columns, strict=True))
@@ -261,5 +261,5 @@ def _text(value: object) -> str:
 
 
 def _plain(value: float) -> float | None:
-    """A number as Python has it, whole ones as such."""
+    """A number of Python, whole ones as int."""
     return None if math.isnan(value) else int(value) if value.is_integer() else float(value)

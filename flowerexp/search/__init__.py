@@ -1,6 +1,6 @@
-"""Which cluster to rent: an adaptive choice of the next one to try, which stops when trying costs more than it saves.
+"""The optimiser that finds the cluster to rent: it chooses the next one to try, and stops when trying costs too much.
 
-Pure and seeded: it knows nothing of Hydra, of clouds, of MLflow or of clocks.
+Pure and seeded functions belong here, without Hydra, clouds, MLflow and clocks; `flowerexp.cluster_search` runs them.
 """
 
 from flowerexp.search.candidate import Candidate, Shape

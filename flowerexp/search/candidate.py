@@ -1,4 +1,4 @@
-"""What can be chosen: clusters, and how they become points that a model can compare."""
+"""The clusters to choose from, and their encoding as points that a model can compare."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a cluster decides how fast it is."""
+    """The properties of a cluster that decide how fast it is."""
 
     vcpus_per_node: float
     memory_gb_per_node: float
-    nodes: float  # those that do the work
-    cpu_class: str = ""  # such as n2 or c4; empty where nobody knows
+    nodes: float  # that do the work
+    cpu_class: str = ""  # such as n2 or c4; empty if unknown
     disk_class: str = ""  # such as pd-ssd
 
 
@@ -31,7 +31,7 @@ class Candidate:
 
     name: str
     shape: Shape
-    usd_per_hour: float | None = None  # of the whole cluster; None if it costs nothing, or nobody knows
+    usd_per_hour: float | None = None  # of the whole cluster; None if it is free, or its price is unknown
 
 
 _SIZES: tuple[Callable[[Shape], float], ...] = (
@@ -43,12 +43,12 @@ _SIZES: tuple[Callable[[Shape], float], ...] = (
 
 
 def encode(candidates: Sequence[Candidate]) -> Array:
-    """Candidates as points of the unit cube, in which near means alike.
+    """Candidates as points of the unit cube; similar ones are close to each other.
 
     Columns are the log2 of total vCPUs, of vCPUs a node, of memory a vCPU and of total memory, and a flag for each CPU
-    class and each disk class but the first. Each is scaled to [0, 1]; those that tell no candidates apart are left out.
-    Logarithms, because doubling a cluster should be one step wherever it starts; total memory, because a job slows down
-    at once where its data stops fitting.
+    class and each disk class but the first. Each is scaled to [0, 1]; columns without differences are left out.
+    Logarithms, because doubling a cluster is one step whatever its size; total memory, because a job slows down
+    suddenly once its data no longer fits.
 
     Returns:
         Shape (candidates, columns), without columns if all candidates look alike.
@@ -66,7 +66,7 @@ def _flags(values: Sequence[str]) -> list[Array]:
 
 
 def check(candidates: Sequence[Candidate]) -> None:
-    """Refuse candidates that cannot be told apart by name, or that have no size.
+    """Refuse candidates that share a name, or that have no size.
 
     Raises:
         ConfigError: it names the candidate.

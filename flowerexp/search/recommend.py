@@ -1,4 +1,4 @@
-"""What a search has come to: the cluster to rent, how sure that is, and what every other one would come to."""
+"""The result of a search: the cluster to rent, how certain that is, and the expected value of every other cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BAND = 0.9
 """The probability that a value lies in its band."""
 
 SAMPLES = 16
-"""Joint samples of each of the model's settings: some 2,000 in all, so that a probability is good to 0.01 or so."""
+"""Joint samples for each of the model's settings: about 2,000 in all, for probabilities precise to about 0.01."""
 
 
 @dataclass(frozen=True)
@@ -26,36 +26,36 @@ class Prediction:
     candidate: Candidate
     status: Status | None  # of its last run; None if it never ran
     order: int | None  # 0 for the first that was tried
-    value: float | None  # what its finished runs came to
+    value: float | None  # of its finished runs
     median: float | None  # of the next run, by the model; None without a model
     low: float | None  # the band around the median
     high: float | None
     chance_allowed: float | None  # that it keeps to the constraints
-    probability_best: float  # that none other comes out cheaper
+    probability_best: float  # that no other one is cheaper
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The end of a search, or how it stands."""
+    """The result of a search, final or so far."""
 
     winner: Candidate | None  # the cheapest that finished within the constraints
-    value: float | None  # what it came to
+    value: float | None  # of its runs
     runner_up: Candidate | None
     runner_up_value: float | None
-    probability_best: float  # of the winner: that no cluster not tried would have come out cheaper
-    spent: float  # by the search itself, without what was known before, in the objective's unit
+    probability_best: float  # of the winner: that no untried cluster is cheaper
+    spent: float  # by the search itself, without runs that were known before, in the objective's unit
     runs: int
-    typical: float | None  # what the median candidate that keeps to the constraints comes to
+    typical: float | None  # value of the median candidate that keeps to the constraints
     pays_after: float | None  # production runs after which the search has paid for itself, against the typical one
     predictions: tuple[Prediction, ...]  # in the order of the candidates
 
 
 def recommend(trials: Trials, *, model: bool = True) -> Recommendation:
-    """Weigh what is known.
+    """Recommend a cluster by what is known.
 
     Args:
-        trials: all that was told.
-        model: whether to predict what was not tried; without, only what was observed counts.
+        trials: all observations.
+        model: whether to predict untried candidates; without, only observations count.
     """
     evidence = trials.evidence()
     posterior = trials.surrogate.posterior(evidence) if model and evidence else None
@@ -89,7 +89,7 @@ def band(posterior: Posterior) -> tuple[Array, Array, Array]:
 def _chances(trials: Trials) -> Array:
     """The probability of each candidate to be the cheapest that keeps to the constraints.
 
-    Only those not tried are in doubt: what was aborted had already passed the best, and what failed is out.
+    Only untried ones are uncertain: those that were aborted had already passed the best, and failed ones are excluded.
     """
     feasible = trials.feasible()
     rivals = [*list(feasible)[:1], *trials.open]

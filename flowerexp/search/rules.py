@@ -1,4 +1,4 @@
-"""Which cluster to try next, and when to stop: one function for each rule."""
+"""The rules that choose the next cluster to try and decide when to stop: a function for each."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from flowerexp.search.surrogate import Posterior
 from flowerexp.search.trials import Rule, Status, Trials
 
 IMPROVEMENT = 0.1
-"""CherryPick stops when the improvement that it expects is less than this share of the best, and six have run."""
+"""CherryPick stops when the expected improvement is below this share of the best, after at least six runs."""
 
 FIRST = 3
-"""CherryPick's first picks, before its model chooses."""
+"""The number of picks of CherryPick before its model chooses."""
 
 COMPLETED = 2
-"""Runs that must have finished before our rule may stop: aborted ones alone say little about the differences."""
+"""Runs that must finish before the saving rule may stop: aborted runs alone say little about differences."""
 
 HOPELESS = 0.02
-"""If no candidate has this chance to keep to the constraints, and none did, our rule gives up."""
+"""The saving rule gives up if no candidate has this probability of keeping to the constraints, and none did."""
 
 
 class Why(StrEnum):
@@ -34,7 +34,7 @@ class Why(StrEnum):
     SAVING = "saving"  # it is expected to save more than it costs
     LEARN = "learn"  # too few have run to judge that
     IMPROVEMENT = "improvement"  # it is expected to improve on the best
-    LISTED = "listed"  # drawn, or next on the list
+    LISTED = "listed"  # drawn at random, or next on the list
     NOT_WORTH_IT = "not_worth_it"
     HOPELESS = "hopeless"
     MAX_RUNS = "max_runs"
@@ -53,17 +53,17 @@ class Pick:
 
 
 def saving(trials: Trials) -> Pick:
-    """Ours: ``expected_runs`` times the expected saving of a run, less what the try costs, is to be large, and above 0.
+    """Maximise ``expected_runs`` times the expected saving of a run, minus the cost of trying; stop if that is below 0.
 
-    What is saved is counted only where the candidate keeps to the constraints. As one model predicts both cost and
-    time (they differ by a price that is known), that is exact and needs no product of two chances.
+    A saving counts only where the candidate keeps to the constraints. Since one model predicts both cost and time
+    (they differ by a known price), that is exact, without a product of two probabilities.
     """
     evidence = trials.evidence()
     if not evidence:
         return Pick(_central(trials), Why.FIRST)
     posterior = trials.surrogate.posterior(evidence)
     best, ceilings = trials.best, trials.ceilings()
-    # Without a winner there is nothing to save against: any candidate that keeps to the constraints is worth having.
+    # Without a winner there is no value to improve on: any candidate that keeps to the constraints is useful.
     reference = best if isfinite(best) else 2 * float(np.exp(max(each.log_value for each in evidence)))
     saved = trials.settings.expected_runs * posterior.gain(reference, ceilings)
     spend = posterior.spend(np.minimum(trials.limits(), 2 * reference))
@@ -82,10 +82,10 @@ def saving(trials: Trials) -> Pick:
 
 
 def cherrypick(trials: Trials) -> Pick:
-    """The paper's: expected improvement under one fitted Gaussian process; stop below 10 %, with at least 6 runs.
+    """CherryPick: expected improvement under one fitted Gaussian process; stop below 10 %, after at least 6 runs.
 
-    Constraints multiply the improvement by the chance to keep to them, and costs are modelled by their logarithm, as in
-    the paper. It aborts no run.
+    As in the paper, the improvement is multiplied by the probability of keeping to the constraints, and the logarithm
+    of costs is modelled. No run is aborted.
     """
     if len(trials.tried) < FIRST or not trials.evidence():
         return Pick(_farthest(trials), Why.FIRST)
@@ -102,14 +102,14 @@ def cherrypick(trials: Trials) -> Pick:
 
 
 def random(trials: Trials) -> Pick:
-    """Any candidate, drawn without return."""
+    """Any candidate, drawn without replacement."""
     order = np.random.default_rng(trials.settings.seed).permutation(len(trials.candidates))
     left = set(trials.open)
     return Pick(next(int(index) for index in order if index in left), Why.LISTED)
 
 
 def exhaustive(trials: Trials) -> Pick:
-    """All of them, in the order given."""
+    """All candidates, in the order given."""
     return Pick(trials.open[0], Why.LISTED)
 
 
@@ -132,10 +132,10 @@ def pick(trials: Trials) -> Pick:
 
 
 def _central(trials: Trials) -> int:
-    """One of the third of the candidates that lie nearest to the middle, drawn by the seed.
+    """One of the third of the candidates that are nearest to the middle, drawn by the seed.
 
-    A corner is the smallest or the largest cluster, and the first run has no limit yet: measured, three picks far
-    from each other cost more than they taught.
+    A corner is the smallest or the largest cluster, and the first run has no limit yet. In measurements, starting
+    with three picks far from each other cost more than it gained.
     """
     middle = np.argsort(((trials.points - 0.5) ** 2).sum(axis=1), kind="stable")
     third = max(1, len(middle) // 3)
@@ -166,7 +166,7 @@ def _fitted(trials: Trials) -> Posterior:
     kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5) + WhiteKernel(1e-3, (1e-6, 1.0))
     model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0)
     values = np.array([each.log_value for each in evidence])
-    with warnings.catch_warnings():  # a length scale at its bound says that a column does not matter
+    with warnings.catch_warnings():  # a length scale at its bound means that a column does not matter
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(points[[each.index for each in evidence]], values)
     mean, sd = model.predict(points, return_std=True)

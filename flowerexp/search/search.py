@@ -1,7 +1,7 @@
-"""A search for the cluster to rent: ask for the next one, run it, tell what it came to; in the end ask for the winner.
+"""A search for the cluster to rent: ask for the next one, run it, add its result; in the end ask for the winner.
 
-It starts nothing, waits for nothing and keeps no file. All that it answers follows from its settings and from what it
-was told, so that telling the same again, in the same order, is all that a resume needs.
+It starts nothing, waits for nothing and writes no file. Its answers depend only on its settings and on the observations
+that were added, so a resumed search needs no more than the same observations in the same order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flowerexp.search.trials import Objective, Observation, Rule, SearchSettings
 
 @dataclass(frozen=True)
 class RunLimits:
-    """Where the next run is aborted, whichever comes first; None where there is no limit, or no price to tell it by."""
+    """Where the next run is aborted, whichever is first; None without a limit, or without the price to compute it."""
 
     usd: float | None = None
     seconds: float | None = None
@@ -34,23 +34,23 @@ class Suggestion:
     limits: RunLimits
     expected_saving: float | None = None  # over all production runs
     expected_spend: float | None = None  # for this run
-    median: float | None = None  # of what it will come to, and the band around that
+    median: float | None = None  # of its predicted value, with the band around it
     low: float | None = None
     high: float | None = None
 
 
 @dataclass(frozen=True)
 class Stop:
-    """There is nothing left to try, or nothing that would be worth it."""
+    """Nothing is left to try, or nothing that would be worth its cost."""
 
     why: Why
     explanation: str
-    expected_saving: float | None = None  # of the most promising one that is left
+    expected_saving: float | None = None  # of the most promising candidate that is left
     expected_spend: float | None = None
 
 
 class Search:
-    """Chooses one cluster after the other.
+    """Chooses the clusters to try, one after the other.
 
     Args:
         candidates: what to choose from, in any order.
@@ -70,7 +70,7 @@ class Search:
         return self._trials.candidates
 
     def suggest(self) -> Suggestion | Stop:
-        """What to do next. Asking again, with nothing told in between, gives the same answer."""
+        """The next step. Asking again without a new observation gives the same answer."""
         chosen = pick(self._trials)
         explanation = _explain(chosen, self._trials)
         if chosen.index is None:
@@ -83,12 +83,12 @@ class Search:
         return Suggestion(candidate, chosen.why, explanation, limits, chosen.saving, chosen.spend, middle, low, high)
 
     def tell(self, candidate: Candidate, observation: Observation, *, prior: bool = False) -> None:
-        """Take note of what a run came to; one on a candidate that was never suggested is as welcome.
+        """Add the result of a run; its candidate need not have been suggested.
 
         Args:
-            candidate: where it ran; it is known by its name.
-            observation: what it came to.
-            prior: it was known before this search, so it is no part of what the search spends.
+            candidate: where it ran; identified by its name.
+            observation: its result.
+            prior: whether it was known before this search, so that it does not count as spent.
 
         Raises:
             ConfigError: not one of the candidates, or a finished run without cost (or time, if that is the objective).
@@ -96,17 +96,17 @@ class Search:
         self._trials.tell(candidate.name, observation, prior=prior)
 
     def recommendation(self) -> Recommendation:
-        """The cluster to rent by what is known now, how sure that is, and what the others would come to."""
+        """The cluster to rent by what is known now, how certain that is, and the predicted values of the others."""
         return recommend(self._trials)
 
     def best(self) -> tuple[Candidate, float] | None:
-        """The winner so far and what it came to, in the objective's unit; cheaper to ask than a recommendation."""
+        """The winner so far and its value, in the objective's unit; faster than a recommendation."""
         for index, value in self._trials.feasible().items():
             return self._trials.candidates[index], value
         return None
 
     def _limits(self, index: int) -> RunLimits:
-        """Only our own rule aborts runs: the others have no use for what an aborted run says."""
+        """Only the saving rule aborts runs: the others cannot use the result of an aborted run."""
         limit = float(self._trials.limits()[index])
         if self.settings.rule is not Rule.SAVING or not isfinite(limit):
             return RunLimits()
@@ -117,7 +117,7 @@ class Search:
 
 
 def amount(value: float, objective: Objective) -> str:
-    """Dollars or seconds as people write them, with three digits or all before the point."""
+    """Dollars or seconds with three digits, or all digits before the point."""
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"${text}" if objective is Objective.COST else f"{text} s"
 
@@ -134,12 +134,13 @@ def _explain(chosen: Pick, trials: Trials) -> str:
         Why.LEARN: f"expected to save {saving} {runs}, for {spend}; too few have run to stop",
         Why.IMPROVEMENT: f"expected to save {saving} {runs}"
         if chosen.saving is not None
-        else "likeliest to be allowed",
+        else "most likely to keep to the constraints",
         Why.LISTED: f"rule={settings.rule}",
-        Why.NOT_WORTH_IT: f"no other is expected to save more than {saving} {runs}"
+        Why.NOT_WORTH_IT: f"no other cluster is expected to save more than {saving} {runs}"
         + (f", and would cost {spend} to try" if chosen.spend is not None else ""),
-        Why.HOPELESS: "none of the others is likely to keep to the constraints",
+        Why.HOPELESS: "no other cluster is likely to keep to the constraints",
         Why.MAX_RUNS: f"max_runs={settings.max_runs} have run",
-        Why.ALL_TRIED: "all clusters were tried" + (f", without the {dropped} dropped before" if dropped else ""),
+        Why.ALL_TRIED: "all clusters were tried"
+        + (f", except {dropped} that their smoke runs ruled out" if dropped else ""),
     }
     return texts[chosen.why]

@@ -1,7 +1,7 @@
-"""Which clusters are hopeless by a smoke run: one on a small share of the data, before the search.
+"""Which clusters do smoke runs rule out? A smoke run uses a small share of the data, before the search.
 
-A smoke run is mostly start and overhead, which do not grow with the data, so it says little about how much better one
-cluster is than another, and nothing is predicted from it: it only rules out what is far behind.
+It is mostly start-up and overhead, which do not grow with the data, so it says little about how much better one cluster
+is than another. Nothing is predicted from it; it only rules out clusters that are far behind.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from flowerexp.search.candidate import Candidate
 from flowerexp.search.trials import Objective, SearchSettings, Status
 
 TOO_MUCH = 5.0
-"""A cluster is hopeless if its smoke run came to more than this multiple of another's.
+"""A cluster is ruled out if its smoke run took or cost more than this multiple of another's.
 
 Chosen on scout.csv, whose nine jobs each ran on two sizes of data, one half of the other where that is recorded. With
-the smaller taken for the smoke run, 5 is the least whole number that drops no cluster within 1.25 times the best on the
-larger, both for dollars and for seconds (4 drops some of 1.17 and 1.12 times the best). All nine were used, so nothing
-is left to check it on; and 2 % of the data lies farther from all of it than half does."""
+the smaller size as the smoke run, 5 is the smallest whole number that drops no cluster within 1.25 times the best on
+the larger, for dollars and for seconds (4 drops some at 1.17 and 1.12 times the best). All nine jobs were used, so none
+is left to check it on; and a smoke run on 2 % of the data is less like the whole run than one on half of it."""
 
 SLOWER = 1.25
-"""A dear cluster is hopeless only if its smoke run also took longer than the cheap one's, by this factor: where
-overhead is all there is, smoke runs take equally long everywhere and cost what the clusters' prices say, although on
-all of the data a large cluster may well pay. A choice: what repeats of one short run may differ by."""
+"""An expensive cluster is ruled out only if its smoke run also took longer than the cheap one's, by this factor. Where
+smoke runs are all overhead, they take equally long everywhere and differ only by the clusters' prices, although a large
+cluster may pay off on all of the data. The value is a choice: repeats of a short run may differ by this much."""
 
 JITTER = 10.0
-"""Seconds by which a smoke run must be behind another in any case: of short ones, much is chance. A choice."""
+"""Seconds by which a smoke run must be slower than another in any case: short runs vary by chance. A choice."""
 
 FAILURES = 3
-"""If the first so many smoke runs all fail, the fault is likelier theirs than that of so many clusters. A choice."""
+"""If this many smoke runs fail first, the smoke runs are probably at fault, not the clusters. A choice."""
 
 
 @dataclass(frozen=True)
 class SmokeRun:
-    """How a smoke run ended on a candidate; one that is `prior` was known before, and is no part of what is spent."""
+    """How a smoke run on a candidate ended; a `prior` one was known before, and does not count as spent."""
 
     candidate: Candidate
     status: Status
@@ -44,24 +44,25 @@ class SmokeRun:
 
     @property
     def usd(self) -> float | None:
-        """What it came to, at its cluster's price; None where nobody knows."""
+        """Its cost in dollars at its cluster's price; None if that is unknown."""
         price = self.candidate.usd_per_hour
         return None if price is None or self.seconds is None else self.seconds * price / 3600
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The seconds after which a smoke run shows that its cluster is hopeless, and why it would be."""
+    """The seconds after which a smoke run rules its cluster out, and the reason."""
 
     seconds: float
     reason: str
 
 
 def bound(candidate: Candidate, seen: Sequence[SmokeRun], settings: SearchSettings) -> Bound | None:
-    """How long a smoke run may take; None for as long as it likes.
+    """How long a smoke run may take; None without a limit.
 
-    A run on all of the data takes no less than a smoke run, which is all that is said about the constraints: most of a
-    smoke run does not grow with the data, so that to multiply its time would rule out clusters that keep to them.
+    A run on all of the data takes at least as long as a smoke run, so a smoke run must keep to the constraints itself.
+    Its time is not multiplied: most of it does not grow with the data, and clusters that keep to them would be ruled
+    out.
 
     Args:
         candidate: where it runs.
@@ -69,55 +70,55 @@ def bound(candidate: Candidate, seen: Sequence[SmokeRun], settings: SearchSettin
         settings: what is searched for.
     """
     bounds = []
-    for one in seen:
-        if one.status is Status.FINISHED and one.seconds is not None and one.candidate != candidate:
-            seconds = max(one.seconds * _factor(candidate, one.candidate, settings), one.seconds + JITTER)
-            bounds.append(Bound(seconds, _behind(one, settings)))
+    for run in seen:
+        if run.status is Status.FINISHED and run.seconds is not None and run.candidate != candidate:
+            seconds = max(run.seconds * _factor(candidate, run.candidate, settings), run.seconds + JITTER)
+            bounds.append(Bound(seconds, _behind(run, settings)))
     if settings.max_seconds is not None:
         bounds.append(Bound(settings.max_seconds, f"alone takes longer than max_seconds={settings.max_seconds:g}"))
     if settings.max_usd is not None and candidate.usd_per_hour is not None:
         seconds = settings.max_usd / candidate.usd_per_hour * 3600
         bounds.append(Bound(seconds, f"alone costs more than max_usd={settings.max_usd:g}"))
-    return min(bounds, key=lambda one: one.seconds, default=None)
+    return min(bounds, key=lambda each: each.seconds, default=None)
 
 
 def hopeless(seen: Mapping[str, SmokeRun], settings: SearchSettings) -> dict[str, str]:
-    """The candidates that are to be left out.
+    """The candidates to leave out.
 
-    What failed is left out if any other finished; if none did, the fault may be that of the smoke runs.
+    One whose smoke run failed is left out if another one finished; if none did, the smoke runs may be at fault.
 
     Args:
         seen: the smoke runs by their candidates' names; those that were refused a cluster say nothing here.
         settings: what is searched for.
 
     Returns:
-        The reason of each, by its name.
+        The reason for each, by its name.
     """
     runs = list(seen.values())
-    any_finished = any(one.status is Status.FINISHED for one in runs)
-    out = {}
-    for name, one in seen.items():
-        limit = bound(one.candidate, runs, settings)
-        if one.status is Status.FAILED and any_finished:
-            out[name] = f"its smoke run failed: {one.error or 'nobody knows why'}"
-        elif one.status is Status.ABORTED:
-            out[name] = f"its smoke run {one.error}"
-        elif one.status is Status.FINISHED and limit and one.seconds is not None and one.seconds > limit.seconds:
-            out[name] = f"its smoke run {limit.reason}"
-    return out
+    any_finished = any(run.status is Status.FINISHED for run in runs)
+    reasons = {}
+    for name, run in seen.items():
+        limit = bound(run.candidate, runs, settings)
+        if run.status is Status.FAILED and any_finished:
+            reasons[name] = f"its smoke run failed: {run.error or 'unknown cause'}"
+        elif run.status is Status.ABORTED:
+            reasons[name] = f"its smoke run {run.error}"
+        elif run.status is Status.FINISHED and limit and run.seconds is not None and run.seconds > limit.seconds:
+            reasons[name] = f"its smoke run {limit.reason}"
+    return reasons
 
 
 def in_vain(seen: Sequence[SmokeRun]) -> bool:
-    """Do the smoke runs themselves fail, rather than one cluster or another?"""
-    ran = [one.status for one in seen if one.status.ran]
+    """Whether the smoke runs themselves are at fault, rather than single clusters."""
+    ran = [run.status for run in seen if run.status.ran]
     return len(ran) >= FAILURES and set(ran) == {Status.FAILED}
 
 
 def _factor(candidate: Candidate, other: Candidate, settings: SearchSettings) -> float:
-    """How many times the seconds of another's smoke run make this one hopeless.
+    """The multiple of another's smoke run in seconds that rules this candidate out.
 
-    It must be `TOO_MUCH` in what is searched for. Where something else counts as well, it must be behind in that, too:
-    else the other may be the one that breaks a constraint.
+    It must be `TOO_MUCH` by the objective. Where a constraint limits something else, it must be worse in that, too:
+    otherwise the other candidate may be the one that breaks the constraint.
     """
     prices = candidate.usd_per_hour, other.usd_per_hour
     cheaper = prices[1] / prices[0] if prices[0] and prices[1] else 1.0

@@ -1,7 +1,7 @@
-"""What the runs so far say about all clusters: Gaussian processes on the logarithm of cost (or time), averaged.
+"""The model of all clusters, from the runs so far: an average of Gaussian processes on the logarithm of cost (or time).
 
-With six to twenty runs no single setting of a Gaussian process is right, and the likeliest one is often sure of too
-much. So 128 fixed settings are all kept, each with the weight of its marginal likelihood (Rasmussen and Williams,
+Six to twenty runs do not determine the settings of a Gaussian process, and the likeliest ones are often overconfident.
+So 128 fixed settings are all kept, each with the weight of its marginal likelihood (Rasmussen and Williams,
 "Gaussian Processes for Machine Learning", 2006, equations 2.25, 2.26 and 2.30). What is predicted is a mixture of 128
 normals.
 """
@@ -18,19 +18,19 @@ from scipy.stats import qmc
 from flowerexp.search.candidate import Array
 
 DRAWS = 128
-"""Settings of the hyper-parameters, a power of two; the same ones in every search. With 64 the figures still depended
-on which 64 they were; 256 gave what 128 gives."""
+"""Settings of the hyper-parameters, a power of two; the same in every search. With 64, results still depended on which
+64 they were; 256 gave the same as 128."""
 
 LENGTH = (0.7, 1.4)
-"""Length scales: the mean and the standard deviation of their logarithm; a column is 1 long. The priors below are of
-the same form. Long ones are likely enough that few runs tell which column does not matter."""
+"""Length scales: the mean and the standard deviation of their logarithm; a column is 1 long. The priors below have
+the same form. Long ones are likely enough for a few runs to show which column does not matter."""
 
 AMPLITUDE = (-0.2, 0.45)
-"""How far clusters differ, in units of log cost: a factor of two or so. Not too wide: where a small amplitude is likely
-enough, a few clusters that cost alike make the model sure that a cliff it has not seen does not exist."""
+"""How far clusters differ, in units of log cost: a factor of about two. Not too wide: if a small amplitude is likely
+enough, a few clusters with similar costs make the model certain that there is no cliff among the others."""
 
 NOISE = (float(np.log(0.08)), 0.7)
-"""What no column explains, in units of log cost: one run's luck, and a cluster's own character."""
+"""What no column explains, in units of log cost: the noise of a run, and properties of a single cluster."""
 
 MEAN_SD = 10.0
 """The prior of the overall level, wide: a job may cost a cent or a hundred dollars."""
@@ -38,16 +38,16 @@ MEAN_SD = 10.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """One thing known about one candidate."""
+    """An observation of a candidate."""
 
     index: int  # of the candidate
     log_value: float
-    extra_sd: float = 0.0  # of log_value, beyond the noise: for what was guessed
+    extra_sd: float = 0.0  # of log_value, beyond the noise: for guessed values
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """What a next run on each candidate would come to: a weighted mixture of normals of its logarithm.
+    """The predicted value of the next run on each candidate: a weighted mixture of normals of its logarithm.
 
     Arrays have the shape (draws, candidates), the weights (draws, 1).
     """
@@ -59,17 +59,17 @@ class Posterior:
     def gain(self, best: float, ceiling: Array) -> Array:
         """How much cheaper than ``best`` a candidate is expected to be, counted only where it keeps to its ceiling.
 
-        For a log-normal C this is E[(best - C) 1(C <= top)] with top = min(best, ceiling): what is dear is not rented.
+        For a log-normal C this is E[(best - C) 1(C <= top)] with top = min(best, ceiling): others are not rented.
 
         Args:
             best: the cheapest so far, in dollars or seconds.
-            ceiling: the most that each candidate may come to, (candidates,).
+            ceiling: the largest value allowed for each candidate, (candidates,).
         """
         z = (np.log(np.minimum(best, ceiling)) - self.mean) / self.sd
         return self._average(best * ndtr(z) - np.exp(self.mean + self.sd**2 / 2) * ndtr(z - self.sd))
 
     def spend(self, limit: Array) -> Array:
-        """What a run is expected to come to if it is aborted at its limit: E[min(C, limit)], (candidates,)."""
+        """The expected value of a run that is aborted at its limit: E[min(C, limit)], (candidates,)."""
         finite = np.minimum(limit, 1e300)
         z = (np.log(finite) - self.mean) / self.sd
         return self._average(np.exp(self.mean + self.sd**2 / 2) * ndtr(z - self.sd) + finite * ndtr(-z))
@@ -89,7 +89,7 @@ class Posterior:
         return np.asarray(np.exp((low + high) / 2))
 
     def only(self, index: int) -> Posterior:
-        """The same for one candidate, where all of them would be work for nothing."""
+        """The same for one candidate, which is faster than for all."""
         return Posterior(self.weights, self.mean[:, [index]], self.sd[:, [index]])
 
     def _average(self, values: Array) -> Array:
@@ -109,7 +109,7 @@ class Surrogate:
         self._noise = np.exp(NOISE[0] + NOISE[1] * normal[:, columns + 1])
 
     def posterior(self, evidence: Sequence[Evidence]) -> Posterior:
-        """What the evidence says about a next run on every candidate; there must be some evidence."""
+        """The prediction for every candidate by the evidence, of which there must be some."""
         known = [each.index for each in evidence]
         factor, weights, whitened = self._condition(evidence)
         across = np.linalg.solve(factor, self._kernel(self._points[known], self._points))
@@ -166,5 +166,5 @@ class Surrogate:
 
 
 def _level(evidence: Sequence[Evidence]) -> float:
-    """The middle of the evidence; subtracted first, so that the wide prior of the level costs no digits."""
+    """The mean of the evidence; it is subtracted first, so that the wide prior of the level loses no digits."""
     return float(np.mean([each.log_value for each in evidence]))

@@ -1,4 +1,4 @@
-"""What a search was asked for, and what it has been told so far."""
+"""The settings of a search, and its observations so far."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from flowerexp.search.candidate import Array, Candidate, check, encode
 from flowerexp.search.surrogate import Evidence, Surrogate
 
 OVERRUN = 1.25
-"""A run is aborted at this multiple of the cheapest so far, or of what the constraints allow: it can no longer win."""
+"""A run is aborted at this multiple of the best so far, or of what the constraints allow: it can no longer win."""
 
 CENSORED = 0.2
-"""What is added to the log of what an aborted run had come to: it would have gone on for a while."""
+"""Added to the log of an aborted run's value: it would have gone on for a while."""
 
 FAILED = log(2)
-"""What is added to the log of what a failed run had come to, or of the cheapest so far: nobody wants to rent it."""
+"""Added to the log of a failed run's value, or of the best so far: such a cluster should not be rented."""
 
 GUESS_SD = 0.2
-"""How far off the two guesses above may be. Without it a row of aborted runs, which all came to the same limit, reads
-as proof that all clusters are alike, and the search ends too early."""
+"""The standard deviation of the two guesses above. Without it, several runs that were aborted at the same limit would
+look like proof that all clusters are alike, and the search would end too early."""
 
 
 class Rule(StrEnum):
     """How the next cluster is chosen, and when to stop."""
 
-    SAVING = "saving"  # ours: as long as looking further is expected to save more than it costs
+    SAVING = "saving"  # go on as long as that is expected to save more than it costs
     CHERRYPICK = "cherrypick"  # Alipourfard et al., NSDI 2017
     RANDOM = "random"
     EXHAUSTIVE = "exhaustive"
 
 
 class Objective(StrEnum):
-    """What the winner has least of."""
+    """What is minimised."""
 
     COST = "cost"  # dollars a run
     TIME = "time"  # seconds a run
@@ -49,14 +49,14 @@ class Status(StrEnum):
     """How a run ended."""
 
     FINISHED = "finished"
-    ABORTED = "aborted"  # at its limits, by us
+    ABORTED = "aborted"  # by the search, at its limits
     FAILED = "failed"  # the job itself
-    REFUSED = "refused"  # the cluster could not be had: a quota, an error of its creation
-    DROPPED = "dropped"  # left out before it ran, as its smoke run was hopeless
+    REFUSED = "refused"  # the cluster was not created: a quota, or an error
+    DROPPED = "dropped"  # left out before it ran, because of its smoke run
 
     @property
     def ran(self) -> bool:
-        """Did the run itself begin?"""
+        """Whether the run itself began."""
         return self not in (Status.REFUSED, Status.DROPPED)
 
 
@@ -86,16 +86,16 @@ class SearchSettings:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a run came to, until it ended in whatever way."""
+    """The result of a run, however it ended."""
 
     status: Status
-    cost: float | None = None  # dollars; None where nobody knows: then seconds times the cluster's price
+    cost: float | None = None  # dollars; if None, seconds times the cluster's price
     seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that the search was told of."""
+    """A run that was added to the search."""
 
     index: int  # of its candidate
     observation: Observation
@@ -103,7 +103,7 @@ class Trial:
 
 
 class Trials:
-    """The candidates, and all that is known about them. What is asked of it depends on nothing else.
+    """The candidates, and all that is known about them.
 
     Args:
         candidates: what to choose from.
@@ -131,18 +131,18 @@ class Trials:
             raise ConfigError(problem, where=f"search: {what}", hint=f"give its price, or leave out {what}")
 
     def tell(self, name: str, observation: Observation, *, prior: bool = False) -> None:
-        """Take note of a run.
+        """Add the result of a run.
 
         Raises:
-            ConfigError: no candidate has this name, or a finished run came to nothing that can be compared.
+            ConfigError: no candidate has this name, or a finished run has no value to compare.
         """
         if name not in self._indices:
-            raise ConfigError(f"{name} is none of the clusters that are searched")
+            raise ConfigError(f"{name} is not one of the clusters to choose from")
         trial = Trial(self._indices[name], observation, prior)
         if observation.status is Status.FINISHED and self.value(trial) <= 0:
-            what = "dollars" if self.settings.objective is Objective.COST else "seconds"
+            what = "cost" if self.settings.objective is Objective.COST else "time"
             raise ConfigError(
-                f"the run on {name} came to no {what}",
+                f"the {what} of the run on {name} is unknown or 0",
                 where="search: objective",
                 hint="give the cluster a price, or search with objective=time",
             )
@@ -150,13 +150,13 @@ class Trials:
 
     @cached_property
     def surrogate(self) -> Surrogate:
-        """The model over all candidates; made once, it holds nothing that was told."""
+        """The model over all candidates; it holds no observations."""
         return Surrogate(self.points)
 
     @property
     def tried(self) -> list[int]:
-        """The candidates that ran, each once, in the order in which they were first told."""
-        return list(dict.fromkeys(t.index for t in self.observations if t.observation.status.ran))
+        """The candidates that ran, each once, in the order of their first observations."""
+        return list(dict.fromkeys(trial.index for trial in self.observations if trial.observation.status.ran))
 
     @property
     def open(self) -> list[int]:
@@ -166,11 +166,11 @@ class Trials:
 
     @property
     def runs(self) -> int:
-        """How many runs the search itself has had; one that was refused or dropped is none."""
+        """How many runs the search itself has made, without those that were refused or dropped."""
         return sum(not trial.prior and trial.observation.status.ran for trial in self.observations)
 
     def value(self, trial: Trial) -> float:
-        """What a run came to, in dollars or seconds as the objective says; 0 where nobody knows."""
+        """A run's value, in dollars or seconds by the objective; 0 if unknown."""
         seen, rate = trial.observation, self._rates[trial.index]
         if self.settings.objective is Objective.TIME:
             return seen.seconds or 0.0
@@ -179,7 +179,7 @@ class Trials:
         return float(seen.seconds * rate) if seen.seconds is not None and isfinite(rate) else 0.0
 
     def finished(self) -> dict[int, float]:
-        """What each finished candidate came to: the geometric mean of its runs, in the objective's unit."""
+        """The value of each finished candidate: the geometric mean of its runs, in the objective's unit."""
         values: dict[int, list[float]] = {}
         for trial in self.observations:
             if trial.observation.status is Status.FINISHED:
@@ -194,11 +194,11 @@ class Trials:
 
     @property
     def best(self) -> float:
-        """The least that a feasible candidate came to, or infinity."""
+        """The smallest value of a feasible candidate, or infinity."""
         return next(iter(self.feasible().values()), inf)
 
     def ceilings(self) -> Array:
-        """The most that each candidate may come to under the constraints, in the objective's unit, (candidates,)."""
+        """The largest value that the constraints allow for each candidate, in the objective's unit, (candidates,)."""
         settings, rates = self.settings, self._rates * self._billing()
         seconds = inf if settings.max_seconds is None else settings.max_seconds
         usd = inf if settings.max_usd is None else settings.max_usd
@@ -211,12 +211,12 @@ class Trials:
         return np.asarray(OVERRUN * np.minimum(self.best, self.ceilings()))
 
     def usd_per_second(self, index: int) -> float | None:
-        """What a candidate is billed, or None where nobody knows."""
+        """Dollars a second that a candidate is billed; None if unknown."""
         rate = float(self._rates[index])
         return rate * self._billing() if isfinite(rate) else None
 
     def evidence(self) -> list[Evidence]:
-        """What the runs say, for the model: the finished as they are, the others by what they must at least come to."""
+        """The observations for the model: values of finished runs, and the least possible values of the others."""
         finished = self.finished()
         reached = [value for value in map(self.value, self.observations) if value > 0]
         floor = self.best if isfinite(self.best) else max(reached, default=0.0)
@@ -241,7 +241,7 @@ class Trials:
         return slow or dear
 
     def _billing(self) -> float:
-        """Dollars that were billed for a dollar of price times seconds: more than 1 if the start is billed too."""
+        """Dollars billed for each dollar of price times seconds: more than 1 if the start-up is billed, too."""
         ratios = []
         for trial in self.observations:
             seen, rate = trial.observation, self._rates[trial.index]

@@ -16,6 +16,7 @@ from flowerexp.journal import RECORD
 from flowerexp.journal.state import State
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
+from flowerexp.text_table import text_table
 
 RUNS = "runs.csv"
 MEASUREMENTS = "measurements.parquet"
@@ -128,8 +129,7 @@ def shown(lines: Sequence[dict[str, Any]], most: int = 40) -> str:
     for line in lines if len(lines) <= most else [*lines[: most // 2], *lines[-most // 2 :]]:
         values = [figure(line.get(column)) for column in found]
         rows.append([line["run"], line["state"], *values, line["verdict"] or "-", line["values"]])
-    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    text = text_table(rows).split("\n")
     if len(lines) > most:
         text.insert(1 + most // 2, f"... {len(lines) - most} more runs, all in {RUNS} ...")
     failures = [line for line in lines if line["error"]]

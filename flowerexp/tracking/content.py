@@ -1,4 +1,4 @@
-"""What is logged of a run: its params, tags, metrics, and its table; nothing here talks to MLflow."""
+"""The content of a logged run: its params, tags, metrics and table; nothing here calls MLflow."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ VERDICT = "flowerexp.verdict"
 
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
-# Of the facts: what MLflow has a name of its own for, numbers that say where a run ran, and what the data are.
+# Facts for which MLflow has its own name, and numbers that say where a run ran.
 _SYSTEM_TAGS = {"git_commit": "mlflow.source.git.commit"}
 _NUMBERS_AS_TAGS = {"executors", "cores"}
-# A group's metrics beside its rates and its count, which have the experiment's own names.
+# The metrics of a group beside its rates and its count, which have names of the experiment.
 _GROUP_METRICS = (
     "spread",
     "repetition_spread",
@@ -34,7 +34,7 @@ _GROUP_METRICS = (
 )
 
 
-# What Spark said of each measurement; an experiment in the driver has these columns.
+# What Spark reported about each measurement; an experiment in the driver has these columns.
 _OF_SPARK = (
     *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
     *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
@@ -44,32 +44,31 @@ _OF_SPARK = (
 def params(config: Mapping[str, Any]) -> dict[str, str]:
     """Every value of a config that results depend on, flattened with dots; lists, numbers and null as compact JSON.
 
-    Where things are kept and what may be spent differ from machine to machine: two runs that differ in nothing else
-    would differ in MLflow's pages, which show where the params of runs differ. Of the experiment these are its name and
-    settings: the rest says what it is, and is not a choice.
+    Places and budgets differ between machines, and are left out: MLflow's pages show in which params runs differ. Of
+    the experiment, only its name and settings are params: the rest is its declaration, not a choice.
 
     Args:
         config: as it was recorded, by this version or an earlier one.
     """
-    found = measured_part(upgraded(config))
-    found["entrypoint"] = {key: found["entrypoint"][key] for key in ("name", "settings")}
-    return _flat(found)
+    values = measured_part(upgraded(config))
+    values["entrypoint"] = {key: values["entrypoint"][key] for key in ("name", "settings")}
+    return _flat(values)
 
 
 def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for key, value in node.items():
         name = name_of(f"{prefix}{key}")
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{name}.")
+            values |= _flat(value, f"{name}.")
         else:
             text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-            found[name] = _short(text, _PARAM_LENGTH)
-    return found
+            values[name] = _short(text, _PARAM_LENGTH)
+    return values
 
 
 def tags(record: Mapping[str, Any]) -> dict[str, str]:
-    """What a run is and what it ran on. Where it has a name in MLflow's own pages, it has only that name."""
+    """What a run is and what it ran on. What MLflow's own pages have a name for has only that name."""
     verdict = record.get("verdict") or {}
     found: dict[str, Any] = {
         "mlflow.source.name": "flowerexp",
@@ -117,26 +116,26 @@ def metrics(
 
 
 def _fields(experiment: Experiment) -> dict[str, str]:
-    """A group's metrics, and where the summary has each. MLflow's compare page opens with the first that was logged."""
+    """A group's metrics, with their fields in the summary. MLflow's compare page opens with the first one."""
     rate, parts = experiment.rate, experiment.parts
     rates = {rate: "rate", f"steady_{rate}": "steady_rate"}
     firsts = {parts.first_seconds: "first_seconds"} if parts else {}
-    middle = {f"{rate}_median": "median_rate"}  # by its name, it stands beside the rate
+    middle = {f"{rate}_median": "median_rate"}  # a name that is sorted next to the rate
     return {**rates, **firsts, **middle, experiment.count: "count", **{name: name for name in _GROUP_METRICS}}
 
 
 def _spark_medians(measured: Measurements) -> dict[str, float]:
-    """The median of what Spark said of each measurement, by the names of its columns."""
+    """The medians of what Spark reported about each measurement, by the names of the columns."""
     import numpy as np
 
     first = measured.firsts
     values = {name: first.numbers(name) for name in _OF_SPARK if name in first.names}
-    medians = {name: found[~np.isnan(found)] for name, found in values.items()}
-    return {f"spark/{name}": float(np.median(found)) for name, found in medians.items() if len(found)}
+    known = {name: column[~np.isnan(column)] for name, column in values.items()}
+    return {f"spark/{name}": float(np.median(column)) for name, column in known.items() if len(column)}
 
 
 def _fact_metric(key: str, of_data: set[str]) -> str:
-    """The metric of a numeric fact; one that names its section keeps it."""
+    """The metric of a numeric fact; one with a section in its name keeps it."""
     return key if "/" in key else f"{'data' if key in of_data else 'facts'}/{key}"
 
 
@@ -147,13 +146,13 @@ def _number(value: object) -> float | None:
 
 
 def name_of(text: str) -> str:
-    """A name that MLflow takes: letters, digits and ``_-. :/``, at most 250 of them, and no path that folds."""
+    """A name that MLflow accepts: at most 250 letters, digits and ``_-. :/``, without the paths ``.`` and ``..``."""
     plain = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in text)
     return "/".join(part if part.strip(".") else "_" for part in plain.split("/"))[:250]
 
 
 def _short(text: str, length: int) -> str:
-    text = text.encode(errors="backslashreplace").decode()  # a path need not be UTF-8, and the store takes nothing else
+    text = text.encode(errors="backslashreplace").decode()  # a path need not be UTF-8, but text in the store is
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
@@ -164,4 +163,4 @@ def table(measured: Measurements) -> str:
 
 
 def _cell(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON knows no NaN
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN

@@ -1,4 +1,4 @@
-"""What differs between what a logged run was made with and what is here now."""
+"""What has changed since a run was logged: code, versions, machine and data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAMES = {
     "cores": "cores",
     "data_fingerprint": DATA,
 }
-"""The tags that say what a run was made with, and what they are called on screen."""
+"""The tags that say what a run was made with, with their names on screen."""
 _PACKAGE = "version."
 _UNKNOWN = "not recorded"
 _ABSENT = "not installed"
@@ -41,7 +41,7 @@ _ABSENT = "not installed"
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that was another one when a run was made."""
+    """A value that has changed since a run was made."""
 
     what: str
     then: str
@@ -49,7 +49,7 @@ class Change:
 
 
 def made_with(tags: Mapping[str, str]) -> dict[str, str]:
-    """What a run was made with, by the name that it has on screen."""
+    """What a run was made with, by its name on screen."""
     named = {name: tags[tag] for tag, name in _NAMES.items() if tag in tags}
     if _COMMIT in named:
         named[_COMMIT] = named[_COMMIT][:_COMMIT_LENGTH]
@@ -57,13 +57,13 @@ def made_with(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def here(config: Config) -> dict[str, str]:
-    """What a run with this config would be made with; nothing is started, and what cannot be known is left out.
+    """What a run with this config would be made with now; nothing is started, and unknown values are left out.
 
     Args:
         config: the checked config.
 
     Raises:
-        FlowerexpError: the entrypoint's script is not there.
+        FlowerexpError: the entrypoint's script does not exist.
     """
     facts = provenance()
     tags = {key: value if isinstance(value, str) else str(value).lower() for key, value in facts.items()}
@@ -71,18 +71,18 @@ def here(config: Config) -> dict[str, str]:
     if "git_commit" in tags:
         tags["mlflow.source.git.commit"] = tags.pop("git_commit")
     kind = kind_of(config.cluster)
-    if kind.on_this_machine:  # what another machine runs on is known when it runs
+    if kind.on_this_machine:  # what another machine runs on is known only when it runs
         tags |= {"spark": version("pyspark"), "python": platform.python_version()}
         tags |= {"host": socket.gethostname(), "platform": platform.platform()}
         size = kind.size(Prices.load(config.budget.prices))
         tags |= {"cores": f"{size.vcpus_per_node * size.nodes:g}"} if size else {}
-        tags |= {"java": found} if (found := _java()) else {}
+        tags |= {"java": java_version} if (java_version := _java()) else {}
     data = index.current_fingerprint(config)
     return made_with(tags | ({"data_fingerprint": data} if data else {}))
 
 
 def _java() -> str | None:
-    """The version of the Java that Spark would use, from its own notes; None where it left none."""
+    """The version of the Java that Spark would use, from its `release` file; None if that has none."""
     try:
         text = (java.find().home / "release").read_text(encoding="utf-8")
     except (OSError, FlowerexpError):
@@ -92,7 +92,7 @@ def _java() -> str | None:
 
 
 def drift(then: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
-    """What differs; a package that came or went counts, a fact that only one side could know does not.
+    """The changes; a package that was added or removed counts, a fact that only one side has does not.
 
     Args:
         then: what a run was made with, see `made_with`.

@@ -1,4 +1,4 @@
-"""Read runs back from MLflow: what was logged of a run is all that is needed to compare it or to run it again."""
+"""Read runs back from MLflow, with all that is needed to compare them or to run them again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from flowerexp.analysis.model import FILE, read
 from flowerexp.config import plain, recorded
 from flowerexp.config.schema import Config
 from flowerexp.errors import DataError, TrackingError
+from flowerexp.tracking.client import connect
 from flowerexp.tracking.content import params
-from flowerexp.tracking.store import Store, check_reachable, connect, told
+from flowerexp.tracking.failures import explained
+from flowerexp.tracking.reachable import check_reachable
+from flowerexp.tracking.store import Store
 
 if TYPE_CHECKING:
     from flowerexp.analysis.model.predicting import Model
     from flowerexp.measurements.table import Measurements
 
 SHORTEST = 4
-"""The fewest characters of a run_id that are looked for."""
+"""The fewest characters of a run_id that are searched for."""
 
 _SHOWN = 8  # characters of a run_id in messages and tables
 _CANDIDATES = 5
@@ -34,7 +37,7 @@ _MEASUREMENTS = "analysis/measurements.parquet"
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A run as MLflow knows it; its files are fetched when they are asked for."""
+    """A run in MLflow; its files are fetched when they are needed."""
 
     store: Store
     run_id: str
@@ -48,12 +51,12 @@ class LoggedRun:
 
     @property
     def short_id(self) -> str:
-        """The run_id's beginning, for tables."""
+        """The beginning of the run_id, for tables."""
         return self.run_id[:_SHOWN]
 
     @property
     def error(self) -> str | None:
-        """Why the run failed, or that it has not ended; None for a finished one."""
+        """Why the run failed, or that it has not ended; None for a finished run."""
         if self.status == "FINISHED":
             return None
         return self.tags.get("flowerexp.error") or f"MLflow has it as {self.status}"
@@ -66,7 +69,7 @@ class LoggedRun:
 
     @cached_property
     def config(self) -> Config:
-        """The config that it was run with: resolved, and with secrets hidden.
+        """Its config: resolved, and with secrets hidden.
 
         Raises:
             TrackingError: MLflow has no config of it, or cannot be read.
@@ -79,13 +82,13 @@ class LoggedRun:
         except yaml.YAMLError:
             config = None
         if not isinstance(config, dict) or "entrypoint" not in config:
-            problem = f"run {self.short_id} ({self.name}) has no {_CONFIG} of flowerexp's in MLflow"
-            raise TrackingError(problem, hint="choose a run that flowerexp has logged, and no summary of a sweep")
+            problem = f"run {self.short_id} ({self.name}) has no {_CONFIG} of flowerexp in MLflow"
+            raise TrackingError(problem, hint="choose a run that flowerexp has logged, not the summary of a sweep")
         return recorded(config)
 
     @cached_property
     def choices(self) -> dict[str, str]:
-        """What its config has chosen, as params of today: an earlier version logged other ones.
+        """The values of its config as params of this version: an earlier version logged other params.
 
         Raises:
             TrackingError: see `config`.
@@ -94,7 +97,7 @@ class LoggedRun:
 
     @cached_property
     def measurements(self) -> Measurements:
-        """All of them; none where nothing was measured.
+        """All its measurements; none if nothing was measured.
 
         Raises:
             TrackingError: MLflow cannot be read.
@@ -120,7 +123,7 @@ class LoggedRun:
 
     @cached_property
     def models(self) -> list[Model]:
-        """Its models, or if it is a sweep's summary, those of all runs of the sweep; none where nothing was varied.
+        """Its models, or those of all runs of a sweep for its summary; none if nothing was varied.
 
         Raises:
             TrackingError: MLflow cannot be read, or has no models of it.
@@ -129,7 +132,7 @@ class LoggedRun:
         place = FILE if self.tags.get("flowerexp.kind") == "sweep" else f"analysis/{FILE}"
         content = self._artifact(place)
         if content is None:
-            hint = "make them, and log them again: flowerexp report --log SWEEP, or flowerexp rerun RUN"
+            hint = "fit and log them again: flowerexp report --log SWEEP, or flowerexp rerun RUN"
             raise TrackingError(f"run {self.short_id} ({self.name}) has no {place} in MLflow", hint=hint)
         return read(content, f"{place} of run {self.short_id}")
 
@@ -149,10 +152,10 @@ def is_run_id(text: str) -> bool:
 
 
 def find(store: Store, run_id: str) -> LoggedRun:
-    """Find a run by its run_id or the beginning of it; nothing is made where there is no store.
+    """Find a run by its run_id or the beginning of it; a store that does not exist is not created.
 
     Args:
-        store: where to look, in all its experiments.
+        store: where to search, in all its experiments.
         run_id: MLflow's id, or at least its first four characters.
 
     Raises:
@@ -167,17 +170,17 @@ def find(store: Store, run_id: str) -> LoggedRun:
         client = connect(store)
         experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
         condition = f"attributes.run_id LIKE '{wanted}%'"
-        found = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
-    if len(found) != 1:
-        raise _unclear(run_id, [_logged(store, run) for run in found], store)
-    return _logged(store, found[0])
+        matching = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
+    if len(matching) != 1:
+        raise _unclear(run_id, [_logged(store, run) for run in matching], store)
+    return _logged(store, matching[0])
 
 
 def find_sweep(store: Store, sweep_id: str) -> LoggedRun:
     """Find the summary of a sweep.
 
     Args:
-        store: where to look, in all its experiments.
+        store: where to search, in all its experiments.
         sweep_id: the sweep's id, or a part of it such as the name of its folder.
 
     Raises:
@@ -189,13 +192,15 @@ def find_sweep(store: Store, sweep_id: str) -> LoggedRun:
         experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
         part = re.sub(r"[^\w.-]", "_", sweep_id)  # any one character
         condition = f"tags.`flowerexp.kind` = 'sweep' AND tags.sweep_id LIKE '%{part}%'"
-        found = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
-    if len(found) == 1:
-        return _logged(store, found[0])
-    listed = [str(run.data.tags["sweep_id"]) for run in found[:_CANDIDATES]]
+        matching = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
+    if len(matching) == 1:
+        return _logged(store, matching[0])
+    listed = [str(run.data.tags["sweep_id"]) for run in matching[:_CANDIDATES]]
     hint = f"give more of its id: {', '.join(listed)}" if listed else "flowerexp ui shows all sweeps"
     problem = (
-        f"'{sweep_id}' fits several sweeps" if found else f"{store.address} does not have a run or sweep '{sweep_id}'"
+        f"'{sweep_id}' fits several sweeps"
+        if matching
+        else f"{store.address} does not have a run or sweep '{sweep_id}'"
     )
     raise TrackingError(problem, where="command line", hint=hint)
 
@@ -208,12 +213,12 @@ def _check(store: Store) -> None:
         check_reachable(store)
 
 
-def _unclear(run_id: str, found: list[LoggedRun], store: Store) -> TrackingError:
-    if not found:
+def _unclear(run_id: str, matching: list[LoggedRun], store: Store) -> TrackingError:
+    if not matching:
         hint = "flowerexp ui shows all runs; name another store with tracking.uri=... or home=..."
         return TrackingError(f"there is no run {run_id} in {store.address}", where="command line", hint=hint)
-    listed = [f"{run.run_id[: max(_SHOWN, len(run_id) + 4)]} ({run.name})" for run in found[:_CANDIDATES]]
-    more = " and more" if len(found) > _CANDIDATES else ""
+    listed = [f"{run.run_id[: max(_SHOWN, len(run_id) + 4)]} ({run.name})" for run in matching[:_CANDIDATES]]
+    more = " and more" if len(matching) > _CANDIDATES else ""
     hint = f"give more of its run_id: {', '.join(listed)}{more}"
     return TrackingError(f"several runs begin with {run_id}", where="command line", hint=hint)
 
@@ -237,5 +242,5 @@ def _logged(store: Store, run: Any) -> LoggedRun:
 def _reading(store: Store) -> Iterator[None]:
     """Turn what MLflow, its database or the disk raise into one line."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    with told(store, "reading from", "check tracking.uri and tracking.artifacts"):
+    with explained(store, "check tracking.uri and tracking.artifacts", "reading from"):
         yield

@@ -1,8 +1,8 @@
-"""Log models with MLflow's flavour of scikit-learn, so that anyone can load one and ask what a cell would give.
+"""Log models with MLflow's flavour of scikit-learn, so that anyone can load one and predict cells.
 
-``mlflow.sklearn.load_model("runs:/RUN_ID/model")`` is a pipeline that takes a DataFrame with a column a factor and
-returns the experiment's value; ``model_seconds`` is one for seconds. They are saved with skops, whose files run no code
-when they are loaded, and as artifacts of the run, so that logging a run again replaces them.
+``mlflow.sklearn.load_model("runs:/RUN_ID/model")`` is a pipeline that takes a DataFrame with a column for each factor
+and returns the experiment's value; ``model_seconds`` is one for seconds. They are saved with skops, whose files run no
+code when they are loaded, and as artifacts of the run, so that logging a run again replaces them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from flowerexp.analysis.model.predicting import Model
 
 PLACE = "model"
-"""The artifact folder of the first of a run's models, its value's; others add their value's name."""
+"""The artifact folder of the model of a run's value; other models add their value's name."""
 _NEEDS = ("scikit-learn", "pandas", "numpy", "skops")
 
 
 def log_models(client: Any, run_id: str, folder: Path) -> None:
     """Log the models of a run or a sweep.
 
-    A model takes 0.05 s and 300 kB, so the runs of a sweep are logged without: its summary has the model of all of
-    them, and each run has its own as JSON, which is what `flowerexp predict` reads.
+    A model takes 0.05 s and 300 kB, so the runs of a sweep are logged without one: the sweep's summary has the model of
+    all its runs, and each run has its own as JSON, which `flowerexp predict` reads.
 
     Args:
         client: MLflow's.
         run_id: the run's.
-        folder: the one that holds `FILE`; nothing happens where it does not.
+        folder: the folder with `FILE`; without that file, nothing happens.
 
     Raises:
         DataError: the file is damaged.
@@ -48,18 +48,18 @@ def log_models(client: Any, run_id: str, folder: Path) -> None:
 
 
 def _save(model: Model, folder: Path) -> None:
-    """Save the pipeline with its signature and an example; what it needs is named, or MLflow would run it to see."""
+    """Save the pipeline with its signature, an example and its requirements, which MLflow would run it to find."""
     import mlflow.sklearn
     from mlflow.models import infer_signature
 
     from flowerexp.analysis.model.pipeline import example, pipeline
 
-    made, rows = pipeline(model), example(model)
+    saved, rows = pipeline(model), example(model)
     mlflow.sklearn.save_model(
-        made,
+        saved,
         str(folder),
         serialization_format="skops",
-        signature=infer_signature(rows, made.predict(rows)),
+        signature=infer_signature(rows, saved.predict(rows)),
         input_example=rows,
         pip_requirements=[f"{name}=={version(name)}" for name in _NEEDS],
         metadata={"value": model.name, "unit": model.unit},
@@ -67,6 +67,6 @@ def _save(model: Model, folder: Path) -> None:
 
 
 def load_libraries() -> None:
-    """Import what logging a model needs, in a thread of the caller's, so that it is quick later."""
+    """Import what logging a model needs, in a thread of the caller, so that it is quick later."""
     for name in ("mlflow.sklearn", "skops.io", "sklearn.compose", "sklearn.linear_model", "sklearn.preprocessing"):
         import_module(name)

@@ -1,4 +1,4 @@
-"""The proxy between this machine and a tracking server, which environment variables name."""
+"""The proxy to a tracking server that environment variables name: whether it is used, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 
 def spare_loopback(uri: str) -> None:
-    """Reach a server on this machine itself without a proxy, which could not reach it: MLflow would ask one.
+    """Let MLflow reach a server on this machine without the proxy, which could not reach it.
 
     Args:
-        uri: of the server.
+        uri: the server's.
     """
     host = urlsplit(uri).hostname or ""
     if not _is_loopback(host):
@@ -32,7 +32,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def variable(uri: str) -> str | None:
-    """The environment variable that names the proxy through which a server is asked; None where there is none."""
+    """The environment variable that names the proxy to a server; None if there is no proxy."""
     from requests.utils import get_environ_proxies, select_proxy
 
     if not select_proxy(uri, get_environ_proxies(uri)):
@@ -43,9 +43,9 @@ def variable(uri: str) -> str | None:
 
 
 def hint(uri: str) -> str | None:
-    """What to do about a server that does not answer through a proxy; None where it is asked directly."""
+    """What to do about a server that does not answer through a proxy; None without a proxy."""
     name = variable(uri)
     if name is None:
         return None
     host = urlsplit(uri).hostname
-    return f"it was asked through the proxy in {name}: add {host} to NO_PROXY if it is to be reached without"
+    return f"the request went through the proxy in {name}: add {host} to NO_PROXY to reach it without"

@@ -1,4 +1,4 @@
-"""Tell MLflow about a sweep: one more run, its summary, with the tables and the report over all of its runs."""
+"""Log a sweep to MLflow as one more run, its summary, with the tables and the report over all of its runs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from flowerexp.config import recorded
 from flowerexp.errors import DataError
 from flowerexp.journal import SEARCH
 from flowerexp.journal.journal import Journal
+from flowerexp.tracking.client import connect, ensure
 from flowerexp.tracking.content import params
+from flowerexp.tracking.failures import explained
 from flowerexp.tracking.log import upload
 from flowerexp.tracking.model import log_models
-from flowerexp.tracking.store import Store, connect, ensure, explained
+from flowerexp.tracking.store import Store
 from flowerexp.tracking.view import query_of, tag_of, view
 
-TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json, which holds configs with their secrets
+TABLES = ("runs.csv", "measurements.parquet", "journal.jsonl")  # not plan.json: its configs have secrets
 REPORT = ("report.html", "report.md", "cells.csv", "cells.parquet", "model.json", "residuals.png")
 JOBS = ("jobs/*/driver.log", "jobs/*/events/*")
-"""What belongs to a job rather than to one of its runs."""
+"""Files that belong to a job and not to one of its runs."""
 _OF_THE_RUN = ("run", "run_key", "state", "values", "verdict", "error")
-"""The columns of the table of runs that say which run it is, and how it went."""
+"""The columns of the table of runs that say which run it is, and how it ended."""
 
 
 def log_sweep(folder: Path, store: Store) -> str:
@@ -33,7 +35,7 @@ def log_sweep(folder: Path, store: Store) -> str:
 
     Args:
         folder: the sweep's folder, with its plan, journal and tables, and its report if one was made.
-        store: where to.
+        store: where it is logged.
 
     Returns:
         MLflow's run_id of the summary.
@@ -71,8 +73,8 @@ def log_sweep(folder: Path, store: Store) -> str:
                 *(RunTag(f"search.{name}", value) for name, value in search.items() if isinstance(value, str)),
             ],
         )
-        own = [path for name in (*TABLES, SEARCH, *REPORT) if (path := folder / name).exists()]
-        upload(client, run_id, [*own, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
+        files = [path for name in (*TABLES, SEARCH, *REPORT) if (path := folder / name).exists()]
+        upload(client, run_id, [*files, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
         log_models(client, run_id, folder)
         shown = view(folder.name, when, f"tags.sweep_id = '{sweep_id}'", varied(plan), _measured(lines))
         client.set_experiment_tag(experiment, tag_of(sweep_id), shown)
@@ -82,44 +84,44 @@ def log_sweep(folder: Path, store: Store) -> str:
 
 
 def page_of(store: Store, sweep_id: str) -> str:
-    """The address of MLflow's page of a sweep's runs; those of a database are there while `flowerexp ui` runs."""
+    """The address of MLflow's page of a sweep's runs; for a database it works while `flowerexp ui` runs."""
     base = store.address.rstrip("/") if store.is_server else "http://127.0.0.1:5000"
     return f"{base}/#/experiments/{ensure(store)}/runs?{query_of(sweep_id)}"
 
 
 def varied(plan: Mapping[str, Any]) -> list[str]:
-    """The params in which the runs of a sweep's plan differ; of a cluster or an entrypoint that differs, its name."""
+    """The params in which the runs of a sweep's plan differ; for a cluster or an entrypoint, only its name."""
     each = [params(run["config"]) for run in plan["runs"]]
-    keys = dict.fromkeys(key for own in each for key in own)
-    found = [key for key in keys if len({own.get(key) for own in each}) > 1]
-    named = {key.removesuffix("name") for key in found if key in ("cluster.name", "entrypoint.name")}
-    return [key for key in found if key.endswith(".name") or key.partition(".")[0] + "." not in named]
+    keys = dict.fromkeys(key for of_run in each for key in of_run)
+    differing = [key for key in keys if len({of_run.get(key) for of_run in each}) > 1]
+    named = {key.removesuffix("name") for key in differing if key in ("cluster.name", "entrypoint.name")}
+    return [key for key in differing if key.endswith(".name") or key.partition(".")[0] + "." not in named]
 
 
 def _questions(plan: Mapping[str, Any]) -> list[str]:
-    """What the experiments of a sweep ask."""
+    """The questions of the experiments of a sweep."""
     return list(dict.fromkeys(recorded(run["config"]).entrypoint.question for run in plan["runs"]))
 
 
 def measured(columns: Iterable[str]) -> list[str]:
-    """Of the columns of the table of runs, those that hold what was measured: `SERIES rows/s`, `SERIES COLUMN`."""
-    return [one for one in columns if one not in _OF_THE_RUN and not one.endswith((" low", " high"))]
+    """Those columns of the table of runs that are measured: `SERIES rows/s`, `SERIES COLUMN`."""
+    return [name for name in columns if name not in _OF_THE_RUN and not name.endswith((" low", " high"))]
 
 
 def _measured(lines: Sequence[Mapping[str, str]]) -> list[str]:
-    """The metrics of what a sweep's runs have measured, of the lines of its table of runs."""
-    columns = [one for one in measured(lines[0]) if any(line[one] for line in lines)] if lines else []
-    named = [one.rpartition(" ") for one in columns]
+    """The metrics that a sweep's runs have measured, by the lines of its table of runs."""
+    columns = [name for name in measured(lines[0]) if any(line[name] for line in lines)] if lines else []
+    named = [name.rpartition(" ") for name in columns]
     return [f"{series}/{re.sub('/s$', '_per_second', name)}" for series, _, name in named]
 
 
 def _search(folder: Path) -> dict[str, Any]:
-    """What a search recommends, by name; nothing for a sweep that is none."""
+    """What a search recommends, by name; empty for a sweep that is not a search."""
     try:
-        found = records.find(folder / SEARCH, {"recommendation": {"winner": str | None}})
+        search = records.find(folder / SEARCH, {"recommendation": {"winner": str | None}})
     except DataError:  # the report says so
         return {}
-    return dict(found["recommendation"]) if found else {}
+    return dict(search["recommendation"]) if search else {}
 
 
 def _is_number(value: Any) -> bool:

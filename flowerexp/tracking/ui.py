@@ -1,4 +1,4 @@
-"""``flowerexp ui``: MLflow's own pages, on our store, until Ctrl-C."""
+"""``flowerexp ui``: show a store in MLflow's own pages, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 class _Stopped(BaseException):
-    """A signal asked us to end; no `except Exception` on the way may swallow it."""
+    """A signal that ends the process; no `except Exception` may catch it."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -34,7 +34,7 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> int:
     """Show the store's runs in MLflow's own pages, until Ctrl-C.
 
     Args:
-        store: whose runs to show; a server already shows its own, so then only its address is said.
+        store: whose runs to show; a server already shows its own, so only its address is printed.
         host: the address to listen on.
         port: the port to listen on; 0 takes any that is free.
 
@@ -43,7 +43,7 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> int:
 
     Raises:
         MachineError: the port is taken or not allowed.
-        TrackingError: there is no store yet, or MLflow does not start.
+        TrackingError: the store does not exist yet, or MLflow does not start.
     """
     if store.is_server:
         _say(f"an MLflow server keeps these runs: open {store.address}")
@@ -63,12 +63,12 @@ def serve(store: Store, host: str = "127.0.0.1", port: int = 5000) -> int:
 
 
 def _free_port(host: str, port: int) -> int:
-    """`port` if it can be listened on, found before MLflow spends seconds on its start."""
+    """The port if it is free, checked before MLflow takes seconds to start; for 0, any free one."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(
                 socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as MLflow does; not free is what is listened on
+            )  # as MLflow does; only a port that is listened on is not free
             probe.bind((host, port))
             return int(probe.getsockname()[1])
     except (OSError, OverflowError) as error:
@@ -78,7 +78,7 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _start(store: Store, host: str, port: int) -> subprocess.Popen[bytes]:
-    """MLflow in a process group of its own: Ctrl-C reaches only us, and we end all of it."""
+    """Start MLflow in its own process group: Ctrl-C reaches only this process, which ends the whole group."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
     command += ["--no-serve-artifacts"]
     command += ["--default-artifact-root", store.artifact_uri] if store.artifact_uri else []
@@ -91,7 +91,7 @@ def _start(store: Store, host: str, port: int) -> subprocess.Popen[bytes]:
 
 
 def _follow(child: subprocess.Popen[bytes], host: str, port: int) -> int:
-    """Say where the pages are as soon as they are there, and wait for the end."""
+    """Print the address of the pages as soon as they answer, and wait for the end."""
     while not _answers(_ANY_HOST.get(host, host), port):
         if child.poll() is not None:
             problem = f"MLflow's server ended with exit code {child.returncode}"
@@ -113,7 +113,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End the child and all that it has started."""
+    """End the child and everything that it has started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(child.pid, number)
@@ -123,27 +123,27 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _signals_raised() -> Iterator[Callable[[], None]]:
-    """Turn the first signal to end into `_Stopped`, and ignore more of them while the child is being stopped.
+    """Turn the first signal to end into `_Stopped`, and ignore further ones while the child is being stopped.
 
-    Nothing is raised before the function that this yields is called: a signal that came while the child was being
-    started would leave a child that nobody knows.
+    Nothing is raised before the yielded function is called: a signal while the child is being started would leave a
+    child that nothing stops.
     """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    came: list[int] = []
+    received: list[int] = []
     ready = False
 
     def stop(number: int, _: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
-        came.append(number)
+        received.append(number)
         if ready:
             raise _Stopped(number)
 
     def raise_now() -> None:
         nonlocal ready
         ready = True
-        if came:
-            raise _Stopped(came[0])
+        if received:
+            raise _Stopped(received[0])
 
     if threading.current_thread() is not threading.main_thread():
         yield raise_now  # only the main thread may set handlers, and only it is interrupted

@@ -1,8 +1,8 @@
-"""What MLflow's pages show of a sweep as they open: the columns of its table, and the charts that come first.
+"""The view of a sweep in MLflow's pages: the columns of its table, and the first charts.
 
-MLflow keeps a view that somebody has saved, under its button `Views`, as a tag of the experiment; and so can we. The
-format is that of ``savedViewEnvelope.ts`` and ``ExperimentPageUIState.ts`` in the pages of MLflow 3.17; pages that have
-another one show their defaults.
+MLflow keeps a view that somebody saves with its button `Views` as a tag of the experiment, and so does this module. The
+format is that of ``savedViewEnvelope.ts`` and ``ExperimentPageUIState.ts`` in the pages of MLflow 3.17; pages with
+another format show their defaults.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TAG = "mlflow.sharedViewState."
 _COMPARISON = "what was varied"
 _MEASURED = "what was measured"
 _NAME = "attributes.`Run Name`"
-# Pixels. A name of some 40 characters fits: MLflow's own width cuts it at 24, before what the sweep varies.
+# Pixels. A name of about 40 characters fits: MLflow's own width cuts it at 24, before the values that the sweep varies.
 _WIDTH_OF_NAME, _WIDTH = 310, 170
 
 
@@ -30,12 +30,12 @@ def tag_of(sweep_id: str) -> str:
 
 
 def query_of(sweep_id: str) -> str:
-    """What the address of a page of runs asks for: the view of a sweep, in a menu of runs rather than of chats."""
+    """The query in the address of a page of runs: the view of a sweep, in the menu of runs and not of chats."""
     return urlencode({"workflowType": "machine_learning", "viewStateShareKey": _key(sweep_id)})
 
 
 def _key(sweep_id: str) -> str:
-    """A sweep's id with nothing in it that a tag's name may not hold."""
+    """A sweep's id, cut and with only the characters that a tag's name may have."""
     return re.sub(r"[^\w.-]", "_", sweep_id)[:200]
 
 
@@ -43,21 +43,26 @@ def view(name: str, when: int, condition: str, params: Sequence[str], metrics: S
     """A saved view of some runs, as the value of an experiment's tag.
 
     Args:
-        name: what it is called in the menu of views.
-        when: epoch milliseconds of its making.
+        name: its name in the menu of views.
+        when: epoch milliseconds of its creation.
         condition: which runs, in the language of MLflow's search.
         params: the params to show.
-        metrics: the metrics to show, the headline first.
+        metrics: the metrics to show, the most important first.
     """
-    columns = [f"metrics.`{one}`" for one in metrics] + [f"params.`{one}`" for one in params] + [f"tags.`{VERDICT}`"]
-    groups = dict.fromkeys(one.rpartition("/")[0] for one in metrics)
+    columns = [f"metrics.`{name}`" for name in metrics] + [f"params.`{name}`" for name in params]
+    columns.append(f"tags.`{VERDICT}`")
+    groups = dict.fromkeys(metric.rpartition("/")[0] for metric in metrics)
     state = {
         "searchFilter": condition,
         "selectedColumns": columns,
         "columnOrder": [_NAME, *columns],
         "columnWidths": {**dict.fromkeys(columns, _WIDTH), _NAME: _WIDTH_OF_NAME},
-        "compareRunSections": [_section(_COMPARISON, 1), _section(_MEASURED, 2), *(_section(one, 3) for one in groups)],
-        "compareRunCharts": [_comparison(params, metrics), *(_bars(one) for one in metrics)],
+        "compareRunSections": [
+            _section(_COMPARISON, 1),
+            _section(_MEASURED, 2),
+            *(_section(group, 3) for group in groups),
+        ],
+        "compareRunCharts": [_comparison(params, metrics), *(_bars(metric) for metric in metrics)],
         "isAccordionReordered": True,  # else MLflow sorts the sections by name
     }
     return json.dumps({"name": name, "createdAt": when, "state": json.dumps(state)})

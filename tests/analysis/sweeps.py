@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from flowerexp.analysis.repetitions import outliers
 from flowerexp.analysis.summary import summarise
-from flowerexp.analysis.verdict import judge, outliers
+from flowerexp.analysis.verdict import judge
 from flowerexp.config import plain, typed
 from flowerexp.experiment import Experiment
 from tests.analysis.events import START, cluster, write

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowerexp.analysis.compare import Measured, comparable, rates, ratios, same_work, wall_times
+from flowerexp.analysis.compare import comparable, rates, ratios, same_work, wall_times
+from flowerexp.analysis.compared_run import ComparedRun
 from flowerexp.config import Config, plain, typed
 from flowerexp.experiment import Experiment, Parameter
 from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS, grid, row, table, written
@@ -47,7 +48,7 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
             config[node] = value
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
     made = typed(config, Config)
-    return Measured(name, made, table(rows, made.entrypoint), facts, phases or {}, error)
+    return ComparedRun(name, made, table(rows, made.entrypoint), facts, phases or {}, error)
 
 
 def simulated(chance, *, speed=1.0, noise=0.1, cells=9, repetitions=3, odd=0.0, shared=None):
@@ -268,7 +269,7 @@ def counted(how="sort", sizes=(1, 2), censored=(), name="a", **changes):
     ]
     rows += [{**rows[0], "size": size, "repetition": 3, "words": None, "censored": True} for size in censored]
     config = typed(made, Config)
-    return Measured(name, config, table(rows, config.entrypoint))
+    return ComparedRun(name, config, table(rows, config.entrypoint))
 
 
 @pytest.mark.parametrize(

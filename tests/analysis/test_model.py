@@ -308,11 +308,14 @@ def test_beyond_what_was_measured_is_said(known):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"number": "8"}, "size is not given; add size=VALUE; measured were 8, 32, 128"),
+        ({"number": "8"}, "size is not given; add size=VALUE; these were measured: 8, 32, 128"),
         ({"size": "200", "number": "8"}, "size=200 is too far from what was measured, 8 to 128"),
         ({"size": "3", "number": "8"}, "size=3 is too far"),
         ({"size": "nan", "number": "8"}, "size=nan is not a number"),
-        ({"size": "8", "number": "8", "mode": "c"}, "mode=c was never measured; .*measured were a, b|choose from a, b"),
+        (
+            {"size": "8", "number": "8", "mode": "c"},
+            "mode=c was never measured; choose from a, b",
+        ),
         ({"sise": "8"}, "sise is not a factor of the model; did you mean 'size'"),
     ],
 )

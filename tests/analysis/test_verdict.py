@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from flowerexp.analysis.verdict import drift, judge, outliers
+from flowerexp.analysis.repetitions import drift, outliers
+from flowerexp.analysis.verdict import judge, others_cpu
 from flowerexp.measurements.loading import load
 from tests.analysis.rows import READ_SPEED, grid, row, table, written
 
@@ -39,7 +40,7 @@ def test_rows_of_two_kinds_are_not_held_against_each_other(tmp_path):
         ([row(seconds=0.0)], "1 of 1 measurements took no time: the clock cannot be trusted"),
         ([row(seconds=-1)], "1 of 1 measurements took no time: the clock cannot be trusted"),
         ([row(seconds=float("nan"))], "1 of 1 measurements took no time: the clock cannot be trusted"),
-        ([row(execution=2)], "none of the 1 measurements is a first execution"),
+        ([row(execution=2)], "no first executions among the 1 measurements"),
     ],
 )
 def test_invalid(rows, reason):
@@ -130,13 +131,16 @@ def test_certain_drift_without_any_noise_is_found():
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"load_before": 2.5}, "others were at work on the host of 1 of 2 measurements: the load average before them"),
-        ({"load_before": 1.6, "host_cores": 2}, "others were at work on the host"),
+        (
+            {"load_before": 2.5},
+            "other processes were at work on the host of 1 of 2 measurements: the load average",
+        ),
+        ({"load_before": 1.6, "host_cores": 2}, "other processes were at work on the host"),
         (
             {"others_cpu_percent": 21.0},
-            "other processes, flowerexp's and Spark's own among them, used 21% of the CPU of a during the measurements",
+            "other processes, including flowerexp and Spark, used 21% of the CPU of a during the measurements",
         ),
-        ({"warm_up_steady": False}, "1 of 1 measurements were made by processes that had not stopped getting faster"),
+        ({"warm_up_steady": False}, "1 of 1 measurements were made by processes that were still getting faster"),
         ({"first_batch_seconds": 9.0}, "in 1 of 3 measurements the first batch took longer than all of them"),
         ({"started_at": 1e9 + 1.5, "started_ns": 0}, "a host's clock was set during the run, by 1.5 s"),
     ],
@@ -161,8 +165,8 @@ def test_what_others_used_is_weighed_by_time_and_told_instead_of_a_load_that_lag
         table([row(host=host, others_cpu_percent=share) for host, share in (("a", 30), ("b", 60), ("c", 1))])
     )
     assert crowded.reasons == (
-        "other processes, flowerexp's and Spark's own among them, used 60% of the CPU of b during the measurements, "
-        "and too much on 1 more hosts",
+        "other processes, including flowerexp and Spark, used 60% of the CPU of b during the measurements, "
+        "and over 20% on 1 other host",
     )
 
 
@@ -210,7 +214,49 @@ def test_stopped_measurements_make_a_run_suspect():
 def test_cells_without_any_finished_measurement_are_named():
     verdict = judge(table([row(), stopped(size=8), stopped(size=8, repetition=2)]))
     (reason,) = verdict.reasons
-    assert reason.endswith("no measurement was finished of tfrecords batch_size=8 batch_number=3")
+    assert reason.endswith("no measurement finished in tfrecords batch_size=8 batch_number=3")
     several = judge(table([stopped(size=size) for size in range(1, 8)]))
     assert several.state == "suspect"
     assert several.reasons[0].endswith("batch_size=5 batch_number=3 and 2 more")
+
+
+@pytest.mark.parametrize(("seconds", "share"), [((1.0, 1.8, 1.3), "29%"), ((1.0, 2.0), "33%")])
+def test_a_spread_just_above_the_limit_is_a_reason(seconds, share):
+    verdict = judge(table([row(repetition=place, seconds=each) for place, each in enumerate(seconds, start=1)]))
+    assert verdict.reasons == (
+        f"repetitions of a cell disagree: the middle half of their rates spans {share} of the median",
+    )
+
+
+def test_the_highest_load_average_is_named():
+    (reason,) = judge(table([row(load_before=load) for load in (2.5, 3.5, 0.1)])).reasons
+    assert reason.endswith("the host of 2 of 3 measurements: the load average before them was up to 3.5")
+
+
+def test_other_processes_are_counted_on_hosts_without_a_name_and_not_without_time():
+    (reason,) = judge(table([row(host=None, others_cpu_percent=50.0)])).reasons
+    assert "used 50% of the CPU of an unknown host" in reason
+    assert others_cpu(table([row(seconds=0.0, others_cpu_percent=50.0), row(host="b", others_cpu_percent=1.0)])) == {
+        "b": pytest.approx(1.0)
+    }
+
+
+def test_several_busy_hosts_are_counted():
+    (reason,) = judge(table([row(host=host, others_cpu_percent=50.0) for host in "abc"])).reasons
+    assert reason.endswith(", and over 20% on 2 other hosts")
+
+
+def test_a_stopped_measurement_without_seconds_is_not_one_that_was_not_timed():
+    (reason,) = judge(table([row(), stopped(repetition=2) | {"seconds": None}])).reasons
+    assert "measure.max_seconds" in reason
+
+
+def test_a_measurement_of_one_part_takes_as_long_as_its_first():
+    one = row(number=1)
+    assert one["seconds"] == one["first_batch_seconds"]
+    assert judge(table([one])).state == "valid"
+
+
+def test_clocks_of_a_host_may_part_by_less_than_a_second():
+    clocks = [row(started_at=1e9, started_ns=0), row(repetition=2, started_at=1e9 + 7.5, started_ns=7_000_000_000)]
+    assert judge(table(clocks)).state == "valid"

@@ -8,7 +8,7 @@ import pytest
 
 from flowerexp.analysis.event_log import EventLog, read
 from flowerexp.analysis.utilisation import over_time, use
-from flowerexp.analysis.waiting import Measured, with_waits
+from flowerexp.analysis.waiting import Span, with_waits
 from tests.analysis.events import START, executor, job, task, write
 
 
@@ -17,7 +17,7 @@ def log_of(tmp_path, *events):
 
 
 def measured(pid, at, seconds, waited=0.0, host="a"):
-    return Measured(host, pid, START + at, seconds, waited)
+    return Span(host, pid, START + at, seconds, waited)
 
 
 def waits(log: EventLog) -> list[Any]:

@@ -287,13 +287,13 @@ def test_what_a_user_can_get_wrong_is_one_line(candidates):
     free = [replace(candidates[0], usd_per_hour=None), *candidates[1:]]
     with pytest.raises(ConfigError, match="max_seconds needs"):
         Search(free, SearchSettings(max_seconds=100))
-    with pytest.raises(ConfigError, match="came to no dollars"):
+    with pytest.raises(ConfigError, match="is unknown or 0"):
         Search(free).tell(free[0], Observation(Status.FINISHED, None, 12.0))
     with pytest.raises(ConfigError, match="no clusters"):
         Search([])
     with pytest.raises(ConfigError, match="expected_runs is 0"):
         SearchSettings(expected_runs=0)
-    with pytest.raises(ConfigError, match="none of the clusters"):
+    with pytest.raises(ConfigError, match="not one of the clusters"):
         Search(free).tell(Candidate("other", Shape(1, 1, 1)), Observation(Status.REFUSED))
 
 

@@ -12,7 +12,7 @@ from flowerexp.journal.journal import Journal
 from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, planned_runs
 from flowerexp.tracking import Store
-from flowerexp.tracking.store import connect
+from flowerexp.tracking.client import connect
 from tests.analysis.sweeps import config, write_run, write_sweep
 
 pytest_plugins = ["tests.tracking"]

@@ -15,7 +15,7 @@ from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.journal.journal import Journal
 from flowerexp.sweep.resume import Consent, resume
-from flowerexp.tracking.store import connect
+from flowerexp.tracking.client import connect
 from tests.sweep.made import events, install, planned, run_sweep
 
 

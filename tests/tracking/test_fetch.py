@@ -10,8 +10,8 @@ from flowerexp.config import recorded
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, log_run
+from flowerexp.tracking.client import connect
 from flowerexp.tracking.fetch import find
-from flowerexp.tracking.store import connect
 from tests.tracking import CONFIG, measurements, unused_port, write_run
 
 pytest_plugins = ["tests.tracking"]
@@ -120,5 +120,5 @@ def test_a_run_that_is_not_ours_and_a_damaged_file_are_a_line_each(tmp_path, loc
     for content in (None, "a: b\n", "a: ["):
         if content:
             client.log_text(foreign, content, "config.yaml")
-        with pytest.raises(TrackingError, match=r"has no config.yaml of flowerexp's in MLflow; choose a run that"):
+        with pytest.raises(TrackingError, match=r"has no config.yaml of flowerexp in MLflow; choose a run that"):
             _ = find(local_store, foreign).config

@@ -20,9 +20,10 @@ from flowerexp import records
 from flowerexp.analysis.summary import summarise
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, ensure, log_run
+from flowerexp.tracking.client import connect
 from flowerexp.tracking.content import metrics, params, tags
-from flowerexp.tracking.log import TABLE, TOKEN_TAG
-from flowerexp.tracking.store import connect
+from flowerexp.tracking.log import TABLE
+from flowerexp.tracking.note import TOKEN_TAG
 from tests.analysis.rows import table
 from tests.tracking import CONFIG, Server, measurements, record, write_run
 

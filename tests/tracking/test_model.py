@@ -7,8 +7,8 @@ import pytest
 from flowerexp.analysis.model import model_run, read
 from flowerexp.errors import TrackingError
 from flowerexp.tracking import Store, log_run, log_sweep
+from flowerexp.tracking.client import connect
 from flowerexp.tracking.fetch import find, find_sweep
-from flowerexp.tracking.store import connect
 from tests.analysis.rows import grid, table
 from tests.analysis.sweeps import write_sweep
 from tests.tracking import write_run

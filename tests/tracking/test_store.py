@@ -17,7 +17,7 @@ import pytest
 
 from flowerexp.errors import TrackingError
 from flowerexp.tracking import Store, check_reachable, default_store, ensure
-from flowerexp.tracking.store import connect
+from flowerexp.tracking.client import connect
 
 pytest_plugins = ["tests.tracking"]
 

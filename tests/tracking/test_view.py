@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -51,3 +52,10 @@ def test_a_view_says_which_runs_and_columns():
 def test_any_sweep_has_a_tag_that_mlflow_takes_and_a_page_that_finds_it():
     assert tag_of("2026-11-23-a b/c=1,2") == "mlflow.sharedViewState.2026-11-23-a_b_c_1_2"
     assert query_of("2026-11-23-a b").endswith("viewStateShareKey=2026-11-23-a_b")
+
+
+def test_a_long_sweep_id_is_cut_in_the_tag_and_in_the_address_alike():
+    """MLflow refuses a tag whose name has more than 250 characters."""
+    tag = tag_of(f"{'a' * 300}/b")
+    assert len(tag) <= 250
+    assert parse_qs(query_of(f"{'a' * 300}/b"))["viewStateShareKey"] == [tag.removeprefix("mlflow.sharedViewState.")]

@@ -1,21 +1,21 @@
-"""What the analysis says of `write_tfrecords` alone: which photographs were written, and some of them to look at."""
+"""What the analysis says about `write_tfrecords` alone: which photographs were written, with a few of them to see."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.analysis.experiments import Extras
+from flowerexp.analysis.experiments.extras import Extras
 
 if TYPE_CHECKING:
-    from flowerexp.analysis.compare import Measured
-    from flowerexp.analysis.report.gather import Material
+    from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
 
 
 class WriteTFRecords(Extras):
-    """Photographs that become TFRecord files."""
+    """Photographs that are written as TFRecord files."""
 
     columns = frozenset({"file", "partition"})
     facts = ("images", "bytes")
@@ -26,8 +26,8 @@ class WriteTFRecords(Extras):
         images, size = facts.get("images"), facts.get("bytes")
         return f"{images:,} photographs" + (f" ({size / 1e6:,.0f} MB)" if size else "") if images else None
 
-    def may_differ(self, a: Measured, b: Measured, series: set[str]) -> set[str]:
-        """Into how many files photographs are written is what one compares."""
+    def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
+        """The number of files into which photographs are written."""
         return {"preprocess.partitions"}
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:

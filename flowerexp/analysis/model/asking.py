@@ -1,4 +1,4 @@
-"""Ask models what cells would give: read the values of factors, refuse what is too far from what was measured."""
+"""Predict cells: read the values of factors, and refuse those that are too far from what was measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_LISTED = 12
 
 @dataclass(frozen=True)
 class Answer:
-    """What one cell is expected to give.
+    """The prediction for a cell.
 
     Attributes:
         cell: the value of each factor.
@@ -37,12 +37,11 @@ def ask(models: Sequence[Model], given: Mapping[str, str]) -> list[Answer]:
 
     Args:
         models: of one run or sweep, at least one.
-        given: values of factors as they are written: numbers may be several, with commas. A factor that has levels may
-            be left out: there is an answer for each of them, then.
+        given: values of factors as text; a number may be several, with commas. If a factor with levels is left out,
+            there is an answer for each level.
 
     Raises:
-        ConfigError: a factor or a level is not known, or a number is missing, or further from what was measured than
-            `Factor.limits`.
+        ConfigError: a factor or a level is unknown, or a number is missing or beyond `Factor.limits`.
     """
     factors = {factor.name: factor for model in models for factor in model.design.factors}
     named = _named(factors, {key: why for model in models for key, why in model.left_out.items()}, given)
@@ -64,19 +63,19 @@ def ask(models: Sequence[Model], given: Mapping[str, str]) -> list[Answer]:
 
 
 def _named(factors: Mapping[str, Factor], left_out: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """What is given, by the factors' full names: the last part of a config key is enough where it is the only one."""
+    """The given values by the full names of factors; the last part of a config key is enough if it is unique."""
     ends: dict[str, list[str]] = {}
     for name in factors:
         ends.setdefault(name.rpartition(".")[2], []).append(name)
-    found = {}
+    named = {}
     for key, value in given.items():
         short = key.removeprefix("grid.")
-        own = [short] if short in factors else ends.get(short, [])
-        if len(own) == 1:
-            found[own[0]] = value
+        matching = [short] if short in factors else ends.get(short, [])
+        if len(matching) == 1:
+            named[matching[0]] = value
         elif left_out.get(short) != f"it is always {value}":
-            raise _unknown(key, own, factors, left_out.get(short))
-    return found
+            raise _unknown(key, matching, factors, left_out.get(short))
+    return named
 
 
 def _unknown(key: str, several: Sequence[str], factors: Mapping[str, Factor], why: str | None) -> ConfigError:
@@ -89,15 +88,15 @@ def _unknown(key: str, several: Sequence[str], factors: Mapping[str, Factor], wh
 
 
 def _values(factor: Factor, given: str | None) -> list[Any]:
-    """The values of a factor that are asked for."""
+    """The values of a factor to predict."""
     if not factor.is_number:
         known = {text(level): level for level in factor.values}
         texts = [*known] if given is None else [given] if given in known else given.split(",")
-        return [_level(factor, one, known) for one in texts]
+        return [_level(factor, level, known) for level in texts]
     if given is None:
         hint = f"add {factor.name}=VALUE; {_measured(factor)}"
         raise ConfigError(f"{factor.name} is not given", where=_WHERE, hint=hint)
-    return [_number(factor, one) for one in given.split(",")]
+    return [_number(factor, number) for number in given.split(",")]
 
 
 def _level(factor: Factor, given: str, known: Mapping[str, Any]) -> Any:
@@ -119,7 +118,7 @@ def _number(factor: Factor, given: str) -> float:
     if not low <= value <= high:
         ends = f"the model reaches from {text(low)} to {text(high)}"
         problem = f"{factor.name}={given} is too far from what was measured, {_span(factor)}"
-        raise ConfigError(problem, where=_WHERE, hint=f"{ends}; measure there to know")
+        raise ConfigError(problem, where=_WHERE, hint=f"{ends}; measure it instead")
     return value
 
 
@@ -134,4 +133,4 @@ def _span(factor: Factor) -> str:
 def _measured(factor: Factor) -> str:
     if len(factor.values) > _MOST_LISTED:
         return f"{_span(factor)} was measured" if factor.is_number else f"{len(factor.values)} levels were measured"
-    return f"measured were {', '.join(map(text, factor.values))}"
+    return f"these were measured: {', '.join(map(text, factor.values))}"

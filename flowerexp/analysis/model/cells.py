@@ -1,6 +1,6 @@
-"""Measurements as cells: all that a linear model needs of rows whose factors agree are their number, mean and spread.
+"""Measurements as cells: of rows whose factors agree, a linear model needs only their number, mean and spread.
 
-So a model of a million rows is one of a few hundred cells, and it is the same model.
+So a model of a million rows is fitted to a few hundred cells, with the same result.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from flowerexp.measurements.table import Array
 
 @dataclass(frozen=True)
 class Rows:
-    """What a model is fitted to, a value a measurement.
+    """The measurements that a model is fitted to.
 
     Attributes:
-        columns: of each factor its values: floats, or objects of a factor that has levels.
-        values: what was measured, finite.
-        runs: the number of the run that each belongs to, from 0.
+        columns: the values of each factor: floats, or objects for a factor with levels.
+        values: the measured ones, finite.
+        runs: the number of the run of each, from 0.
         units: of factors that have one.
-        whole: the factors that are whole numbers.
+        whole: the factors whose numbers are whole.
     """
 
     columns: Mapping[str, Array]
@@ -40,7 +40,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Cells:
-    """The rows of one run that agree in all factors, as one.
+    """Cells: the rows of a run that agree in all factors are one.
 
     Attributes:
         columns: of each factor its value in each cell.
@@ -60,7 +60,7 @@ class Cells:
 
     @property
     def freedom(self) -> int:
-        """How many measurements there are beyond the first of each cell."""
+        """How many measurements there are in addition to the first of each cell."""
         return int(self.counts.sum()) - len(self.counts)
 
     def of(self, values: Array) -> Cells:
@@ -70,27 +70,27 @@ class Cells:
         return Cells(self.columns, self.places, self.runs, self.counts, means, squares)
 
     def settings(self, joined: Cells) -> Array:
-        """The group of each of the `joined` cells: those of runs of one config; each for itself where there is one run.
+        """The group of each of the `joined` cells: those of runs of the same config; each alone if there is one run.
 
-        A run's factors are the columns that do not vary within any run.
+        The factors of runs are the columns that do not vary within any run.
         """
         if len(np.unique(self.runs)) < 2:
             return np.arange(len(joined.means))
         numbered = {name: _numbered(column) for name, column in self.columns.items()}
         first = np.unique(self.runs, return_index=True)[1][self.runs]
-        own = [joined.columns[name] for name, places in numbered.items() if (places == places[first]).all()]
-        return _alike([np.zeros(len(joined.means)), *own])[0]
+        of_runs = [joined.columns[name] for name, places in numbered.items() if (places == places[first]).all()]
+        return _alike([np.zeros(len(joined.means)), *of_runs])[0]
 
     def some(self, most: int) -> Array:
-        """Which cells to look at where all would take long: all, or a seeded sample of so many."""
+        """The places of all cells, or of a seeded sample where there are more than `most`."""
         count = len(self.means)
         return np.arange(count) if count <= most else np.sort(np.random.default_rng(0).choice(count, most, False))
 
     def at(self, chosen: Array) -> Cells:
         """Some of the cells, without the rows."""
         columns = {name: column[chosen] for name, column in self.columns.items()}
-        own = (values[chosen] for values in (self.runs, self.counts, self.means, self.squares))
-        return Cells(columns, np.empty(0, int), *own)
+        values = (each[chosen] for each in (self.runs, self.counts, self.means, self.squares))
+        return Cells(columns, np.empty(0, int), *values)
 
     def joined(self) -> Cells:
         """The cells of all runs together: those that agree in all factors are one."""
@@ -116,36 +116,36 @@ def _alike(columns: list[Array]) -> tuple[Array, Array]:
     whole, first = np.zeros(len(columns[0]), int), np.zeros(1, int)
     for column in columns:
         places = _numbered(column)
-        # Numbered anew each time, so that many factors do not exceed a whole number's 64 bits.
+        # Numbered again each time, so that many factors do not exceed the 64 bits of a whole number.
         _, first, whole = np.unique(whole * (int(places.max(initial=0)) + 1) + places, True, True)
     return whole, first
 
 
 def _numbered(column: Array) -> Array:
-    """The place of each value among the different ones."""
+    """The place of each value among the different values."""
     values = column if column.dtype.kind in "fiub" else column.astype(str)
     return np.asarray(np.unique(values, return_inverse=True)[1])
 
 
 def factors_of(rows: Rows) -> tuple[list[Factor], dict[str, str]]:
-    """The factors of a model, numbers first, and what is left out, with the reason.
+    """The factors of a model, numbers first, and the columns that are left out.
 
     Returns:
-        The factors; and by name why a column is not one: it does not vary, or it has more levels than a model can hold.
+        The factors; and by name why a column is not a factor: it does not vary, or it has too many levels.
     """
-    found, left_out = [], {}
+    factors, left_out = [], {}
     for name, column in rows.columns.items():
         values = sorted({*np.unique(column).tolist()} if column.dtype.kind == "f" else {*column.tolist()}, key=_order)
         if len(values) < 2:
             left_out[name] = f"it is always {text(values[0])}" if values else "it has no value"
         elif column.dtype.kind == "f":
-            found.append(Factor(name, "number", _some(values), name in rows.whole, rows.units.get(name)))
+            factors.append(Factor(name, "number", _some(values), name in rows.whole, rows.units.get(name)))
         elif len(values) > MOST_VALUES:
             left_out[name] = f"it has {len(values)} levels, and a factor has at most {MOST_VALUES}"
         else:
             flags = all(isinstance(value, bool) for value in values)
-            found.append(Factor(name, "flag" if flags else "text", tuple(values)))
-    return sorted(found, key=lambda factor: not factor.is_number), left_out
+            factors.append(Factor(name, "flag" if flags else "text", tuple(values)))
+    return sorted(factors, key=lambda factor: not factor.is_number), left_out
 
 
 def _order(value: object) -> tuple[str, object]:

@@ -2,7 +2,7 @@
 
 Candidates are of first or second degree, and either in values and numbers as they are, or in their logarithms (a power
 law; numbers that are not all positive stay as they are). Each predicts every cell from all others, of a sweep every
-run's config from those of the others, and every value of a number from those around it; the simplest is chosen among
+run's config from those of the others, and every value of a number from those around it. The simplest is chosen among
 those that are not worse than the best by more than a standard error of the difference (Breiman, Friedman, Olshen and
 Stone, Classification and Regression Trees, 1984, 3.4.3).
 """
@@ -20,12 +20,12 @@ from flowerexp.analysis.model.noise import divisors
 from flowerexp.analysis.model.predicting import Scale
 from flowerexp.measurements.table import Array
 
-_TOLD = 1e-9
-"""Where a cell has no less than this of its own prediction left to others, they say something of it."""
+_LEAST_FREE = 1e-9
+"""A cell can be predicted from the others if its own share of its prediction is below 1 by more than this."""
 _MOST_BETWEEN = 100
-"""Values of a number, beyond which it is not asked how well one is predicted from the others: they are close enough."""
+"""Numbers with more values are not tested for how well one is predicted from the others: they are close enough."""
 _WORST = 1e-3
-"""A prediction below this share of what was measured, or below 0, counts as so far off."""
+"""A prediction below this share of the measured value, or below 0, counts as off by this share."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Trial:
     Attributes:
         scale: of the values.
         degree: of its terms.
-        design: its terms, those that can be told apart.
-        off: how far it is off in each cell that it has not seen, as a logarithm (of values that are not all positive in
-            their standard deviations); NaN where the others do not tell.
-        between: the same where all cells with its value of a number are left out, for each number and its values but
-            the smallest and the largest; of shape (numbers, cells).
+        design: its terms, without those that depend on others.
+        off: its error in each cell if that is left out of the fit, as a logarithm (for values that are not all
+            positive, in their standard deviations); NaN where the others cannot predict it.
+        between: the same if all cells with its value of a number are left out, for each number and each of its values
+            but the smallest and the largest; of shape (numbers, cells).
     """
 
     scale: Scale
@@ -57,13 +57,13 @@ def choose(
     groups: Array,
     growing: bool,
 ) -> Trial:
-    """Try all candidates that are possible, and choose.
+    """Try all possible candidates, and choose one.
 
     Args:
         factors: numbers first.
         products: names of numbers whose product is always a term.
         cells: of all runs together.
-        logs: the same of the values' logarithms; None where not all have one.
+        logs: the same for the logarithms of values; None if some value is not positive.
         groups: which cells are left out together.
         growing: whether noise grows with a plain value.
     """
@@ -71,11 +71,11 @@ def choose(
     kinds += [(logs, "log")] if logs else []
     tried: list[Trial] = []
     for degree in (1, 2):
-        for own, scale in kinds:
+        for kind, scale in kinds:
             design = _design([_sized(factor, scale == "log") for factor in factors], products, degree, cells)
             if degree > 1 and not _is_more(design, tried[0].design, len(cells.means)):
                 continue
-            unseen = _Unseen(design.matrix(cells.columns), own, growing and scale == "plain", scale, logs is not None)
+            unseen = _Unseen(design.matrix(cells.columns), kind, growing and scale == "plain", scale, logs is not None)
             between = [_between(unseen, cells.columns[factor.name]) for factor in factors if factor.is_number]
             tried.append(Trial(scale, degree, design, unseen.off(groups), np.array(between).reshape(-1, len(groups))))
     alone = np.arange(len(groups))
@@ -93,19 +93,19 @@ def _sized(factor: Factor, power: bool) -> Factor:
 
 
 def _design(factors: Sequence[Factor], products: Sequence[Sequence[str]], degree: int, cells: Cells) -> Design:
-    """The terms that the cells can tell apart."""
+    """The terms, without those that depend on others in these cells."""
     whole = Design(tuple(factors), tuple(terms_of(factors, products, degree)))
     kept = independent(whole.matrix(cells.columns))
     return Design(whole.factors, tuple(whole.terms[place] for place in kept))
 
 
 def _is_more(design: Design, straight: Design, cells: int) -> bool:
-    """Does it say more than the straight one, with fewer terms than there are cells?"""
+    """Whether it has more terms than the straight one, but fewer than there are cells."""
     return len(straight.terms) < len(design.terms) <= min(MOST_TERMS, cells - 1)
 
 
 class _Unseen:
-    """A candidate's predictions of cells that it has not seen."""
+    """A candidate's predictions for cells that are left out of its fit."""
 
     def __init__(self, matrix: Array, cells: Cells, growing: bool, scale: Scale, positive: bool) -> None:
         self._cells, self._scale, self._positive = cells, scale, positive
@@ -115,27 +115,27 @@ class _Unseen:
         self._rest = scaled - self._basis @ (self._basis.T @ scaled)
 
     def off(self, groups: Array) -> Array:
-        """How far each cell is off where its group is left out of the fit; NaN where the others do not tell.
+        """The error in each cell if its group is left out of the fit; NaN where the others cannot predict it.
 
-        No fit is made again: Allen's identity (Technometrics 16, 1974), of groups.
+        Nothing is fitted again: this is Allen's identity (Technometrics 16, 1974) for groups.
         """
-        found = np.full_like(self._rest, np.nan)
+        errors = np.full_like(self._rest, np.nan)
         if len(np.unique(groups)) == len(groups):
             free = 1 - (self._basis**2).sum(axis=1)
-            return self._measured(np.divide(self._rest, free, out=found, where=free > _TOLD))
+            return self._measured(np.divide(self._rest, free, out=errors, where=free > _LEAST_FREE))
         order = np.argsort(groups, kind="stable")
-        for own in np.split(order, np.cumsum(np.bincount(groups))[:-1]):
-            found[own] = self._alone(own)
-        return self._measured(found)
+        for group in np.split(order, np.cumsum(np.bincount(groups))[:-1]):
+            errors[group] = self._left_out(group)
+        return self._measured(errors)
 
-    def _alone(self, own: Array) -> Array | float:
-        """What is left over of a group without itself: the inverse of what the others leave free of it, of low rank."""
-        basis = self._basis[own]
+    def _left_out(self, group: Array) -> Array | float:
+        """The residuals of a group by a fit to the others, by an inverse of low rank."""
+        basis = self._basis[group]
         values, vectors = np.linalg.eigh(np.eye(basis.shape[1]) - basis.T @ basis)
-        if values[0] <= _TOLD:
+        if values[0] <= _LEAST_FREE:
             return np.nan
-        inner = vectors @ ((vectors.T @ (basis.T @ self._rest[own])) / values)
-        return np.asarray(self._rest[own] + basis @ inner)
+        inner = vectors @ ((vectors.T @ (basis.T @ self._rest[group])) / values)
+        return np.asarray(self._rest[group] + basis @ inner)
 
     def _measured(self, rest: Array) -> Array:
         rest = rest / self._root
@@ -157,16 +157,16 @@ def _simplest(tried: Sequence[Trial], groups: Array) -> Trial:
     known = ~np.isnan(tried[0].off)
     if not known.any():
         return tried[0]
-    able = [one for one in tried if not np.isnan(one.off[known]).any()]
-    own, sizes = np.unique(groups[known], return_inverse=True, return_counts=True)[1:]
-    squares = [np.bincount(own, _squares(one)[known]) / sizes for one in able]  # of a group, which errs as a whole
+    able = [trial for trial in tried if not np.isnan(trial.off[known]).any()]
+    places, sizes = np.unique(groups[known], return_inverse=True, return_counts=True)[1:]
+    squares = [np.bincount(places, _squares(trial)[known]) / sizes for trial in able]  # of groups: each errs as a whole
     best = min(squares, key=lambda each: float(each.mean()))
     doubts = ((each - best).std() / np.sqrt(max(len(best) - 1, 1)) for each in squares)
-    fair = [(each - best).mean() <= doubt for each, doubt in zip(squares, doubts, strict=True)]
-    return able[fair.index(True)]
+    good = [(each - best).mean() <= doubt for each, doubt in zip(squares, doubts, strict=True)]
+    return able[good.index(True)]
 
 
 def _squares(trial: Trial) -> Array:
-    """How far it is off in each cell, on average over what was left out; a value that it cannot do without is not."""
+    """The squared error in each cell, on average over what was left out of the fit."""
     whole = np.vstack([trial.off, np.where(np.isnan(trial.between), trial.off, trial.between)])
     return np.asarray((whole**2).mean(axis=0))

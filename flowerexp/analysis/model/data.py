@@ -1,4 +1,4 @@
-"""What a model is fitted to: measurements of a run, or those of all runs of a sweep with what differs between them."""
+"""The rows that a model is fitted to: measurements of a run, or those of all runs of a sweep with their factors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from flowerexp.experiment import Experiment
 from flowerexp.measurements.table import Array, Measurements
 
 Part = tuple[Measurements, Mapping[str, Any]]
-"""A run's measurements, of first executions, and its factors: plain values by name."""
+"""A run's measurements of first executions, and its factors: plain values by name."""
 
 
 def outcomes(experiment: Experiment) -> dict[str, str]:
-    """What is modelled, with its unit: the experiment's value, and seconds."""
+    """The values that are modelled, with their units: the experiment's own, and seconds."""
     units = {"rate": experiment.rate_unit, "steady_rate": experiment.rate_unit, "seconds": "s"}
     return {experiment.value.name: units.get(experiment.value.name, ""), "seconds": "s"}
 
@@ -37,23 +37,23 @@ def columns_of(experiment: Experiment) -> list[str]:
 
 
 def is_censored(measurements: Measurements) -> Array:
-    """Which rows were stopped before they had ended."""
+    """Which rows were stopped at their time limit."""
     return np.asarray(measurements.truths("censored") == 1)
 
 
 def rows_of(parts: Sequence[Part], outcome: str) -> tuple[Rows, int]:
-    """The rows of one or more runs of an experiment, and how many are left out since they lack a factor."""
-    values = np.concatenate([_values(own, outcome) for own, _ in parts])
-    runs = np.repeat(np.arange(len(parts)), [len(own) for own, _ in parts])
-    chosen = ~np.isnan(values) & ~np.concatenate([is_censored(own) for own, _ in parts])
+    """The rows of one or more runs of an experiment, and how many are left out because they lack a factor."""
+    values = np.concatenate([_values(measured, outcome) for measured, _ in parts])
+    runs = np.repeat(np.arange(len(parts)), [len(measured) for measured, _ in parts])
+    chosen = ~np.isnan(values) & ~np.concatenate([is_censored(measured) for measured, _ in parts])
     parameters = parts[0][0].experiment.parameters
-    columns = {name: np.concatenate([_column(own, name) for own, _ in parts]) for name in parameters}
+    columns = {name: np.concatenate([_column(measured, name) for measured, _ in parts]) for name in parameters}
     columns |= {name: _repeated([factors[name] for _, factors in parts], runs) for name in parts[0][1]}
     known = {name: _known(column) for name, column in columns.items()}
     columns = {name: column for name, column in columns.items() if (known[name] & chosen).any()}
     whole = np.all([known[name] for name in columns], axis=0) if columns else np.ones(len(values), bool)
-    units = {name: one.unit for name, one in parameters.items() if one.unit}
-    counted = {name for name, one in parameters.items() if one.type == "int"}
+    units = {name: parameter.unit for name, parameter in parameters.items() if parameter.unit}
+    counted = {name for name, parameter in parameters.items() if parameter.type == "int"}
     counted |= {name for name in parts[0][1] if all(isinstance(factors[name], int) for _, factors in parts)}
     rows = Rows(columns, values, runs, units, frozenset(counted)).where(chosen & whole)
     return rows, int(np.count_nonzero(chosen & ~whole))
@@ -63,8 +63,8 @@ def _values(rows: Measurements, outcome: str) -> Array:
     if outcome == "rate":
         return rows.rates
     if outcome != "steady_rate":
-        found = rows.numbers(outcome)
-        return np.where(found > 0, found, np.nan) if outcome == "seconds" else found
+        values = rows.numbers(outcome)
+        return np.where(values > 0, values, np.nan) if outcome == "seconds" else values
     more, longer = rows.counts - rows.first_counts, rows.seconds - rows.first_seconds
     rates = np.full(len(rows), np.nan)
     np.divide(more, longer, out=rates, where=(more > 0) & (longer > 0))
@@ -72,7 +72,7 @@ def _values(rows: Measurements, outcome: str) -> Array:
 
 
 def _column(rows: Measurements, name: str) -> Array:
-    """A parameter of each row: numbers, or true, false and texts; NaN or None where it has none."""
+    """A parameter of each row: numbers, or true, false and texts; NaN or None if it has none."""
     parameter = rows.experiment.parameters[name]
     if parameter.is_numeric:
         return rows.numbers(name)
@@ -83,7 +83,7 @@ def _column(rows: Measurements, name: str) -> Array:
 
 
 def _repeated(values: Sequence[Any], runs: Array) -> Array:
-    """A run's factor in each of its rows."""
+    """The value of a run's factor in each of its rows."""
     is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     each = np.array(values, float if is_number else object)
     return each[runs]

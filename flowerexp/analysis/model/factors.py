@@ -1,4 +1,4 @@
-"""What a model is made of: factors, the features that they become, and terms, which are products of features."""
+"""The parts of a model: factors, their features, and terms, which are products of features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from flowerexp.measurements.table import Array
 
 MOST_TERMS = 100
-"""No design has more terms: every one is a column of all matrices that a model is saved with."""
+"""No design has more terms: each is a column in all matrices that are saved with a model."""
 
 Kind = Literal["number", "flag", "text"]
 Term = tuple[int, ...]
@@ -22,12 +22,12 @@ Term = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Factor:
-    """What a model predicts from: a parameter of a run, or what differs between the runs of a sweep.
+    """An input of a model: a parameter of a run, or a value that differs between the runs of a sweep.
 
     Attributes:
         name: of the parameter, or a config key.
         kind: `number`, `flag` (true or false) or `text`.
-        values: those that were measured, sorted; of a number with more than `MOST_VALUES`, some of them, ends included.
+        values: those that were measured, sorted; of a number with more than `MOST_VALUES`, some of them and both ends.
         whole: whether a number is a whole one.
         unit: of a number.
         logarithm: whether the model uses a number's logarithm.
@@ -44,12 +44,12 @@ class Factor:
 
     @property
     def is_number(self) -> bool:
-        """Is it a number? Others have levels."""
+        """Whether it is a number; others have levels."""
         return self.kind == "number"
 
     @property
     def levels(self) -> tuple[Any, ...]:
-        """The levels that have a feature: all but the first, from which the others differ."""
+        """The levels that have a feature: all but the first, to which the others are compared."""
         return () if self.is_number else self.values[1:]
 
     @property
@@ -61,7 +61,7 @@ class Factor:
     def limits(self) -> tuple[float, float]:
         """How far a prediction may go beyond what was measured.
 
-        By half of the range to each side, and not below half of the smallest number where all are positive.
+        By half of the range to each side, and not below half of the smallest number if all are positive.
         """
         low, high = self.range
         half = (high - low) / 2
@@ -76,14 +76,14 @@ class Factor:
 
     @property
     def names(self) -> list[str]:
-        """What its features are called."""
+        """The names of its features."""
         if self.is_number:
             return [f"log({self.name})" if self.logarithm else self.name]
         return [f"{self.name}={text(level)}" for level in self.levels]
 
 
 MOST_VALUES = 50
-"""Measured values of a number that a model names; levels that a factor may have."""
+"""The most measured values of a number that a model lists, and the most levels of a factor."""
 
 
 def text(value: Any) -> str:
@@ -99,7 +99,7 @@ class Design:
 
     Attributes:
         factors: numbers first.
-        terms: what is multiplied, by place among all features.
+        terms: the places among all features that each term multiplies.
     """
 
     factors: tuple[Factor, ...]
@@ -107,29 +107,29 @@ class Design:
 
     @cached_property
     def features(self) -> list[str]:
-        """What the features are called."""
+        """The names of the features."""
         return [name for factor in self.factors for name in factor.names]
 
     @cached_property
     def names(self) -> list[str]:
-        """What the terms are called; a product is written as ``a x b``."""
+        """The names of the terms; a product is written as ``a x b``."""
         return [" x ".join(self.features[place] for place in term) or "intercept" for term in self.terms]
 
     @cached_property
     def sizes(self) -> Array:
-        """What each term's coefficient is divided by to be one of the factors' own units, of shape (terms,)."""
+        """The divisors that turn coefficients into the factors' own units, of shape (terms,)."""
         each = np.array([factor.size for factor in self.factors for _ in factor.names])
         return np.array([np.prod(each[list(term)]) for term in self.terms])
 
     def matrix(self, columns: Mapping[str, Array]) -> Array:
         """The columns of the model, of shape (n, terms), for n values of each factor."""
-        features = [one for factor in self.factors for one in factor.features(columns[factor.name])]
+        features = [feature for factor in self.factors for feature in factor.features(columns[factor.name])]
         count = len(next(iter(columns.values())))
         return np.column_stack([product([features[place] for place in term], count) for term in self.terms])
 
 
 def product(columns: Sequence[Array], count: int) -> Array:
-    """The product of some columns; ones of none."""
+    """The product of some columns; ones for no columns."""
     return np.asarray(np.prod(np.array([np.ones(count), *columns]), axis=0))
 
 
@@ -138,7 +138,7 @@ def terms_of(factors: Sequence[Factor], products: Iterable[Sequence[str]], degre
 
     Args:
         factors: numbers first.
-        products: names of numbers whose product is always there.
+        products: names of numbers whose product is always a term.
         degree: 1, or 2 for squares of numbers, products of two of them, and each level with all of these but squares.
     """
     places: dict[str, list[int]] = {}
@@ -149,21 +149,23 @@ def terms_of(factors: Sequence[Factor], products: Iterable[Sequence[str]], degre
     levels = [places[factor.name] for factor in factors if not factor.is_number]
     known = {factor.name for factor in factors if factor.is_number}
     wanted = [tuple(sorted(places[name][0] for name in names)) for names in products if {*names} <= known]
-    terms: list[Term] = [(), *((one,) for one in numbers), *((one,) for own in levels for one in own), *wanted]
+    terms: list[Term] = [(), *((n,) for n in numbers), *((level,) for each in levels for level in each), *wanted]
     if degree > 1:
-        terms += [*combinations(numbers, 2), *((one, one) for one in numbers)]
-        terms += [(*number, one) for own in levels for one in own for number in [*((n,) for n in numbers), *wanted]]
-        terms += [(a, b) for own, other in combinations(levels, 2) for a in own for b in other]
+        terms += [*combinations(numbers, 2), *((n, n) for n in numbers)]
+        terms += [
+            (*number, level) for each in levels for level in each for number in [*((n,) for n in numbers), *wanted]
+        ]
+        terms += [(a, b) for first, second in combinations(levels, 2) for a in first for b in second]
     return list(dict.fromkeys(terms))
 
 
 def independent(matrix: Array, tolerance: float = 1e-7) -> list[int]:
-    """The columns that say something which those before them do not, by Gram and Schmidt's orthogonalisation."""
+    """The places of columns that do not depend on those before them, by Gram and Schmidt's orthogonalisation."""
     kept: list[int] = []
     basis = np.empty((len(matrix), 0))
     for place, column in enumerate(matrix.T):
         rest = column
-        for _ in range(2):  # once more, for what rounding has left
+        for _ in range(2):  # twice, because of rounding
             rest = rest - basis @ (basis.T @ rest)
         size = float(np.linalg.norm(rest))
         if size > tolerance * float(np.linalg.norm(column)) and len(kept) < len(matrix):

@@ -15,7 +15,7 @@ from flowerexp.analysis.model.variance import Fitted, fit
 from flowerexp.measurements.table import Array
 
 _MOST_CELLS = 5_000
-"""Cells by which the form of a model is chosen; of more, a seeded sample. Its coefficients are those of all of them."""
+"""The most cells by which the form of a model is chosen; of more, a seeded sample. Coefficients are fitted to all."""
 
 
 def fit_model(
@@ -29,15 +29,15 @@ def fit_model(
     """Fit a model of a value.
 
     Args:
-        name: what the value is called.
+        name: of the value.
         unit: its unit; may be empty.
         rows: the measurements.
         products: names of numbers whose product is a term.
-        censored: how many measurements are not among the rows, since they were stopped.
-        incomplete: how many are not, since they lack a factor.
+        censored: how many measurements are not among the rows because they were stopped.
+        incomplete: how many are not because they lack a factor.
 
     Returns:
-        The model; None where nothing varies that it could depend on.
+        The model; None if no factor varies.
     """
     factors, left_out = factors_of(rows)
     if not factors:
@@ -49,10 +49,11 @@ def fit_model(
     groups, some = cells.settings(joined), joined.some(_MOST_CELLS)
     log_cells = logs.joined().at(some) if logs else None
     chosen = choose(factors, products, joined.at(some), log_cells, groups[some], growing)
-    own, growing = (logs, False) if chosen.scale == "log" and logs else (cells, growing)
+    modelled, growing = (logs, False) if chosen.scale == "log" and logs else (cells, growing)
     matrix = chosen.design.matrix(cells.columns)
-    size = divisors(matrix, own, growing)
-    fitted = fit(matrix / size[:, None], own.means / size, own.counts, own.runs, own.squares / size**2)
+    size = divisors(matrix, modelled, growing)
+    means, squares = modelled.means / size, modelled.squares / size**2
+    fitted = fit(matrix / size[:, None], means, modelled.counts, modelled.runs, squares)
     wanted = Design(chosen.design.factors, tuple(terms_of(chosen.design.factors, products, chosen.degree)))
     return Model(
         name=name,
@@ -63,7 +64,7 @@ def fit_model(
         positive=positive,
         design=chosen.design,
         fitted=fitted,
-        quality=_quality(chosen, own, matrix @ fitted.coefficients, fitted, (censored, incomplete)),
+        quality=_quality(chosen, modelled, matrix @ fitted.coefficients, fitted, (censored, incomplete)),
         left_out=left_out,
         aliased=tuple(term for term in wanted.names if term not in chosen.design.names),
     )

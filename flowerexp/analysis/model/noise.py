@@ -1,4 +1,4 @@
-"""How the noise of measurements differs between cells: with the value, and otherwise."""
+"""How does the noise of measurements differ between cells: with their value, and apart from it?"""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from flowerexp.analysis.model.cells import Cells
 from flowerexp.measurements.table import Array
 
 _ROUNDS = 3
-"""How often weights are taken from what is fitted: they no longer change after that."""
+"""How often weights are computed from fitted values: they no longer change after that."""
 _APART = 2.0
-"""A fitted value that is further from its cell's mean than by this factor makes no weight: the model may be wrong."""
+"""Weights come from fitted values up to this factor from the mean of their cell: beyond, the model may be wrong."""
 _FEWEST_SQUARES = 10
-"""Degrees of freedom within cells, below which they do not tell whether noise grows with the value."""
+"""With fewer degrees of freedom within cells it is assumed that noise grows with the value."""
 
 
 def grows(cells: Cells) -> bool:
-    """Does the noise of a measurement grow with its value? By the likelihood of both, of what is within cells.
+    """Whether the noise of measurements grows with their value, by the likelihood of both within cells.
 
-    Times do, and it is taken for granted where too little is repeated to tell.
+    That of times does, so it is assumed if there are too few repetitions.
     """
     if cells.freedom < _FEWEST_SQUARES or not cells.squares.any():
         return True
@@ -35,19 +35,19 @@ def divisors(matrix: Array, cells: Cells, growing: bool) -> Array:
     """
     if not growing:
         return np.ones_like(cells.means)
-    found = cells.means
+    sizes = cells.means
     for _ in range(_ROUNDS):
-        weights = np.sqrt(cells.counts) / found
+        weights = np.sqrt(cells.counts) / sizes
         coefficients = np.linalg.lstsq(weights[:, None] * matrix, weights * cells.means, rcond=None)[0]
-        found = np.clip(matrix @ coefficients, cells.means / _APART, cells.means * _APART)
-    return found
+        sizes = np.clip(matrix @ coefficients, cells.means / _APART, cells.means * _APART)
+    return sizes
 
 
 def uneven(squares: Array, counts: Array) -> Array:
-    """How noisy each cell is: its variance over that of all, drawn towards 1 as far as chance explains the difference.
+    """The noise of each cell: its variance over that of all, moved towards 1 as far as chance explains the difference.
 
-    That is the posterior mean of Smyth (Statistical Applications in Genetics and Molecular Biology 3, 2004), whose
-    prior is as sure as the variances agree: where they differ no more than variances of so few repetitions do, it is 1.
+    That is the posterior mean of Smyth (Statistical Applications in Genetics and Molecular Biology 3, 2004): if the
+    variances differ no more than those of this few repetitions do by chance, it is 1.
 
     Args:
         squares: the sum of the squares within each cell.
@@ -56,25 +56,25 @@ def uneven(squares: Array, counts: Array) -> Array:
     from scipy.special import digamma, polygamma
 
     again, known = counts - 1, (counts > 1) & (squares > 0)
-    found = np.ones_like(counts)
+    noise = np.ones_like(counts)
     if np.count_nonzero(known) < 2:
-        return found
+        return noise
     half = again[known] / 2
     ratio = squares[known] / again[known] * again.sum() / squares.sum()
     logs = np.log(ratio) - digamma(half) + np.log(half)
     excess = float(logs.var(ddof=1) - polygamma(1, half).mean())
     if excess > 0:
         prior = 2 * _inverse_trigamma(excess)
-        found[known] = (prior + again[known] * ratio) / (prior + again[known])
-    return found
+        noise[known] = (prior + again[known] * ratio) / (prior + again[known])
+    return noise
 
 
 def _inverse_trigamma(value: float) -> float:
     """By Newton's method, as in Smyth 2004, appendix."""
     from scipy.special import polygamma
 
-    found = 0.5 + 1 / value
+    root = 0.5 + 1 / value
     for _ in range(20):
-        slope = float(polygamma(1, found))
-        found += slope * (1 - slope / value) / float(polygamma(2, found))
-    return found
+        slope = float(polygamma(1, root))
+        root += slope * (1 - slope / value) / float(polygamma(2, root))
+    return root

@@ -1,7 +1,7 @@
-"""A model as a scikit-learn pipeline, which anyone can load and ask: it takes a DataFrame with a column a factor.
+"""A model as a scikit-learn pipeline, which anyone can load: it takes a DataFrame with a column for each factor.
 
-It is made of scikit-learn's own steps alone, so that it can be saved without pickle, and given the coefficients of the
-model: fitting it again to cells would weight runs and noise otherwise.
+It has only steps of scikit-learn, so that it can be saved without pickle, and the coefficients of the model: fitted to
+cells again, it would weight runs and noise differently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def pipeline(model: Model) -> Any:
     """The pipeline: features of factors, products of features, those that are terms, and a linear model.
 
     Returns:
-        A regressor. What it predicts is the value in its own unit, also where the model is of the logarithm.
+        A regressor. It predicts the value in its own unit, also if the model is of the logarithm.
     """
     from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
     from sklearn.linear_model import LinearRegression
@@ -46,7 +46,7 @@ def pipeline(model: Model) -> Any:
 
 
 def _features(model: Model) -> Any:
-    """Numbers divided by their size, of some their logarithm; and for each level but a factor's first a 1 or 0."""
+    """Numbers, or logarithms of some, divided by their size; and a 1 or 0 for each level but a factor's first."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, OneHotEncoder
@@ -54,7 +54,7 @@ def _features(model: Model) -> Any:
     numbers = [factor for factor in model.design.factors if factor.is_number]
     others = [factor for factor in model.design.factors if not factor.is_number]
     steps: list[tuple[str, Any, list[str]]] = []
-    for factor in numbers:  # each for itself, in order: some are logarithms
+    for factor in numbers:  # each by itself, in order: some are logarithms
         logarithm = [("log", FunctionTransformer(np.log))] if factor.logarithm else []
         steps.append((f"number {factor.name}", Pipeline([*logarithm, ("size", MaxAbsScaler())]), [factor.name]))
     if others:
@@ -64,14 +64,14 @@ def _features(model: Model) -> Any:
 
 
 def frame(model: Model, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """What the pipeline predicts from, with the columns and types that it has to have."""
+    """The input of the pipeline, with the columns and types that it needs."""
     return pd.DataFrame(
         {factor.name: np.array([row[factor.name] for row in rows], _kind(factor)) for factor in model.design.factors}
     )
 
 
 def example(model: Model) -> pd.DataFrame:
-    """Two rows with the smallest and the largest of all numbers, by which the pipeline scales them."""
+    """Two rows with the smallest and the largest value of each number, by which the pipeline scales them."""
     return frame(model, [{factor.name: factor.values[place] for factor in model.design.factors} for place in (0, -1)])
 
 

@@ -1,4 +1,4 @@
-"""The picture of what models leave over: a line a value, with what they expect, and residuals against it and factors.
+"""The picture of models: measured against expected values, and residuals against those and against factors.
 
 Imports matplotlib: import this module only when pictures are wanted.
 """
@@ -11,20 +11,22 @@ from typing import Any
 
 import numpy as np
 
+from flowerexp.analysis import png
+from flowerexp.analysis.drawing import INK, plain, tidy
 from flowerexp.analysis.model.cells import Rows
 from flowerexp.analysis.model.predicting import Model
-from flowerexp.analysis.plots import INK, _figure, _save, _tidy
+from flowerexp.analysis.words import PALETTE
 from flowerexp.measurements.table import Array
 
 FILE = "residuals.png"
 MOST_DOTS = 2_000
-"""Measurements that are drawn; of more, a seeded sample, of all factors alike."""
+"""The most measurements that are drawn; of more, a seeded sample."""
 MOST_PANELS = 4
-TONE = "#0072B2"
+TONE = PALETTE[1]
 
 
 def plot_residuals(models: Sequence[tuple[Model, Rows]], folder: Path) -> Path:
-    """Draw `FILE`: of each model what was measured against what it expects, and residuals against that and factors.
+    """Draw `FILE`, a line of panels for each model.
 
     Args:
         models: at least one, with the rows that it was fitted to.
@@ -35,13 +37,13 @@ def plot_residuals(models: Sequence[tuple[Model, Rows]], folder: Path) -> Path:
     """
     columns = min(MOST_PANELS, 2 + max(len(model.design.factors) for model, _ in models))
     height = 0.7 + 2.7 * len(models)
-    figure = _figure(height, "What the model expects, and what it leaves over")
-    figure.set_layout_engine(None)  # finding room for the labels of so many panels takes longer than drawing them
+    figure = png.figure(height, "What the model expects, and its residuals")
+    figure.set_layout_engine(None)  # laying out this many panels takes longer than drawing them
     figure.subplots_adjust(0.08, 0.6 / height, 0.985, 1 - 0.6 / height, 0.3, 0.3)
     grid = figure.subplots(len(models), columns, squeeze=False)
     for line, (model, rows) in zip(grid, models, strict=True):
         _line(line, model, _some(rows))
-    return _save(figure, folder / FILE)
+    return png.save(figure, folder / FILE)
 
 
 def _some(rows: Rows) -> Rows:
@@ -86,7 +88,7 @@ def _residuals(panel: Any, xs: Array, rest: Array, below: str, beside: str) -> N
 
 
 def _finish(panel: Any, below: str, beside: str) -> None:
-    _tidy(panel)
+    tidy(panel, thousands="both")
     panel.tick_params(labelsize=7.5)
-    panel.set_xlabel(below.replace("$", r"\$"), color=INK, fontsize=8.5)
-    panel.set_ylabel(beside.replace("$", r"\$"), color=INK, fontsize=8.5)
+    panel.set_xlabel(plain(below), color=INK, fontsize=8.5)
+    panel.set_ylabel(plain(beside), color=INK, fontsize=8.5)

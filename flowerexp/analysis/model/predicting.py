@@ -1,4 +1,4 @@
-"""A fitted model: what it says, what it predicts with which interval, and its JSON, from which it is made again."""
+"""A fitted model: its coefficients, its predictions with their intervals, and its JSON."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Quality:
     """How good a model is.
 
     Attributes:
-        measurements: that it was fitted to.
-        cells: combinations of factors that were measured.
+        measurements: how many it was fitted to.
+        cells: how many combinations of factors were measured.
         runs: how many.
-        censored: measurements that were stopped, and are left out.
-        incomplete: measurements without a value of one of the factors, which are left out, too.
-        error: how far a cell is typically from what all others predict (of a sweep from what runs of other configs do,
-            where they can): the root of the mean square of the ratio's logarithm, so 0.05 is 5 %; of values that are
-            not all positive, in standard deviations of the cells. None where no cell can be predicted from others.
-        between: the same of all cells with a value of a number, predicted from those with other values of it; of values
-            that are neither the smallest nor the largest. None where the model cannot do without any.
-        predicted_cells: those that can (of very many, those that were tried): the only cell with some level cannot.
+        censored: measurements that are left out because they were stopped.
+        incomplete: measurements that are left out because they lack the value of a factor.
+        error: how far a cell typically is from what all others predict (in a sweep, from what runs of other configs
+            predict, if they can): the root of the mean square of the ratio's logarithm, so 0.05 is 5 %; for values
+            that are not all positive, in standard deviations of the cells. None if no cell can be predicted.
+        between: the same for all cells with a value of a number, predicted from those with other values of it; for
+            values that are neither the smallest nor the largest. None if the model needs all of them.
+        predicted_cells: how many cells can be predicted from others (of very many, from a sample).
         r2: the share of the variance of the values (or of their logarithms) that the model explains.
         lack_of_fit_f: of the test whether cells lie further from the model than their repetitions explain.
-        lack_of_fit_p: how probable chance alone makes so much; None where no cell is repeated.
+        lack_of_fit_p: the probability of an F as large by chance; None if no cell is repeated.
     """
 
     measurements: int
@@ -54,15 +54,15 @@ class Quality:
 
     @property
     def fits(self) -> bool:
-        """Whether chance can explain how far cells lie from the model; also where nothing says so."""
+        """Whether chance can explain how far cells lie from the model; also true if there is no test."""
         return self.lack_of_fit_p is None or self.lack_of_fit_p >= SURE
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is expected of a cell: of the mean of its measurements, and of one more measurement of it.
+    """The prediction for a cell: for the mean of its measurements, and for one more measurement.
 
-    The value is the same; of a logarithmic model it is a geometric mean.
+    The value is the same for both; by a logarithmic model it is a geometric mean.
     """
 
     mean: Interval
@@ -74,17 +74,17 @@ class Model:
     """A linear model of a value.
 
     Attributes:
-        name: what the value is called.
+        name: of the value.
         unit: its unit.
         scale: `plain`, or `log` where the value's logarithm is modelled.
-        degree: 1 or 2; a product that the experiment declares is there with both.
+        degree: 1 or 2; a product that the experiment declares is a term with both.
         grows: whether noise is proportional to a plain value, rather than the same everywhere.
         positive: whether the value cannot be below 0.
         design: factors and terms.
         fitted: coefficients and errors.
         quality: how good it is.
-        left_out: columns that are no factors, and why.
-        aliased: terms that are left out, since what was measured does not tell them from others.
+        left_out: columns that are not factors, with the reasons.
+        aliased: terms that are left out because the measurements cannot separate them from others.
     """
 
     name: str
@@ -101,47 +101,51 @@ class Model:
 
     @property
     def coefficients(self) -> dict[str, Interval]:
-        """Of each term its coefficient with the 95 % interval, for one of the factors' own units."""
+        """The coefficient of each term with its 95 % interval, in the factors' own units."""
         values, sizes = self.fitted.coefficients, self.design.sizes
         reaches = self._reaches(np.diagonal(self.fitted.shares, axis1=1, axis2=2).T)
         ends = zip(self.design.names, values / sizes, reaches / sizes, strict=True)
         return {name: _around(float(value), float(reach)) for name, value, reach in ends}
 
     def values(self, columns: Mapping[str, Array]) -> Array:
-        """What is expected of some cells, of shape (n,).
+        """The expected values of n cells, of shape (n,).
 
         Args:
-            columns: of each factor n values.
+            columns: n values of each factor.
         """
-        found = self.design.matrix(columns) @ self.fitted.coefficients
-        return np.asarray(np.exp(found) if self.scale == "log" else found)
+        expected = self.design.matrix(columns) @ self.fitted.coefficients
+        return np.asarray(np.exp(expected) if self.scale == "log" else expected)
 
     def predict(self, columns: Mapping[str, Array]) -> list[Prediction]:
-        """The same with 95 % intervals."""
+        """Predict n cells with 95 % intervals.
+
+        Args:
+            columns: n values of each factor.
+        """
         matrix = self.design.matrix(columns)
-        found = matrix @ self.fitted.coefficients
-        # An error that grows with the value is a share of what is expected.
-        size = np.maximum(np.abs(found), 1e-300) if self.grows else np.ones(len(found))
+        expected = matrix @ self.fitted.coefficients
+        # An error that grows with the value is a share of the expected value.
+        size = np.maximum(np.abs(expected), 1e-300) if self.grows else np.ones(len(expected))
         scaled = matrix / size[:, None]
         shares = np.einsum("ni,kij,nj->nk", scaled, self.fitted.shares, scaled)
         means, ones = (self._reaches(shares + more) * size for more in ([0, 1, 1], [1, 1, 1]))
-        ones = np.maximum(means, ones)  # fewer degrees of freedom can make the mean's wider, which makes no sense
+        ones = np.maximum(means, ones)  # with fewer degrees of freedom the mean's can be wider, which makes no sense
         return [
             Prediction(self._interval(value, mean), self._interval(value, one))
-            for value, mean, one in zip(found.tolist(), means.tolist(), ones.tolist(), strict=True)
+            for value, mean, one in zip(expected.tolist(), means.tolist(), ones.tolist(), strict=True)
         ]
 
     def _reaches(self, shares: Array) -> Array:
         return self.fitted.errors.reach(shares) if self.fitted.errors else np.full(len(shares), np.nan)
 
     def _interval(self, value: float, reach: float) -> Interval:
-        found = _around(value, reach)
+        interval = _around(value, reach)
         if self.scale == "log":
-            low, high = (None if end is None else float(np.exp(end)) for end in (found.low, found.high))
+            low, high = (None if end is None else float(np.exp(end)) for end in (interval.low, interval.high))
             return Interval(float(np.exp(value)), low, high)
-        if self.positive and found.low is not None:
-            return replace(found, low=max(found.low, 0.0))
-        return found
+        if self.positive and interval.low is not None:
+            return replace(interval, low=max(interval.low, 0.0))
+        return interval
 
     def plain(self) -> dict[str, Any]:
         """The model as lists, dicts, numbers and None, as JSON can hold it."""
@@ -167,12 +171,12 @@ class Model:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Model:
-        """The model of what `plain` has given.
+        """The model from the result of `plain`.
 
         Raises:
-            LookupError, TypeError, ValueError: it is no such thing.
+            LookupError, TypeError, ValueError: it is something else.
         """
-        factors = tuple(Factor(**{**one, "values": tuple(one["values"])}) for one in plain["factors"])
+        factors = tuple(Factor(**{**factor, "values": tuple(factor["values"])}) for factor in plain["factors"])
         errors = plain["errors"] and Errors(
             **{**plain["errors"], "mixture": tuple(map(tuple, plain["errors"]["mixture"]))}
         )
@@ -183,7 +187,7 @@ class Model:
             degree=int(plain["degree"]),
             grows=plain["noise"] == "proportional" and plain["scale"] == "plain",
             positive=bool(plain["positive"]),
-            design=Design(factors, tuple(tuple(one["features"]) for one in plain["coefficients"])),
+            design=Design(factors, tuple(tuple(term["features"]) for term in plain["coefficients"])),
             fitted=Fitted(
                 np.array(plain["scaled_coefficients"], float), errors, np.array(plain["covariances"], float), None
             ),

@@ -1,7 +1,7 @@
-"""How sure is a linear model of cells? Least squares with errors of measurements, of cells and of runs.
+"""Fit a linear model to cells: least squares with errors of measurements, of cells and of runs.
 
-What was measured is ``X b + run + cell + measurement``: besides the noise of measurements, a cell lies a little off the
-model, since no model is right, and a run differs from the next one of its config. All three are normal, with variances
+A measurement is ``X b + run + cell + measurement``: besides the noise of measurements, a cell is a little off the
+model, since no model is exact, and runs of the same config differ. All three are normal, with variances
 that are estimated from mean squares (Henderson's method 3, Biometrics 9, 1953; Searle, Casella and McCulloch, Variance
 Components, 1992, 5.5): repetitions show the first, cells of a run the second, runs the third. A variance that would be
 negative is 0, and its mean square is pooled with the one below. Degrees of freedom are Satterthwaite's (Biometrics
@@ -14,19 +14,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flowerexp.analysis.estimate import student
 from flowerexp.analysis.model.noise import uneven
 from flowerexp.measurements.table import Array
 
 
 @dataclass(frozen=True)
 class Errors:
-    """The variances of what a model does not explain: of a measurement, a cell and a run, in that order.
+    """The variances that a model does not explain: of a measurement, a cell and a run, in that order.
 
     Attributes:
         squares: mean squares.
         freedom: the degrees of freedom of each.
         mixture: each variance as a sum of multiples of the mean squares, of shape (3, squares).
-        separate: whether measurements and cells were told apart: only repetitions do that.
+        separate: whether the variances of measurements and cells are separate, which needs repetitions.
     """
 
     squares: tuple[float, ...]
@@ -43,26 +44,24 @@ class Errors:
         """How far 95 % intervals reach to each side.
 
         Args:
-            shares: how often each of the three errors is in something, of shape (n, 3).
+            shares: the multiple of each of the three variances in n quantities, of shape (n, 3).
 
         Returns:
             Of shape (n,).
         """
-        from scipy.special import stdtrit
-
         parts = (shares @ np.array(self.mixture)) * np.array(self.squares)
         total, doubt = np.maximum(parts.sum(axis=1), 0), (parts**2 / np.array(self.freedom)).sum(axis=1)
         freedom = np.divide(total**2, doubt, out=np.full(len(total), float(min(self.freedom))), where=doubt > 0)
-        return np.asarray(stdtrit(np.maximum(freedom, 1), 0.975) * np.sqrt(total))
+        return np.asarray(student(np.maximum(freedom, 1)) * np.sqrt(total))
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Coefficients, and how the errors enter into them.
+    """Coefficients, and how the errors affect them.
 
     Attributes:
         coefficients: of shape (terms,).
-        errors: None where nothing is left over to tell them from.
+        errors: None where there are no residuals to estimate them from.
         shares: the covariance of the coefficients that each error would cause if its variance were 1, of shape
             (3, terms, terms).
         lack: F, its two degrees of freedom, of the test whether cells lie further from the model than their
@@ -92,25 +91,25 @@ def fit(matrix: Array, means: Array, counts: Array, runs: Array, squares: Array)
     left = len(means) - matrix.shape[1]
     if left > 0 or freedom > 0:
         errors, lack = _errors(matrix, means, counts, runs if several else None, within, freedom)
-        # Variances that differ are as uncertain as the largest of them.
+        # Variances that differ between cells are less certain than equal ones.
         again = (counts - 1) @ noise
         sure = again**2 / ((counts - 1) @ noise**2) / freedom if again else 1.0
         errors = replace(
-            errors, freedom=tuple(one * sure if place == 0 else one for place, one in enumerate(errors.freedom))
+            errors, freedom=tuple(each * sure if place == 0 else each for place, each in enumerate(errors.freedom))
         )
     variances = errors.variances if errors else np.array([1.0, 0.0, 0.0])
     if not variances.any():
         variances = np.array([1.0, 0.0, 0.0])  # no noise at all: any weights do
     whiten = _Whitener(1 / np.maximum(variances[0] / counts + variances[1], 1e-300), runs, float(variances[2]))
     q, r = np.linalg.qr(whiten(matrix))
-    solve = whiten.back(np.linalg.solve(r, q.T))  # what makes coefficients of means, of shape (terms, cells)
+    solve = whiten.back(np.linalg.solve(r, q.T))  # turns means into coefficients, of shape (terms, cells)
     by_run = np.stack([np.bincount(runs, row) for row in solve])
     shares = np.stack([(solve * (noise / counts)) @ solve.T, solve @ solve.T, by_run @ by_run.T])
     return Fitted(solve @ means, errors, shares, lack)
 
 
 class _Whitener:
-    """Makes errors that cells of a run share independent, and all of one size (Fuller and Battese 1974)."""
+    """Makes the errors that cells of a run share independent, and all of the same size (Fuller and Battese 1974)."""
 
     def __init__(self, weights: Array, runs: Array, shared: float) -> None:
         self._root = np.sqrt(weights)[:, None]
@@ -122,7 +121,7 @@ class _Whitener:
         return scaled if self._pull is None else scaled - self._shared(scaled)
 
     def back(self, rows: Array) -> Array:
-        """Apply the transposed whitening, which is the same but for its order, to rows of shape (n, cells)."""
+        """Apply the transposed whitening, which is the same in reverse order, to rows of shape (n, cells)."""
         turned = rows.T
         return np.asarray(self._root * (turned if self._pull is None else turned - self._shared(turned))).T
 
@@ -148,13 +147,13 @@ def _errors(
     if not freedom and not inner_left:
         return _two(noise, freedom, whole, left, size), lack
     base = _two(noise, freedom, inner, inner_left, inner_size)
-    # What is left over between runs holds all three errors: so many times that of a cell, and of a run.
+    # The residuals between runs contain all three errors: these multiples of the variances of a cell and of a run.
     between_left, cell = left - inner_left, size - inner_size
     by_run = np.stack([np.bincount(runs, root * column) for column in basis.T])
     run = float(counts.sum() - (by_run**2).sum())
     if between_left <= 0 or run <= 0:
         return base, lack
-    # Runs always differ. Where too few of them do not show it, they do not make anything surer, either: no pooling.
+    # Runs always differ. If too few of them show no difference, their variance is not pooled with the others.
     known = base.variances
     between = max(whole - inner, between_left * known[0] + cell * known[1])
     row = [-(between_left * a + cell * b) / run for a, b in zip(*base.mixture[:2], strict=True)]
@@ -164,7 +163,7 @@ def _errors(
 
 
 def _two(noise: float, freedom: int, whole: float, left: int, size: float) -> Errors:
-    """The errors of measurements and cells; `size` is how often the latter is in the squares that are left over."""
+    """The errors of measurements and cells; `size` is the multiple of the latter in the residual squares."""
     if not freedom:  # nothing is repeated: noise and misfit are one
         return Errors((whole / left,), (left,), ((1.0,), (0.0,), (0.0,)), False)
     if not left or whole / left <= noise:
@@ -175,7 +174,7 @@ def _two(noise: float, freedom: int, whole: float, left: int, size: float) -> Er
 
 
 def _within_runs(matrix: Array, means: Array, counts: Array, runs: Array) -> tuple[float, int, float]:
-    """What a model leaves over within runs, each of which has a level of its own: squares, freedom, cell's size."""
+    """The residuals within runs, each of which has its own level: squares, freedom, multiple of a cell's variance."""
     sums, root = np.bincount(runs, counts), np.sqrt(counts)
 
     def centred(values: Array) -> Array:

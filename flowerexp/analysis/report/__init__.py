@@ -16,17 +16,18 @@ from flowerexp.analysis.report import model, page
 from flowerexp.analysis.report.cells import cells
 from flowerexp.analysis.report.derive import slowdowns_of
 from flowerexp.analysis.report.findings import sure, times
-from flowerexp.analysis.report.gather import Material, load
+from flowerexp.analysis.report.gather import load
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.timing import time_models
 from flowerexp.escape import csv_cell
 from flowerexp.measurements import write_whole
 from flowerexp.measurements.table import Measurements
 
 FILES = ("report.html", "report.md", "cells.csv", "cells.parquet")
-"""What `make_report` writes."""
+"""The files that `make_report` writes."""
 
 MOST_FITTED = 5_000
-"""Measurements of a series that models are fitted to; of more, a seeded sample: 5,000 fix a slope well enough."""
+"""The most measurements of a series that models are fitted to; of more, a seeded sample, which is precise enough."""
 
 
 def make_report(folder: Path, warn: Callable[[str], object] = lambda _: None) -> list[Path]:
@@ -34,7 +35,7 @@ def make_report(folder: Path, warn: Callable[[str], object] = lambda _: None) ->
 
     Args:
         folder: a sweep's folder, finished or not, or a run's.
-        warn: called with a line for each file that was found to be damaged; its run is shown without results.
+        warn: called with a line for each damaged file; its run is shown without results.
 
     Returns:
         The files, in the order of `FILES`.
@@ -54,31 +55,33 @@ def make_report(folder: Path, warn: Callable[[str], object] = lambda _: None) ->
 def _write(material: Material) -> list[Path]:
     some, table = sample(material), cells(material)
     model.make(material)
-    found, parts = page.sections(material, table, some, fit_all(some), time_models(some))
-    home = material.folder if material.is_sweep else material.folder / "analysis"
-    texts = {"report.html": page.html(material, found, parts), "report.md": page.markdown(material, found, parts)}
+    findings, sections = page.sections(material, table, some, fit_all(some), time_models(some))
+    folder = material.folder if material.is_sweep else material.folder / "analysis"
+    texts = {
+        "report.html": page.html(material, findings, sections),
+        "report.md": page.markdown(material, findings, sections),
+    }
     texts["cells.csv"] = table.rename(columns=csv_cell).map(csv_cell).to_csv(index=False)
-    paths = [write_whole(home / name, _writer(text)) for name, text in texts.items()]
+    paths = [write_whole(folder / name, _writer(text)) for name, text in texts.items()]
     # Values of one column may be of several kinds, as those of a parameter that is a number or null.
     typed = table.convert_dtypes().map(lambda value: value, na_action="ignore")
     mixed = [name for name in typed.columns if typed[name].dtype == object]
     typed[mixed] = typed[mixed].astype("string")
-    return [*paths, write_whole(home / "cells.parquet", lambda aside: typed.to_parquet(aside, index=False))]
+    return [*paths, write_whole(folder / "cells.parquet", lambda aside: typed.to_parquet(aside, index=False))]
 
 
 def interference(folder: Path) -> str:
-    """What company on a host costs, in a line for the screen; nothing of a sweep that does not vary it.
+    """How much measurements slow each other down, in a line for the screen; empty for a sweep that does not vary it.
 
     Args:
         folder: a sweep's, or a run's.
     """
     material = load(folder)
-    found = slowdowns_of(material)
-    told = [
-        f"{material.label(one.series)} {times(one.ratio.value)} {sure(one.ratio)}, {one.at_once} at once"
-        for one in found
-    ]
-    return "; ".join(told)
+    return "; ".join(
+        f"{material.label(slowdown.series)} {times(slowdown.ratio.value)} {sure(slowdown.ratio)}, "
+        f"{slowdown.at_once} at once"
+        for slowdown in slowdowns_of(material)
+    )
 
 
 def _writer(text: str) -> Any:
@@ -88,7 +91,7 @@ def _writer(text: str) -> Any:
 def sample(material: Material) -> Measurements:
     """Timed measurements, of each series at most `MOST_FITTED`."""
     parts = [
-        own.sample(MOST_FITTED, random_state=0) if len(own) > MOST_FITTED else own
-        for _, own in material.timed.groupby("series")
+        rows.sample(MOST_FITTED, random_state=0) if len(rows) > MOST_FITTED else rows
+        for _, rows in material.timed.groupby("series")
     ]
     return material.table_of(pd.concat([material.timed.iloc[:0], *parts]))

@@ -1,4 +1,4 @@
-"""The sections that say why: busy executors, and where the seconds of a measurement go."""
+"""The sections that explain the results: how busy executors were, and where the seconds of a measurement go."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from flowerexp.analysis import words
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import diagrams
 from flowerexp.analysis.report import fits as pictures
 from flowerexp.analysis.report.findings import LEAST_SECONDS
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
-from flowerexp.analysis.report.svg import number
 from flowerexp.analysis.timing import TERMS, Misfit, TimeModel
 from flowerexp.analysis.utilisation import Use
 from flowerexp.experiment import Experiment
@@ -25,9 +25,9 @@ HOSTS = {
     "disk_bytes_s": "disk, MB/s",
     "load_before": "load average before",
 }
-"""The columns that say what a host did during a measurement."""
+"""The columns that say how busy a host was during a measurement, with their heads."""
 MOST_JOBS = 4
-"""Spark applications with a picture."""
+"""The most Spark applications that have a picture."""
 
 
 def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Section:
@@ -36,29 +36,29 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
     for log in material.logs[:MOST_JOBS]:
         section.draw(
             diagrams.busy_executors(log, material.runs_of(log)),
-            "How many of an executor's cores had a task, over time: dark ones worked, pale ones waited for their turn "
-            "to measure, since others on the same host would disturb them. Numbers above are runs.",
+            "Executor cores with a task, over time. Dark: working. Pale: waiting for their turn to measure, because "
+            "measurements on one host slow each other down. Numbers above are runs.",
         )
     lines = []
     for run in material.measured:
-        for phase, one in uses.get(run.name, {}).items():
-            if one.seconds < LEAST_SECONDS:
+        for phase, use in uses.get(run.name, {}).items():
+            if use.seconds < LEAST_SECONDS:
                 continue
-            shuffled = one.shuffle_read + one.shuffle_written
+            shuffled = use.shuffle_read + use.shuffle_written
             lines.append(
                 [
                     run.name,
                     phase,
-                    str(one.tasks),
-                    number(one.seconds),
-                    number(one.parallel),
-                    f"{one.busy:.0%}",
-                    f"{one.waiting:.0%}",
-                    f"{one.working} of {one.executors}",
-                    f"{one.largest:.0%}",
-                    number(one.run),
-                    number(one.gc),
-                    number(one.scheduling),
+                    str(use.tasks),
+                    number(use.seconds),
+                    number(use.parallel),
+                    f"{use.busy:.0%}",
+                    f"{use.waiting:.0%}",
+                    f"{use.working} of {use.executors}",
+                    f"{use.largest:.0%}",
+                    number(use.run),
+                    number(use.gc),
+                    number(use.scheduling),
                     f"{shuffled / 1e6:,.1f}",
                 ]
             )
@@ -84,15 +84,15 @@ def whereabouts(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Se
 
 
 def _hosts(material: Material) -> Iterator[Table]:
-    """What the hosts did during measurements, where that was recorded: medians by series and host."""
+    """How busy the hosts were during measurements, where that was recorded: medians by series and host."""
     known = {name: head for name, head in HOSTS.items() if material.timed[name].notna().any()}
     if known:
         here = {run.name for run in material.measured if run.is_here}
         timed = material.timed.assign(host=material.timed["host"].mask(material.timed["run"].isin(here), diagrams.HERE))
         groups = timed.groupby(["series", "host"])[[*known]].median().reset_index().to_dict("records")
         lines = [
-            [material.label(str(one["series"])), str(one["host"]), *(_rate(name, one[name]) for name in known)]
-            for one in groups[:MOST_ROWS]
+            [material.label(str(group["series"])), str(group["host"]), *(_rate(name, group[name]) for name in known)]
+            for group in groups[:MOST_ROWS]
         ]
         yield Table(
             [words.head(material.experiment), "host", *known.values()], lines, frozenset(range(2, 2 + len(known)))
@@ -109,11 +109,11 @@ def models_of(material: Material, some: Measurements, fits: Sequence[Fit], model
     for model in models:
         section.text += _judged(material, model)
     inflation = max((model.product_inflation or 0.0 for model in models), default=0.0)
-    if inflation > 4:  # as if three in four measurements had not been made
+    if inflation > 4:  # intervals are as wide as with a quarter of the measurements
         product = words.parameter(which, words.product(which.products[0]))
         section.text.append(
             f"{product[:1].upper()}{product[1:]} is collinear with its factors (variance inflation "
-            f"{number(inflation)}): read the straight lines one by one, not as parts of one model."
+            f"{number(inflation)}): read each straight line by itself, not as part of one model."
         )
     terms = [term for term in TERMS if any(term in model.terms for model in models)]
     called = _called(which)
@@ -149,7 +149,7 @@ def _called(experiment: Experiment) -> dict[str, str]:
 
 def _term(model: TimeModel, name: str, experiment: Experiment) -> str:
     term = model.terms.get(name)
-    return f"{number(1000 * term.value)} ({_ends(term.low, term.high)})" if term else f"with the {experiment.one}"
+    return f"{number(1000 * term.value)} ({_ends(term.low, term.high)})" if term else f"within per {experiment.one}"
 
 
 def _lines(material: Material, fits: Sequence[Fit]) -> Iterator[Table]:
@@ -182,21 +182,21 @@ def _span(low: float | None, high: float | None) -> str:
 
 
 def _judged(material: Material, model: TimeModel) -> Iterator[str]:
-    """What the tests say about the models of a series."""
+    """Which models of a series the tests for lack of fit reject."""
     if model.straight and model.misfit:
         which, name = material.experiment, material.label(model.series)
-        wrong = "cannot be refused" if model.straight.fits else "is the wrong model"
-        right = "fits" if model.misfit.fits else "does not fit perfectly either"
+        straight = "is not rejected" if model.straight.fits else "is rejected"
+        seconds = "is not rejected" if model.misfit.fits else "is rejected"
         yield (
-            f"{name[:1].upper()}{name[1:]}: a straight line of {which.rate_unit} against {which.unit} {wrong}: "
-            f"{_misfit(model.straight)}. The model of seconds {right}: {_misfit(model.misfit)}."
+            f"{name[:1].upper()}{name[1:]}: a straight line of {which.rate_unit} against {which.unit} {straight}: "
+            f"{_misfit(model.straight)}. The model of seconds {seconds}: {_misfit(model.misfit)}."
         )
 
 
-def _misfit(found: Misfit) -> str:
+def _misfit(misfit: Misfit) -> str:
     return (
-        f"it explains {found.r2:.0%} of the variance of the rates (lack of fit: F = {number(found.f)}, "
-        f"{probability(found.p)})"
+        f"it explains {misfit.r2:.0%} of the variance of the rates (lack of fit: F = {number(misfit.f)}, "
+        f"{probability(misfit.p)})"
     )
 
 

@@ -1,4 +1,4 @@
-"""The tidy table of a report: a line for each run, series and cell; and rates of any part of it, with intervals."""
+"""The table ``cells.csv``: a line for each run, series and cell; and rates of any part of it, with intervals."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 from flowerexp.analysis import words
 from flowerexp.analysis.estimate import Interval, grouped_medians, stratified_rate, student
 from flowerexp.analysis.instability import Instability, widened, wider
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.experiment import RESERVED, Experiment
 
 NARROW = 0.10
-"""A cell's interval is narrow if it reaches no further from its median than this share of it."""
+"""A cell's interval is narrow if it reaches at most this share of its median to each side."""
 
 
 def cells(material: Material) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def _rated(material: Material) -> pd.DataFrame:
     table["rate"] = table["count"] / table["seconds"]
     table["steady_rate"] = table.pop("later_count") / table.pop("later_seconds").replace(0, np.nan)
     middle, low, high = grouped_medians(found["rate"].to_numpy(), groups.ngroup().to_numpy(), len(table))
-    reaches = {name: one.reach for name, one in material.instability.items()}
+    reaches = {name: instability.reach for name, instability in material.instability.items()}
     low, high = widened(middle, low, high, table.index.get_level_values("run").map(reaches).to_numpy(float))
     table["median_rate"], table["low"], table["high"] = middle, low, high
     return table
@@ -87,9 +87,9 @@ def _named(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     if experiment.categorical:
         series = table.pop("series")
         for name in reversed(experiment.categorical):
-            values = {one: words.values(experiment, one).get(name) for one in series.unique()}
+            values = {each: words.values(experiment, each).get(name) for each in series.unique()}
             if len(experiment.categorical) == 1:  # rows that lack it go by the experiment's name
-                values = {one: value or one for one, value in values.items()}
+                values = {each: value or each for each, value in values.items()}
             table.insert(place, name, series.map(values))
     rates = {f"{kind}rate": f"{kind}{experiment.rate}" for kind in ("", "steady_", "median_")}
     is_taken = experiment.count in experiment.parameters
@@ -101,7 +101,7 @@ def _named(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
 
 def reach(table: pd.DataFrame, experiment: Experiment) -> pd.Series[float]:
-    """How sure the cells of a table are: half the width of each one's interval, as a share of its median."""
+    """Half the width of each cell's interval, as a share of its median."""
     return (table["high"] - table["low"]) / 2 / table[f"median_{experiment.rate}"]
 
 
@@ -113,8 +113,8 @@ def short_key(key: str, experiment: Experiment) -> str:
 def rate_of(part: pd.DataFrame, material: Material) -> Interval | None:
     """Unit/s of some timed rows of one series, sum over sum, with a 95 % interval.
 
-    Two things make it uncertain, and the interval is as wide as the larger of them makes it: how far repetitions of a
-    cell disagree and the machine wanders, and how far runs that repeat each other disagree.
+    The interval is the wider of two: one from how far repetitions of a cell disagree and the machine's speed varies,
+    and one from how far runs that repeat each other disagree.
     """
     if not len(part):
         return None
@@ -124,11 +124,11 @@ def rate_of(part: pd.DataFrame, material: Material) -> Interval | None:
     freedom = max(material.instability[str(run)].freedom for run in weights.index)
     within = wider(stratified_rate(counts, seconds, strata), Instability(wandered, freedom))
     between = _between(part, material.disagreement[str(part["series"].iloc[0])])
-    return max(within, Interval(within.value, *between), key=lambda one: one.reach or 0.0)
+    return max(within, Interval(within.value, *between), key=lambda interval: interval.reach or 0.0)
 
 
 def _between(part: pd.DataFrame, disagreement: tuple[float, int]) -> tuple[float, float] | tuple[None, None]:
-    """The interval of a part's rate if runs disagree so far; a run counts by its share of the seconds."""
+    """The interval of a part's rate by how far runs disagree; a run counts by its share of the seconds."""
     deviation, freedom = disagreement
     if not freedom:
         return None, None

@@ -1,7 +1,7 @@
-"""The pictures of rates, caching and money; those of executors, limits and models are in `diagrams`.
+"""The pictures of rates, caching, slowdowns and money.
 
-Each function draws one figure from the material, or gives None where there is nothing to show. What is drawn is
-aggregated first: a figure of a million rows has as many marks as one of a hundred.
+Each function draws one figure from the material, or returns None where there is nothing to show. Rows are aggregated
+first: a figure of a million rows has as many marks as one of a hundred.
 """
 
 from __future__ import annotations
@@ -15,31 +15,19 @@ from matplotlib.lines import Line2D
 
 from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.drawing import ACCENT, INK, LINE, MUTED, PAPER, legend, number, plain, tidy, title
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report.cells import rate_of
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.runs import Run, short, shown
-from flowerexp.analysis.report.svg import (
-    ACCENT,
-    INK,
-    LINE,
-    MUTED,
-    PAPER,
-    WIDTH,
-    figure,
-    legend,
-    number,
-    plain,
-    tidy,
-    title,
-)
+from flowerexp.analysis.report.svg import WIDTH, figure
 
 if TYPE_CHECKING:
     import pandas
 
 MOST_LINES = 24
-"""Settings or pairs in one picture; of more, so many are drawn."""
+"""The most settings or pairs that one picture shows."""
 MOST_TICKS = 8
 """Values of a parameter with a label."""
 MOST_VALUES = 16
@@ -48,15 +36,15 @@ MOST_VALUES = 16
 
 def settings(material: Material) -> dict[str, list[Run]]:
     """The measured runs by what they vary, repeats together."""
-    found: dict[str, list[Run]] = {}
+    by_setting: dict[str, list[Run]] = {}
     for run in material.measured:
-        own = [f"{short(key)}={shown(run.varied[key])}" for key in material.varied if key in run.varied]
-        found.setdefault(" ".join(own) or run.label, []).append(run)
-    return found
+        values = [f"{short(key)}={shown(run.varied[key])}" for key in material.varied if key in run.varied]
+        by_setting.setdefault(" ".join(values) or run.label, []).append(run)
+    return by_setting
 
 
 def overview(material: Material) -> Figure | None:
-    """Each setting's rate with its interval, a panel a series, the fastest of many; a run of its own is a small dot."""
+    """The rate of each setting with its interval, a panel for each series; of many settings, the fastest are drawn."""
     timed, groups = material.timed, settings(material)
     series = words.ordered(material.experiment, timed["series"].unique())
     if len(groups) < 2 or not series:
@@ -64,26 +52,26 @@ def overview(material: Material) -> Figure | None:
     chosen = list(groups)
     if len(chosen) > MOST_LINES:
         speeds = timed.groupby("run")["count"].sum() / timed.groupby("run")["seconds"].sum()
-        fastest = {name: max(speeds.get(run.name, 0.0) for run in own) for name, own in groups.items()}
+        fastest = {name: max(speeds.get(run.name, 0.0) for run in runs) for name, runs in groups.items()}
         chosen = sorted(chosen, key=lambda name: -fastest[name])[:MOST_LINES]
-    made = figure(0.9 + 0.34 * len(chosen))
-    panels = made.subplots(1, len(series), sharey=True, squeeze=False)[0]
+    drawn = figure(0.9 + 0.34 * len(chosen))
+    panels = drawn.subplots(1, len(series), sharey=True, squeeze=False)[0]
     tones = material.tones
-    for panel, one in zip(panels, series, strict=True):
-        own = timed[timed["series"] == one]
+    for panel, one_series in zip(panels, series, strict=True):
+        rows = timed[timed["series"] == one_series]
         for line, name in enumerate(chosen):
-            part = own[own["run"].isin([run.name for run in groups[name]])]
+            part = rows[rows["run"].isin([run.name for run in groups[name]])]
             if len(groups[name]) > 1:
-                rates = [run.rates[one]["rate"] for run in groups[name] if one in run.rates]
-                panel.plot(rates, [line] * len(rates), "o", color=tones[one], alpha=0.3, ms=4, mew=0, zorder=2)
-            _bar(panel, rate_of(part, material), line, tones[one], across=True)
+                rates = [run.rates[one_series]["rate"] for run in groups[name] if one_series in run.rates]
+                panel.plot(rates, [line] * len(rates), "o", color=tones[one_series], alpha=0.3, ms=4, mew=0, zorder=2)
+            _bar(panel, rate_of(part, material), line, tones[one_series], across=True)
         tidy(panel, grid="x", thousands="x")
         panel.set_xlim(left=0)
-        title(panel, words.series(material.experiment, one))
+        title(panel, words.series(material.experiment, one_series))
         panel.set_xlabel(material.experiment.rate_unit)
     panels[0].set_yticks(range(len(chosen)), [plain(name) for name in chosen])
     panels[0].set_ylim(len(chosen) - 0.5, -0.5)
-    return made
+    return drawn
 
 
 def _bar(panel: Any, rate: Interval | None, place: float, colour: str, across: bool = False) -> None:
@@ -107,8 +95,8 @@ def by_parameter(material: Material) -> Figure | None:
     series = words.ordered(material.experiment, timed["series"].unique())
     across = 2 if len(columns) == 4 else min(3, len(columns))
     lines = -(-len(columns) // across)
-    made = figure(0.5 + 2.7 * lines, WIDTH if across > 1 else WIDTH * 0.6)
-    grid = made.subplots(lines, across, sharey=True, squeeze=False)
+    drawn = figure(0.5 + 2.7 * lines, WIDTH if across > 1 else WIDTH * 0.6)
+    grid = drawn.subplots(lines, across, sharey=True, squeeze=False)
     tones = material.tones
     for panel, (name, column) in zip(grid.flat, columns.items(), strict=False):
         _parameter(panel, name, timed.assign(value=column), material, tones)
@@ -118,27 +106,27 @@ def by_parameter(material: Material) -> Figure | None:
         panel.set_ylabel(material.experiment.rate_unit)
     grid[0, 0].set_ylim(bottom=0)
     if len(series) > 1:
-        legend(made, {words.series(material.experiment, one): tones[one] for one in series})
-    return made
+        legend(drawn, {words.series(material.experiment, name): tones[name] for name in series})
+    return drawn
 
 
 def parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.Series[Any]]:
-    """The columns to group by: what the runs vary, then the grid; those with one value say nothing."""
-    found: dict[str, Any] = {}
+    """The columns to group by: what the runs vary, then the grid; without those that have one value."""
+    columns: dict[str, Any] = {}
     for key in material.varied:
         values = {run.name: run.varied.get(key) for run in material.measured}
-        found[short(key)] = timed["run"].map(values)
-    which = material.experiment
-    found |= {words.parameter(which, name): timed[name] for name in which.numeric}
-    for names in which.products:
-        found[words.parameter(which, words.product(names))] = timed[[*names]].prod(axis=1, skipna=False)
-    return {name: column for name, column in found.items() if column.nunique() > 1}
+        columns[short(key)] = timed["run"].map(values)
+    experiment = material.experiment
+    columns |= {words.parameter(experiment, name): timed[name] for name in experiment.numeric}
+    for names in experiment.products:
+        columns[words.parameter(experiment, words.product(names))] = timed[[*names]].prod(axis=1, skipna=False)
+    return {name: column for name, column in columns.items() if column.nunique() > 1}
 
 
 def _parameter(panel: Any, key: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
     groups = bundles(rows["value"])
-    for name, own in rows.groupby("series"):
-        rates = [rate_of(own[own["value"].isin(group)], material) for group in groups]
+    for name, of_series in rows.groupby("series"):
+        rates = [rate_of(of_series[of_series["value"].isin(group)], material) for group in groups]
         known = [(place, rate) for place, rate in enumerate(rates) if rate]
         if are_numbers(groups):
             values = [rate.value for _, rate in known]
@@ -152,19 +140,19 @@ def _parameter(panel: Any, key: str, rows: pandas.DataFrame, material: Material,
 
 def bundles(values: pandas.Series[Any]) -> list[list[Any]]:
     """The different values of a parameter, sorted, each on its own; neighbours together where there are many."""
-    found = sorted(values.dropna().unique().tolist(), key=lambda value: (isinstance(value, str), value))
-    count = min(len(found), MOST_VALUES)
-    edges = [round(place * len(found) / count) for place in range(count + 1)]
-    return [found[start:end] for start, end in itertools.pairwise(edges)]
+    different = sorted(values.dropna().unique().tolist(), key=lambda value: (isinstance(value, str), value))
+    count = min(len(different), MOST_VALUES)
+    edges = [round(place * len(different) / count) for place in range(count + 1)]
+    return [different[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def are_numbers(groups: Sequence[Sequence[Any]]) -> bool:
-    """Are all of some values numbers, so that a line may join them?"""
+    """Whether all values are numbers, so that a line may join them."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for group in groups for value in group)
 
 
 def ticks(panel: Any, groups: Sequence[Sequence[Any]]) -> None:
-    """Give each group of values a place on the x axis, and as many of them a label as have room."""
+    """Give each group of values a place on the x axis, and as many labels as fit."""
     labels = [shown_value(group[0]) if len(group) == 1 else f"{shown_value(group[0])}+" for group in groups]
     step = -(-len(groups) // MOST_TICKS)
     turned = 30 if sum(map(len, labels[::step])) > 40 else 0
@@ -188,8 +176,8 @@ def caching_pairs(caching: Caching, labels: dict[str, str]) -> Figure:
     """
     step = -(-len(caching.pairs) // MOST_LINES)
     pairs = caching.pairs[::step]
-    made = figure(1.0 + 0.34 * len(pairs), WIDTH)
-    panel = made.subplots()
+    drawn = figure(1.0 + 0.34 * len(pairs), WIDTH)
+    panel = drawn.subplots()
     for line, pair in enumerate(pairs):
         panel.plot([pair.on.seconds, pair.off.seconds], [line, line], "-", color=LINE, lw=4, zorder=2)
         panel.plot([pair.off.seconds], [line], "o", color=PAPER, mec=ACCENT, mew=2, ms=7, zorder=3)
@@ -206,48 +194,48 @@ def caching_pairs(caching: Caching, labels: dict[str, str]) -> Figure:
         Line2D([], [], color=ACCENT, marker="o", mfc=fill, mew=2, ms=7, ls="", label=f"caching {word}")
         for word, fill in (("on", ACCENT), ("off", PAPER))
     ]
-    made.legend(handles=marks, loc="outside upper left", ncols=2, frameon=False, labelcolor=INK, fontsize=9.5)
-    return made
+    drawn.legend(handles=marks, loc="outside upper left", ncols=2, frameon=False, labelcolor=INK, fontsize=9.5)
+    return drawn
 
 
 def slowdowns(material: Material, found: Sequence[Slowdown]) -> Figure:
-    """How much slower each series is when several are measured at once, with its interval."""
-    made = figure(1.0 + 0.34 * len(found), WIDTH * 0.85)
-    panel = made.subplots()
-    tones = material.tones
-    for line, one in enumerate(found):
-        low, high = (one.ratio.low or one.ratio.value, one.ratio.high or one.ratio.value)
-        panel.plot([low, high], [line, line], "-", color=tones[one.series], lw=2.5, alpha=0.6)
-        panel.plot([one.ratio.value], [line], "o", color=tones[one.series], ms=9, mec=PAPER, mew=1.4, zorder=3)
+    """How much longer each series takes when several are measured at once, with its interval."""
+    drawn = figure(1.0 + 0.34 * len(found), WIDTH * 0.85)
+    panel = drawn.subplots()
+    for line, slowdown in enumerate(found):
+        ratio, tone = slowdown.ratio, material.tones[slowdown.series]
+        panel.plot(
+            [ratio.low or ratio.value, ratio.high or ratio.value], [line, line], "-", color=tone, lw=2.5, alpha=0.6
+        )
+        panel.plot([ratio.value], [line], "o", color=tone, ms=9, mec=PAPER, mew=1.4, zorder=3)
     panel.axvline(1, color=MUTED, lw=1.2, zorder=1)
     tidy(panel, grid="x", thousands="x")
-    panel.set_xlim(min(0.9, *(one.ratio.low or 1 for one in found)), 1.1 * max(one.ratio.high or 1 for one in found))
-    panel.set_yticks(
-        range(len(found)), [plain(f"{material.label(one.series)}, {one.at_once} at once") for one in found]
-    )
+    ratios = [slowdown.ratio for slowdown in found]
+    panel.set_xlim(min(0.9, *(ratio.low or 1 for ratio in ratios)), 1.1 * max(ratio.high or 1 for ratio in ratios))
+    labels = [plain(f"{material.label(slowdown.series)}, {slowdown.at_once} at once") for slowdown in found]
+    panel.set_yticks(range(len(found)), labels)
     panel.set_ylim(len(found) - 0.5, -0.5)
     panel.set_xlabel("times as long as alone")
-    return made
+    return drawn
 
 
 def time_and_money(material: Material) -> Figure | None:
-    """Each cluster's wall time against its cost, a dot a run; nothing where no cost is known."""
+    """Each cluster's wall time against its cost, a dot for each run; nothing where no cost is known."""
     known = [(run, cost) for run in material.measured if (cost := run.dollars) is not None]
     if not known:
         return None
-    made = figure(3.4, WIDTH * 0.75)
-    panel = made.subplots()
-    panel.plot(
-        [run.seconds for run, _ in known], [cost for _, cost in known], "o", color=ACCENT, ms=6, alpha=0.35, mew=0
-    )
+    drawn = figure(3.4, WIDTH * 0.75)
+    panel = drawn.subplots()
+    points = [(run.seconds, cost) for run, cost in known]
+    panel.plot(*zip(*points, strict=True), "o", color=ACCENT, ms=6, alpha=0.35, mew=0)
     for cluster in dict.fromkeys(run.cluster for run, _ in known):
-        own = [(run.seconds, cost) for run, cost in known if run.cluster == cluster]
-        middle = (sum(seconds for seconds, _ in own) / len(own), sum(cost for _, cost in own) / len(own))
+        of_cluster = [(run.seconds, cost) for run, cost in known if run.cluster == cluster]
+        middle = tuple(sum(values) / len(of_cluster) for values in zip(*of_cluster, strict=True))
         panel.plot(*([value] for value in middle), "o", color=ACCENT, ms=10, mec=PAPER, mew=1.5)
         panel.annotate(plain(cluster), middle, (9, 7), textcoords="offset points", color=INK, fontsize=9.5)
     tidy(panel, grid="both", thousands="x")
-    panel.set_xlim(0, 1.25 * max(run.seconds for run, _ in known))
-    panel.set_ylim(0, 1.25 * max(cost for _, cost in known) or 1)
+    panel.set_xlim(0, 1.25 * max(seconds for seconds, _ in points))
+    panel.set_ylim(0, 1.25 * max(cost for _, cost in points) or 1)
     panel.set_xlabel("seconds of a run, all phases")
     panel.set_ylabel("US dollars")
-    return made
+    return drawn

@@ -1,4 +1,4 @@
-"""What a report derives from all runs of a sweep: caching pairs, the cost of several at once, and busy executors."""
+"""What a report computes over all runs of a sweep: caching pairs, slowdowns by contention, and busy executors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from flowerexp.analysis.caching import Caching, Side, compare_caching
 from flowerexp.analysis.interference import Slowdown, slowdowns
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.utilisation import Use, by_phase
 
 
@@ -26,21 +26,21 @@ def caching_of(material: Material) -> Caching | None:
 
 
 def slowdowns_of(material: Material) -> list[Slowdown]:
-    """What measuring several at a time costs, of a sweep that varies that."""
+    """How much measurements slow each other down, for a sweep that varies how many run at once."""
     if len({run.at_once for run in material.measured}) < 2:
         return []
-    rows = {str(name): own for name, own in material.timed.groupby("run")}
+    rows = {str(name): of_run for name, of_run in material.timed.groupby("run")}
     none = material.timed.iloc[:0]
     known = [(run.config, rows.get(run.name, none)) for run in material.measured if run.config]
-    return slowdowns([(config, material.table_of(own)) for config, own in known])
+    return slowdowns([(config, material.table_of(of_run)) for config, of_run in known])
 
 
 def uses_of(material: Material) -> dict[str, dict[str, Use]]:
     """How each run used its executors, by the run's name and by phase."""
-    found: dict[str, dict[str, Use]] = {}
+    uses: dict[str, dict[str, Use]] = {}
     for log in material.logs:
         for run in material.runs_of(log):
-            own = by_phase(log, run.record.get("started_at") or 0.0, run.record.get("ended_at") or math.inf)
-            if own:
-                found[run.name] = own
-    return found
+            phases = by_phase(log, run.record.get("started_at") or 0.0, run.record.get("ended_at") or math.inf)
+            if phases:
+                uses[run.name] = phases
+    return uses

@@ -1,4 +1,4 @@
-"""The picture of busy executors over time."""
+"""The picture of how busy executors were over time."""
 
 from __future__ import annotations
 
@@ -9,53 +9,48 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from flowerexp.analysis.drawing import ACCENT, INK, LINE, MUTED, PAPER, plain, tidy
 from flowerexp.analysis.event_log import EventLog
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.report.svg import (
-    ACCENT,
-    INK,
-    LINE,
-    MUTED,
-    PAPER,
-    figure,
-    plain,
-    tidy,
-)
+from flowerexp.analysis.report.svg import figure
 from flowerexp.analysis.utilisation import over_time
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 STEPS = 240
-"""Parts of an application's time in a picture."""
+"""The number of equal parts of time in a picture."""
 MOST_STRIPS = 32
-"""Executors with a strip of their own; more are drawn host by host, or in as many groups."""
+"""The most strips; more executors are drawn in as many groups of neighbours."""
 HERE = "this machine"
-"""What the host of a local run is called: a report that is passed on names no machine of its writer's."""
+"""The name of a local run's host: a report may be passed on, and should not name its writer's machine."""
 _SHADES = {"working": 0.85, "waiting to measure": 0.3}
-"""What a core with a task does, and how dark it is drawn."""
+"""What a core with a task does, and how dark that is drawn."""
 
 
 def busy_executors(log: EventLog, runs: Sequence[Run]) -> Figure | None:
-    """What each executor did over time: a strip each, in three shades, and above it which run it worked for."""
+    """What each executor did over time: a strip each, in three shades, and above them the runs that they worked for."""
     start, end = log.span
     executors, working, waiting = over_time(log, start, end, STEPS)
     if not executors or not log.tasks:
         return None
     here = bool(runs) and all(run.is_here for run in runs)
-    hosts = [HERE if here else one.host for one in executors]
+    hosts = [HERE if here else executor.host for executor in executors]
     names, work, wait = _strips(
-        [f"{host} {one.name}" if one.name != "driver" else host for host, one in zip(hosts, executors, strict=True)],
-        [one.cores for one in executors],
+        [
+            f"{host} {executor.name}" if executor.name != "driver" else host
+            for host, executor in zip(hosts, executors, strict=True)
+        ],
+        [executor.cores for executor in executors],
         working,
         waiting,
     )
-    made = figure(1.25 + max(0.9, 0.26 * len(names)))
-    panel = made.subplots()
+    drawn = figure(1.25 + max(0.9, 0.26 * len(names)))
+    panel = drawn.subplots()
     edges = np.linspace(0, end - start, STEPS + 1)
-    for line, (own, also) in enumerate(zip(work, work + wait, strict=True)):
-        _strip(panel, edges, line, np.zeros_like(own), own, _SHADES["working"])
-        _strip(panel, edges, line, own, also, _SHADES["waiting to measure"])
+    for line, (working_share, busy_share) in enumerate(zip(work, work + wait, strict=True)):
+        _strip(panel, edges, line, np.zeros_like(working_share), working_share, _SHADES["working"])
+        _strip(panel, edges, line, working_share, busy_share, _SHADES["waiting to measure"])
         panel.axhline(line + 0.42, color=LINE, lw=0.8, zorder=0)
     _mark_runs(panel, runs, start, end)
     tidy(panel, grid="x", thousands="x")
@@ -65,8 +60,8 @@ def busy_executors(log: EventLog, runs: Sequence[Run]) -> Figure | None:
     panel.set_xlabel("seconds since the Spark application started")
     marks = [Patch(color=ACCENT, alpha=shade, lw=0, label=word) for word, shade in _SHADES.items()]
     marks.append(Patch(facecolor=PAPER, edgecolor=LINE, label="idle"))
-    made.legend(handles=marks, loc="outside upper left", ncols=3, frameon=False, labelcolor=INK, fontsize=9.5)
-    return made
+    drawn.legend(handles=marks, loc="outside upper left", ncols=3, frameon=False, labelcolor=INK, fontsize=9.5)
+    return drawn
 
 
 def _strip(panel: Any, edges: Array, line: int, low: Array, high: Array, shade: float) -> None:
@@ -93,10 +88,10 @@ def _strips(
 
 def _mark_runs(panel: Any, runs: Sequence[Run], start: float, end: float) -> None:
     """Where each run begins; its name too where there is room."""
-    own = [run for run in runs if start <= run.record.get("started_at", 0) <= end]
-    if len(own) < 2:
+    carried = [run for run in runs if start <= run.record.get("started_at", 0) <= end]
+    if len(carried) < 2:
         return
-    for run in own:
+    for run in carried:
         begins = run.record["started_at"] - start
         ends = (run.record.get("ended_at") or end) - start
         panel.axvline(begins, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=1)

@@ -1,4 +1,4 @@
-"""What a report says first: a handful of sentences, each with the number that it rests on."""
+"""The findings at the top of a report: a few sentences, each with the number that it rests on."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval, ratio
 from flowerexp.analysis.interference import FACTOR, Slowdown
 from flowerexp.analysis.report.cells import rate_of
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding
 from flowerexp.analysis.report.runs import short, shown
-from flowerexp.analysis.report.svg import number
 from flowerexp.analysis.timing import TimeModel
 from flowerexp.analysis.utilisation import Use
 
 LEAST_SECONDS = 0.1
-"""A phase shorter than this says nothing about executors: the event log counts milliseconds."""
+"""A shorter phase says nothing about executors: the event log counts milliseconds."""
 LEAST_FACTOR = 1.2
-"""Below it, a difference in tasks at once is not worth a finding."""
+"""A smaller difference in tasks at once is not worth a finding."""
 
 
 def times(value: float) -> str:
@@ -29,32 +29,32 @@ def times(value: float) -> str:
 
 
 def factor(value: float) -> str:
-    """A factor's digits: those that matter beside 1."""
+    """A factor with as many digits as matter."""
     return f"{value:.2f}" if value < 10 else number(value)
 
 
 def between(ratio: Interval) -> str:
-    """A ratio's interval: ``2.80 to 3.41``; nothing where there is none."""
+    """A ratio's interval: ``2.80 to 3.41``; empty where there is none."""
     return "" if ratio.low is None or ratio.high is None else f"{factor(ratio.low)} to {factor(ratio.high)}"
 
 
 def sure(ratio: Interval) -> str:
     """A ratio's interval in brackets, or that nothing is repeated."""
     ends = between(ratio)
-    return f"(95 % interval {ends})" if ends else "(measured once: how sure that is cannot be said)"
+    return f"(95 % interval {ends})" if ends else "(measured once, so without an interval)"
 
 
 def series_compared(material: Material) -> Iterator[Finding]:
     """How much faster one series is than each other one, over the cells that were measured."""
     timed, unit = material.fair, material.experiment.rate_unit
-    rates = [(rate, str(name)) for name, own in timed.groupby("series") if (rate := rate_of(own, material))]
+    rates = [(rate, str(name)) for name, rows in timed.groupby("series") if (rate := rate_of(rows, material))]
     rates.sort(key=lambda pair: -pair[0].value)
     for rate, name in rates[1:]:
         best, fastest = rates[0]
-        found = ratio(best, rate)
+        faster = ratio(best, rate)
         text = f"{material.label(fastest)} against {material.label(name)}: {number(best.value)} and "
-        text += f"{number(rate.value)} {unit} {sure(found)}"
-        yield Finding(times(found.value), text, "good" if found.excludes_one else "plain")
+        text += f"{number(rate.value)} {unit} {sure(faster)}"
+        yield Finding(times(faster.value), text, "good" if faster.excludes_one else "plain")
     if len(rates) == 1:
         rate, name = rates[0]
         ends = (
@@ -62,31 +62,31 @@ def series_compared(material: Material) -> Iterator[Finding]:
             if rate.low is None or rate.high is None
             else f", 95 % interval {number(rate.low)} to {number(rate.high)}"
         )
-        yield Finding(f"{number(rate.value)} {unit}", f"{material.label(name)}, over all that was measured{ends}")
+        yield Finding(f"{number(rate.value)} {unit}", f"{material.label(name)}, over all measurements{ends}")
 
 
 def parameters_compared(material: Material) -> Iterator[Finding]:
-    """For each factor of the sweep: how its best and worst value differ, with the series where that matters most."""
+    """For each factor of the sweep: its best value against its worst, in the series where they differ most."""
     timed = material.fair
-    own_findings = {"caching", FACTOR, *(f"grid.{name}" for name in material.experiment.categorical)}
+    elsewhere = {"caching", FACTOR, *(f"grid.{name}" for name in material.experiment.categorical)}
     for key in material.varied:
-        if key in own_findings:
+        if key in elsewhere:
             continue
         values = {run.name: shown(run.varied.get(key)) for run in material.measured}
-        found = []
-        for series, own in timed.groupby("series"):
-            groups = own.groupby(own["run"].map(values))
+        changes = []
+        for series, rows in timed.groupby("series"):
+            groups = rows.groupby(rows["run"].map(values))
             rates = [(rate, str(value)) for value, part in groups if (rate := rate_of(part, material))]
             rates.sort(key=lambda pair: pair[0].value)
             if len(rates) > 1:
                 (worst, low), (best, high) = rates[0], rates[-1]
                 text = f"{material.label(str(series))} with {short(key)} {high} against {low}"
-                found.append((ratio(best, worst), text))
-        if found:
-            change, text = max(found, key=lambda one: (one[0].excludes_one, one[0].value))
-            told = "" if change.excludes_one or change.low is None else ", which may be chance"
+                changes.append((ratio(best, worst), text))
+        if changes:
+            change, text = max(changes, key=lambda pair: (pair[0].excludes_one, pair[0].value))
+            doubt = "" if change.excludes_one or change.low is None else ", which may be chance"
             yield Finding(
-                times(change.value), f"{text} {sure(change)}{told}", "good" if change.excludes_one else "plain"
+                times(change.value), f"{text} {sure(change)}{doubt}", "good" if change.excludes_one else "plain"
             )
 
 
@@ -105,25 +105,26 @@ def caching_found(material: Material, caching: Caching | None) -> Iterator[Findi
 
 
 def slowdowns_found(material: Material, slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
-    """What it costs each series to be measured several at once on a host."""
-    for one in slowdowns:
-        text = f"as long as alone take measurements of {material.label(one.series)}, {one.at_once} at once on a host"
-        certain = one.ratio.excludes_one
-        told = "" if certain or one.ratio.low is None else ", which may be chance"
-        yield Finding(times(one.ratio.value), f"{text} {sure(one.ratio)}{told}", "warn" if certain else "plain")
+    """How much longer the measurements of each series take when several run at once on a host."""
+    for slowdown in slowdowns:
+        label, ratio = material.label(slowdown.series), slowdown.ratio
+        certain = ratio.excludes_one
+        doubt = "" if certain or ratio.low is None else ", which may be chance"
+        text = f"{label} take {times(ratio.value)} as long when {slowdown.at_once} are measured at once on a host"
+        yield Finding(times(ratio.value), f"{text} {sure(ratio)}{doubt}", "warn" if certain else "plain")
 
 
 def uses_found(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Iterator[Finding]:
-    """Where a parameter changed most how many tasks worked at once."""
-    found = [
+    """The parameter that changed most how many tasks worked at once."""
+    compared = [
         _compared(key, phase, [(uses[run.name][phase], shown(run.varied.get(key))) for run in runs])
         for key in material.varied
         if key != "caching"
-        for phase in dict.fromkeys(phase for own in uses.values() for phase in own)
+        for phase in dict.fromkeys(phase for by_phase in uses.values() for phase in by_phase)
         # Runs that found their data prepared have fewer phases: those with work to compare are compared.
         if (runs := [run for run in material.measured if _worked(uses, run.name, phase)])
     ]
-    most, finding = max(found, key=lambda one: one[0], default=(0.0, None))
+    most, finding = max(compared, key=lambda pair: pair[0], default=(0.0, None))
     if finding and most > LEAST_FACTOR:
         yield finding
 
@@ -133,8 +134,8 @@ def _worked(uses: Mapping[str, Mapping[str, Use]], run: str, phase: str) -> bool
 
 
 def _compared(key: str, phase: str, known: Sequence[tuple[Use, str]]) -> tuple[float, Finding]:
-    """By which factor the tasks at once differ between values of a parameter, in one phase."""
-    (least, few), (most, many) = (choose(known, key=lambda one: one[0].parallel) for choose in (min, max))
+    """The factor by which the tasks at once differ between values of a parameter, in one phase."""
+    (least, few), (most, many) = (choose(known, key=lambda pair: pair[0].parallel) for choose in (min, max))
     times_more = most.parallel / least.parallel if few != many else 0.0
     text = (
         f"the tasks at once in phase {phase} with {short(key)} {many} against {few}: {number(most.parallel)} and "
@@ -145,7 +146,7 @@ def _compared(key: str, phase: str, known: Sequence[tuple[Use, str]]) -> tuple[f
 
 
 def models_found(material: Material, models: Sequence[TimeModel]) -> Iterator[Finding]:
-    """What a measurement costs before its first unit, in the currency of units."""
+    """The fixed cost of a measurement, in milliseconds and in units that could be counted in that time."""
     known = []
     for model in models:
         fixed, each = model.terms["fixed"], model.terms["per_unit"]
@@ -153,11 +154,11 @@ def models_found(material: Material, models: Sequence[TimeModel]) -> Iterator[Fi
             known.append((1000 * fixed.value, material.label(model.series), number(fixed.value / each.value, 2)))
     if known:
         unit = material.experiment.unit
-        costs = "; ".join(f"{name} as long as {many} {unit} take" for _, name, many in known)
+        costs = "; ".join(f"{name}: as long as {many} {unit} take" for _, name, many in known)
         figure = " and ".join(f"{milliseconds:,.0f} ms" for milliseconds, _, _ in known)
         if len(known) > 2:
             figure = f"{min(known)[0]:,.0f} to {max(known)[0]:,.0f} ms"
-        yield Finding(figure, f"pass before a measurement gets under way: {costs}. Short ones are slow for that reason")
+        yield Finding(figure, f"fixed cost of a measurement ({costs}): short measurements are slow")
 
 
 def verdicts_found(material: Material) -> Iterator[Finding]:
@@ -192,7 +193,7 @@ def findings(
     slowdowns: Sequence[Slowdown],
     extra: Sequence[Finding],
 ) -> list[Finding]:
-    """All findings, the most telling first; `extra` are those of the experiment alone."""
+    """All findings, the most important first; `extra` are those of the experiment alone."""
     return list(
         itertools.chain(
             series_compared(material),

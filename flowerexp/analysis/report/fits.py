@@ -1,4 +1,4 @@
-"""The pictures of models: straight lines, and where the seconds of a measurement go."""
+"""The pictures of the straight lines, and of the model of a measurement's seconds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from flowerexp.analysis import words
-from flowerexp.analysis.plots import MOST_TICKS, apart, averages_of
-from flowerexp.analysis.regression import Fit, band, points
-from flowerexp.analysis.report.gather import Material
-from flowerexp.analysis.report.svg import INK, PAPER, figure, legend, number, tidy, title
+from flowerexp.analysis.drawing import PAPER, legend, number, tidy, title
+from flowerexp.analysis.lines import draw_line
+from flowerexp.analysis.regression import Fit
+from flowerexp.analysis.report.material import Material
+from flowerexp.analysis.report.svg import figure
 from flowerexp.analysis.timing import TimeModel
-from flowerexp.measurements.table import Array, Measurements
-
-MOST_DOTS = 400
-"""Measurements drawn one by one; of more, each place shows how its middle half and its most lie."""
+from flowerexp.measurements.table import Measurements
 
 
 def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) -> Figure | None:
@@ -27,8 +25,8 @@ def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) 
     columns = max((sum(fit.series == name for fit in wanted) for name in names), default=0)
     if not columns:
         return None
-    made = figure(0.4 + 2.6 * len(names))
-    grid = made.subplots(len(names), columns, sharey="row", squeeze=False)
+    drawn = figure(0.4 + 2.6 * len(names))
+    grid = drawn.subplots(len(names), columns, sharey="row", squeeze=False)
     for line, name in enumerate(names):
         several = [fit for fit in wanted if fit.series == name]
         for panel, fit in zip(grid[line], several, strict=False):
@@ -37,44 +35,21 @@ def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) 
             panel.set_visible(False)
         grid[line, 0].set_ylabel(f"{material.label(name)}: {material.experiment.rate_unit}")
         grid[line, 0].set_ylim(bottom=0)
-    return made
+    return drawn
 
 
 def _straight(panel: Any, group: Measurements, fit: Fit, material: Material) -> None:
-    colour = material.tones[fit.series]
-    xs, ys = points(group, fit.parameter, fit.value)
-    across = np.linspace(xs.min(), xs.max(), 30)
-    low, high = band(xs, ys, across)
-    panel.fill_between(across, low, high, color=INK, alpha=0.14, lw=0)
-    panel.plot(across, fit.intercept + fit.slope * across, "-", color=INK, lw=1.4)
-    _scatter(panel, xs, ys, colour)
-    averages = averages_of(group, fit)
-    panel.plot(*averages, "D", color=colour, ms=6, mec=PAPER, mew=1, zorder=4)
-    tidy(panel, thousands="both")
-    if len(averages[0]) <= MOST_TICKS:
-        panel.set_xticks(apart(averages[0]))
+    draw_line(panel, group, fit, material.tones[fit.series])
     sign = "−" if fit.slope < 0 else "+"
     title(panel, f"{number(fit.intercept)} {sign} {number(abs(fit.slope))} x,  R² {fit.r2:.2f}")
-    panel.set_xlabel(words.parameter(material.experiment, fit.parameter))
-
-
-def _scatter(panel: Any, xs: Array, ys: Array, colour: str) -> None:
-    """Measurements as faint dots; of many, the span of their middle half and of all but the outer 5 %."""
-    if len(xs) <= MOST_DOTS:
-        panel.plot(xs, ys, "o", color=colour, alpha=0.22, ms=3.5, mew=0, zorder=2)
-        return
-    for place in np.unique(xs):
-        ends = np.quantile(ys[xs == place], [0.025, 0.25, 0.75, 0.975])
-        panel.plot([place] * 2, ends[[0, 3]], "-", color=colour, alpha=0.3, lw=1.5, zorder=2)
-        panel.plot([place] * 2, ends[[1, 2]], "-", color=colour, alpha=0.3, lw=5, zorder=2)
 
 
 def time_model(material: Material, some: Measurements, models: Sequence[TimeModel]) -> Figure | None:
-    """Seconds against what is counted with the model's line, and beside it what that line means for the rate."""
+    """Seconds against what is counted, with the model's line; and beside it the rates that follow from that line."""
     if not models:
         return None
-    made = figure(3.5)
-    left, right = made.subplots(1, 2)
+    drawn = figure(3.5)
+    left, right = drawn.subplots(1, 2)
     which, tones = material.experiment, material.tones
     for model in models:
         group = some.by_series[model.series]
@@ -97,5 +72,5 @@ def time_model(material: Material, some: Measurements, models: Sequence[TimeMode
         panel.set_xlabel(f"{which.unit} of a measurement")
         panel.set_xlim(left=0)
         panel.set_ylim(bottom=0)
-    legend(made, {words.series(which, one.series): tones[one.series] for one in models})
-    return made
+    legend(drawn, {words.series(which, model.series): tones[model.series] for model in models})
+    return drawn

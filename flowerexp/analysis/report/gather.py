@@ -2,273 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import shlex
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import pyarrow.parquet
 import yaml
 
-from flowerexp import index, records
-from flowerexp.analysis import words
+from flowerexp import records
 from flowerexp.analysis.earlier import find_summary, key_today
-from flowerexp.analysis.event_log import EventLog, find_logs, read
 from flowerexp.analysis.experiments import extras_of
-from flowerexp.analysis.instability import STEADY, Instability, instability
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.waiting import Measured, with_waits
 from flowerexp.config import recorded, upgraded
 from flowerexp.config.redact import redacted, redacted_override
-from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.experiment import Experiment, Parameter
+from flowerexp.errors import DataError
+from flowerexp.experiment import Experiment
 from flowerexp.journal import PLAN
 from flowerexp.journal.journal import Journal
-from flowerexp.measurements.parquet import check_parquet, read_parquet
-from flowerexp.measurements.table import Measurements
+from flowerexp.measurements.parquet import check_parquet
 
-NUMBERS = (
-    "repetition",
-    "execution",
-    "seconds",
-    "neighbours",
-    "load_before",
-    "cpu_percent",
-    "others_cpu_percent",
-    "net_bytes_s",
-    "disk_bytes_s",
-    *("started_at", "waited_seconds", "pid"),
-)
-SPARK = (
-    *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
-    *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
-)
-"""What Spark did during each measurement; the rows of some experiments alone have these columns."""
 TEXTS = ("host",)
-"""The columns that a report reads of any experiment; other ones of a table may be large and are left on disk."""
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a report is made of.
-
-    Attributes:
-        folder: the sweep's or the run's.
-        is_sweep: whether it is a sweep's.
-        runs: in the order of the sweep.
-        overrides: what was written on the command line, without secrets.
-        planned: the experiment of its first run, which may never have started.
-        damage: what to say of a damaged journal; None of one that is whole.
-    """
-
-    folder: Path
-    is_sweep: bool
-    runs: Sequence[Run]
-    overrides: Sequence[str]
-    planned: Experiment
-    damage: str | None = None
-
-    @property
-    def other_data(self) -> str | None:
-        """What to say of runs that were to read the same data, and did not; None where all is well."""
-        known = [(run, run.config) for run in self.measured if run.config]
-        whole = [(run, config) for run, config in known if config.dataset and config.sampling]
-        return index.other_data((run.name, config, run.facts.get("data_fingerprint")) for run, config in whole)
-
-    @property
-    def complaints(self) -> list[str]:
-        """What to say of its damaged files, a line each."""
-        broken = [f"run {run.name}: {run.record['error']}" for run in self.runs if run.state == "damaged"]
-        return [*([self.damage] if self.damage else []), *broken]
-
-    @property
-    def varied(self) -> list[str]:
-        """The keys that a sweep varies, without its repeats."""
-        return [key for key in dict.fromkeys(key for run in self.runs for key in run.varied) if key != "repeat"]
-
-    @property
-    def measured(self) -> list[Run]:
-        """The runs that have measurements."""
-        return [run for run in self.runs if run.summary.get("groups")]
-
-    @property
-    def command(self) -> str:
-        """The command that runs it all again, in whatever home it is given."""
-        flags = ["-m"] if self.is_sweep and not any(one.startswith("experiment=") for one in self.overrides) else []
-        return shlex.join(["flowerexp", *flags, *(one for one in self.overrides if not one.startswith("home="))])
-
-    @property
-    def place(self) -> Path:
-        """Where its folder is, from its home on; or its name alone: what else there is of a path is of one machine."""
-        homes = {run.config.home for run in self.runs if run.config}
-        whole = self.folder.absolute()
-        return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), Path(whole.name))
-
-    @property
-    def experiment(self) -> Experiment:
-        """What was measured."""
-        return next((run.config.entrypoint for run in self.measured if run.config), self.planned)
-
-    @cached_property
-    def series(self) -> list[str]:
-        """The names of all series, in the declared order."""
-        found = [name for run in self.runs for name in run.rates]
-        return words.ordered(self.experiment, [*found, *self.rows["series"].unique()])
-
-    @cached_property
-    def tones(self) -> dict[str, str]:
-        """Each series' colour: the same in all pictures."""
-        return words.colours(self.experiment, self.series)
-
-    def label(self, series: str) -> str:
-        """What a series is called within a sentence or a table."""
-        return words.inside(words.series(self.experiment, series))
-
-    @property
-    def cell(self) -> list[str]:
-        """What makes a line of the tidy table."""
-        return ["run", "series", *self.experiment.numeric]
-
-    @cached_property
-    def rows(self) -> pd.DataFrame:
-        """All rows of all runs: the run's name, the series, the parameters, and what was counted and timed."""
-        parts = []
-        for run in self.measured:
-            path = run.folder / "analysis" / "measurements.parquet"
-            if path.exists():
-                own = run.config.entrypoint if run.config else self.experiment
-                parts.append(_frame(_measurements(path, own)).assign(run=run.name))
-        empty = _frame(Measurements(pyarrow.table({}), self.experiment)).assign(run="")
-        return pd.concat(parts or [empty], ignore_index=True)
-
-    def table_of(self, rows: pd.DataFrame) -> Measurements:
-        """Some of the `rows` as measurements."""
-        known, parts = self.experiment.parameters, self.experiment.parts
-        experiment = replace(
-            self.experiment,
-            column="count",
-            parameters={"series": Parameter(type="text")} | {name: known[name] for name in self.experiment.numeric},
-            parts=parts and replace(parts, count="parts", first_count="first_count", first_seconds="first_seconds"),
-        )
-        return Measurements(pyarrow.Table.from_pandas(rows, preserve_index=False), experiment)
-
-    @cached_property
-    def timed(self) -> pd.DataFrame:
-        """The rows that rates are made of: first executions that were timed and counted something.
-
-        Their ``cell`` is a number that measurements share which repeat each other, repeats of a run included.
-        """
-        rows = self.rows
-        first = rows["execution"].isna() | (rows["execution"] == 1)
-        chosen = first & (rows["count"] > 0) & (rows["seconds"] > 0)
-        timed = rows if chosen.all() else rows[chosen]
-        settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
-        numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
-        alike = timed.assign(setting=numbers).groupby(["setting", *self.cell[1:]], dropna=False)
-        return timed.assign(cell=alike.ngroup())
-
-    @cached_property
-    def fair(self) -> pd.DataFrame:
-        """The timed rows by which settings and series are compared.
-
-        Left out are the cells of which some measurement was stopped, in all runs and series: what is left of them is
-        what was fast.
-        """
-        stopped, keys = self.rows[self.rows["censored"]], list(self.experiment.numeric)
-        if not len(stopped) or not keys:
-            return self.timed
-        found = self.timed.merge(stopped[keys].drop_duplicates(), on=keys, how="left", indicator="value")
-        return found[found["value"] == "left_only"].drop(columns="value")
-
-    @cached_property
-    def instability(self) -> dict[str, Instability]:
-        """How far the machine's speed wandered, by run; all series of a run tell together."""
-        found = {run.name: STEADY for run in self.measured}
-        for name, own in self.timed.dropna(subset="repetition").groupby("run"):
-            logs = np.log((own["count"] / own["seconds"]).to_numpy(float))
-            cells = own.groupby(self.cell, dropna=False).ngroup().to_numpy()
-            found[str(name)] = instability(logs, cells, own["repetition"].to_numpy(float))
-        return found
-
-    def setting(self, run: Run) -> tuple[Any, ...]:
-        """What a run has of all that the sweep varies, but for its repeats."""
-        return tuple(run.varied.get(key) for key in self.varied)
-
-    @cached_property
-    def disagreement(self) -> dict[str, tuple[float, int]]:
-        """How far runs of one setting disagree, by series.
-
-        The standard deviation of the logarithm of their rates, pooled over settings, and its degrees of freedom.
-        """
-        found = {}
-        for series in dict.fromkeys(series for run in self.measured for series in run.rates):
-            logs: dict[tuple[Any, ...], list[float]] = {}
-            for run in self.measured:
-                if series in run.rates:
-                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[series]["rate"]))
-            freedom = sum(len(own) - 1 for own in logs.values())
-            squares = math.fsum((value - statistics.fmean(own)) ** 2 for own in logs.values() for value in own)
-            found[series] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)
-        return found
-
-    def runs_of(self, log: EventLog) -> list[Run]:
-        """The measured runs that an application carried: several may have worked at the same time."""
-        return [run for run in self.measured if run.facts.get("application_id") == log.application]
-
-    @cached_property
-    def logs(self) -> list[EventLog]:
-        """The event logs of its jobs; one that cannot be read is left out, since a report has more to say."""
-        found = []
-        for folder in (self.folder / "job", *sorted((self.folder / "jobs").glob("*"))):
-            for path in find_logs(folder):
-                try:
-                    found.append(self._with_waits(read(path)))
-                except FlowerexpError:
-                    continue
-        return found
-
-    def _with_waits(self, log: EventLog) -> EventLog:
-        """A log whose tasks say when they waited for their turn to measure."""
-        rows = self.rows[self.rows["run"].isin([run.name for run in self.runs_of(log)])]
-        wanted = ["pid", "started_at", "seconds", "waited_seconds"]
-        rows = rows.dropna(subset=[*wanted, "host"])[["host", *wanted]]
-        return with_waits(log, (Measured(*one) for one in rows.itertuples(index=False, name=None)))
-
-
-def _measurements(path: Path, experiment: Experiment) -> Measurements:
-    """What a report reads of a Parquet file."""
-    which = experiment
-    parts = which.parts
-    of_parts = [parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
-    wanted = [*which.parameters, which.count, *filter(None, of_parts)]
-    return Measurements(
-        read_parquet(path, [*dict.fromkeys([*wanted, *NUMBERS, *SPARK, *_texts(which), "censored"])]), experiment
-    )
-
-
-def _texts(experiment: Experiment) -> list[str]:
-    return [*TEXTS, *extras_of(experiment).texts]
-
-
-def _frame(found: Measurements) -> pd.DataFrame:
-    """Measurements by what their columns are; what a column cannot be is null."""
-    which = found.experiment
-    columns = {"series": np.array(found.series_names, object)[found.series]}
-    columns |= {name: found.numbers(name) for name in (*which.numeric, *NUMBERS)}
-    columns |= {name: found.numbers(name) for name in SPARK if name in found.names}
-    columns |= {"count": found.counts, "parts": found.parts}
-    columns |= {"first_count": found.first_counts, "first_seconds": found.first_seconds}
-    columns["censored"] = found.censored
-    for name in _texts(which):
-        places, values = found.texts(name)
-        columns[name] = np.array([*values, None], object)[places]
-    return pd.DataFrame(columns)
+"""The columns of text that a report reads of any experiment; others may be large, and are left on the disk."""
 
 
 def load(folder: Path) -> Material:
@@ -283,17 +37,25 @@ def load(folder: Path) -> Material:
         plan, state = journal.read_plan()["runs"], journal.read()
         varied = _varied(plan)
         runs = [
-            _run(folder / one["run"], own, state.runs.get(one["run"], "not started"))
-            for one, own in zip(plan, varied, strict=True)
+            _run(folder / planned["run"], values, state.runs.get(planned["run"], "not started"))
+            for planned, values in zip(plan, varied, strict=True)
         ]
-        typed = _overrides(folder / "multirun.yaml", ("hydra", "overrides", "task"))
-        return Material(folder, True, runs, typed, recorded(plan[0]["config"]).entrypoint, state.damage)
+        overrides = _overrides(folder / "multirun.yaml", ("hydra", "overrides", "task"))
+        first = recorded(plan[0]["config"]).entrypoint
+        return Material(folder, True, runs, overrides, first, _texts(first, runs), state.damage)
     if not (folder / "run.json").exists():
         hint = "name the folder of a sweep or of a run, such as outputs/DATE/TIME-ID"
         raise DataError(f"{folder} holds neither a sweep nor a run", hint=hint)
     record = records.of_run(folder)
-    run, which = _run(folder, {}, record["state"]), recorded(record["config"]).entrypoint
-    return Material(folder, False, [run], _overrides(folder / ".hydra" / "overrides.yaml"), which)
+    run, experiment = _run(folder, {}, record["state"]), recorded(record["config"]).entrypoint
+    overrides = _overrides(folder / ".hydra" / "overrides.yaml")
+    return Material(folder, False, [run], overrides, experiment, _texts(experiment, [run]))
+
+
+def _texts(first: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
+    """The columns of text that a report of these runs reads."""
+    experiments = [first, *(run.config.entrypoint for run in runs if run.config)]
+    return (*TEXTS, *dict.fromkeys(name for experiment in experiments for name in extras_of(experiment).texts))
 
 
 def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
@@ -310,13 +72,13 @@ def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
 
 
 def _varied(plan: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Of each run the overrides that not all runs share."""
-    split = [
-        {key_today(key, one["config"]): text for key, text in map(_key_and_value, one["overrides"])} for one in plan
+    """The overrides of each run that not all runs share."""
+    overrides = [
+        {key_today(key, run["config"]): text for key, text in map(_key_and_value, run["overrides"])} for run in plan
     ]
-    keys = dict.fromkeys(key for own in split for key in own if not key.startswith("hydra"))
-    differing = [key for key in keys if len({own.get(key) for own in split}) > 1]
-    return [{key: str(redacted(own[key], key)) for key in differing if key in own} for own in split]
+    keys = dict.fromkeys(key for of_run in overrides for key in of_run if not key.startswith("hydra"))
+    differing = [key for key in keys if len({of_run.get(key) for of_run in overrides}) > 1]
+    return [{key: str(redacted(of_run[key], key)) for key in differing if key in of_run} for of_run in overrides]
 
 
 def _key_and_value(override: str) -> tuple[str, str]:
@@ -341,4 +103,4 @@ def _overrides(path: Path, place: Sequence[str] = ()) -> list[str]:
         return []
     for part in place:
         value = (value or {}).get(part)
-    return [redacted_override(str(one)) for one in value or ()]
+    return [redacted_override(str(override)) for override in value or ()]

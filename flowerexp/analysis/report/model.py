@@ -1,15 +1,15 @@
-"""The section of the model: what a cell would give that was not measured, and how far that is to be believed."""
+"""The section of the model: what it predicts for cells that were not measured, and how reliable that is."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.model import FILE, model_sweep, read
 from flowerexp.analysis.model.data import columns_of
 from flowerexp.analysis.model.predicting import Model
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Section, Table
-from flowerexp.analysis.report.svg import number
 from flowerexp.config import plain
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
@@ -18,7 +18,7 @@ FORMS = {"plain": "the value itself", "log": "the value's logarithm"}
 
 
 def make(material: Material) -> None:
-    """Fit the models of a sweep, and write them into its folder; those of a run are there since it ended."""
+    """Fit the models of a sweep, and write them into its folder; a run writes its own when it ends."""
     if not material.is_sweep:
         return
     runs = []
@@ -33,25 +33,25 @@ def make(material: Material) -> None:
 
 
 def section(material: Material) -> Section:
-    """What models say, in words and as a table of their coefficients."""
-    made = Section("model", "What a cell would give that was not measured", folded=True)
+    """The models in words, and a table of their coefficients."""
+    section = Section("model", "Predictions for cells that were not measured", folded=True)
     for model in _read(material):
-        made.text.append(_judged(model))
+        section.text.append(_judged(model))
         lines = [
-            [name, number(one.value), "" if one.low is None or one.high is None else f"{_ends(one.low, one.high)}"]
-            for name, one in model.coefficients.items()
+            [name, number(value.value), "" if value.low is None or value.high is None else _ends(value.low, value.high)]
+            for name, value in model.coefficients.items()
         ]
         of = f"{model.name.replace('_', ' ')}{f', {model.unit}' if model.unit else ''}"
         head = f"{of}: logarithm" if model.scale == "log" else of
-        made.tables.append(Table([head, "coefficient", "95 % interval"], lines, frozenset({1, 2})))
-    if made.text:
-        made.text.append(f"Ask it: `flowerexp predict {material.place} KEY=VALUE`.")
-    return made
+        section.tables.append(Table([head, "coefficient", "95 % interval"], lines, frozenset({1, 2})))
+    if section.text:
+        section.text.append(f"Predict a cell: `flowerexp predict {material.place} KEY=VALUE`.")
+    return section
 
 
 def _read(material: Material) -> list[Model]:
-    home = material.folder if material.is_sweep else material.folder / "analysis"
-    path: Path = home / FILE
+    folder = material.folder if material.is_sweep else material.folder / "analysis"
+    path: Path = folder / FILE
     try:
         return read(path.read_bytes(), str(path))
     except FileNotFoundError:
@@ -66,17 +66,21 @@ def _judged(model: Model) -> str:
         f"{quality.cells:,} cells, R² {quality.r2:.2f}."
     ]
     if quality.error is not None and model.positive:
-        words.append(f"What it says of a cell that it has not seen is typically {quality.error:.1%} off.")
+        words.append(f"Its prediction for a cell that it was not fitted to is typically {quality.error:.1%} off.")
     if quality.between is not None and model.positive:
-        words.append(f"Of a value of a number that it has not seen, between others, it is {quality.between:.1%}.")
+        words.append(
+            f"For a value of a numeric factor between those that it was fitted to, it is {quality.between:.1%}."
+        )
     if not quality.fits:
-        words.append("Cells lie further from it than their repetitions explain, which its intervals allow for.")
+        words.append(
+            "Cells lie further from it than the noise of their repetitions explains; its intervals include that."
+        )
     if quality.censored:
-        words.append(f"{quality.censored:,} measurements that were stopped are left out.")
+        words.append(f"{quality.censored:,} measurements that were stopped at their time limit are left out.")
     if quality.incomplete:
         words.append(f"{quality.incomplete:,} measurements that lack a factor are left out.")
     if model.aliased:
-        words.append(f"What was measured does not tell {', '.join(model.aliased)} from other terms.")
+        words.append(f"The measurements cannot separate {', '.join(model.aliased)} from other terms.")
     return " ".join(words)
 
 

@@ -17,7 +17,7 @@ from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import causes, model, results, search, spark, trust
 from flowerexp.analysis.report.derive import caching_of, slowdowns_of, uses_of
 from flowerexp.analysis.report.findings import findings
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding, Section
 from flowerexp.analysis.report.runs import short
 from flowerexp.analysis.report.svg import VARIABLES
@@ -38,7 +38,7 @@ def sections(
     fits: Sequence[Fit],
     models: Sequence[TimeModel],
 ) -> tuple[list[Finding], list[Section]]:
-    """What a report says: first in a few sentences, then section by section, those that have something to say.
+    """The content of a report: first its findings in a few sentences, then its sections, without empty ones.
 
     Args:
         material: the material.
@@ -47,40 +47,40 @@ def sections(
         fits: the straight lines through them.
         models: the models of time of them.
     """
-    caching, uses, company = caching_of(material), uses_of(material), slowdowns_of(material)
-    extra, own = extras_of(material.experiment).report(material, some)
+    caching, uses, contention = caching_of(material), uses_of(material), slowdowns_of(material)
+    extra_findings, extra_sections = extras_of(material.experiment).report(material, some)
     all_of_them = [
         search.found(material),
         results.speed(material),
         results.runs(material),
         results.cached(material, caching),
-        results.disturbed(material, company),
+        results.disturbed(material, contention),
         results.money(material),
         causes.whereabouts(material, uses),
         spark.did(material),
-        *own,
+        *extra_sections,
         causes.models_of(material, some, fits, models),
         model.section(material),
         trust.belief(material, table),
         trust.settings(material),
         trust.again(material),
     ]
-    found = findings(material, caching, models, uses, company, extra)
-    return found, [section for section in all_of_them if section]
+    first = findings(material, caching, models, uses, contention, extra_findings)
+    return first, [section for section in all_of_them if section]
 
 
 _QUESTIONS = {
     "caching": "does caching make a run faster",
-    FACTOR: "how much do measurements disturb each other that run on one node at the same time",
+    FACTOR: "how much do measurements on one node slow each other down",
     "cluster": "which cluster is fastest, and at what price",
 }
 
 
 def question(material: Material) -> str:
-    """What a run or a sweep asks.
+    """The question that a run or a sweep answers.
 
-    A run asks its experiment's question; a sweep the one in the file of its ready-made experiment, else one made of
-    what it varies, with backticks around the names of keys.
+    For a run it is its experiment's; for a sweep the one in the file of its ready-made experiment, or else one about
+    the keys that it varies, whose names have backticks.
     """
     for override in material.overrides if material.is_sweep else ():
         key, _, name = override.partition("=")
@@ -98,7 +98,7 @@ def question(material: Material) -> str:
 
 
 def subtitle(material: Material) -> list[str]:
-    """In a few words what was measured, where and when."""
+    """What was measured, where and when, in a few words."""
     runs, timed = material.measured, material.timed
     starts = [run.record["started_at"] for run in material.runs if run.record.get("started_at")]
     words = (

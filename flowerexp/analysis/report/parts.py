@@ -1,4 +1,4 @@
-"""What a report is put together from: findings, and sections of sentences, pictures and tables."""
+"""The parts of a report: findings, and sections of sentences, pictures and tables."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from flowerexp.analysis.report.svg import inline
 
 MOST_ROWS = 200
-"""Lines of a table on a page; all of them are in the files beside it."""
+"""The most lines of a table on a page; all of them are in the files beside it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A number, and the sentence that says what it is."""
+    """A number, and the sentence that explains it."""
 
     figure: str
     text: str
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An ``<svg>`` or ``<img>`` element, whole in itself, and what it shows."""
+    """An ``<svg>`` or ``<img>`` element that needs no other file, and its caption."""
 
     svg: str
     caption: str
@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass
 class Section:
-    """A section; `folded` ones are closed on a screen until they are asked for."""
+    """A section; on a screen, a `folded` one is closed until somebody opens it."""
 
     key: str
     title: str
@@ -54,13 +54,13 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     folded: bool = False
 
-    def draw(self, made: Figure | None, caption: str) -> None:
+    def draw(self, figure: Figure | None, caption: str) -> None:
         """Add a picture, if there is one."""
-        if made is not None:
-            self.pictures.append(Picture(inline(made, f"{self.title}. {caption}"), caption))
+        if figure is not None:
+            self.pictures.append(Picture(inline(figure, f"{self.title}. {caption}"), caption))
 
     def show(self, path: Path, caption: str) -> None:
-        """Add a JPEG file, if there is one; the page holds it itself."""
+        """Add a JPEG file, if there is one; the page contains it."""
         if path.exists():
             data = base64.b64encode(path.read_bytes()).decode()
             label = html.escape(f"{self.title}. {caption}", quote=True)

@@ -1,4 +1,4 @@
-"""The sections that say what came out: runs, rates, caching, money."""
+"""The sections with the results: runs, rates, caching, contention, money."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Iterator, Sequence
 
 from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report import charts
 from flowerexp.analysis.report.findings import between, times
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run, short, shown
-from flowerexp.analysis.report.svg import number
 
 MOST_COLUMNS = 8
-"""Further columns in one table; more are in as many tables."""
+"""Further columns in one table; the rest are in more tables."""
 
 
 def runs(material: Material) -> Section:
     """The table of all runs."""
     section = Section("runs", "The runs" if material.is_sweep else "The run")
-    which = material.experiment
-    series = words.ordered(which, (name for run in material.runs for name in run.rates))
+    experiment = material.experiment
+    series = words.ordered(experiment, (name for run in material.runs for name in run.rates))
     keys = list(dict.fromkeys(key for run in material.runs for key in run.varied))
     priced = any(run.dollars is not None for run in material.runs)
     head = ["run", *map(short, keys)]
     for name in series:
-        head += [f"{material.label(name)}, {which.rate_unit}" if which.categorical else which.rate_unit]
+        head += [f"{material.label(name)}, {experiment.rate_unit}" if experiment.categorical else experiment.rate_unit]
         head += ["95 % interval"]
     head += ["seconds", *(["dollars"] if priced else []), "verdict"]
     lines = [_run(run, keys, series, priced) for run in material.runs[:MOST_ROWS]]
@@ -52,14 +52,14 @@ def _run(run: Run, keys: Sequence[str], series: Sequence[str], priced: bool) -> 
 
 
 def _other_columns(material: Material) -> Iterator[Table]:
-    """What an experiment has measured beside its rate: the medians of its columns."""
-    found = [
+    """The medians of the columns that an experiment has measured beside its rate."""
+    groups = [
         (run, group["name"], group["columns"])
         for run in material.measured
         for group in run.summary["groups"]
         if group.get("columns")
     ]
-    names = list(dict.fromkeys(name for _, _, columns in found for name in columns))
+    names = list(dict.fromkeys(name for _, _, columns in groups for name in columns))
     for start in range(0, len(names), MOST_COLUMNS):
         some = names[start : start + MOST_COLUMNS]
         lines = [
@@ -68,7 +68,7 @@ def _other_columns(material: Material) -> Iterator[Table]:
                 material.label(group),
                 *(number(columns[name]["median"]) if name in columns else "" for name in some),
             ]
-            for run, group, columns in found[:MOST_ROWS]
+            for run, group, columns in groups[:MOST_ROWS]
         ]
         head = ["run", words.head(material.experiment), *(f"median {name}" for name in some)]
         yield Table(head, lines, frozenset(range(2, len(head))))
@@ -86,7 +86,7 @@ def speed(material: Material) -> Section:
             f"seconds, with its 95\u00a0% interval; small dots are single runs.{many}",
         )
         section.draw(
-            charts.by_parameter(material), "The same by one parameter at a time; whatever else varies is pooled."
+            charts.by_parameter(material), "The same by one parameter at a time; everything else that varies is pooled."
         )
     return section
 
@@ -97,13 +97,13 @@ def cached(material: Material, caching: Caching | None) -> Section:
     if caching is None:
         return section
     section.text.append(
-        "Runs that differ in caching alone, next to each other in time, are pairs. "
+        "A pair is two runs that differ only in caching and ran one after the other. "
         + (
             "Caching changes how long a run takes and how often each cell is measured; rates are those of first "
             "executions."
             if material.experiment.where == "executor"
-            else "With caching, what was prepared is computed once and kept, which counts as wall time; without it, "
-            "each measurement computes it again."
+            else "With caching, the prepared data is computed once and kept, which counts as wall time; without, each "
+            "measurement computes it again."
         )
     )
     labels = {
@@ -113,12 +113,12 @@ def cached(material: Material, caching: Caching | None) -> Section:
     }
     section.draw(
         charts.caching_pairs(caching, labels),
-        "Wall time of measuring with caching and without; an action on what is not cached computes it again.",
+        "Wall time of measuring with caching and without; without it, each action computes the data again.",
     )
     lines = [["wall time, off / on", times(caching.seconds.value), between(caching.seconds)]]
     lines += [
-        [f"{material.experiment.rate_unit} of {material.label(name)}, off / on", times(one.value), between(one)]
-        for name, one in caching.rates.items()
+        [f"{material.experiment.rate_unit} of {material.label(name)}, off / on", times(rates.value), between(rates)]
+        for name, rates in caching.rates.items()
     ]
     section.tables.append(
         Table([f"over {len(caching.pairs)} pairs", "ratio", "95 % interval"], lines, frozenset({1, 2}))
@@ -127,29 +127,29 @@ def cached(material: Material, caching: Caching | None) -> Section:
 
 
 def disturbed(material: Material, slowdowns: Sequence[Slowdown]) -> Section:
-    """Measurements alone, and several at a time on one host."""
+    """Measurements alone, and several at once on one host."""
     section = Section("interference", "What measuring several at once costs")
     if not slowdowns:
         return section
     section.text.append(
-        "The same measurements were made alone and several at a time on one host. Rates of measurements that "
-        "overlapped are those of a disturbed machine: their runs are `suspect`, and not to be compared with others."
+        "The same measurements were made alone, and several at once on one host. Rates of measurements that overlapped "
+        "are those of a disturbed machine: their runs are `suspect`; do not compare them with others."
     )
     section.draw(
         charts.slowdowns(material, slowdowns),
-        "Seconds of a measurement that others overlapped over seconds of the same one alone, with the 95\u00a0% "
-        "interval; at 1, the others cost nothing.",
+        "Seconds of a measurement that others overlapped, divided by its seconds alone, with the 95\u00a0% interval; "
+        "at 1, overlapping costs nothing.",
     )
     lines = [
         [
-            material.label(one.series),
-            str(one.at_once),
-            times(one.ratio.value),
-            between(one.ratio),
-            f"{one.pairs} of {one.measured}",
-            number(one.neighbours),
+            material.label(slowdown.series),
+            str(slowdown.at_once),
+            times(slowdown.ratio.value),
+            between(slowdown.ratio),
+            f"{slowdown.pairs} of {slowdown.measured}",
+            number(slowdown.neighbours),
         ]
-        for one in slowdowns
+        for slowdown in slowdowns
     ]
     head = [
         words.head(material.experiment),
@@ -169,16 +169,16 @@ def money(material: Material) -> Section:
     clusters = list(dict.fromkeys(run.cluster for run in material.measured))
     section.draw(
         charts.time_and_money(material),
-        "A large dot is the mean of a cluster's runs, small dots are single runs; down and left is better.",
+        "Large dots are means of a cluster's runs, small dots are single runs; lower and further left is better.",
     )
     if len(clusters) > 1 or section.pictures:
         lines = []
         for cluster in clusters:
-            own = [run for run in material.measured if run.cluster == cluster]
-            costs = [run.dollars for run in own if run.dollars is not None]
-            mean = sum(run.seconds for run in own) / len(own)
+            of_cluster = [run for run in material.measured if run.cluster == cluster]
+            costs = [run.dollars for run in of_cluster if run.dollars is not None]
+            mean = sum(run.seconds for run in of_cluster) / len(of_cluster)
             lines.append(
-                [cluster, str(len(own)), number(mean), f"{sum(costs) / len(costs):.4f}" if costs else "unknown"]
+                [cluster, str(len(of_cluster)), number(mean), f"{sum(costs) / len(costs):.4f}" if costs else "unknown"]
             )
         section.tables.append(Table(["cluster", "runs", "seconds a run", "dollars a run"], lines, frozenset({1, 2, 3})))
     return section

@@ -1,4 +1,4 @@
-"""One run of a report, and how its settings are named."""
+"""One run of a report, and how its settings are shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Run:
 
     Attributes:
         name: its folder's name.
-        varied: what distinguishes it from the others of its sweep, by config key or group; plain values.
+        varied: the values that distinguish it from the others of its sweep, by config key or group.
         state: `finished`, `failed`, `skipped`, `lost`, `not started`, ...; `damaged` if one of its files is.
         record: the content of its ``run.json``, or nothing; of a damaged run the error alone.
         summary: the content of its ``summary.json``, or nothing.
@@ -36,25 +36,25 @@ class Run:
     @cached_property
     def config(self) -> Config | None:
         """Its config, without secrets; None for a run that never started."""
-        found = self.record.get("config")
-        return recorded(found) if found else None
+        config = self.record.get("config")
+        return recorded(config) if config else None
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What it ran on and with what data."""
+        """What it ran on, and with which data."""
         facts: Mapping[str, Any] = self.record.get("facts", {})
         return facts
 
     @property
     def label(self) -> str:
-        """What tells it from the others: ``partitions=2 caching=true``."""
+        """What distinguishes it from the others: ``partitions=2 caching=true``."""
         return " ".join(f"{short(key)}={shown(value)}" for key, value in self.varied.items()) or str(
             self.record.get("name", self.name)
         )
 
     @property
     def verdict(self) -> str:
-        """The verdict on its measurements, or that there is none."""
+        """The verdict on its measurements, or ``-`` if there is none."""
         return str((self.record.get("verdict") or {}).get("state") or "-")
 
     @property
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Its wall time: all phases, those within others not counted twice."""
+        """Its wall time: the sum of its phases, without those within others."""
         return float(sum(value for name, value in self.record.get("phases", {}).items() if "." not in name))
 
     @property
@@ -84,7 +84,7 @@ class Run:
 
     @property
     def is_here(self) -> bool:
-        """Whether it ran on the machine that started it, whose name and addresses are nobody else's business."""
+        """Whether it ran on the machine that started it: a report does not show that machine's name."""
         return self.config is not None and kind_of(self.config.cluster).on_this_machine
 
     @property
@@ -100,5 +100,5 @@ def short(key: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A config's value as its YAML has it."""
+    """A config's value as in YAML."""
     return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.analysis import words
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.report import spark_charts
-from flowerexp.analysis.report.gather import SPARK, Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
+from flowerexp.analysis.report.rows import SPARK
 from flowerexp.analysis.report.runs import short, shown
-from flowerexp.analysis.report.svg import number
 
 if TYPE_CHECKING:
     import pandas
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     Column = pandas.Series[Any]
 
 LEAST_SKEW = 3.0
-"""How many times as long as the median task the slowest one has to take for skew to be spoken of."""
+"""Skew is reported where the slowest task takes at least this many times as long as the median one."""
 _TICK = 1e-3  # Spark counts a task's seconds in milliseconds
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of each measurement: what it is called, and what it is of the columns that rows have."""
+    """A number of each measurement: its name, and how it is computed from the columns of rows."""
 
     label: str
     of: Callable[[pandas.DataFrame], Column]
@@ -50,26 +51,26 @@ def _percent(seconds: Column, rows: pandas.DataFrame) -> Column:
 
 
 def metrics_of(material: Material) -> pandas.DataFrame:
-    """A column a metric, of the measurements of which Spark said what it did; of their places in `material.timed`."""
+    """A column for each metric; the rows are the measurements in `material.timed` for which Spark reported metrics."""
     timed = material.timed
     lacking = {name: float("nan") for name in SPARK if name not in timed}
     rows = timed.assign(**lacking).dropna(subset="task_seconds")
-    return rows.assign(**{one.label: one.of(rows) for one in METRICS})[[one.label for one in METRICS]]
+    return rows.assign(**{metric.label: metric.of(rows) for metric in METRICS})[[metric.label for metric in METRICS]]
 
 
 def did(material: Material) -> Section:
-    """What Spark did during each measurement of a driver, by what runs and grids vary; nothing of other experiments."""
+    """What Spark did during measurements of the driver, by what runs and grids vary; empty for other experiments."""
     section = Section("spark", "What Spark did")
-    found = metrics_of(material)
-    if found.empty:
+    metrics = metrics_of(material)
+    if metrics.empty:
         return section
-    medians = found.groupby(material.timed.loc[found.index, "cell"]).median()
-    varying = [one.label for one in METRICS if _varies(medians[one.label])]
-    section.text += _sentences(material, found, medians)
+    medians = metrics.groupby(material.timed.loc[metrics.index, "cell"]).median()
+    varying = [metric.label for metric in METRICS if _varies(medians[metric.label])]
+    section.text += _sentences(material, metrics, medians)
     section.draw(
-        spark_charts.by_parameter(material, found, varying),
-        "Dots are medians of measurements, bars hold the middle half of them; everything else is pooled. The slowest "
-        "task is of the stage with the most task time. CPU is the JVM's: what Python workers compute is not in it.",
+        spark_charts.by_parameter(material, metrics, varying),
+        "Dots are medians of measurements, bars hold their middle half; everything else is pooled. The slowest task is "
+        "of the stage with the most task time. CPU is that of the JVM, without Python workers.",
     )
     section.tables.append(_table(material, medians))
     return section
@@ -80,8 +81,8 @@ def _varies(medians: Column) -> bool:
     return len(known) > 1 and bool(known.max() - known.min() > 0.01 * abs(known.max()))
 
 
-def _sentences(material: Material, found: pandas.DataFrame, medians: pandas.DataFrame) -> Iterator[str]:
-    skew, spill, cpu = medians[SKEW].dropna(), medians[SPILL].dropna(), found[CPU].dropna()
+def _sentences(material: Material, metrics: pandas.DataFrame, medians: pandas.DataFrame) -> Iterator[str]:
+    skew, spill, cpu = medians[SKEW].dropna(), medians[SPILL].dropna(), metrics[CPU].dropna()
     if len(skew) and skew.max() >= LEAST_SKEW:
         yield (
             f"Work is spread unevenly over tasks: the slowest one takes {number(skew.max())} times as long as the "
@@ -92,7 +93,7 @@ def _sentences(material: Material, found: pandas.DataFrame, medians: pandas.Data
     elif len(spill):
         yield "Nothing is spilled to disk."
     if len(cpu):
-        yield f"Tasks compute in the JVM for {cpu.median():.0f} % of their time (the measurement in the middle)."
+        yield f"Tasks compute in the JVM for {cpu.median():.0f} % of their time (median over measurements)."
 
 
 def _name(material: Material, cell: Any) -> str:
@@ -101,14 +102,14 @@ def _name(material: Material, cell: Any) -> str:
 
 
 def _cell(material: Material, cell: Any) -> dict[str, str]:
-    """What a cell has of all that is varied, by what that is called."""
+    """A cell's value of everything that is varied, by its name."""
     row = material.timed[material.timed["cell"] == cell].iloc[0]
     run = next(run for run in material.measured if run.name == row["run"])
-    found = {short(key): shown(run.varied.get(key)) for key in material.varied}
-    found[""] = material.label(str(row["series"]))
+    values = {short(key): shown(run.varied.get(key)) for key in material.varied}
+    values[""] = material.label(str(row["series"]))
     for name in material.experiment.numeric:
-        found[words.parameter(material.experiment, name)] = number(row[name])
-    return found
+        values[words.parameter(material.experiment, name)] = number(row[name])
+    return values
 
 
 def _table(material: Material, medians: pandas.DataFrame) -> Table:

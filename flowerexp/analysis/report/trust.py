@@ -1,4 +1,4 @@
-"""The sections by which a report can be checked: verdicts, settings, and how to run it again."""
+"""The sections for checking a report: verdicts, settings, and how to run it again."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
 from flowerexp.analysis import words
+from flowerexp.analysis.drawing import number
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.report.cells import NARROW, reach
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.report.svg import number
 from flowerexp.config import measured_part, upgraded
 from flowerexp.errors import FlowerexpError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowerexp.experiment import Experiment
 
 _OF_THE_ENTRYPOINT = ("name", "script", "settings")
-"""What of an experiment's declaration is a setting."""
+"""The keys of an experiment's declaration that are settings."""
 _FACTS = (
     "spark",
     "java",
@@ -41,7 +41,7 @@ _FACTS = (
 
 
 def belief(material: Material, table: pandas.DataFrame) -> Section:
-    """Verdicts with their reasons, outliers, how intervals are made, and how sure they leave the cells.
+    """Verdicts with their reasons, outliers, how intervals are computed, and how wide those of single cells are.
 
     Args:
         material: the material.
@@ -65,10 +65,10 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
     if lines:
         section.tables.append(Table(["run", "what", "verdict", "why"], lines[:MOST_ROWS]))
     section.text += _stopped(material)
-    far = [(run, one) for run in material.measured for one in run.summary.get("outliers", ())]
+    far = [(run, outlier) for run in material.measured for outlier in run.summary.get("outliers", ())]
     flagged = f"{len(far)} of {len(material.timed):,} measurements"
     section.text.append(
-        f"Flagged as far from the others of its cell: {flagged}. They count everywhere."
+        f"Flagged as far from the others of its cell: {flagged}. They still count everywhere."
         if far
         else f"No measurement of {len(material.timed):,} is far from the others of its cell."
     )
@@ -84,14 +84,14 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
         )
     section.text.append(
         f"Every rate is a sum of {unit} over a sum of seconds. Intervals hold 95 % and come from how far repetitions "
-        "of a cell disagree and the machine's speed wanders, or from how far runs that repeat each other disagree: "
+        "of a cell disagree and the machine's speed varies, or from how far runs that repeat each other disagree, "
         f"whichever is more. {_wandering(material)}"
     )
     known = reach(table, material.experiment).dropna()
     if len(known):
         section.text.append(
-            f"Of single cells, {(known <= NARROW).sum():,} of {len(known):,} have an interval within {NARROW:.0%} of "
-            f"their median, and the one in the middle reaches {known.median():.0%}. More repetitions make them "
+            f"{(known <= NARROW).sum():,} of {len(known):,} single cells have an interval within {NARROW:.0%} of their "
+            f"median; the median interval reaches {known.median():.0%} to each side. More repetitions make them "
             "narrower: `measure.repetitions`."
         )
     return section
@@ -105,13 +105,13 @@ def _outliers(material: Material, far: list[tuple[Run, Mapping[str, Any]]]) -> T
     lines = [
         [
             run.name,
-            *(_shown(which, name, one[name]) for name in which.categorical),
-            " × ".join(str(one[name]) for name in which.numeric),
-            str(one["repetition"]),
-            number(one[which.rate]),
-            number(one["cell_median"]),
+            *(_shown(which, name, outlier[name]) for name in which.categorical),
+            " × ".join(str(outlier[name]) for name in which.numeric),
+            str(outlier["repetition"]),
+            number(outlier[which.rate]),
+            number(outlier["cell_median"]),
         ]
-        for run, one in worst
+        for run, outlier in worst
     ]
     right = frozenset(range(len(head) - 1, len(head) + 2))
     return Table([*head, which.rate_unit, "median of its cell"], lines, right)
@@ -123,31 +123,31 @@ def _shown(experiment: Experiment, name: str, value: Any) -> str:
 
 
 def _stopped(material: Material) -> list[str]:
-    """How many measurements were stopped at their time limit, and in which cells none was finished."""
+    """How many measurements were stopped at their time limit, and in how many cells all were."""
     rows = material.rows[material.rows["execution"].fillna(1) == 1]
     stopped = int(rows["censored"].sum())
     if not stopped:
         return []
     cells = rows.groupby(material.cell, dropna=False)["censored"].all()
-    found = f"{stopped:,} of {len(rows):,} measurements were stopped when they reached `measure.max_seconds`. They "
-    found += "count in no rate and no interval, and the findings compare only cells of which none was stopped. In "
-    return [f"{found}{int(cells.sum()):,} of {len(cells):,} cells no measurement was finished; cells.csv has them all."]
+    text = f"{stopped:,} of {len(rows):,} measurements were stopped when they reached `measure.max_seconds`. They do "
+    text += "not count in rates and intervals, and the findings compare only cells in which none was stopped. In "
+    return [f"{text}{int(cells.sum()):,} of {len(cells):,} cells no measurement finished; cells.csv has them all."]
 
 
 def _wandering(material: Material) -> str:
-    """How far the speed of the machines wandered, in a sentence."""
-    found = [one.deviation for one in material.instability.values() if one.deviation]
-    if not found:
-        return "No run shows that the machine's speed wandered, beyond the noise of single measurements."
+    """How far the speed of the machines varied, in a sentence."""
+    deviations = [instability.deviation for instability in material.instability.values() if instability.deviation]
+    if not deviations:
+        return "In no run did the machine's speed vary by more than the noise of single measurements."
     return (
-        f"In {len(found)} of {len(material.measured)} runs the machine's speed wandered, by "
-        f"{statistics.median(found):.1%} (standard deviation; the run in the middle): runs differ by so much whatever "
-        "their settings are."
+        f"In {len(deviations)} of {len(material.measured)} runs the machine's speed varied, by "
+        f"{statistics.median(deviations):.1%} (the median of their standard deviations): runs differ by this much "
+        "whatever their settings are."
     )
 
 
 def settings(material: Material) -> Section:
-    """What all runs share, and on what they ran; what they vary is in the table of runs."""
+    """The settings that all runs share, and the machines that they ran on; what they vary is in the table of runs."""
     section = Section("settings", "Settings and machine", folded=True)
     configs = [flat(measured_part(_settings(run), "repeat")) for run in material.runs if run.config]
     shared = _shared(configs)
@@ -166,23 +166,23 @@ def settings(material: Material) -> Section:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """What was chosen for a run: of the entrypoint its name, script and settings, not what it declares."""
+    """A run's settings: of the entrypoint its name, script and settings, not its declaration."""
     whole = upgraded(run.record["config"])
     return whole | {"entrypoint": {key: whole["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}}
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A nested config by dotted keys."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in config.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
+        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return values
 
 
 def _shared(values: list[dict[str, Any]]) -> dict[str, Any]:
     """What is the same in all of them."""
     first = values[0] if values else {}
-    return {key: value for key, value in first.items() if all(key in one and one[key] == value for one in values)}
+    return {key: value for key, value in first.items() if all(key in each and each[key] == value for each in values)}
 
 
 def _text(value: Any) -> str:
@@ -190,7 +190,7 @@ def _text(value: Any) -> str:
 
 
 def _note(path: Path) -> dict[str, Any] | None:
-    """Where a run was logged to; a damaged file says nothing, and `flowerexp log` says that it is damaged."""
+    """Where a run was logged to; None if that file is damaged, which `flowerexp log` reports."""
     try:
         return records.find(path, records.NOTE)
     except FlowerexpError:
@@ -206,7 +206,7 @@ def again(material: Material) -> Section:
     ids = [(run, store["run_id"]) for run, note in known for store in note["stores"][-1:] if store.get("run_id")]
     if ids:
         run, run_id = ids[0]
-        what = f"one run, here {run.label}" if material.is_sweep else "this run, wherever its folder is"
+        what = f"one run, such as {run.label}" if material.is_sweep else "this run, wherever its folder is"
         section.text.append(f"{what[0].upper()}{what[1:]}: `flowerexp rerun {run_id[:8]}`")
     section.text.append(f"Everything that was measured: `{material.place}`")
     return section

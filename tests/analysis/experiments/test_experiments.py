@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from flowerexp.analysis.experiments import Extras, extras_of
+from flowerexp.analysis.experiments import extras_of
+from flowerexp.analysis.experiments.extras import Extras
 from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS
 
 

@@ -120,7 +120,7 @@ def test_the_model_of_seconds_has_the_terms_that_there_are(page):
 
 def test_what_was_stopped_is_counted_and_named_and_has_no_rate(swept, page):
     assert "16 of 192 measurements were stopped" in page.text["verdicts"]
-    assert "no measurement was finished of sort_first adaptive=false partitions=4 skew=0.5" in page.text["verdicts"]
+    assert "no measurement finished in sort_first adaptive=false partitions=4 skew=0.5" in page.text["verdicts"]
     table = pd.read_csv(swept / "cells.csv")
     own = table[(table.how == "sort_first") & (table.partitions == 4) & (table["skew"] == 0.5) & (table.run == 0)]
     assert own[["adaptive", "repetitions", "censored"]].to_numpy().tolist() == [[True, 2, 1], [False, 0, 3]]

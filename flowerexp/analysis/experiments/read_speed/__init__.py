@@ -1,4 +1,4 @@
-"""What the analysis says of `read_speed` alone: the page cache, what a reader reads, and the ceilings of its hosts."""
+"""What the analysis says about `read_speed` alone: its page cache, what readers read, and the ceilings of hosts."""
 
 from __future__ import annotations
 
@@ -6,28 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.analysis.experiments import write_tfrecords
+from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 if TYPE_CHECKING:
-    from flowerexp.analysis.compare import Measured
-    from flowerexp.analysis.report.gather import Material
+    from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
 
-IMAGE_FILES, TFRECORDS = "image_files", "tfrecords"
-
-
-def data_of(reader: str) -> str:
-    """What a reader reads: `image_files` or `tfrecords`; of another one, its name."""
-    return reader.removesuffix("_native").removesuffix("_cached")
-
-
-def keeps_decoded(reader: str) -> bool:
-    """Does a reader copy images that were decoded before, so that nothing is read while it is timed?"""
-    return reader.endswith("_cached")
-
 
 class ReadSpeed(write_tfrecords.WriteTFRecords):
-    """Images that are read, from photographs or from the TFRecord files that were written of them."""
+    """Images that are read from photographs, or from TFRecord files made of them."""
 
     columns = write_tfrecords.WriteTFRecords.columns | {"page_cache_fraction", "warm_up_reads"}
     texts = ("page_cache",)
@@ -38,41 +27,41 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
     }
 
     def doubts(self, first: Measurements) -> list[str]:
-        """A page cache that is not known, or not the same in all repetitions of a cell."""
+        """A page cache whose state is unknown, or differs between repetitions of a cell."""
         from flowerexp.analysis.experiments.read_speed.cache import doubts
 
         return doubts(first)
 
-    def may_differ(self, a: Measured, b: Measured, series: set[str]) -> set[str]:
-        """How files are cached and cut, and what has no effect on what these readers read."""
-        free = {*super().may_differ(a, b, series), "entrypoint.settings.on_short", "entrypoint.settings.page_cache"}
+    def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
+        """How files are cached and partitioned, and keys without an effect on what these readers read."""
+        keys = {*super().may_differ(a, b, series), "entrypoint.settings.on_short", "entrypoint.settings.page_cache"}
         read = {*map(data_of, series)}
         if read == {IMAGE_FILES}:
-            free |= {"preprocess.quality", "preprocess.exact"}
-        return free | ({"data"} if _only_existing(a, b, series) else set())
+            keys |= {"preprocess.quality", "preprocess.exact"}
+        return keys | ({"data"} if _only_existing(a, b, series) else set())
 
-    def conditions(self, a: Measured, b: Measured, series: set[str]) -> Iterable[tuple[str, Any, Any]]:
-        """The same TFRecord files, where such are read; of those that were there before, as many images."""
+    def conditions(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> Iterable[tuple[str, Any, Any]]:
+        """The same TFRecord files, where such are read, and as many images, if the files existed before the run."""
         if {*map(data_of, series)} != {IMAGE_FILES}:
             yield "TFRecord files", _existing(a), _existing(b)
         if _only_existing(a, b, series):
             yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
-        """How near the ceilings of the hosts rates come, and some of the images that were written."""
+        """How near rates come to the ceilings of their hosts, and some of the images that were written."""
         from flowerexp.analysis.experiments.read_speed import ceilings
 
-        found = ceilings.limits_of(material, some)
+        limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
-        return [*ceilings.findings(material, found)], [*written, ceilings.section(material, found)]
+        return [*ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
 
 
-def _existing(run: Measured) -> str | None:
-    """Where TFRecord files are that were there before; None if the run prepares its own."""
+def _existing(run: ComparedRun) -> str | None:
+    """The TFRecord files that existed before a run; None if it prepares its own."""
     return run.config.dataset.tfrecords if run.config.dataset else None
 
 
-def _only_existing(a: Measured, b: Measured, series: set[str]) -> bool:
+def _only_existing(a: ComparedRun, b: ComparedRun, series: set[str]) -> bool:
     return {*map(data_of, series)} == {TFRECORDS} and all(map(_existing, (a, b)))
 
 

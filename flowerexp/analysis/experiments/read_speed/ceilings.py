@@ -1,4 +1,4 @@
-"""Rates against the ceilings of the hosts that they were measured on: a finding, and a section of the report."""
+"""Compare rates with the ceilings of the hosts that they were measured on: a finding and a section of the report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from flowerexp.analysis.experiments.read_speed import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded, roofline
+from flowerexp.analysis.drawing import number
+from flowerexp.analysis.experiments.read_speed import roofline
 from flowerexp.analysis.experiments.read_speed.limits import (
     CORES,
     DECODE,
@@ -14,12 +15,13 @@ from flowerexp.analysis.experiments.read_speed.limits import (
     NETWORK,
     Ceiling,
     Ceilings,
+    Reading,
     against_limits,
 )
-from flowerexp.analysis.report.gather import Material
+from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded
+from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding, Section, Table
 from flowerexp.analysis.report.runs import Run
-from flowerexp.analysis.report.svg import number
 from flowerexp.analysis.timing import time_models
 from flowerexp.measurements.table import Measurements
 
@@ -37,7 +39,7 @@ def limits_of(material: Material, some: Measurements) -> dict[tuple[str, str], C
         material: the material.
         some: timed measurements, from which each cluster's decoding rate is taken where it was not measured on its own.
     """
-    found: dict[tuple[str, str], Ceilings] = {}
+    limits: dict[tuple[str, str], Ceilings] = {}
     for cluster in dict.fromkeys(run.cluster for run in material.measured):
         runs = {run.name: run for run in material.measured if run.cluster == cluster}
         places, names = some.texts("run")
@@ -47,10 +49,10 @@ def limits_of(material: Material, some: Measurements) -> dict[tuple[str, str], C
             fastest = max(
                 (run for run in runs.values() if reader in run.rates), key=lambda run: _of_a_host(run, reader)
             )
-            own = _against(material, fastest, reader, decode.get(reader))
-            if own:
-                found[reader, cluster] = own
-    return found
+            ceilings = _against(material, fastest, reader, decode.get(reader))
+            if ceilings:
+                limits[reader, cluster] = ceilings
+    return limits
 
 
 def _of_a_host(run: Run, reader: str) -> float:
@@ -69,7 +71,7 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
     hosts = max(round(known), rows["host"].nunique(), 1)
     warm = bool((rows["page_cache"] == "warm").all())
     rate = run.rates[reader]["rate"]
-    return against_limits(rate, limits, size, _is_remote(run, reader), warm, run.at_once, hosts)
+    return against_limits(Reading(rate, size, _is_remote(run, reader), warm, run.at_once, hosts), limits)
 
 
 def _is_remote(run: Run, reader: str) -> bool:
@@ -93,38 +95,38 @@ def _bytes_per_image(run: Run, reader: str) -> float | None:
 def findings(material: Material, limits: Mapping[tuple[str, str], Ceilings]) -> Iterator[Finding]:
     """How near the fastest came to what its host allows."""
     if limits:
-        (reader, cluster), one = max(limits.items(), key=lambda item: item[1].fraction)
-        reached = f"{number(one.achieved)} of {number(one.ceilings[one.limit])} images/s"
-        text = f"of {_WHAT[one.limit]}, reached by {material.label(reader)} on {cluster}: {reached}"
-        yield Finding(f"{one.fraction:.0%}", text)
+        (reader, cluster), nearest = max(limits.items(), key=lambda item: item[1].fraction)
+        reached = f"{number(nearest.achieved)} of {number(nearest.ceilings[nearest.limit])} images/s"
+        text = f"of {_WHAT[nearest.limit]}, reached by {material.label(reader)} on {cluster}: {reached}"
+        yield Finding(f"{nearest.fraction:.0%}", text)
 
 
 def section(material: Material, limits: Mapping[tuple[str, str], Ceilings]) -> Section:
     """Achieved rates under the ceilings of a host."""
-    made = Section("limits", "What limits it")
+    section = Section("limits", "What limits it")
     if not limits:
-        return made
-    made.text.append(
-        "The lowest ceiling of a host is what could limit reading at best. A rate near it is limited by it; one far "
-        "below is limited by something else: the latency of files, or one task that uses one of several vCPUs."
+        return section
+    section.text.append(
+        "No rate can exceed the lowest ceiling of its host. A rate near that ceiling is limited by it; a rate far "
+        "below is limited by something else, such as the latency of files, or a task that uses one of several vCPUs."
     )
-    made.draw(
+    section.draw(
         roofline.roofline(material, limits),
-        "Dots are achieved rates; lines are what the host allows. Decoding is what one vCPU was measured "
-        "to need for an image, on all vCPUs.",
+        "Dots are achieved rates; lines are what the host allows. The ceiling of decoding is the measured rate of one "
+        "vCPU times the number of vCPUs.",
     )
     lines = [
         [
             material.label(reader),
             cluster,
-            number(one.bytes_per_image / 1000),
-            number(one.achieved),
-            roofline.CEILINGS[one.limit],
-            number(one.ceilings[one.limit]),
-            f"{one.fraction:.0%}",
+            number(ceilings.bytes_per_image / 1000),
+            number(ceilings.achieved),
+            roofline.CEILINGS[ceilings.limit],
+            number(ceilings.ceilings[ceilings.limit]),
+            f"{ceilings.fraction:.0%}",
         ]
-        for (reader, cluster), one in limits.items()
+        for (reader, cluster), ceilings in limits.items()
     ]
     head = ["reader", "cluster", "kB an image", "images/s", "lowest ceiling", "its images/s", "achieved"]
-    made.tables.append(Table(head, lines, frozenset({2, 3, 5, 6})))
-    return made
+    section.tables.append(Table(head, lines, frozenset({2, 3, 5, 6})))
+    return section

@@ -1,4 +1,4 @@
-"""What limits reading: images/s achieved against the ceilings of the host it ran on."""
+"""The ceilings of a host for reading images, in images/s: its network, its disks and its vCPUs."""
 
 from __future__ import annotations
 
@@ -37,38 +37,46 @@ class Ceilings:
 
     @property
     def fraction(self) -> float:
-        """Achieved over the lowest ceiling: near 1 that resource limits, far below something else does, as latency."""
+        """Achieved over the lowest ceiling: near 1 that resource is the limit; far below, something else is."""
         return self.achieved / self.ceilings[self.limit]
 
 
-def against_limits(
-    achieved: float,
-    limits: Mapping[str, float],
-    bytes_per_image: float,
-    remote: bool,
-    warm: bool,
-    tasks: int = 1,
-    hosts: int = 1,
-) -> Ceilings | None:
+@dataclass(frozen=True)
+class Reading:
+    """What was read, and how.
+
+    Attributes:
+        rate: images/s of one measuring task.
+        bytes_per_image: of what is read, on average.
+        remote: whether files are read over the network; else from a disk of the host.
+        warm: whether a host's own files were in the page cache, so that no disk was read.
+        tasks: measuring tasks at once on a host.
+        hosts: among how many hosts the vCPUs are divided.
+    """
+
+    rate: float
+    bytes_per_image: float
+    remote: bool
+    warm: bool
+    tasks: int = 1
+    hosts: int = 1
+
+
+def against_limits(reading: Reading, limits: Mapping[str, float]) -> Ceilings | None:
     """Compare a rate with the ceilings of its host.
 
     Args:
-        achieved: images/s of one measuring task.
+        reading: the rate, and how it was reached.
         limits: any of `NETWORK`, `DISK`, `CORES` and `DECODE`; others are passed over.
-        bytes_per_image: of what is read, on average.
-        remote: are files read over the network? Else from a disk of the host.
-        warm: were a host's own files in the page cache? Then no disk was read.
-        tasks: measuring tasks at once on a host.
-        hosts: among how many hosts the vCPUs are divided.
 
     Returns:
-        The ceilings and the fraction, or None where no ceiling is known.
+        The ceilings, or None where none is known.
     """
     ceilings: dict[Ceiling, float] = {}
-    if remote and limits.get(NETWORK):
-        ceilings["network"] = limits[NETWORK] * 1e6 / bytes_per_image
-    if not remote and not warm and limits.get(DISK):
-        ceilings["disk"] = limits[DISK] * 2**20 / bytes_per_image
+    if reading.remote and limits.get(NETWORK):
+        ceilings["network"] = limits[NETWORK] * 1e6 / reading.bytes_per_image
+    if not reading.remote and not reading.warm and limits.get(DISK):
+        ceilings["disk"] = limits[DISK] * 2**20 / reading.bytes_per_image
     if limits.get(CORES) and limits.get(DECODE):
-        ceilings["cpu"] = limits[CORES] / hosts * limits[DECODE]
-    return Ceilings(bytes_per_image, ceilings, achieved * tasks) if ceilings else None
+        ceilings["cpu"] = limits[CORES] / reading.hosts * limits[DECODE]
+    return Ceilings(reading.bytes_per_image, ceilings, reading.rate * reading.tasks) if ceilings else None
