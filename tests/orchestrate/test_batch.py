@@ -241,6 +241,31 @@ def test_a_mistake_of_ours_closes_the_cluster_and_ends_the_wait(sweep, world):
     assert "KeyError" in notes.lost_runs["0"]
 
 
+def test_a_mistake_of_ours_costs_only_the_runs_that_had_not_ended(sweep, world, monkeypatch):
+    submit = Cluster.submit
+
+    def second_fails(self, files):
+        if any(event.startswith("submit") for event in world.events):
+            raise KeyError("what")
+        return submit(self, files)
+
+    monkeypatch.setattr(Cluster, "submit", second_fails)
+    notes = sweep(["cluster=single_node"], ["cluster=single_node", "entrypoint=write_tfrecords"])
+    assert notes.done == ["0"]
+    assert set(notes.lost_runs) == {"1"}
+
+
+def test_a_single_run_that_is_stopped_has_failed(world, config, tmp_path):
+    world.hanging = True
+    made = config(*PLACE, "cluster=single_node", "budget.usd=1e-9")
+    results: list[Result] = []
+    with pytest.raises(BudgetError):
+        Batch(plan([made], [tmp_path / "0"], "code"), tmp_path, Screen(), Ledger(made)).run(results.append)
+    record = json.loads((tmp_path / "0" / "run.json").read_bytes())
+    assert record["state"] == "running", "it was not collected: this world only reads"
+    assert world.events[-1] == "close single_node"
+
+
 def test_a_cluster_that_could_not_be_deleted_is_said(sweep, world):
     world.stuck = True
     assert "it may still be there" in sweep(["cluster=single_node"]).printed
@@ -328,6 +353,7 @@ def test_a_run_that_is_stopped_keeps_its_rows_and_mlflow_waits_for_the_resume(
     assert world.notes.results == []
     record = json.loads((tmp_path / "0" / "run.json").read_bytes())
     assert (record["state"], record["facts"]["cores"]) == ("failed", 2)
+    assert record["error"] == "it was stopped before it had results"
     assert "unfinished: 1 of " in record["notes"][0]
     assert (tmp_path / "0" / "analysis" / "measurements.parquet").exists()
 

@@ -69,6 +69,11 @@ def test_without_a_price_nothing_is_counted_unless_a_budget_is_to_be_kept(run):
         Ledger(replace(run, budget=replace(run.budget, usd=1.0))).usd(unknown, HOUR)
 
 
+def test_a_cluster_whose_price_nobody_knows_costs_nothing(config):
+    made = config("cluster=spark_master", "cluster.master=spark://host:7077")
+    assert Ledger(made).usd(made.cluster, HOUR) == 0.0
+
+
 class TestQuota:
     @pytest.fixture
     def ledger(self, config):

@@ -87,6 +87,33 @@ def test_without_a_price_nothing_is_settled(made, logged):
     assert settle([run], [ClusterLifetime(nowhere, 0.0, 1.0, HOUR)]) is None
 
 
+def test_one_without_a_price_does_not_keep_others_from_being_settled(made, logged):
+    (run,) = made(run=1 * HOUR)
+    nowhere = replace(run.config.cluster, region="nowhere-1")
+    lifetimes = [ClusterLifetime(nowhere, 1.0, 1.0, HOUR), ClusterLifetime(run.config.cluster, HOUR, HOUR, 3 * HOUR)]
+    assert settle([run], lifetimes) == pytest.approx(2 * rate_of(run))
+
+
+def test_the_prices_and_the_store_are_those_of_the_runs(made, monkeypatch, tmp_path):
+    (run,) = made(run=1 * HOUR)
+    (tmp_path / "prices.yaml").write_text("minimum_seconds: 360000\n")
+    budget = replace(run.config.budget, prices=str(tmp_path / "prices.yaml"))
+    run = replace(run, config=replace(run.config, budget=budget))
+    stores = []
+    monkeypatch.setattr(tracking, "add_metrics", lambda folder, store, facts: stores.append(store))
+    assert settle([run], [ClusterLifetime(run.config.cluster, HOUR, HOUR, 3 * HOUR)]) == pytest.approx(
+        100 * rate_of(run)
+    )
+    assert stores == [tracking.Store.of(run.config.tracking)]
+
+
+def test_a_run_that_kept_its_cluster_busy_for_nothing_pays_nothing_of_its_own(made, logged):
+    idle, busy = made(idle=0.0, busy=1 * HOUR)
+    settle([idle, busy], [ClusterLifetime(busy.config.cluster, HOUR, HOUR, 3 * HOUR)])
+    assert facts(idle)["cost/usd"] == 0
+    assert facts(busy)["cost/idle_usd"] == pytest.approx(rate_of(busy))
+
+
 def test_settling_again_changes_only_what_is_new(made, logged):
     (run,) = made(run=1 * HOUR)
     lifetimes = [ClusterLifetime(run.config.cluster, HOUR, HOUR, 3 * HOUR)]

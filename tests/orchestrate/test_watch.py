@@ -81,6 +81,15 @@ def test_results_of_another_attempt_are_not_those_of_this_job(job):
     assert any("is not of this run's attempt" in line for line in job.watch.trouble)
 
 
+def test_results_that_cannot_be_read_are_missing_with_the_reason(job):
+    first, second = job.runs
+    job.leaves(first)
+    (Path(job.output(first)) / "status.json").write_text("{")
+    assert job.watch.remaining() == [first, second]
+    (line,) = job.watch.trouble
+    assert line.startswith(f"the results in {job.output(first)} cannot be read: ")
+
+
 def test_what_concerns_no_run_is_progress(job):
     messages: list[dict[str, Any]] = [
         {"phase": "measure", "done": 1, "total": 2},

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowerexp import index
+from flowerexp.config.schema import Budget
 from flowerexp.errors import BudgetError
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.budget import budget, check_budget, expenses, over, total
@@ -38,19 +39,54 @@ def test_a_cluster_is_created_once_for_all_its_runs_and_a_batch_for_each_script(
     assert batches.start == 2 * batch.start > 0
 
 
-def test_what_is_not_known_to_fit_is_said_with_its_least_price(config):
+def test_what_does_not_fit_is_said_with_its_price_and_what_to_do(config):
     made = run(config, "cluster=single_node")
     known, unknown = expenses([(made, 3600.0)]), expenses([(made, None)])
     assert over(known, total(known)) is None
-    assert "about $" in str(over(known, total(known) / 2))
-    assert "at least $" in str(over(unknown, total(unknown) / 2))
     assert over(known, None) is None
+    usd, least = total(known), total(unknown)
+    hint = "raise budget.usd, or take fewer runs or smaller clusters; flowerexp plan shows the parts"
+    assert str(over(known, usd / 2)) == (
+        f"budget.usd: this would cost about ${usd:,.2f}, more than the budget of ${usd / 2:,.2f}; {hint}"
+    )
+    assert str(over(unknown, least / 2)) == (
+        f"budget.usd: this would cost at least ${least:,.2f}, more than the budget of ${least / 2:,.2f}; {hint}"
+    )
+
+
+def test_each_cluster_is_an_expense_of_its_own_in_the_order_of_the_runs(config):
+    runs = [run(config, f"cluster={name}") for name in ("four_nodes", "single_node", "four_nodes")]
+    first, second = expenses([(made, 60.0) for made in runs])
+    assert (first.cluster, first.runs, first.quota) == (runs[0].config.cluster, 2, runs[0].config.quota)
+    assert (second.cluster, second.runs, second.unpriced) == (runs[1].config.cluster, 1, "")
+
+
+def test_a_cluster_starts_once_for_all_scripts(config):
+    reads = run(config, "cluster=single_node")
+    writes = run(config, "cluster=single_node", "entrypoint=write_tfrecords")
+    (both,), (one,) = expenses([(reads, 1.0), (writes, 1.0)]), expenses([(reads, 1.0)])
+    assert both.start == one.start > 0
+
+
+def test_the_prices_are_those_that_the_run_names(config, tmp_path):
+    (tmp_path / "prices.yaml").write_text("minimum_seconds: 360000\n")
+    made = run(config, "cluster=single_node")
+    dear = replace(made, config=replace(made.config, budget=Budget(prices=str(tmp_path / "prices.yaml"))))
+    (shipped,), (own,) = expenses([(made, 60.0)]), expenses([(dear, 60.0)])
+    assert own.usd is not None
+    assert shipped.usd is not None
+    assert own.usd > 50 * shipped.usd
+    assert own.prices.source == str(tmp_path / "prices.yaml")
 
 
 def test_a_cluster_without_a_price_is_refused_where_there_is_a_budget(config):
     nowhere = run(config, "cluster=single_node", "cluster.region=asia-south2", usd=5.0)
-    with pytest.raises(BudgetError, match="asia-south2"):
+    with pytest.raises(BudgetError) as found:
         check_budget([nowhere])
+    assert str(found.value).startswith("budget.usd: there is no price of the region asia-south2 in ")
+    assert str(found.value).endswith(
+        ": so it is unknown whether the sweep stays below $5.00; add it to a file named by budget.prices"
+    )
     check_budget([run(config, "cluster=single_node", "cluster.region=asia-south2")])
 
 
