@@ -39,7 +39,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo 'setting up $(VENV) with the pinned versions: two minutes or so'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m flowerexp.cluster.archive
+	$(BIN)/python -m flowerexp.cluster.local.make_archive
 	touch $@
 
 bench: setup  ## make bench IMAGES=DIR: measure beside other ways to do the same work, write docs/benchmarks.md

@@ -16,8 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flowerexp import json_lines, records
-from flowerexp.config import key_of, plain
+from flowerexp.config import key_of
 from flowerexp.config.schema import Cluster, Config
+from flowerexp.dataset.kind import for_workload
 from flowerexp.plan import PlannedRun
 from flowerexp.workload import data
 
@@ -186,13 +187,13 @@ def current_fingerprint(
     """
     if config.dataset is None:
         return None
-    found = plain(config)
-    if not buckets and data.in_bucket(found):
+    values = for_workload(config)
+    if not buckets and data.in_bucket(values):
         return None
     asked = data_asked(config)
     seen = {} if seen is None else seen
     if asked not in seen:
-        seen[asked] = data.fingerprint(found)
+        seen[asked] = data.fingerprint(values)
     return seen[asked]
 
 

@@ -1,18 +1,20 @@
-"""Clusters: one protocol, one module or folder a kind of cluster.
+"""Clusters: the protocol of what runs jobs, and a folder for each kind of cluster.
 
-What a cluster demands (`quota`), costs (`cost`) and can reach (`limits`) is told by its config alone, without asking
-anybody.
+A kind's folder holds its config's keys (`config`), what is known of a cluster by its config alone (`kind`, a subclass
+of `kind.Kind`), and what runs jobs on it (`backend`, a `Backend`), which is imported only when a job is to run.
+
+- `local`, `local_nodes`, `spark_master`, `dataproc`, `serverless`: the kinds
+- `google`: what the kinds in Google Cloud share; `leftovers`: what is there of both
+- `cost`, `shares`, `quota`: arithmetic with what kinds say
+- `spark_submit`, `submitted`, `process`, `environment`, `java`: jobs that this machine's `spark-submit` starts
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
-
-from flowerexp.config.schema import Cluster
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,18 @@ class Submission(Protocol):
 
 
 class ClusterObserver(Protocol):
-    """Who is told of a cluster's life, and says when it should end."""
+    """Who is notified of what happens to a cluster, and says when it should end."""
 
     @property
     def stopping(self) -> bool:
         """Was the sweep stopped? Then creating ends, too."""
         ...
 
-    def tell(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
-        """Take note, at once and for good, that a cluster is `creating`, `running`, `deleting` or `deleted`.
+    def notify(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
+        """Record at once, and for good, that a cluster is `creating`, `running`, `deleting` or `deleted`.
 
         Args:
-            state: the new state; `creating` is told before the call that creates, so that nothing is ever forgotten.
+            state: the new state; `creating` comes before the call that creates, so that no cluster is forgotten.
             handle: what finds the cluster again, as JSON can hold it; `name` in any case.
             message: for the user, such as the reason why another zone is tried.
         """
@@ -81,7 +83,7 @@ class ClusterObserver(Protocol):
 
 
 class Backend(Protocol):
-    """A kind of cluster.
+    """What runs jobs on one cluster.
 
     Attributes:
         on_this_host: do its jobs share this machine with the launcher?
@@ -102,17 +104,17 @@ class Backend(Protocol):
         """The path or URI of the folder to which a run writes its results."""
         ...
 
-    def open(self, scope: str, requires: Mapping[str, str], life: ClusterObserver) -> None:
-        """Have the cluster ready for jobs: create it, or find the one that this scope has already.
+    def open(self, scope: str, requires: Mapping[str, str], observer: ClusterObserver) -> None:
+        """Make the cluster ready for jobs: create it, or find the one that this scope has already.
 
         Args:
             scope: the sweep or run that it belongs to.
             requires: the modules that its jobs import, each with the pinned requirement.
-            life: who is told.
+            observer: who is notified of what happens to the cluster.
 
         Raises:
-            ClusterError: it could not be had; nothing of it is left.
-            StoppedError: `life.stopping` became true; nothing of it is left.
+            ClusterError: it could not be created; nothing of it is left.
+            StoppedError: `observer.stopping` became true; nothing of it is left.
         """
         ...
 
@@ -144,7 +146,7 @@ class Backend(Protocol):
         """A job that another process submitted, by its folder and either handle; None if it runs no longer."""
         ...
 
-    def close(self, scope: str, life: ClusterObserver) -> None:
+    def close(self, scope: str, observer: ClusterObserver) -> None:
         """Delete what `open` created for this scope, also if another process did; harmless when there is nothing.
 
         Raises:
@@ -154,16 +156,16 @@ class Backend(Protocol):
 
 
 class ExistingCluster:
-    """A cluster that is there already, and sees the folders of this machine: nothing to open, close or fetch.
+    """A cluster that exists already and sees the folders of this machine: there is nothing to open, close or fetch.
 
-    Its jobs are children of the launcher, so that none is ever on its way.
+    Its jobs are children of the launcher, so that a job that was submitted has always arrived.
     """
 
     def output(self, run_folder: Path, scope: str) -> str:
         """See `Backend.output`: the run's own folder."""
         return str(run_folder / "results")
 
-    def open(self, scope: str, requires: Mapping[str, str], life: ClusterObserver) -> None:
+    def open(self, scope: str, requires: Mapping[str, str], observer: ClusterObserver) -> None:
         """See `Backend.open`."""
 
     def handle(self, folder: Path, scope: str) -> dict[str, Any]:
@@ -171,29 +173,12 @@ class ExistingCluster:
         return {"token": f"{scope}/{folder.name}"}
 
     def running(self, scope: str) -> list[str]:
-        """See `Backend.running`: those of the journal are all that there are."""
+        """See `Backend.running`: there are no jobs beside those in the journal."""
         return []
 
     def arrived(self, handle: Mapping[str, Any]) -> bool:
         """See `Backend.arrived`."""
         return True
 
-    def close(self, scope: str, life: ClusterObserver) -> None:
+    def close(self, scope: str, observer: ClusterObserver) -> None:
         """See `Backend.close`."""
-
-
-# Imported when they are asked for: each kind needs libraries that the others do not.
-_KINDS = {
-    "local": ("flowerexp.cluster.local", "Local"),
-    "local_nodes": ("flowerexp.cluster.local_nodes", "LocalNodes"),
-    "spark_master": ("flowerexp.cluster.spark_master", "SparkMaster"),
-    "dataproc": ("flowerexp.cluster.dataproc.backend", "Dataproc"),
-    "serverless": ("flowerexp.cluster.dataproc.backend", "Serverless"),
-}
-
-
-def backend(cluster: Cluster) -> Backend:
-    """The backend of a cluster config."""
-    module, name = _KINDS[cluster.kind]
-    made: Backend = getattr(import_module(module), name)(cluster)
-    return made

@@ -1,7 +1,7 @@
-"""The environment of a job of this machine: which of the user's variables its processes get, and which we set.
+"""The environment of a job of this machine: which of the user's variables its processes get, and which are set.
 
 What a shell has set for another Spark, another Java or another program would end a job, or change what it measures,
-without a word. So it is dropped, and said.
+without a word. So it is dropped, with a note.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def dropped(environment: Mapping[str, str], kept: Collection[str] = ()) -> dict[
         environment: the launcher's.
         kept: those of `DROPPED` that the kind of cluster needs.
     """
-    found = {name: reason for name, reason in DROPPED.items() if environment.get(name) and name not in kept}
+    reasons = {name: reason for name, reason in DROPPED.items() if environment.get(name) and name not in kept}
     if _python_path(environment) != environment.get("PYTHONPATH", ""):
-        found["PYTHONPATH"] = f"its folders of PySpark are left out: what is there {_ANOTHER_SPARK}"
-    return found
+        reasons["PYTHONPATH"] = f"its folders of PySpark are left out: what is there {_ANOTHER_SPARK}"
+    return reasons
 
 
 def note(names: Mapping[str, str]) -> str:
@@ -65,8 +65,8 @@ def note(names: Mapping[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, reason in names.items():
         by_reason.setdefault(reason, []).append(name)
-    told = [f"{', '.join(own)} ({reason})" for reason, own in by_reason.items()]
-    return f"the job does not get these environment variables: {'; '.join(told)}" + (
+    dropped = "; ".join(f"{', '.join(variables)} ({reason})" for reason, variables in by_reason.items())
+    return f"the job does not get these environment variables: {dropped}" + (
         _JAVA_HINT if _ANOTHER_JVM in by_reason else ""
     )
 

@@ -1,4 +1,4 @@
-"""A job's process on this machine, with all that it has started: followed in its log, and stopped."""
+"""Follow and stop a job's process on this machine, with all that it has started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STOP_SECONDS = 5.0
 
 
 def _stat(pid: int | str) -> list[str]:
-    """What proc(5) tells of a process from field 3 on, its state; nothing if there is none, or a zombie."""
+    """The fields of a process in proc(5) from field 3, its state, on; nothing if there is none, or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -42,7 +42,7 @@ def leader_with(variable: str, value: str) -> int | None:
     wanted = f"{variable}={value}".encode()
     for path in Path("/proc").iterdir():
         if path.name.isdecimal() and _stat(path.name)[3:4] == [path.name]:
-            with contextlib.suppress(OSError):  # another user's, or it has just ended
+            with contextlib.suppress(OSError):  # it is another user's, or has just ended
                 if wanted in (path / "environ").read_bytes().split(b"\0"):
                     return int(path.name)
     return None
@@ -54,7 +54,7 @@ class LocalSubmission:
     Args:
         pid: the process, which leads a process group of its own.
         log: the driver's log.
-        process: the process, if it is a child of ours; else it was started by a launcher that is no more.
+        process: the process, if it is a child of this one; None if a launcher that has ended started it.
     """
 
     def __init__(self, pid: int, log: Path, process: subprocess.Popen[bytes] | None = None) -> None:
@@ -73,7 +73,7 @@ class LocalSubmission:
     def _code(self) -> int | None:
         if self._process is not None:
             return self._process.poll()
-        # Nobody tells the exit code of another's child; whether its results are whole, their files say.
+        # The exit code of another process's child is not known; its results' files say whether they are whole.
         return None if start_time(self._pid) == self._start_time is not None else 0
 
     def poll(self) -> tuple[Sequence[str], int | None]:
@@ -94,7 +94,7 @@ class LocalSubmission:
             self._gone(by_force=True)
 
     def collect(self) -> None:
-        """See `Submission.collect`: they are there already, as a rule."""
+        """See `Submission.collect`: usually they are there already."""
         submitted.collect(self._folder)
 
     def _gone(self, by_force: bool = False) -> bool:
@@ -106,5 +106,5 @@ class LocalSubmission:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
-            self._code()  # reaps a child of ours, which would stay as a zombie
+            self._code()  # reaps a child, which would stay as a zombie
         return True

@@ -1,4 +1,4 @@
-"""Whose share of a cluster's bill is what: each run's own time, the start, and what is idle."""
+"""How a cluster's bill is divided: each run's own time, the start, and idle time."""
 
 from __future__ import annotations
 

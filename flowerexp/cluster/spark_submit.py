@@ -15,12 +15,12 @@ from typing import Any, Generic, TypeVar
 
 from flowerexp.cluster import ExistingCluster, JobFiles, environment, java, submitted
 from flowerexp.cluster.process import LocalSubmission, leader_with, start_time
-from flowerexp.config import schema
 from flowerexp.config.redact import SPARK_PATTERN
+from flowerexp.config.schema import Cluster
 from flowerexp.errors import MachineError, from_os_error
 from flowerexp.workload import slots
 
-C = TypeVar("C", schema.Local, schema.LocalNodes, schema.SparkMaster)
+C = TypeVar("C", bound=Cluster)
 
 TOKEN = "FLOWEREXP_JOB"
 """The variable by which a job's process is found whose launcher was killed before it could note the process."""
@@ -41,9 +41,9 @@ MEASURING = {
 }
 
 
-# Nothing listens to the world.
+# Nothing listens on a network.
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-# Nor is this machine's own name looked up, which may not be known.
+# This machine's own name, which may not be known, is not looked up.
 LOOPBACK_ENVIRONMENT = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
 
 
@@ -55,7 +55,7 @@ def spark_home() -> Path:
     """
     for folder in dict.fromkeys(sys.path):
         spec = PathFinder.find_spec("pyspark", [folder])
-        # Another Spark's PYTHONPATH brings its Python sources alone.
+        # Another Spark's PYTHONPATH has its Python sources only.
         if spec and spec.origin and (Path(spec.origin).parent / "bin" / "spark-submit").exists():
             return Path(spec.origin).parent
     raise MachineError("PySpark is not installed", hint="run: pip install pyspark")
@@ -100,7 +100,7 @@ class SparkSubmit(ExistingCluster, Generic[C]):
     in_driver = False
     """Does all work happen in the driver's process and its children?"""
     options: Sequence[str] = ()
-    """What else `spark-submit` is told."""
+    """Further options of `spark-submit`."""
 
     def __init__(self, cluster: C) -> None:
         self.cluster: C = cluster
@@ -120,13 +120,12 @@ class SparkSubmit(ExistingCluster, Generic[C]):
                 raise from_os_error(error, "making the folder of the measuring slots,") from error
 
     def own_properties(self) -> dict[str, str]:
-        """The Spark properties of this kind of cluster, `spark.master` among them."""
+        """The Spark properties of this kind of cluster, `spark.master` and `spark.driver.memory` among them."""
         raise NotImplementedError
 
     def properties(self, files: JobFiles) -> dict[str, str]:
         """The Spark properties of a job; the config's own win."""
         return {
-            "spark.driver.memory": self.cluster.memory,
             "spark.driver.extraJavaOptions": LEAN_JVM,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
@@ -148,7 +147,7 @@ class SparkSubmit(ExistingCluster, Generic[C]):
         return spark_home()
 
     def environment(self, files: JobFiles) -> dict[str, str]:
-        """The child's environment: our Java and interpreter, and nothing that would change what it does."""
+        """The child's environment: this Java and interpreter, and nothing that would change what it does."""
         return {
             **environment.inherited(os.environ, self.kept),
             "JAVA_HOME": str(java.find().home),
@@ -174,8 +173,8 @@ class SparkSubmit(ExistingCluster, Generic[C]):
         command += [str(plain.script), "--job", str(plain.job)]
         log = files.folder / "driver.log"
         with log.open("wb") as output:
-            if told := environment.note(environment.dropped(os.environ, self.kept)):
-                output.write(json.dumps({"flowerexp": {"note": told}}).encode() + b"\n")
+            if note := environment.note(environment.dropped(os.environ, self.kept)):
+                output.write(json.dumps({"flowerexp": {"note": note}}).encode() + b"\n")
                 output.flush()
             # A session of its own: Ctrl-C reaches the launcher alone, which then stops the job; and a job whose
             # launcher is killed goes on and leaves its results.
@@ -197,18 +196,18 @@ class SparkSubmit(ExistingCluster, Generic[C]):
             pid = handle["pid"] if start_time(handle["pid"]) == handle["start_time"] else None
         if pid is not None:
             return LocalSubmission(pid, folder / "driver.log")
-        submitted.collect(folder)  # nobody did who started it
+        submitted.collect(folder)  # whoever started it has not done so
         return None
 
 
 def workers_environment() -> dict[str, str]:
-    """What TensorFlow is to find in the environment of a Python worker: fewer messages, and no GPU unless asked for."""
+    """Variables for TensorFlow in a Python worker: fewer messages, and no GPU unless asked for."""
     return {
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
     }
 
 
-def configured(cluster: schema.Cluster) -> dict[str, str]:
+def configured(cluster: Cluster) -> dict[str, str]:
     """The properties that a cluster's config sets, as Spark reads them."""
     return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in cluster.spark.items()}

@@ -1,8 +1,8 @@
-"""What `spark-submit` is given: the properties of a job in a file, and its files under names that Spark takes.
+"""The input of `spark-submit`: the properties of a job in a file, and its files under names that Spark takes.
 
 Spark reads a comma in a path as the end of it, brackets and stars as a pattern, # and % as parts of a URI, and a colon
 as the end of an entry of a class path; and it looks through links. So a job whose folder has such a name works in a
-folder of ours, and what it leaves there is moved home when it has ended.
+folder with a plain name, and what it leaves there is moved to its own when it has ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PROPERTIES = "spark.properties"
 
 
 def with_plain_names(files: JobFiles) -> JobFiles:
-    """The same files; where Spark could not take one of their paths, copies in a folder of ours.
+    """The same files; where Spark could not take one of their paths, copies in another folder.
 
     Raises:
         MachineError: there is no place for the copies.

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from flowerexp.cluster.cost import Prices, rate
-from flowerexp.cluster.machines import machine_groups
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config import key_of, measured_part
-from flowerexp.config.schema import Dataproc, Local, LocalNodes, Serverless
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.plan import PlannedRun
 from flowerexp.search import Candidate, Objective, Rule, Search, SearchSettings, Shape
 
 SWEEPER = "hydra.sweeper"
 PER_VCPU = "usd_per_vcpu_hour"
-_GB = {"k": 1 / 1024**2, "m": 1 / 1024, "g": 1.0, "t": 1024.0}
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -112,51 +109,15 @@ def _check_alike(runs: Sequence[PlannedRun]) -> None:
 
 def _candidate(run: PlannedRun, per_vcpu: float | None) -> Candidate:
     """A run's cluster; one without a list price costs what the user says of a vCPU, if anything."""
-    cluster = run.config.cluster
+    kind = kind_of(run.config.cluster)
     prices = Prices.load(run.config.budget.prices)
-    kind = cluster.kind
-    if kind not in _SHAPES:
-        problem = f"how large {name_of(run)} is, only its own master knows"
+    size = kind.size(prices)
+    if size is None:
+        problem = f"only its own master knows how large {name_of(run)} is"
         raise ConfigError(problem, where="cluster", hint="search among clusters of another kind")
-    shape = _SHAPES[kind](cluster, prices)
-    listed = rate(cluster, prices)
+    shape = Shape(**asdict(size))
+    listed = kind.rate(prices)
     usd = listed.total if listed and listed.total > 0 else None
     if usd is None and per_vcpu is not None:
         usd = per_vcpu * shape.vcpus_per_node * shape.nodes
     return Candidate(name_of(run), shape, usd)
-
-
-def _dataproc(cluster: Dataproc, prices: Prices) -> Shape:
-    """The workers; of a single node, the master, which works there."""
-    working = machine_groups(cluster, prices.machine_types)[-1]
-    machine = working.machine
-    return Shape(machine.vcpus, machine.memory_gb, working.count, machine.series, working.disk_type)
-
-
-def _serverless(cluster: Serverless, prices: Prices) -> Shape:
-    cores = cluster.cores
-    memory = cores * float(prices.content["serverless"]["gb_per_vcpu"])
-    return Shape(cores, memory, cluster.executors, "serverless")
-
-
-def _local(cluster: Local, _: Prices) -> Shape:
-    cores = cluster.cores or len(os.sched_getaffinity(0))
-    return Shape(cores, _gigabytes(cluster.memory), 1, "local")
-
-
-def _local_nodes(cluster: LocalNodes, _: Prices) -> Shape:
-    memory = _gigabytes(cluster.executor_memory)
-    return Shape(cluster.cores, memory, cluster.nodes, "local")
-
-
-def _gigabytes(memory: str) -> float:
-    """Spark's notation, such as `512m`, in GB of 2^30 bytes."""
-    return int(memory[:-1]) * _GB[memory[-1].lower()]
-
-
-_SHAPES: dict[str, Callable[[Any, Prices], Shape]] = {
-    "dataproc": _dataproc,
-    "serverless": _serverless,
-    "local": _local,
-    "local_nodes": _local_nodes,
-}

@@ -15,7 +15,6 @@ from flowerexp.cluster_search.account import SearchAccount, Try
 from flowerexp.cluster_search.attempt import Attempts
 from flowerexp.cluster_search.candidates import make_search, name_of
 from flowerexp.cluster_search.smoke import SmokeStage, smoke_runs
-from flowerexp.config.schema import Cloud
 from flowerexp.errors import JobError, QuotaError
 from flowerexp.journal.events import KnownRunsChecked, Observed, RunEnded, SmokeStageEnded
 from flowerexp.orchestrate import Result
@@ -121,8 +120,6 @@ class Searching:
         return True
 
     def _drop_what_the_quota_refuses(self, run: PlannedRun) -> None:
-        if not isinstance(run.config.cluster, Cloud):
-            return
         try:
             check_quota(run.config)
         except QuotaError as error:

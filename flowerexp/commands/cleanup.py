@@ -1,7 +1,7 @@
-"""`flowerexp cleanup [overrides]`: delete what is left of ours in the cloud.
+"""`flowerexp cleanup [overrides]`: delete what your sweeps and runs have left in the cloud.
 
-Ours is what belongs to a sweep or run whose folder is below our home, on whichever machine that was started, and
-wherever the folder lay then; and, where no such folder is here, what this user created on this machine.
+Yours is what belongs to a sweep or run whose folder is below your home, on whichever machine that was started, and
+wherever the folder was then; and, where no such folder is here, what this user created on this machine.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from flowerexp.config.schema import Config
 from flowerexp.errors import ClusterError, DataError
 
 if TYPE_CHECKING:
-    from flowerexp.cluster.dataproc.leftovers import Leftovers, Resource
+    from flowerexp.cluster.leftovers import Leftovers, Resource
 
 _AT_ONCE = 8
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Delete; 1 if something of ours remains."""
+    """Delete; 1 if something of yours remains."""
     from flowerexp.app import composed
 
     parser = argparse.ArgumentParser(prog="flowerexp cleanup", description="Delete what is left in the cloud.")
@@ -78,7 +78,7 @@ class _Cleanup:
         return [one for one in after if one.name not in names]
 
     def _own(self, one: Resource) -> bool:
-        from flowerexp.cluster.dataproc.names import owner
+        from flowerexp.cluster.google.names import owner
 
         return self._everyone or one.scope in self._folders or one.owner == owner()
 
@@ -94,7 +94,7 @@ class _Cleanup:
 
     def _delete(self, one: Resource) -> bool:
         try:
-            self._there.delete(one, _Told())
+            self._there.delete(one, _Unobserved())
         except ClusterError as error:
             print(f"flowerexp: {error}", file=sys.stderr)
             return False
@@ -126,13 +126,13 @@ class _Cleanup:
         return True
 
 
-class _Told:
-    """Nobody else need know."""
+class _Unobserved:
+    """An observer that records nothing: the command prints what it deletes."""
 
     stopping = False
 
-    def tell(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
-        """See `ClusterObserver.tell`."""
+    def notify(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
+        """See `ClusterObserver.notify`."""
 
 
 def _running(home: Path) -> set[str]:

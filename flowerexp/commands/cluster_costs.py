@@ -1,4 +1,4 @@
-"""What a plan says of clusters that cost money: dollars, quotas and ceilings; nobody is asked."""
+"""What a plan says of clusters that cost money: dollars, quotas and ceilings; no cloud is asked."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.cluster import quota
-from flowerexp.cluster.limits import ceilings
-from flowerexp.config.schema import Cloud
+from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import ConfigError, QuotaError
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def _cluster_json(one: Expense) -> dict[str, Any]:
         "unpriced": one.unpriced or None,
         "quota": asdict(needed) if needed else None,
         "quota_refuses": refused or None,
-        "limits": ceilings(one.cluster, one.prices.machine_types),
+        "limits": kind_of(one.cluster).ceilings(one.prices),
     }
 
 
@@ -52,7 +51,7 @@ def as_text(made: Forecast) -> list[str]:
     """Lines on what the clusters cost, need and reach; none where all is on this machine."""
     from flowerexp.sweep import budget
 
-    paid = [one for one in made.expenses if isinstance(one.cluster, Cloud)]
+    paid = [one for one in made.expenses if kind_of(one.cluster).place]
     if not paid:
         return []
     lines = [_cost_line(one) for one in paid]
@@ -105,9 +104,10 @@ def _cost_line(one: Expense) -> str:
 def _quota(one: Expense) -> tuple[quota.Demand | None, str]:
     """What a cluster needs, and why it would be refused, if it would; None if its machines are not known."""
     try:
-        needed = quota.demand(one.cluster, one.prices.machine_types)
+        kind = kind_of(one.cluster)
+        needed = kind.demand(one.prices)
         if one.quota.source != "live":
-            quota.check(one.cluster, one.quota, one.prices.machine_types)
+            quota.check(kind, one.quota, one.prices)
     except ConfigError as error:
         return None, f"{error.problem}; {error.hint}"
     except QuotaError as error:
@@ -126,7 +126,7 @@ def _quota_line(one: Expense) -> str:
 
 
 def _limit_line(one: Expense) -> list[str]:
-    found = ceilings(one.cluster, one.prices.machine_types)
+    found = kind_of(one.cluster).ceilings(one.prices)
     words = {
         "limit/vcpus": "{:,.0f} vCPUs for tasks",
         "limit/network_mb_s": "network {:,.0f} MB/s",

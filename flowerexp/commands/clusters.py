@@ -1,4 +1,4 @@
-"""`flowerexp clusters [overrides]`: our clusters and batches in the cloud, and what they cost."""
+"""`flowerexp clusters [overrides]`: your running clusters and batches in the cloud, and what they cost."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from flowerexp.errors import ConfigError
 from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
-    from flowerexp.cluster.dataproc.leftovers import Leftovers, Resource
+    from flowerexp.cluster.leftovers import Leftovers, Resource
 
 
 def main(arguments: Sequence[str]) -> int:
     """List them."""
     from flowerexp.app import composed
 
-    parser = argparse.ArgumentParser(prog="flowerexp clusters", description="List our clusters and batches.")
+    parser = argparse.ArgumentParser(prog="flowerexp clusters", description="List your running clusters and batches.")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as gcp.project=... gcp.region=...")
     config = composed(parser.parse_args(arguments).overrides)
     resources = leftovers(config).resources()
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def leftovers(config: Config) -> Leftovers:
-    """What is there in the project and region of a config.
+    """What flowerexp has left in the project and region of a config.
 
     Raises:
         ConfigError: it names none.
@@ -42,8 +42,8 @@ def leftovers(config: Config) -> Leftovers:
     gcp = config.gcp
     project, region = _named("project", gcp.project, "ID"), _named("region", gcp.region, "us-central1")
     bucket = _named("bucket", gcp.bucket, "NAME")
-    from flowerexp.cluster.dataproc.clients import Clients
-    from flowerexp.cluster.dataproc.leftovers import Leftovers
+    from flowerexp.cluster.google.clients import Clients
+    from flowerexp.cluster.leftovers import Leftovers
 
     return Leftovers(Clients(project, region), bucket)
 
@@ -58,22 +58,22 @@ def table(resources: Iterable[Resource], config: Config) -> str:
     """The resources as lines of text, with a head."""
     folders = sweeps(Path(config.home))
     rows = [["name", "kind", "state", "sweep or run", "owner", "age", "$/hour", "folder"]]
-    for one in resources:
-        age = datetime.timedelta(seconds=int(time.time() - one.created_at))
-        folder = str(folders.get(one.scope, "not here"))
-        rows.append([one.name, one.kind, one.state, one.scope, one.owner, str(age), _price(one, config), folder])
+    for resource in resources:
+        age = str(datetime.timedelta(seconds=int(time.time() - resource.created_at)))
+        folder = str(folders.get(resource.scope, "not here"))
+        known = [resource.name, resource.kind, resource.state, resource.scope, resource.owner]
+        rows.append([*known, age, _price(resource, config), folder])
     return text_table(rows)
 
 
 def _price(resource: Resource, config: Config) -> str:
     """Dollars an hour; nothing where no price is known."""
-    from flowerexp.cluster import cost
+    from flowerexp.cluster.cost import Prices
 
     try:
-        found = cost.rate(resource.shape, cost.Prices.load(config.budget.prices))
+        return f"{resource.machines.rate(Prices.load(config.budget.prices)).total:.2f}"
     except ConfigError:
         return ""
-    return f"{found.total:.2f}" if found else ""
 
 
 def sweeps(home: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp import index
 from flowerexp.analysis import words
-from flowerexp.cluster.machines import describe
+from flowerexp.cluster.kind import kind_of
 from flowerexp.commands import cluster_costs
 from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted, redacted_override
@@ -188,7 +188,7 @@ def _job_lines(made: Forecast) -> list[str]:
     for number, job in enumerate(made.jobs):
         measurements = _measurements(sum(run.measurements for run in job.runs))
         runs = _count(len(job.runs), "run")
-        lines.append(f"job {number}     {describe(job.cluster)}: {job.script}, {runs}{measurements}")
+        lines.append(f"job {number}     {kind_of(job.cluster).describe()}: {job.script}, {runs}{measurements}")
     return lines
 
 

@@ -15,11 +15,12 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.config.convert import plain as as_plain
 from flowerexp.config.convert import typed
 from flowerexp.config.declared import check_values, drop_unused, infer_types
+from flowerexp.config.kinds import CLUSTERS, DATASETS, Kinds
 from flowerexp.config.near import meant
 from flowerexp.config.origin import Origin
 from flowerexp.config.paths import resolved
 from flowerexp.config.places import group_options
-from flowerexp.config.schema import CLUSTERS, DATASETS, Config, Sampling
+from flowerexp.config.schema import Config, Sampling
 from flowerexp.config.text import written
 from flowerexp.config.together import check_together
 from flowerexp.errors import ConfigError, did_you_mean
@@ -111,7 +112,7 @@ def _missing(config: DictConfig) -> list[str]:
         return []
 
 
-_KINDS: dict[str, Mapping[str, type]] = {"dataset.": DATASETS, "cluster.": CLUSTERS}
+_KINDS: dict[str, Kinds] = {"dataset.": DATASETS, "cluster.": CLUSTERS}
 
 
 def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> type:
@@ -119,11 +120,10 @@ def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> 
     kinds = _KINDS.get(prefix)
     if kinds is None:
         return schema
-    kind = str(node.get("kind"))
-    if kind not in kinds:
-        key = f"{prefix}kind"
-        raise ConfigError(f"{key}={kind} is unknown", where=origin.of(key), hint=did_you_mean(kind, kinds))
-    return kinds[kind]
+    try:
+        return kinds.config(str(node.get("kind")))
+    except ConfigError as error:
+        raise ConfigError(error.problem, where=origin.of(f"{prefix}kind"), hint=error.hint) from error
 
 
 @functools.cache

@@ -10,12 +10,13 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-from flowerexp.config.schema import CLUSTERS, DATASETS, Cluster, Config, Dataset
+from flowerexp.config.kinds import CLUSTERS, DATASETS, Kinds
+from flowerexp.config.schema import Cluster, Config, Dataset
 from flowerexp.experiment import USES
 
 T = TypeVar("T")
 
-_KINDS: dict[type, Mapping[str, type]] = {Cluster: CLUSTERS, Dataset: DATASETS}
+_KINDS: dict[type, Kinds] = {Cluster: CLUSTERS, Dataset: DATASETS}
 
 
 def typed(node: Mapping[str, Any], kind: type[T] = Config) -> T:  # type: ignore[assignment]
@@ -27,10 +28,11 @@ def typed(node: Mapping[str, Any], kind: type[T] = Config) -> T:  # type: ignore
 
     Raises:
         TypeError: the class does not know a key.
+        ConfigError: the kind of its cluster or data set is not installed.
     """
-    made: Any = _KINDS[kind][node["kind"]] if kind in _KINDS else kind
-    makers = _makers(made)
-    return cast("T", made(**{name: makers[name](value) if name in makers else value for name, value in node.items()}))
+    schema: Any = _KINDS[kind].config(node["kind"]) if kind in _KINDS else kind
+    makers = _makers(schema)
+    return cast("T", schema(**{name: makers[name](value) if name in makers else value for name, value in node.items()}))
 
 
 def plain(node: Any) -> Any:

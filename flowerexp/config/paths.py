@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flowerexp.config import names
+from flowerexp.config.kinds import DATASETS
 from flowerexp.config.origin import Origin
 from flowerexp.config.places import config_folder
+from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError
 
 
@@ -20,7 +25,8 @@ def resolved(plain: dict[str, Any], origin: Origin) -> dict[str, Any]:
         ConfigError: a folder is in the home folder (`~NAME`) of a user who has none.
     """
     plain["home"] = _absolute(plain["home"], "home", origin)
-    for node, key in (("storage", "generated"), ("storage", "prepared"), ("dataset", "path"), ("dataset", "tfrecords"),
+    data = [("dataset", key) for key in _paths(DATASETS.config(plain["dataset"]["kind"]))] if "dataset" in plain else []
+    for node, key in (("storage", "generated"), ("storage", "prepared"), *data,
                       ("tracking", "artifacts"), ("budget", "prices")):  # fmt: skip
         value = plain.get(node, {}).get(key)
         if value is not None:
@@ -30,6 +36,19 @@ def resolved(plain: dict[str, Any], origin: Origin) -> dict[str, Any]:
     if uri.startswith("sqlite:///"):
         plain["tracking"]["uri"] = "sqlite:///" + _absolute(uri.removeprefix("sqlite:///"), "tracking.uri", origin)
     return plain
+
+
+def data_folders(config: Config) -> dict[str, str]:
+    """The folders and URIs that a config's data set names, by the last part of their keys."""
+    keys = _paths(type(config.dataset)) if config.dataset is not None else ()
+    return {key: place for key in keys if (place := getattr(config.dataset, key))}
+
+
+def _paths(schema: type) -> Iterator[str]:
+    """The keys of a config class that hold paths or URIs."""
+    for spec in dataclasses.fields(schema):
+        if names.PATH.items() <= spec.metadata.items():
+            yield spec.name
 
 
 def _script(script: str, origin: Origin) -> str:

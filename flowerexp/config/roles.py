@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from flowerexp.config.convert import plain
-from flowerexp.config.schema import CLUSTERS, Config
+from flowerexp.config.kinds import CLUSTERS
+from flowerexp.config.schema import Config
 
 Role = Literal["place", "account", "sweep"]
 
@@ -18,11 +19,14 @@ _HYDRA = "hydra"
 
 @functools.cache
 def keys_with(*roles: Role) -> frozenset[str]:
-    """The dotted keys that have one of these roles; of any cluster as well. Without a role named, of all roles."""
-    found = {spec.name for spec in dataclasses.fields(Config) if _has(spec, roles)}
-    for kind in CLUSTERS.values():
-        found |= {f"cluster.{spec.name}" for spec in dataclasses.fields(kind) if _has(spec, roles)}
-    return frozenset(found)
+    """The keys of a config that have one of these roles. Without a role named, of all roles."""
+    return frozenset(spec.name for spec in dataclasses.fields(Config) if _has(spec, roles))
+
+
+@functools.cache
+def _cluster_keys(kind: str) -> frozenset[str]:
+    """The dotted keys of a kind of cluster that have a role."""
+    return frozenset(f"cluster.{spec.name}" for spec in dataclasses.fields(CLUSTERS.config(kind)) if _has(spec, ()))
 
 
 def _has(spec: dataclasses.Field[Any], roles: Collection[str]) -> bool:
@@ -36,9 +40,13 @@ def measured_part(config: Config | Mapping[str, Any], *further: str) -> dict[str
     Args:
         config: a checked config, or one that was recorded.
         further: dotted keys that are left out as well.
+
+    Raises:
+        ConfigError: the kind of its cluster is not installed.
     """
     values = plain(config) if isinstance(config, Config) else config
-    return without(values, {*keys_with(), _HYDRA, *further})
+    kind = values.get("cluster", {}).get("kind")
+    return without(values, {*keys_with(), *(_cluster_keys(kind) if kind else ()), _HYDRA, *further})
 
 
 def without(values: Mapping[str, Any], keys: Collection[str], prefix: str = "") -> dict[str, Any]:

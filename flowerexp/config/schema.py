@@ -1,13 +1,7 @@
 """The structured configs: every key that a config may hold, with its type and range.
 
-The YAML files in `conf/` hold the values; these classes hold what values are allowed. `metadata` of a field may hold
-``min`` and ``max`` (inclusive, for a number or for each item of a list), ``above`` (exclusive), ``choices`` (for a
-string or each item), ``pattern`` (likewise, with ``pattern_wanted`` and ``pattern_hint``, a text or a function of the
-value), ``length`` (of a list), ``nonempty``, and ``texts`` (an open mapping whose values are text).
-
-``role`` says what a key is for where no result depends on it, see `flowerexp.config.roles`: ``place`` is where things
-are kept and logged on this machine, ``account`` where and within which limits the cloud is used, ``sweep`` how runs are
-made of one command. A key without a role is part of what is measured.
+The YAML files in `conf/` hold the values; these classes hold what values are allowed, see `flowerexp.config.fields`.
+A cluster's and a data set's further keys are in the class that belongs to its kind, see `flowerexp.config.kinds`.
 """
 
 from __future__ import annotations
@@ -19,36 +13,11 @@ from typing import Any
 from omegaconf import MISSING
 
 from flowerexp.config import names
+from flowerexp.config.fields import ACCOUNT, MOST_SEEDS, items, number, optional, text
 from flowerexp.experiment import Experiment
-
-
-def _number(**limits: Any) -> Any:
-    return field(default=MISSING, metadata=limits)
-
-
-def _text(limits: Any, **others: Any) -> Any:
-    return field(default=MISSING, metadata={**limits, **others})
-
-
-def _optional(limits: Any, **others: Any) -> Any:
-    return field(default=None, metadata={**limits, **others})
-
-
-def _one_of(*choices: str) -> Any:
-    return field(default=MISSING, metadata={"choices": choices})
-
-
-def _list(**limits: Any) -> Any:
-    return field(default=MISSING, metadata={"nonempty": True, **limits})
-
 
 STORAGE_LEVELS = ("MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY")
 """Of Spark, by its own names."""
-
-_MOST_SEEDS = 2**63 - 1
-_MEMORY = {"pattern": r"[1-9]\d{0,8}[kmgtKMGT]", "pattern_wanted": "a size", "pattern_hint": "write 512m or 2g"}
-_ACCOUNT = {"role": "account"}
-_PLACE_HINT = {"hint": "name your Google Cloud project: gcp.project=ID, or the variable GOOGLE_CLOUD_PROJECT"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,116 +27,6 @@ class Cluster:
     name: str | None = None
     kind: str = MISSING
     spark: dict[str, Any] = field(default_factory=dict, metadata={"texts": True})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Local(Cluster):
-    """Spark in one process of this machine. Memory is the JVM's heap in Spark's notation (`1g`)."""
-
-    cores: int | None = field(default=None, metadata={"min": 1, "max": 4096})
-    memory: str = field(default="1g", metadata=_MEMORY)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalNodes(Cluster):
-    """A cluster on this machine: `nodes` executors of `cores` cores each, in processes of their own."""
-
-    nodes: int = _number(min=1, max=256)
-    cores: int = _number(min=1, max=256)
-    executor_memory: str = field(default="1g", metadata=_MEMORY)
-    memory: str = field(default="1g", metadata=_MEMORY)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SparkMaster(Cluster):
-    """A cluster that exists: any master that spark-submit takes. Job folders must lie where all its nodes see them."""
-
-    master: str = field(
-        default=MISSING,
-        metadata={
-            "pattern": r"(spark|k8s|mesos)://\S+|yarn|local(-cluster)?(\[.*\])?",
-            "pattern_wanted": "a Spark master",
-            "pattern_hint": "write cluster.master=spark://HOST:7077, or yarn",
-        },
-    )
-    executor_memory: str = field(default="1g", metadata=_MEMORY)
-    memory: str = field(default="1g", metadata=_MEMORY)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """A virtual machine of Compute Engine, and its boot disk in GB (2^30 bytes, as Compute Engine counts them)."""
-
-    machine_type: str = _text(names.MACHINE_TYPE)
-    disk_type: str = _one_of("pd-standard", "pd-balanced", "pd-ssd")
-    disk_gb: int = _number(min=10, max=65_536)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workers(Machine):
-    """The workers of a cluster: none for a single node, else two or more."""
-
-    count: int = _number(min=0, max=1000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cloud(Cluster):
-    """What every cluster of Google Cloud has.
-
-    Attributes:
-        project: the project's id.
-        bucket: where jobs find their files and leave their results; made when it is missing.
-        region: such as us-central1.
-        subnetwork: its URI; None is the network named default.
-        service_account: that the machines work as; None is the project's own for Compute Engine.
-        internal_ip_only: no external addresses.
-        packages: `stage` brings the packages that the entrypoints import; `image` means that the image has them.
-        labels: further ones.
-    """
-
-    project: str = _text(names.PROJECT, **_PLACE_HINT, **_ACCOUNT)
-    bucket: str = _text(names.BUCKET, **_PLACE_HINT, **_ACCOUNT)
-    region: str = _text(names.REGION)
-    subnetwork: str | None = _optional(names.SUBNETWORK, **_ACCOUNT)
-    service_account: str | None = _optional(names.SERVICE_ACCOUNT, **_ACCOUNT)
-    internal_ip_only: bool = True
-    packages: str = field(default="stage", metadata={"choices": ("stage", "image")})
-    labels: dict[str, Any] = field(default_factory=dict, metadata={"texts": True, **_ACCOUNT})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dataproc(Cloud):
-    """A Dataproc cluster that is created for a sweep and deleted after it.
-
-    `zones` are tried one after the other when one has no machines left; none lets Dataproc choose.
-    """
-
-    zones: tuple[str, ...] = field(default=(), metadata={"unique": True, **names.ZONE})
-    image_version: str = _text(names.IMAGE_VERSION)
-    master: Machine = MISSING
-    workers: Workers = MISSING
-    idle_delete_minutes: int = _number(min=5, max=20_160, **_ACCOUNT)
-    auto_delete_minutes: int = _number(min=10, max=20_160, **_ACCOUNT)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Serverless(Cloud):
-    """Dataproc batches: no cluster, `executors` of `cores` cores each, and a driver of as many."""
-
-    runtime_version: str = _text(names.RUNTIME_VERSION)
-    executors: int = _number(min=2, max=2000)
-    cores: int = field(default=4, metadata={"choices_of_numbers": (4, 8, 16)})
-    container: str | None = _optional(names.CONTAINER)
-    ttl_minutes: int = _number(min=10, max=20_160, **_ACCOUNT)
-
-
-CLUSTERS: dict[str, type[Cluster]] = {
-    "local": Local,
-    "local_nodes": LocalNodes,
-    "spark_master": SparkMaster,
-    "dataproc": Dataproc,
-    "serverless": Serverless,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +43,7 @@ class Gcp:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """What a region's quotas allow at once: fixed numbers, those that Compute Engine tells (`live`), or `none`."""
+    """What a region's quotas allow at once: fixed numbers, those that the cloud has left now (`live`), or `none`."""
 
     source: str = field(default="none", metadata={"choices": ("fixed", "live", "none")})
     vcpus: int | None = field(default=None, metadata={"min": 0, "max": 1_000_000_000})
@@ -215,29 +74,10 @@ class Dataset:
 
     kind: str = MISSING
     classes: tuple[str, ...] | None = field(default=None, metadata={"nonempty": True, "unique": True})
-    tfrecords: str | None = _optional(names.PATH)
+    tfrecords: str | None = optional(names.PATH)
     features: Features = field(default_factory=Features)
     on_error: str = field(default="fail", metadata={"choices": ("fail", "skip")})
     on_warning: str = field(default="keep", metadata={"choices": ("keep", "skip", "fail")})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Synthetic(Dataset):
-    """Generated photographs: `images` of them, from `seed`."""
-
-    images: int = _number(min=1, max=10_000_000)
-    seed: int = _number(min=0, max=_MOST_SEEDS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Folder(Dataset):
-    """CLASS/*.jpg under `path`, here or in a bucket (`gs://`)."""
-
-    path: str = _text(names.PATH)
-    anonymous: bool = False
-
-
-DATASETS: dict[str, type[Dataset]] = {"synthetic": Synthetic, "folder": Folder}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +88,7 @@ class Sampling:
     """
 
     fraction: float = field(default=MISSING, metadata={"above": 0, "max": 1})
-    seed: int = _number(min=0, max=_MOST_SEEDS)
+    seed: int = number(min=0, max=MOST_SEEDS)
     on_short: str = field(default="fail", metadata={"choices": ("fail", "drop")})
 
 
@@ -265,8 +105,8 @@ class Measure:
         storage_level: of Spark, for what `caching: true` caches; None for Spark's own default.
     """
 
-    repetitions: int = _number(min=1, max=100_000)
-    seed: int = field(default=0, metadata={"min": 0, "max": _MOST_SEEDS})
+    repetitions: int = number(min=1, max=100_000)
+    seed: int = field(default=0, metadata={"min": 0, "max": MOST_SEEDS})
     concurrency: int = field(default=1, metadata={"min": 1, "max": 1024})
     warm_up_seconds: float = field(default=10.0, metadata={"min": 0, "max": 86_400})
     max_seconds: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
@@ -277,9 +117,9 @@ class Measure:
 class Preprocess:
     """How photographs become TFRecord files; target_size is (height, width) in pixels, orientation which way is up."""
 
-    partitions: int = _number(min=1, max=100_000)
-    target_size: tuple[int, ...] = _list(min=1, max=16_384, length=2)
-    quality: int = _number(min=1, max=100)
+    partitions: int = number(min=1, max=100_000)
+    target_size: tuple[int, ...] = items(min=1, max=16_384, length=2)
+    quality: int = number(min=1, max=100)
     exact: bool = MISSING
     orientation: str = field(default="stored", metadata={"choices": ("stored", "exif")})
 
@@ -288,8 +128,8 @@ class Preprocess:
 class Storage:
     """Where data that flowerexp makes is kept: folders, or gs:// URIs."""
 
-    generated: str = _text(names.PATH)
-    prepared: str = _text(names.PATH)
+    generated: str = text(names.PATH)
+    prepared: str = text(names.PATH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,7 +193,7 @@ class Config:
     repeat: int = field(default=1, metadata={"min": 1, "max": 100_000})
     sweep: Sweep = field(default=MISSING, metadata={"role": "sweep"})
     skip_finished: bool = field(default=False, metadata={"role": "sweep"})
-    gcp: Gcp = field(default_factory=Gcp, metadata=_ACCOUNT)
-    quota: Quota = field(default_factory=Quota, metadata=_ACCOUNT)
-    budget: Budget = field(default_factory=Budget, metadata=_ACCOUNT)
-    home: str = _text(names.HOME, role="place")
+    gcp: Gcp = field(default_factory=Gcp, metadata=ACCOUNT)
+    quota: Quota = field(default_factory=Quota, metadata=ACCOUNT)
+    budget: Budget = field(default_factory=Budget, metadata=ACCOUNT)
+    home: str = text(names.HOME, role="place")

@@ -9,11 +9,12 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from flowerexp.config.kinds import CLUSTERS, DATASETS, Kinds
 from flowerexp.config.places import group_options
-from flowerexp.config.schema import CLUSTERS, DATASETS, Cluster, Config, Dataset
+from flowerexp.config.schema import Cluster, Config, Dataset
 
 _IN_SWEEPS = ("sweep.axes.", "sweep.zip.", "sweep.exclude.")
-_VARIANTS: dict[Any, list[Any]] = {Cluster: [*CLUSTERS.values()], Dataset: [*DATASETS.values()]}
+_KINDS: dict[Any, Kinds] = {Cluster: CLUSTERS, Dataset: DATASETS}
 
 
 def as_typed(key: str, value: float, text: str) -> str | float:
@@ -80,6 +81,10 @@ def _below(kind: Any, key: str) -> list[Any]:
         return [str]
     if typing.get_origin(kind) in (dict, Mapping):
         return _stripped(typing.get_args(kind)[1])
+    if kind in _KINDS:
+        # Those of other packages are asked only for keys that ours do not have: finding them takes a while.
+        ours = [hint for schema in _KINDS[kind].our_configs() for hint in _below(schema, key)]
+        return ours or [hint for schema in _KINDS[kind].other_configs() for hint in _below(schema, key)]
     if not dataclasses.is_dataclass(kind):
         return []
     spec = {spec.name: spec for spec in dataclasses.fields(kind)}.get(key)
@@ -88,7 +93,7 @@ def _below(kind: Any, key: str) -> list[Any]:
     if spec.metadata.get("texts"):
         return [dict[str, str]]
     hint = _hints(typing.cast("type", kind))[key]
-    return [variant for inner in _stripped(hint) for variant in _VARIANTS.get(inner, [inner])]
+    return _stripped(hint)
 
 
 def _stripped(hint: Any) -> list[Any]:

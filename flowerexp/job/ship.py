@@ -9,8 +9,8 @@ from pathlib import Path
 
 from flowerexp import records
 from flowerexp.cluster import Backend, JobFiles
-from flowerexp.config import plain
 from flowerexp.config.redact import redacted
+from flowerexp.dataset.kind import for_workload
 from flowerexp.errors import DataError
 from flowerexp.job import rows
 from flowerexp.job.bundle import Bundle, find_script
@@ -39,7 +39,7 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
         {
             "run_key": run.run_key,
             "token": token,
-            "config": redacted(plain(run.config)),
+            "config": redacted(for_workload(run.config)),
             "output": (output := cluster.output(run.folder, scope)),
             "earlier": rows.earlier(run, output),
         }

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowerexp.cluster import backend
+from flowerexp.cluster.kind import kind_of
 from flowerexp.console import Listener, Screen
 from flowerexp.errors import BudgetError, FlowerexpError, JobError
 from flowerexp.job.results import JobEnd
@@ -282,7 +282,7 @@ class Batch:
 
     def _slots(self) -> AbstractContextManager[None]:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
-        here = any(getattr(backend(job.cluster), "on_this_host", False) for job in self._plan.jobs)
+        here = any(kind_of(job.cluster).backend().on_this_host for job in self._plan.jobs)
         concurrency = max((run.config.measure.concurrency for run in self._plan.runs), default=1)
         return slots.all_slots(concurrency, patience=_PATIENCE, notify=self._screen.warn) if here else nullcontext()
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import analysis, index, records, tracking
-from flowerexp.cluster import cost, limits
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config import plain
 from flowerexp.config.redact import redacted
 from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError, from_os_error
@@ -73,7 +74,7 @@ def collect_run(
         error, retry = error or problem, retry or isinstance(problem, MachineError)
     if found and found.verdict.state == "invalid" and not error:
         error = DataError("; ".join(found.verdict.reasons))
-    facts = {**counted.facts(run), **outcome.facts, **limits.ceilings(run.config.cluster), **_own_cost(run, outcome)}
+    facts = {**counted.facts(run), **outcome.facts, **_ceilings(run), **_own_cost(run, outcome)}
     ended = {
         "state": "failed" if error else "finished",
         "error": str(error) if error else None,
@@ -130,12 +131,20 @@ def log(run: PlannedRun) -> str:
     return run_id
 
 
+def _ceilings(run: PlannedRun) -> dict[str, float]:
+    """What the run's cluster can reach at most; nothing where the user's own file of prices cannot be read any more."""
+    try:
+        return kind_of(run.config.cluster).ceilings(Prices.load(run.config.budget.prices))
+    except FlowerexpError:
+        return {}
+
+
 def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
     """How long the run kept its cluster busy, and what that cost; nothing where that, or a price, is not known."""
     if outcome.started_at is None or outcome.ended_at is None:
         return {}
     try:
-        rate = cost.rate(run.config.cluster, cost.Prices.load(run.config.budget.prices))
+        rate = kind_of(run.config.cluster).rate(Prices.load(run.config.budget.prices))
     except FlowerexpError:
         return {}
     seconds = outcome.ended_at - outcome.started_at

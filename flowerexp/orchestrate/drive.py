@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowerexp.cluster import Submission, backend
+from flowerexp.cluster import Submission
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config import key_of
 from flowerexp.config.schema import Cluster
 from flowerexp.errors import FlowerexpError, JobError, StoppedError, from_os_error
@@ -71,7 +72,7 @@ class Drive(threading.Thread):
         self._folder = folder
         self._events = events
         self._keeper = keeper
-        self._backend = backend(work.cluster)
+        self._backend = kind_of(work.cluster).backend()
         self._stopping = threading.Event()
         self._submission: Submission | None = None
         self._watches: list[Watch] = []
@@ -95,8 +96,8 @@ class Drive(threading.Thread):
         """See `ClusterObserver.stopping`."""
         return self._stopping.is_set()
 
-    def tell(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
-        """See `ClusterObserver.tell`."""
+    def notify(self, state: str, handle: Mapping[str, Any], message: str = "") -> None:
+        """See `ClusterObserver.notify`."""
         if self._keeper:
             self._keeper.cluster(state, self.cluster, handle)
         self._events.put(ClusterChanged(self.cluster, str(handle["name"]), state, message, time.time()))

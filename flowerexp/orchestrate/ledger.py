@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from flowerexp.cluster import cost, quota
+from flowerexp.cluster import quota
 from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.kind import Place, kind_of
 from flowerexp.cluster.quota import Demand, QuotaLimits
 from flowerexp.config import key_of
-from flowerexp.config.schema import Cloud, Cluster, Config
+from flowerexp.config.schema import Cluster, Config
 from flowerexp.errors import ConfigError
 
 
@@ -43,19 +44,19 @@ class Ledger:
         self._alive = {key_of(lifetime.cluster): lifetime for lifetime in lifetimes if lifetime.deleted_at is None}
         self._deleted = [lifetime for lifetime in lifetimes if lifetime.deleted_at is not None]
         self._active: dict[str, Cluster] = {}
-        self._limits: dict[tuple[str, str], QuotaLimits] = {}
+        self._limits: dict[Place, QuotaLimits] = {}
 
     def fits(self, cluster: Cluster) -> bool:
         """Does a cluster fit into its region's quotas beside those that are there?"""
-        place = _place(cluster)
-        if place is None:
+        kind = kind_of(cluster)
+        if kind.place is None:
             return True
-        if place not in self._limits:
-            self._limits[place] = quota.limits(self._quota, *place)
+        if kind.place not in self._limits:
+            self._limits[kind.place] = quota.limits(kind, self._quota)
         used = Demand()
-        for other in self._active.values():
-            used += quota.demand(other) if _place(other) == place else Demand()
-        return quota.fits(quota.demand(cluster), used, self._limits[place])
+        for other in map(kind_of, self._active.values()):
+            used += other.demand(self._prices) if other.place == kind.place else Demand()
+        return quota.fits(kind.demand(self._prices), used, self._limits[kind.place])
 
     def take(self, cluster: Cluster) -> None:
         """A cluster is about to be created: it counts against the quotas from now on."""
@@ -100,7 +101,7 @@ class Ledger:
             ConfigError: no price is known, and a budget is set.
         """
         try:
-            rate = cost.rate(cluster, self._prices)
+            rate = kind_of(cluster).rate(self._prices)
         except ConfigError:
             if self.budget is not None:
                 raise
@@ -112,8 +113,3 @@ class Ledger:
         if self.budget is None or (spent := self.spent(now)) < self.budget:
             return None
         return f"the budget is used up: ${spent:.2f} of ${self.budget:.2f} spent"
-
-
-def _place(cluster: Cluster) -> tuple[str, str] | None:
-    """Where a cluster's quotas are counted: its project and region; None for one outside of the cloud."""
-    return (cluster.project, cluster.region) if isinstance(cluster, Cloud) else None

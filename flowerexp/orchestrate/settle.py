@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp import records, tracking
-from flowerexp.cluster import cost
+from flowerexp.cluster.cost import Prices, Rate
+from flowerexp.cluster.kind import kind_of
 from flowerexp.cluster.shares import shares
 from flowerexp.config import key_of
 from flowerexp.errors import ConfigError, FlowerexpError
@@ -40,7 +41,7 @@ def settle(runs: Sequence[PlannedRun], lifetimes: Iterable[ClusterLifetime]) -> 
     for key, own in by_cluster.items():
         here = [run for run in runs if key_of(run.config.cluster) == key]
         try:
-            rate = cost.rate(own[0].cluster, cost.Prices.load(here[0].config.budget.prices if here else None))
+            rate = kind_of(own[0].cluster).rate(Prices.load(here[0].config.budget.prices if here else None))
         except ConfigError:
             continue
         if rate:
@@ -48,7 +49,7 @@ def settle(runs: Sequence[PlannedRun], lifetimes: Iterable[ClusterLifetime]) -> 
     return total
 
 
-def _share(runs: Sequence[PlannedRun], lifetimes: Sequence[ClusterLifetime], rate: cost.Rate) -> float:
+def _share(runs: Sequence[PlannedRun], lifetimes: Sequence[ClusterLifetime], rate: Rate) -> float:
     """Share what a cluster, created once or more often, cost; returns that in US dollars."""
     own = {run.folder.name: (run, record) for run in runs if (record := _record(run.folder))}
     seconds = {name: record["facts"].get(SECONDS, 0.0) for name, (_, record) in own.items()}

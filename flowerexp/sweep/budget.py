@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flowerexp import index
-from flowerexp.cluster.cost import Prices, Rate, rate, start_seconds
+from flowerexp.cluster.cost import Prices, Rate
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config import key_of
 from flowerexp.config.schema import Cluster, Quota
 from flowerexp.errors import BudgetError, ConfigError
@@ -24,7 +25,7 @@ class Expense:
         runs: how many runs the cluster carries.
         rate: what it costs in an hour; None where that is not known.
         unpriced: why it is not, in words.
-        start: seconds that are paid for beside the runs, see `start_seconds`.
+        start: seconds that are paid for beside the runs, see `Kind.start_seconds`.
         seconds: what the runs take, as far as earlier runs show.
         unknown: how many runs take an unknown time.
     """
@@ -46,9 +47,7 @@ class Expense:
 
 
 def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
-    """What the clusters of a sweep would cost; each is created once, and carries all runs that ask for it.
-
-    Of serverless batches there is one for each script.
+    """What the clusters of a sweep would cost; each carries all runs that ask for it.
 
     Args:
         runs: each run, with the seconds that it will take, where earlier runs show that.
@@ -74,18 +73,16 @@ def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
 
 def _expense(group: Sequence[tuple[PlannedRun, float | None]], prices: Prices) -> Expense:
     config = group[0][0].config
-    cluster = config.cluster
+    kind = kind_of(config.cluster)
     known = [seconds for _, seconds in group if seconds is not None]
     unpriced = ""
     try:
-        each = rate(cluster, prices)
+        rate = kind.rate(prices)
     except ConfigError as error:
-        each, unpriced = None, error.problem
-    batches = len({run.config.entrypoint.script for run, _ in group}) if cluster.kind == "serverless" else 1
-    start = batches * start_seconds(cluster)
-    quota = config.quota
+        rate, unpriced = None, error.problem
+    start = kind.starts(len({run.config.entrypoint.script for run, _ in group})) * kind.start_seconds
     unknown = len(group) - len(known)
-    return Expense(cluster, quota, prices, len(group), each, unpriced, start, sum(known), unknown)
+    return Expense(config.cluster, config.quota, prices, len(group), rate, unpriced, start, sum(known), unknown)
 
 
 def total(found: Iterable[Expense]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flowerexp import index, records
-from flowerexp.config.schema import Folder
+from flowerexp.config.paths import data_folders
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal import RECORD
 from flowerexp.plan import PlannedRun
@@ -36,7 +36,7 @@ def refuse_changed(done: Sequence[PlannedRun], missing: Sequence[PlannedRun], be
         before = known.get(index.data_asked(run.config))
         now = index.current_fingerprint(run.config, seen) if before is not None else None
         if now is not None and now != before:
-            place = run.config.dataset.path if isinstance(run.config.dataset, Folder) else "the data set"
+            place = next(iter(data_folders(run.config).values()), "the data set")
             raise DataError(
                 f"{place} has changed since this sweep began, so new results would not be comparable",
                 where="dataset",

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowerexp.cluster import backend
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted
-from flowerexp.config.schema import Cloud
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.job.bundle import Bundle, find_script
@@ -182,9 +181,9 @@ class _Resumption:
             carried = [waiting.pop(name) for name in job.runs if name in waiting]
             if not carried:
                 continue
-            cluster = backend(carried[0].config.cluster)
-            submission = cluster.find(self._journal.folder / job.folder, dict(job.handle))
-            if submission or (job.folder in state.intended and not cluster.arrived(job.handle)):
+            backend = kind_of(carried[0].config.cluster).backend()
+            submission = backend.find(self._journal.folder / job.folder, dict(job.handle))
+            if submission or (job.folder in state.intended and not backend.arrived(job.handle)):
                 found.append(RunningJob(submission, carried, job.folder))
         return found[::-1]
 
@@ -198,14 +197,15 @@ class _Resumption:
         alive = [event.cluster for event in state.alive]
         clusters = {key_of(run.config.cluster): run.config.cluster for run in (*self._runs, *self._aside)}
         for cluster in clusters.values():
-            if not isinstance(cluster, Cloud) or redacted(plain(cluster)) not in alive:
+            place = kind_of(cluster).place
+            if place is None or redacted(plain(cluster)) not in alive:
                 continue
-            for name in backend(cluster).running(self._journal.scope()):
+            for name in kind_of(cluster).backend().running(self._journal.scope()):
                 if name not in known:
                     problem = f"a job of this sweep runs that its journal does not know: {name}"
                     hint = "is another copy of the folder at work? Wait for the job, or cancel it, then resume"
                     where = str(self._journal.folder)
-                    raise DataError(f"{problem}, in project {cluster.project}", where=where, hint=hint)
+                    raise DataError(f"{problem}, in project {place.project}", where=where, hint=hint)
 
     def _has_ended(self, run: PlannedRun, state: State) -> bool:
         return state.runs.get(run.folder.name) in (*DONE, "lost")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowerexp import storage
-from flowerexp.cluster import backend
+from flowerexp.cluster.kind import kind_of
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, from_os_error
 from flowerexp.job.results import JobEnd, fetch, is_there, read_outcome
@@ -28,7 +28,7 @@ def output_of(run: PlannedRun, folder: Path) -> str:
         run: the run.
         folder: the sweep's.
     """
-    return backend(run.config.cluster).output(run.folder, Journal(folder).scope())
+    return kind_of(run.config.cluster).backend().output(run.folder, Journal(folder).scope())
 
 
 def tokens_of(folder: Path, state: State) -> dict[str, str | None]:

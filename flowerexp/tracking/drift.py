@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from flowerexp import index
-from flowerexp.cluster import backend, java
+from flowerexp.cluster import java
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config.schema import Config
 from flowerexp.errors import FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
@@ -68,11 +70,12 @@ def here(config: Config) -> dict[str, str]:
     tags["code_hash"] = Bundle(find_script(config.entrypoint.script)).code_hash
     if "git_commit" in tags:
         tags["mlflow.source.git.commit"] = tags.pop("git_commit")
-    if config.cluster.kind == "local":  # what another machine runs on is known only when it runs
+    kind = kind_of(config.cluster)
+    if kind.on_this_machine:  # what another machine runs on is known only when it runs
         tags |= {"spark": version("pyspark"), "python": platform.python_version()}
         tags |= {"host": socket.gethostname(), "platform": platform.platform()}
-        cores = getattr(backend(config.cluster), "cores", None)
-        tags |= {"cores": str(cores)} if cores else {}
+        size = kind.size(Prices.load(config.budget.prices))
+        tags |= {"cores": f"{size.vcpus_per_node * size.nodes:g}"} if size else {}
         tags |= {"java": java_version} if (java_version := _java()) else {}
     data = index.current_fingerprint(config)
     return made_with(tags | ({"data_fingerprint": data} if data else {}))

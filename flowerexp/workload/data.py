@@ -6,14 +6,16 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.images import generated, listing
+from flowerexp.workload.images import listing
 from flowerexp.workload.images.fingerprint import data_fingerprint
+from flowerexp.workload.images.source import source_of
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 
 def in_bucket(config: dict[str, Any]) -> bool:
     """Whether some of the data is in a bucket, where listing takes a while."""
-    places = (config["dataset"].get("path"), _existing(config))
+    source = source_of(config)
+    places = (None if source.fingerprint() else source.place(), _existing(config))
     return any(place and not storage.is_local(place) for place in places)
 
 
@@ -55,7 +57,7 @@ def _photographs(config: dict[str, Any]) -> str | None:
         DataError: a run would refuse them.
         OSError: they cannot be listed.
     """
-    if config["dataset"]["kind"] == "synthetic":
-        return generated.synthetic_fingerprint(config)
-    path = config["dataset"].get("path")
-    return listing.listing_of(path, config).fingerprint if path else None
+    source = source_of(config)
+    if (known := source.fingerprint()) or (place := source.place()) is None:
+        return known
+    return listing.listing_of(place, config).fingerprint

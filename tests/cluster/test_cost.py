@@ -2,21 +2,23 @@
 
 import pytest
 
-from flowerexp.cluster.cost import Prices, Rate, rate, start_seconds
-from flowerexp.cluster.machines import Batch, Nodes
-from flowerexp.config import schema
+from flowerexp.cluster.cost import Prices, Rate
+from flowerexp.cluster.dataproc.config import Dataproc
+from flowerexp.cluster.dataproc.nodes import Nodes
+from flowerexp.cluster.kind import kind_of
+from flowerexp.cluster.serverless.rate import FoundBatch
 from flowerexp.errors import ConfigError
 from tests.cluster.configs import made
 
 PRICES = Prices.load()
 
 
-def cluster(*overrides):
-    return made(*overrides).cluster
+def rate(*overrides, prices=PRICES):
+    return kind_of(made(*overrides).cluster).rate(prices)
 
 
 def test_four_nodes_by_hand():
-    found = rate(cluster("cluster=four_nodes"), PRICES)
+    found = rate("cluster=four_nodes")
     assert found is not None
     assert found.machines == pytest.approx(4 * 0.095, rel=1e-4)
     assert found.disks == pytest.approx((100 * 0.17 + 3 * 666 * 0.04) / 730)
@@ -26,7 +28,7 @@ def test_four_nodes_by_hand():
 
 
 def test_addresses_cost_where_machines_have_them():
-    found = rate(cluster("cluster=eight_nodes", "cluster.internal_ip_only=false"), PRICES)
+    found = rate("cluster=eight_nodes", "cluster.internal_ip_only=false")
     assert found is not None
     assert found.addresses == pytest.approx(8 * 0.005)
 
@@ -38,13 +40,13 @@ def test_addresses_cost_where_machines_have_them():
      ("n2-standard-8", 0.3884), ("n1-highmem-2", 0.118303)],
 )  # fmt: skip
 def test_the_documented_prices_of_machines(machine, hourly):
-    found = rate(cluster("cluster=single_node", f"cluster.master.machine_type={machine}"), PRICES)
+    found = rate("cluster=single_node", f"cluster.master.machine_type={machine}")
     assert found is not None
     assert found.machines == pytest.approx(hourly, rel=2e-3)
 
 
 def test_another_region():
-    found = rate(cluster("cluster=single_node", "cluster.region=europe-west4"), PRICES)
+    found = rate("cluster=single_node", "cluster.region=europe-west4")
     assert found is not None
     assert found.machines == pytest.approx(4 * 0.104584, rel=1e-4)
     assert found.disks == pytest.approx(100 * 0.187 / 730)
@@ -52,23 +54,23 @@ def test_another_region():
 
 def test_serverless_in_the_example_of_the_documentation():
     """12 DCU for 24 hours in us-central1 are $17.28."""
-    found = rate(cluster("cluster=serverless"), PRICES)
+    found = rate("cluster=serverless")
     assert found is not None
     assert found.usd(24 * 3600) == pytest.approx(17.28)
 
 
 def test_this_machine_is_free_and_a_master_that_is_there_unknown():
-    assert rate(cluster("cluster=local"), PRICES) == Rate()
-    assert rate(cluster("cluster=local_nodes"), PRICES) == Rate()
-    assert rate(cluster("cluster=spark_master", "cluster.master=spark://a:7077"), PRICES) is None
+    assert rate("cluster=local") == Rate()
+    assert rate("cluster=local_nodes") == Rate()
+    assert rate("cluster=spark_master", "cluster.master=spark://a:7077") is None
 
 
 def test_what_is_found_in_the_cloud_costs_what_its_config_says():
     four = made("cluster=four_nodes", "cluster.internal_ip_only=false").cluster
-    assert isinstance(four, schema.Dataproc)
+    assert isinstance(four, Dataproc)
     found = Nodes(four.region, four.master, four.workers, internal_ip_only=False)
-    assert rate(found, PRICES) == rate(four, PRICES)
-    assert rate(Batch("us-central1", 2, 4), PRICES) == rate(cluster("cluster=serverless"), PRICES)
+    assert found.rate(PRICES) == kind_of(four).rate(PRICES)
+    assert FoundBatch("us-central1", 2, 4).rate(PRICES) == rate("cluster=serverless")
 
 
 def test_a_minute_at_least_and_nothing_for_nothing():
@@ -87,7 +89,7 @@ class TestWhatHasNoPrice:
     )
     def test_is_an_error_that_says_where_to_add_it(self, overrides, message):
         with pytest.raises(ConfigError, match=f"{message}.*budget.prices"):
-            rate(cluster(*overrides), PRICES)
+            rate(*overrides)
 
     def test_can_be_added(self, tmp_path):
         own = tmp_path / "prices.yaml"
@@ -98,20 +100,20 @@ class TestWhatHasNoPrice:
         )
         prices = Prices.load(str(own))
         assert prices.dated == "2027-01-01"
-        own_type = rate(cluster("cluster=single_node", "cluster.master.machine_type=c3-standard-4"), prices)
+        own_type = rate("cluster=single_node", "cluster.master.machine_type=c3-standard-4", prices=prices)
         assert own_type is not None
         assert (own_type.machines, own_type.fee) == pytest.approx((0.2, 0.04))
-        own_region = rate(cluster("cluster=single_node", "cluster.region=mars-north1"), prices)
+        own_region = rate("cluster=single_node", "cluster.region=mars-north1", prices=prices)
         assert own_region is not None
         assert (own_region.machines, own_region.disks) == pytest.approx((8, 1))
         with pytest.raises(ConfigError, match="c3-standard-4 in us-east1"):
-            rate(cluster("cluster=single_node", "cluster.master.machine_type=c3-standard-4", "cluster.region=us-east1"),
-                 prices)  # fmt: skip
+            rate("cluster=single_node", "cluster.master.machine_type=c3-standard-4", "cluster.region=us-east1",
+                 prices=prices)  # fmt: skip
 
     @pytest.mark.parametrize(
         ("text", "message"),
         [("regoins: {}", "unknown key regoins.*did you mean 'regions'"), ("- 1", "holds no prices"),
-         ("a: [", "no YAML"),
+         ("a: [", "not YAML"),
          ("machine_types: {c3-standard-4: {vcpus: 4}}", "machine_types.c3-standard-4 in .* how large it is; write"),
          (None, "No such file")],
     )  # fmt: skip
@@ -123,8 +125,10 @@ class TestWhatHasNoPrice:
             Prices.load(str(path))
 
 
-def test_a_measured_start_is_believed_rather_than_the_assumption():
-    four = cluster("cluster=four_nodes")
-    assert start_seconds(four) == 120
-    assert start_seconds(four, [80, 300, 90]) == 90
-    assert start_seconds(cluster("cluster=local")) == 0
+def test_what_is_paid_for_beside_the_runs():
+    starts = {name: kind_of(made(f"cluster={name}").cluster) for name in ("local", "four_nodes", "serverless")}
+    assert {name: kind.start_seconds * kind.starts(2) for name, kind in starts.items()} == {
+        "local": 0,
+        "four_nodes": 120,  # one cluster for both scripts
+        "serverless": 2 * 60,  # a batch for each
+    }

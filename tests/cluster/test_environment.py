@@ -8,17 +8,19 @@ import sys
 import pytest
 
 from flowerexp.cluster import environment, java, spark_submit
-from flowerexp.cluster.local import Local
-from flowerexp.cluster.local_nodes import LocalNodes
-from flowerexp.cluster.spark_master import SparkMaster
-from flowerexp.config import schema
+from flowerexp.cluster.local.backend import LocalBackend
+from flowerexp.cluster.local.config import Local
+from flowerexp.cluster.local_nodes.backend import LocalNodesBackend
+from flowerexp.cluster.local_nodes.config import LocalNodes
+from flowerexp.cluster.spark_master.backend import SparkMasterBackend
+from flowerexp.cluster.spark_master.config import SparkMaster
 from flowerexp.errors import MachineError
 from tests.command import Home
 from tests.jobs import HEADER, job_files, run_job
 
-CLUSTER = schema.Local(kind="local", cores=2, memory="512m")
-NODES = schema.LocalNodes(kind="local_nodes", nodes=1, cores=2, memory="512m")
-MASTER = schema.SparkMaster(kind="spark_master", master="spark://127.0.0.1:7077", memory="512m")
+CLUSTER = Local(kind="local", cores=2, memory="512m")
+NODES = LocalNodes(kind="local_nodes", nodes=1, cores=2, memory="512m")
+MASTER = SparkMaster(kind="spark_master", master="spark://127.0.0.1:7077", memory="512m")
 
 TOLD = (
     HEADER
@@ -107,25 +109,25 @@ class TestKinds:
         return job_files(tmp_path / "job", tmp_path / "script.py", [])
 
     def test_this_machine_s_name_is_not_looked_up(self, files):
-        nodes = LocalNodes(NODES)
-        for made in (Local(CLUSTER), nodes):
+        nodes = LocalNodesBackend(NODES)
+        for made in (LocalBackend(CLUSTER), nodes):
             variables = made.environment(files)
             assert (variables["SPARK_LOCAL_IP"], variables["SPARK_LOCAL_HOSTNAME"]) == ("127.0.0.1", "localhost")
-        master = SparkMaster(MASTER)
+        master = SparkMasterBackend(MASTER)
         assert master.environment(files)["SPARK_LOCAL_IP"] == "127.0.0.1"
 
     def test_a_cluster_s_configuration_is_its_own(self, files, monkeypatch):
         names = ("SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR")
         for name in names:
             monkeypatch.setenv(name, "/etc/cluster")
-        master = SparkMaster(MASTER)
+        master = SparkMasterBackend(MASTER)
         assert all(master.environment(files)[name] == "/etc/cluster" for name in names)
-        assert not any(name in Local(CLUSTER).environment(files) for name in names)
+        assert not any(name in LocalBackend(CLUSTER).environment(files) for name in names)
 
     def test_a_user_without_a_home_has_a_place_for_what_java_keeps(self, files, monkeypatch):
-        assert "spark.jars.ivy" not in Local(CLUSTER).properties(files)
+        assert "spark.jars.ivy" not in LocalBackend(CLUSTER).properties(files)
         monkeypatch.setattr(environment, "has_home", lambda: False)
-        assert Local(CLUSTER).properties(files)["spark.jars.ivy"] == str(java.own_folder() / "ivy")
+        assert LocalBackend(CLUSTER).properties(files)["spark.jars.ivy"] == str(java.own_folder() / "ivy")
 
 
 def test_the_installed_pyspark_is_found_behind_another_one_s_python_path(tmp_path, monkeypatch):
@@ -145,7 +147,7 @@ def test_a_hostile_shell_does_not_touch_a_job(tmp_path, monkeypatch):
     for name, value in {**HOSTILE, **HARMLESS, "PYTHONPATH": str(tmp_path / "another")}.items():
         monkeypatch.setenv(name, value)
     config = {"path": str(tmp_path / "\u0436\u00e9")}
-    ended = run_job(Local(CLUSTER), job_files(tmp_path / "job", tmp_path / "told.py", [config]))
+    ended = run_job(LocalBackend(CLUSTER), job_files(tmp_path / "job", tmp_path / "told.py", [config]))
     assert ended.code == 0, ended.printed
     assert ended.rows() == [
         {"squares": 285, "collectors": ["Copy", "MarkSweepCompact"], "master": "local[2]", "seen": True}
@@ -186,9 +188,9 @@ def test_executors_need_a_user_with_a_name(monkeypatch):
         raise KeyError(uid)
 
     monkeypatch.setattr(pwd, "getpwuid", nobody)
-    Local(CLUSTER).check()
+    LocalBackend(CLUSTER).check()
     with pytest.raises(MachineError, match=f"cluster: user {os.getuid()} has no name, .*; use cluster=local, or"):
-        LocalNodes(NODES).check()
+        LocalNodesBackend(NODES).check()
 
 
 @pytest.mark.spark

@@ -8,16 +8,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from flowerexp.cluster import quota
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.dataproc.kind import DataprocKind
+from flowerexp.cluster.kind import kind_of
 from flowerexp.cluster.quota import Demand, QuotaLimits
 from flowerexp.config.schema import Quota
 from flowerexp.errors import ClusterError, ConfigError, QuotaError
-from flowerexp.orchestrate.preflight import check_cloud, check_quota, preflight
+from flowerexp.orchestrate.preflight import check_quota, preflight
 from tests.cluster.configs import made
 
 
 def check(*overrides):
-    found = made(*overrides)
-    quota.check(found.cluster, found.quota)
+    check_quota(made(*overrides))
+
+
+def check_kind(*overrides):
+    config = made(*overrides)
+    kind_of(config.cluster).check(config)
 
 
 class TestDemand:
@@ -34,7 +41,7 @@ class TestDemand:
         ],
     )
     def test_of_a_cluster(self, overrides, needed):
-        assert quota.demand(made(*overrides).cluster) == needed
+        assert kind_of(made(*overrides).cluster).demand(Prices.load()) == needed
 
     def test_adds_up_and_fits_beside_others(self):
         four, limit = Demand(8, 0, 100, 1998, 8), QuotaLimits(vcpus=16, ssd_gb=200)
@@ -82,6 +89,16 @@ class TestCheck:
         assert proposed
         for changes in proposed[1].split(" or "):
             check(*overrides, *changes.split())
+
+    def test_a_smaller_disk_is_small_enough_for_all_workers_together(self):
+        """Two workers of 3,000 GB each, where the quota leaves 1,001 GB beside the master's 95: 453 GB each."""
+        workers = ("cluster.workers.count=2", "cluster.workers.disk_gb=3000", "cluster.workers.disk_type=pd-ssd")
+        overrides = ["cluster=four_nodes", *workers, "cluster.master.disk_gb=95", "quota.ssd_gb=1001"]
+        with pytest.raises(QuotaError, match=r"this would fit: cluster\.workers\.disk_gb=453\."):
+            check(*overrides)
+        check(*overrides, "cluster.workers.disk_gb=453")
+        with pytest.raises(QuotaError):
+            check(*overrides, "cluster.workers.disk_gb=454")
 
     def test_nothing_smaller(self):
         with pytest.raises(QuotaError, match=r"8 vCPUs of 1; nothing smaller .* quota=live or quota=none"):
@@ -132,7 +149,7 @@ class TestLive:
     def test_what_is_left_counts(self, compute):
         quotas, asked = compute
         quotas.update(CPUS=(24, 4), N2_CPUS=(8, 8), SSD_TOTAL_GB=(500, 0), DISKS_TOTAL_GB=(4096, 0), SNAPSHOTS=(1, 1))
-        assert quota.limits(Quota(source="live"), "p", "us-central1") == QuotaLimits(
+        assert quota.limits(kind_of(made("cluster=four_nodes").cluster), Quota(source="live")) == QuotaLimits(
             ssd_gb=500, standard_disk_gb=4096, shared_vcpus=20, n2_vcpus=0
         )
         assert asked == ["/compute/v1/projects/p/regions/us-central1"]
@@ -145,7 +162,9 @@ class TestLive:
             check("cluster=eight_nodes", "quota=live")
 
     def test_a_refusal_is_one_line(self, compute):
-        with pytest.raises(ClusterError, match=r"does not tell the quotas of us-central1 in p: .*no permission.*none"):
+        with pytest.raises(
+            ClusterError, match=r"does not say what the quotas of us-central1 in p are: .*no permission.*none"
+        ):
             check("cluster=four_nodes", "quota=live")
 
 
@@ -163,17 +182,17 @@ class TestPreflight:
     )  # fmt: skip
     def test_what_a_cluster_in_the_cloud_cannot_have(self, overrides, message):
         with pytest.raises(ConfigError, match=message):
-            check_cloud(made("cluster=four_nodes", *overrides))
+            check_kind("cluster=four_nodes", *overrides)
 
     def test_what_it_can(self):
         for name in ("single_node", "four_nodes", "serverless"):
-            check_cloud(made(f"cluster={name}", "dataset=flowers"))
+            check_kind(f"cluster={name}", "dataset=flowers")
 
     def test_the_quota_is_checked_before_anybody_is_asked(self, monkeypatch):
-        def nobody(_):
+        def backend(_):
             raise AssertionError("the cloud was asked")
 
-        monkeypatch.setitem(preflight.__globals__, "backend", nobody)
+        monkeypatch.setattr(DataprocKind, "backend", backend)
         with pytest.raises(QuotaError):
             preflight(made("cluster=eight_nodes"))
 

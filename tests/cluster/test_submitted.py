@@ -2,7 +2,8 @@
 
 import pytest
 
-from flowerexp.cluster import JobFiles, backend, java, submitted
+from flowerexp.cluster import JobFiles, java, submitted
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config import typed
 from flowerexp.config.schema import Cluster
 from flowerexp.errors import MachineError
@@ -94,7 +95,9 @@ def test_a_job_in_a_folder_of_the_oddest_name(own, tmp_path, kind):
     given = {"kind": kind, "cores": 1, "memory": "512m", "spark": {"spark.executorEnv.odd": odd}}
     (tmp_path / "told.py").write_text(TOLD.replace('"odd"]', '"spark.executorEnv.odd"]') + "main(run)")
     folder = tmp_path / "".join(ODD).replace("/", "")
-    ended = run_job(backend(typed({**given, **nodes}, Cluster)), job_files(folder, tmp_path / "told.py", [{}]))
+    ended = run_job(
+        kind_of(typed({**given, **nodes}, Cluster)).backend(), job_files(folder, tmp_path / "told.py", [{}])
+    )
     assert ended.code == 0, ended.printed
     assert ended.rows() == [{"squares": 285, "odd": odd}]
     submitted.collect(folder)

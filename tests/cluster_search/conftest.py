@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from flowerexp.cluster.dataproc.config import Dataproc
 from flowerexp.cluster_search.searching import Searching
-from flowerexp.config.schema import Config, Dataproc
+from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from flowerexp.config.schema import Dataproc
+from flowerexp.cluster.dataproc.config import Dataproc
 from flowerexp.console import Screen
 from flowerexp.journal.events import JobSubmitted, RunEnded, RunLost, RunStarted
 from flowerexp.journal.journal import Journal

@@ -14,9 +14,11 @@ import pytest
 from filelock import FileLock
 
 from flowerexp.cluster import environment, spark_submit
-from flowerexp.cluster.local import Local
-from flowerexp.cluster.local_nodes import LocalNodes
-from flowerexp.config import plain, schema
+from flowerexp.cluster.local.backend import LocalBackend
+from flowerexp.cluster.local.config import Local
+from flowerexp.cluster.local_nodes.backend import LocalNodesBackend
+from flowerexp.cluster.local_nodes.config import LocalNodes
+from flowerexp.config import plain
 from tests.jobs import SMALL, check_failing, job_files, most_at_once, run_failing, run_job
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
@@ -78,7 +80,7 @@ def finished(ended):
 
 
 def test_write_tfrecords(old_spark, made, tmp_path):
-    cluster = Local(schema.Local(kind="local", cores=2, memory="512m"))
+    cluster = LocalBackend(Local(kind="local", cores=2, memory="512m"))
     ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/write_tfrecords.py", [made]))
     assert finished(ended)["prepared_images"] == 40
     assert sum(row["images"] for row in ended.rows()) == 40
@@ -86,8 +88,8 @@ def test_write_tfrecords(old_spark, made, tmp_path):
 
 def test_read_speed(old_spark, made, tmp_path):
     """On executors of their own, with the resource profile that keeps measurements apart."""
-    config = schema.LocalNodes(kind="local_nodes", nodes=1, cores=2, executor_memory="512m", memory="512m")
-    cluster = LocalNodes(config)
+    config = LocalNodes(kind="local_nodes", nodes=1, cores=2, executor_memory="512m", memory="512m")
+    cluster = LocalNodesBackend(config)
     requires = {"tensorflow": "tensorflow", "google_crc32c": "google-crc32c"}
     ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/read_speed.py", [made], requires))
     facts = finished(ended)
@@ -102,7 +104,7 @@ def test_aggregate(old_spark, config, tmp_path):
     """In the driver, with caching and Spark's own numbers."""
     small = ("grid.rows=[1000]", "grid.shuffle_partitions=[2]", "measure.repetitions=1", "measure.warm_up_seconds=0")
     made = plain(config("entrypoint=aggregate", "measure.storage_level=DISK_ONLY", *small))
-    cluster = Local(schema.Local(kind="local", cores=2, memory="512m"))
+    cluster = LocalBackend(Local(kind="local", cores=2, memory="512m"))
     ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/aggregate.py", [made]))
     assert finished(ended)["cached_disk_bytes"] > 0
     assert ended.status()["notes"] == []
@@ -112,4 +114,4 @@ def test_aggregate(old_spark, config, tmp_path):
 
 def test_failing_tasks(old_spark, tmp_path):
     """What a task raised comes to the user the same way, and a killed worker is told apart."""
-    check_failing(run_failing(Local(schema.Local(kind="local", cores=1, memory="512m")), tmp_path))
+    check_failing(run_failing(LocalBackend(Local(kind="local", cores=1, memory="512m")), tmp_path))

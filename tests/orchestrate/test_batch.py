@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from flowerexp.cluster import ExistingCluster, cost
+from flowerexp.cluster import ExistingCluster
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.dataproc.kind import DataprocKind
+from flowerexp.cluster.kind import kind_of
+from flowerexp.cluster.local.kind import LocalKind
 from flowerexp.console import Screen
 from flowerexp.errors import BudgetError, ClusterError, JobError, QuotaError, StoppedError
 from flowerexp.job.results import read_outcome
 from flowerexp.journal.journal import Journal
-from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, TimeLimit, batch, collect, drive, logger
+from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, TimeLimit, batch, collect, logger
 from flowerexp.orchestrate.collect import Result
 from flowerexp.orchestrate.events import Inherited, RunningJob
 from flowerexp.plan import plan
@@ -75,8 +79,8 @@ class Cluster(ExistingCluster):
     def __init__(self, world, config):
         self.world, self.name = world, config.name
 
-    def open(self, scope, requires, life):
-        life.tell("creating", {"name": self.name})
+    def open(self, scope, requires, observer):
+        observer.notify("creating", {"name": self.name})
         self.world.open.add(self.name)
         self.world.together.add(frozenset(self.world.open))
         self.world.events.append(f"open {self.name}")
@@ -84,11 +88,11 @@ class Cluster(ExistingCluster):
             event.set() if name == self.name else event.wait(20)
         if self.world.refusal:
             raise self.world.refusal
-        while self.world.slow and not life.stopping:
+        while self.world.slow and not observer.stopping:
             self.world.working.set()
         if self.world.slow:
             raise StoppedError("stopped")
-        life.tell("running", {"name": self.name})
+        observer.notify("running", {"name": self.name})
 
     def submit(self, files):
         self.world.events.append(f"submit {self.name}")
@@ -98,12 +102,12 @@ class Cluster(ExistingCluster):
             return Dead()
         return Job(self.world, files)
 
-    def close(self, scope, life):
+    def close(self, scope, observer):
         self.world.events.append(f"close {self.name}")
         self.world.open.discard(self.name)
         if self.world.stuck:
             raise ClusterError("it may still be there")
-        life.tell("deleted", {"name": self.name})
+        observer.notify("deleted", {"name": self.name})
 
 
 class World:
@@ -147,8 +151,8 @@ class Notes:
 @pytest.fixture
 def world(monkeypatch):
     made = World()
-    monkeypatch.setattr(drive, "backend", lambda cluster: Cluster(made, cluster))
-    monkeypatch.setattr(batch, "backend", lambda cluster: Cluster(made, cluster))
+    for kind in (LocalKind, DataprocKind):
+        monkeypatch.setattr(kind, "backend", lambda self: Cluster(made, self.cluster))
     monkeypatch.setattr(batch, "Preparation", lambda *_: type("Nothing", (), {"finish": lambda self: None})())
 
     def read_only(run, submitted_at, end, refusal=None):
@@ -276,7 +280,7 @@ def test_what_stops_a_sweep_ends_the_wait_for_a_cluster_too_and_deletes_it(sweep
 def test_the_budget_stops_a_running_job_and_what_was_spent_before_counts(sweep, world, config):
     world.hanging = True
     made = config(*PLACE, "cluster=single_node", "budget.usd=10")
-    rate = cost.rate(made.cluster, cost.Prices.load(None))
+    rate = kind_of(made.cluster).rate(Prices.load(None))
     assert rate is not None
     assert 0.1 < rate.total < 10
     before = ClusterLifetime(made.cluster, 0.0, 0.0, 3600 * 9.999999 / rate.total)

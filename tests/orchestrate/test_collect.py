@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flowerexp import index, records, tracking
-from flowerexp.cluster import cost
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import AbortedError, DataError, JobError, MachineError
 from flowerexp.job.results import JobEnd
 from flowerexp.orchestrate import collect, collect_run
@@ -68,7 +69,7 @@ def test_what_the_time_of_a_run_costs_is_a_fact_where_its_cluster_has_a_price(co
     collect_run(paid, 50.0, JobEnd("t"))
     facts = recorded(paid)["facts"]
     assert facts["cost/cluster_seconds"] == 3.5
-    rate = cost.rate(made.cluster, cost.Prices.load(None))
+    rate = kind_of(made.cluster).rate(Prices.load())
     assert rate is not None
     assert facts["cost/usd"] == pytest.approx(rate.total * 3.5 / 3600)
 

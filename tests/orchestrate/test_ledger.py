@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from flowerexp.cluster import cost
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import ConfigError
 from flowerexp.orchestrate import ClusterLifetime, Ledger
 
@@ -21,7 +22,7 @@ def run(config):
 
 @pytest.fixture
 def usd_per_hour(run):
-    rate = cost.rate(run.cluster, cost.Prices.load(None))
+    rate = kind_of(run.cluster).rate(Prices.load(None))
     assert rate is not None
     return rate.total
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from flowerexp import records, tracking
-from flowerexp.cluster import cost
+from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import TrackingError
 from flowerexp.orchestrate import ClusterLifetime, settle
 from flowerexp.orchestrate.collect import SECONDS, record
@@ -43,7 +44,7 @@ def made(config, tmp_path):
 
 
 def rate_of(run):
-    rate = cost.rate(run.config.cluster, cost.Prices.load(None))
+    rate = kind_of(run.config.cluster).rate(Prices.load())
     assert rate is not None
     return rate.total
 

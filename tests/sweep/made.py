@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from flowerexp import app, cluster, index
+from flowerexp import app, index
 from flowerexp.cluster import ExistingCluster, JobFiles
+from flowerexp.cluster.local.kind import LocalKind
 from flowerexp.config import Config, recorded
 from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
@@ -153,7 +154,7 @@ def install(patch: pytest.MonkeyPatch) -> World:
     """Let `cluster=local` be `Made`, in a new world."""
     global WORLD
     WORLD = World()
-    patch.setitem(cluster._KINDS, "local", ("tests.sweep.made", "Made"))
+    patch.setattr(LocalKind, "backend", lambda kind: Made(kind.cluster))
     patch.setattr(runner, "LazySession", Session)
     patch.setattr(executors, "check_imports", lambda context, requires: None)
     patch.setattr(runner, "environment", lambda spark: {"cores": 2})

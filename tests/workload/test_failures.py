@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from flowerexp.cluster.local import Local
-from flowerexp.config import schema
+from flowerexp.cluster.local.backend import LocalBackend
+from flowerexp.cluster.local.config import Local
 from flowerexp.errors import DataError, JobError, MachineError
 from flowerexp.workload import executors, failures, report
 from tests.jobs import check_failing, run_failing
@@ -131,7 +131,7 @@ class TestTasks:
 
 @pytest.mark.spark
 def test_the_runs_of_a_job_fail_by_themselves(tmp_path):
-    check_failing(run_failing(Local(schema.Local(kind="local", cores=1, memory="512m")), tmp_path))
+    check_failing(run_failing(LocalBackend(Local(kind="local", cores=1, memory="512m")), tmp_path))
 
 
 JAVA = "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.\n: "

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from flowerexp.cluster.kind import kind_of
 from flowerexp.config import Config, recorded
 
 
@@ -84,7 +85,7 @@ class Run:
     @property
     def is_here(self) -> bool:
         """Whether it ran on the machine that started it: a report does not show that machine's name."""
-        return self.config is not None and self.config.cluster.kind in ("local", "local_nodes")
+        return self.config is not None and kind_of(self.config.cluster).on_this_machine
 
     @property
     def dollars(self) -> float | None:

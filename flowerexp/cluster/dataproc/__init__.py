@@ -1,14 +1,11 @@
-"""Google Dataproc: clusters that are created, used and deleted for a sweep, and serverless batches.
+"""The kind `dataproc`: clusters of virtual machines that are created, used and deleted for a sweep.
 
-- `backend`: the two kinds of cluster, as `flowerexp.cluster.Backend` wants them; imports Google's libraries when used
-- `clients`: Google's own client libraries, pointed at Google or at an emulator; how patient they are
-- `names`: how clusters, jobs, batches and their labels are called
-- `refusals`: what Google says, as one line that a user can act on, without secrets
-- `executors`: how Spark shares the machines out
+- `config`, `kind`, `backend`: as in every kind's folder, see `flowerexp.cluster`
+- `nodes`: a cluster's machines, what they cost, and what they need of a region's quotas
+- `smaller`: changes that make a cluster fit into a quota
+- `ceilings`: what the machines can reach at most
+- `executors`: how Spark divides the machines
 - `requests`: a cluster's config as the message that creates it
 - `presence`: find a cluster, delete it; `lifecycle`: have one, created or found again
-- `staging`: the bucket
-- `wheels`: the packages that the jobs import
-- `output`, `submission`, `jobs`, `batches`: submit and follow; `verify` is what a job begins with
-- `leftovers`: find and delete what is ours
+- `jobs`: submit, follow and cancel jobs
 """

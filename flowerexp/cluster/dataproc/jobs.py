@@ -10,12 +10,12 @@ from google.api_core import exceptions
 from google.cloud import dataproc_v1
 
 from flowerexp.cluster import JobFiles
-from flowerexp.cluster.dataproc.clients import Clients
-from flowerexp.cluster.dataproc.names import SCOPE, job_id, labels, request_id, slug
+from flowerexp.cluster.dataproc.config import Dataproc
 from flowerexp.cluster.dataproc.requests import spark_properties
-from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket
-from flowerexp.cluster.dataproc.submission import CloudSubmission, Seen, event_log, stage_job
-from flowerexp.config.schema import Dataproc
+from flowerexp.cluster.google.clients import Clients
+from flowerexp.cluster.google.names import SCOPE, job_id, labels, request_id, slug
+from flowerexp.cluster.google.staging import GOOGLE_ERRORS, Bucket
+from flowerexp.cluster.google.submission import CloudSubmission, Seen, event_log, stage_job
 from flowerexp.errors import ClusterError
 
 _State = dataproc_v1.JobStatus.State
@@ -52,7 +52,7 @@ class Job(CloudSubmission):
         """See `CloudSubmission.look`."""
         job = self._clients.jobs.get_job(request={**self._clients.place, "job_id": self._name}, **call)
         state, detail = job.status.state, job.status.details
-        # A job that may be restarted is tried again after a failed attempt; ours are not.
+        # A job that may be restarted is tried again after a failed attempt; flowerexp's are not.
         restarts = job.scheduling.max_failures_per_hour or job.scheduling.max_failures_total
         ended = state in _ENDED or (state == _State.ATTEMPT_FAILURE and not restarts)
         if not ended and self._cluster_gone(call):
@@ -62,7 +62,7 @@ class Job(CloudSubmission):
         return Seen(state.name, ended, state == _State.DONE, detail, job.driver_output_resource_uri)
 
     def _cluster_gone(self, call: dict[str, Any]) -> bool:
-        """Now and then: is the cluster of a job that is said to run still there? One denial alone is no answer."""
+        """Now and then: is the cluster of a job that is said to run still there? One denial alone is not an answer."""
         self._looks += 1
         if self._looks % _GONE_AFTER and self._gone_since is None:
             return False
@@ -111,8 +111,8 @@ def submit(clients: Clients, bucket: Bucket, config: Dataproc, cluster: str, fil
     Raises:
         ClusterError: the bucket, the cluster or Google refuses.
     """
-    found = handle(bucket, files.scope, files.folder, cluster)
-    name, staged = found["job_id"], found["staged"]
+    ids = handle(bucket, files.scope, files.folder, cluster)
+    name, staged = ids["job_id"], ids["staged"]
     for other in running(clients, files.scope, cluster):
         if other != name:
             Job(clients, bucket, other, files.folder, staged, cluster).make_way()
@@ -129,7 +129,7 @@ def submit(clients: Clients, bucket: Bucket, config: Dataproc, cluster: str, fil
     except exceptions.AlreadyExists:
         pass  # by a call whose answer was lost
     except exceptions.NotFound as error:
-        raise ClusterError(f"the cluster {cluster} is no more", hint=f"it was deleted {_GONE_HINT}") from error
+        raise ClusterError(f"the cluster {cluster} is gone", hint=f"it was deleted {_GONE_HINT}") from error
     except GOOGLE_ERRORS as error:
         raise clients.explained(error, f"submitting a job to cluster {cluster}") from error
     return Job(clients, bucket, name, files.folder, staged, cluster)

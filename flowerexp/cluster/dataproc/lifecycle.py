@@ -1,4 +1,4 @@
-"""The life of a cluster: found again or created, in one zone or the next; whatever fails, nothing is left."""
+"""A cluster is found again or created, in one zone or the next; whatever fails, nothing is left."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud import dataproc_v1
 
-from flowerexp.cluster.dataproc.clients import is_transient
 from flowerexp.cluster.dataproc.presence import Presence
-from flowerexp.cluster.dataproc.refusals import StockOutError, last_attempt, scrubbed
-from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS, Bucket, split
+from flowerexp.cluster.google.clients import is_transient
+from flowerexp.cluster.google.refusals import StockOutError, last_attempt, scrubbed
+from flowerexp.cluster.google.staging import GOOGLE_ERRORS, Bucket, split
 from flowerexp.errors import ClusterError, FlowerexpError, StoppedError
 
 _State = dataproc_v1.ClusterStatus.State
@@ -31,15 +31,15 @@ class Lifecycle(Presence):
     """One cluster, by its name, from its creation on."""
 
     def open(self, message: Message, zones: Sequence[str]) -> None:
-        """Have the cluster running.
+        """Make the cluster run.
 
         Args:
             message: what creates it.
             zones: tried one after the other; none lets Dataproc choose.
 
         Raises:
-            ClusterError: it could not be had; nothing of it is left.
-            StoppedError: we were stopped; nothing of it is left.
+            ClusterError: it could not be created; nothing of it is left.
+            StoppedError: the sweep was stopped; nothing of it is left.
         """
         why = ""
         denied_since: float | None = None
@@ -65,7 +65,7 @@ class Lifecycle(Presence):
                 why = f"{zone} has no machines left, trying {waiting[0]}"
 
     def _found_again(self) -> bool:
-        """Is there a running cluster of ours? One that is broken or about to go is seen off first."""
+        """Is there a running cluster of this scope? One that is broken or about to go is deleted first."""
         cluster = self._settled()
         if cluster is None:
             return False
@@ -81,7 +81,7 @@ class Lifecycle(Presence):
 
     def _running(self, cluster: Any) -> None:
         zone = cluster.config.gce_cluster_config.zone_uri.rpartition("/")[2]
-        self._tell("running", image=cluster.config.software_config.image_version, zone=zone)
+        self._notify("running", image=cluster.config.software_config.image_version, zone=zone)
 
     def _settled(self) -> Any:
         """The cluster once it is neither being made nor being deleted."""
@@ -90,9 +90,9 @@ class Lifecycle(Presence):
             state = cluster.status.state
             if state not in (*_ON_THE_WAY, _State.DELETING, _State.STOPPING):
                 return cluster
-            if state != _State.DELETING and not self._told:
-                self._tell("creating")
-            if self._life.stopping:
+            if state != _State.DELETING and not self._state:
+                self._notify("creating")
+            if self._observer.stopping:
                 self.delete()
                 raise self._stopped()
             if time.monotonic() > deadline:
@@ -102,7 +102,7 @@ class Lifecycle(Presence):
 
     def _create(self, message: dataproc_v1.Cluster, why: str) -> None:
         """Create it in one zone; whatever goes wrong, nothing is left of it."""
-        self._tell("creating", why)  # before the call: if we die in it, the journal knows
+        self._notify("creating", why)  # before the call: if flowerexp dies in it, the journal knows
         self._known = self._doubtful = False
         try:
             operation = self._asked(message)
@@ -120,7 +120,7 @@ class Lifecycle(Presence):
         self._running(cluster)
 
     def _asked(self, message: dataproc_v1.Cluster) -> Any:
-        if self._life.stopping:
+        if self._observer.stopping:
             raise self._stopped()
         request = {**self._clients.place, "cluster": message, "request_id": str(uuid.uuid4())}
         try:
@@ -136,12 +136,12 @@ class Lifecycle(Presence):
 
         Raises:
             ClusterError: it failed, or takes too long.
-            StoppedError: we were stopped meanwhile.
+            StoppedError: the sweep was stopped meanwhile.
         """
         deadline = time.monotonic() + CREATE_SECONDS
         try:
             while not operation.done(retry=self._clients.pace.retrying()):
-                if self._life.stopping:
+                if self._observer.stopping:
                     raise self._stopped()
                 if time.monotonic() > deadline:
                     raise ClusterError(
@@ -162,8 +162,8 @@ class Lifecycle(Presence):
                 printed = Bucket(self._clients, split(found[0])[0]).read(found[0]).decode(errors="replace")
             except GOOGLE_ERRORS:
                 return error
-            telling = [line.strip() for line in printed.splitlines() if "error" in line.lower()]
-            error.message = f"{error.message} It says: {telling[-1][:300]}" if telling else error.message
+            errors = [line.strip() for line in printed.splitlines() if "error" in line.lower()]
+            error.message = f"{error.message} It says: {errors[-1][:300]}" if errors else error.message
         return error
 
     def _stopped(self) -> StoppedError:

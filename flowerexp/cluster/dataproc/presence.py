@@ -1,4 +1,4 @@
-"""A cluster as it is there: looked for by its name, told of, and deleted."""
+"""A cluster in the cloud: found by its name, reported, and deleted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from google.api_core import exceptions
 from google.cloud import dataproc_v1
 
 from flowerexp.cluster import ClusterObserver
-from flowerexp.cluster.dataproc.clients import Clients
-from flowerexp.cluster.dataproc.names import SCOPE, slug
-from flowerexp.cluster.dataproc.staging import GOOGLE_ERRORS
+from flowerexp.cluster.google.clients import Clients
+from flowerexp.cluster.google.names import SCOPE, slug
+from flowerexp.cluster.google.staging import GOOGLE_ERRORS
 from flowerexp.errors import ClusterError
 
 _State = dataproc_v1.ClusterStatus.State
@@ -27,28 +27,29 @@ class Presence:
         clients: how to reach Dataproc.
         name: the cluster's.
         scope: the sweep or run that it belongs to.
-        life: who is told.
+        observer: who is notified.
     """
 
-    def __init__(self, clients: Clients, name: str, scope: str, life: ClusterObserver) -> None:
+    def __init__(self, clients: Clients, name: str, scope: str, observer: ClusterObserver) -> None:
         self._clients = clients
         self._name = name
         self._scope = scope
-        self._life = life
-        self._told = ""
+        self._observer = observer
+        self._state = ""
+        """The last state that the observer was notified of."""
         self._known = False
-        """Was it there, and ours? Then it is deleted although Google may deny that it is there."""
+        """Was it there, and created by flowerexp? Then it is deleted although Google may deny that it is there."""
         self._doubtful = True
-        """May it be there although it is not seen: asked for, by us or an earlier launcher, without an answer?"""
+        """May it be there although it is not seen: requested, now or by an earlier launcher, without an answer?"""
 
     @property
     def _request(self) -> dict[str, str]:
         return {**self._clients.place, "cluster_name": self._name}
 
-    def _tell(self, state: str, message: str = "", **further: str) -> None:
-        self._told = state
+    def _notify(self, state: str, message: str = "", **further: str) -> None:
+        self._state = state
         place = {"project": self._clients.project, "region": self._clients.region}
-        self._life.tell(state, {"name": self._name, "scope": self._scope, **place, **further}, message)
+        self._observer.notify(state, {"name": self._name, "scope": self._scope, **place, **further}, message)
 
     def _explained(self, error: BaseException, doing: str) -> ClusterError:
         return self._clients.explained(error, f"{doing} cluster {self._name}")
@@ -67,7 +68,7 @@ class Presence:
             raise self._explained(error, "looking for") from error
 
     def _appeared(self) -> Any:
-        """The cluster that was asked for; Google may deny it for a while. None if there is none."""
+        """The cluster that was requested; Google may deny it for a while. None if there is none."""
         deadline = time.monotonic() + self._clients.pace.lag
         while (cluster := self.get()) is None and time.monotonic() < deadline:
             self._pause()
@@ -92,7 +93,7 @@ class Presence:
         """Delete it, and wait until it is gone; harmless when there is none.
 
         Args:
-            made: may somebody have made it? Else nothing is told of one that is not there.
+            made: may somebody have made it? Else the observer hears nothing of one that is not there.
 
         Raises:
             ClusterError: it may still be there.
@@ -112,8 +113,8 @@ class Presence:
             raise ClusterError(
                 f"{reason.problem}; it may still be there, and cost money", hint=self._by_hand
             ) from error
-        if there or (made and self._told != "deleted"):
-            self._tell("deleted")
+        if there or (made and self._state != "deleted"):
+            self._notify("deleted")
 
     def _remains(self) -> bool:
         """Is it still there? One that could not be deleted, or whose other operations came first, is asked again."""
@@ -136,7 +137,7 @@ class Presence:
         except exceptions.NotFound:
             return False
         except exceptions.FailedPrecondition:
-            pass  # another operation on it is under way: it is asked again
-        if self._told != "deleting":
-            self._tell("deleting")
+            pass  # another operation on it is under way: the request is repeated
+        if self._state != "deleting":
+            self._notify("deleting")
         return True

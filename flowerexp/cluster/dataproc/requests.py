@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from google.cloud import dataproc_v1
-from google.protobuf import duration_pb2
 
+from flowerexp.cluster.dataproc.config import Dataproc, Machine
 from flowerexp.cluster.dataproc.executors import executors
-from flowerexp.cluster.dataproc.names import labels
-from flowerexp.cluster.dataproc.wheels import METADATA, METADATA_SHA256, Packages
+from flowerexp.cluster.google.names import labels
+from flowerexp.cluster.google.submission import duration
+from flowerexp.cluster.google.wheels import METADATA, METADATA_SHA256, Packages
 from flowerexp.cluster.spark_submit import MEASURING, configured
-from flowerexp.config.schema import Dataproc, Machine
 
 _INSTALL_SECONDS = 1200
 
@@ -19,11 +19,6 @@ _INSTALL_SECONDS = 1200
 def spark_properties(cluster: Dataproc) -> dict[str, str]:
     """What every job on a cluster runs with; the config's own win."""
     return {**MEASURING, **executors(cluster), **configured(cluster)}
-
-
-def duration(minutes: int) -> duration_pb2.Duration:
-    """Minutes as the API has them."""
-    return duration_pb2.Duration(seconds=minutes * 60)
 
 
 def cluster_message(
@@ -43,12 +38,12 @@ def cluster_message(
     if workers.count == 0:
         software["dataproc:dataproc.allow.zero.workers"] = "true"
     message: dict[str, Any] = {
-        # Without a bucket of ours, Dataproc would make one that nobody deletes.
+        # Without a bucket named here, Dataproc would make one that stays for good.
         "config_bucket": config.bucket,
         "gce_cluster_config": _machines(config, zone, packages),
         "master_config": _group(config.master, 1),
         "software_config": {"image_version": config.image_version, "properties": software},
-        # Both timers, always: whatever becomes of us, the cluster ends.
+        # Both timers, always: the cluster ends even if flowerexp dies.
         "lifecycle_config": {
             "idle_delete_ttl": duration(config.idle_delete_minutes),
             "auto_delete_ttl": duration(config.auto_delete_minutes),

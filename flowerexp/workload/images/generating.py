@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flowerexp import storage
+from flowerexp.errors import DataError
 from flowerexp.workload import report
-from flowerexp.workload.images.generated import COMPLETE, synthetic_folder
+from flowerexp.workload.images.generated import COMPLETE, synthetic_fingerprint, synthetic_folder
+from flowerexp.workload.images.source import Source
 
 
 def generate(spark: Any, config: dict[str, Any]) -> str:
@@ -35,3 +37,32 @@ def generate(spark: Any, config: dict[str, Any]) -> str:
         storage.write_bytes(storage.join(folder, COMPLETE), f'{{"images": {count}, "bytes": {written}}}\n'.encode())
     report.note(f"generated {count} photographs ({written / 1e6:.0f} MB) in {folder}")
     return folder
+
+
+class Generated(Source):
+    """Synthetic photographs, which are generated where they are missing."""
+
+    markers = frozenset({COMPLETE})
+    is_made = True
+
+    def place(self) -> str:
+        """See `Source.place`."""
+        return synthetic_folder(self.config)
+
+    def prepare(self, spark: Any) -> str:
+        """See `Source.prepare`."""
+        return generate(spark, self.config)
+
+    def fingerprint(self) -> str:
+        """See `Source.fingerprint`."""
+        return synthetic_fingerprint(self.config)
+
+    def check(self, total: int, place: str) -> None:
+        """See `Source.check`: all that were generated must still be there."""
+        count = self.config["dataset"]["images"]
+        if total != count:
+            raise DataError(
+                f"{place} has {total} photographs, but {count} were generated there",
+                where="storage.generated",
+                hint="remove that folder: the next run generates it again",
+            )

@@ -10,6 +10,7 @@ from flowerexp import storage
 from flowerexp.errors import DataError, did_you_mean
 from flowerexp.workload.images.left_out import DEEPER, LOOSE, LeftOut, shown
 from flowerexp.workload.images.scan import Skipped, class_of
+from flowerexp.workload.images.source import source_of
 
 _LAYOUT = "expected CLASS/*.jpg below it, or other pictures"
 
@@ -71,7 +72,7 @@ def classes_of(
         )
     if not any(counts.values()):
         raise _misplaced(root, left_out)
-    _check_count(sum(counts.values()), root, dataset)
+    source_of(config).check(sum(counts.values()), root)
     classes: Sequence[str] = dataset["classes"] or sorted(counts)
     if skipped and dataset["on_error"] == "fail":
         unknown = class_of(skipped[0].relative)
@@ -95,15 +96,6 @@ def _misplaced(root: str, left_out: LeftOut) -> DataError:
         hint = f"{_LAYOUT}: name the folder that holds the class folders, such as dataset.path='{deeper}'"
     problem = f"{root} has {elsewhere} photographs but no class folders with photographs in them"
     return DataError(problem, where="dataset.path", hint=hint)
-
-
-def _check_count(total: int, root: str, dataset: dict[str, Any]) -> None:
-    if dataset["kind"] == "synthetic" and total != dataset["images"]:
-        raise DataError(
-            f"{root} has {total} photographs, but {dataset['images']} were generated there",
-            where="storage.generated",
-            hint="remove that folder: the next run generates it again",
-        )
 
 
 def check_sample(sampled: int, total: int, config: dict[str, Any]) -> None:

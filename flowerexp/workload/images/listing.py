@@ -10,14 +10,13 @@ from unicodedata import normalize
 
 from flowerexp import storage
 from flowerexp.workload import report
-from flowerexp.workload.images import generating
 from flowerexp.workload.images.distributed import DistributedListing, Folder, Folders
 from flowerexp.workload.images.fingerprint import lines_of, photographs_fingerprint
-from flowerexp.workload.images.generated import synthetic_fingerprint
 from flowerexp.workload.images.layout import check_sample, classes_of, refusing
 from flowerexp.workload.images.left_out import LeftOut, without_photographs
 from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.scan import Scan, Skipped
+from flowerexp.workload.images.source import source_of
 
 #: With more photographs than this, executors list them and keep the list: with fewer, Spark's jobs would take longer
 #: than the driver alone. Which files a partition gets does not depend on it.
@@ -36,7 +35,7 @@ class Listing:
         left_out: everything else in the folder that is not a photograph of a class.
         empty: the classes that have no photographs, before sampling.
         fingerprint: a hash of the sampled files' names, sizes and versions, and of the classes; for synthetic data, see
-            `synthetic_fingerprint`.
+            `generated.synthetic_fingerprint`.
     """
 
     photographs: Photographs | DistributedListing
@@ -58,8 +57,8 @@ def list_photographs(spark: Any, config: dict[str, Any]) -> Listing:
     Raises:
         DataError: the data set is missing, empty, or not laid out as CLASS/*.jpg; or the sample is empty.
     """
-    dataset = config["dataset"]
-    root = generating.generate(spark, config) if dataset["kind"] == "synthetic" else dataset["path"]
+    source = source_of(config)
+    root = source.prepare(spark)
     with report.phase("list"):
         listing = listing_of(root, config, spark.sparkContext if spark else None)
     report.fact("images_found", listing.total)
@@ -69,7 +68,7 @@ def list_photographs(spark: Any, config: dict[str, Any]) -> Listing:
     report.fact("files_left_out", listing.left_out.total)
     if listing.left_out.total:
         report.note(f"left out: {listing.left_out}")
-    if dataset["kind"] != "synthetic":
+    if not source.is_made:
         _report_classes(listing)
     return listing
 
@@ -134,9 +133,7 @@ def _distributed(context: Any, root: str, config: dict[str, Any]) -> Listing:
 
 
 def _fingerprint(lines: Iterable[bytes], classes: Sequence[str], config: dict[str, Any]) -> str:
-    if config["dataset"]["kind"] == "synthetic":
-        return synthetic_fingerprint(config)
-    return photographs_fingerprint(lines, classes)
+    return source_of(config).fingerprint() or photographs_fingerprint(lines, classes)
 
 
 def _scan_folder(root: str, name: str, config: dict[str, Any]) -> Folder:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.workload.images.generated import COMPLETE
 from flowerexp.workload.images.left_out import LeftOut, shown, why_not
 from flowerexp.workload.images.photographs import Photographs
+from flowerexp.workload.images.source import source_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Scan:
             config: the run's config.
         """
         self._dataset, self._sampling = config["dataset"], config["sampling"]
+        self._markers = source_of(config).markers
         self._known = None if self._dataset["classes"] is None else frozenset(self._dataset["classes"])
         self.classes: dict[str, int] = {}
         self.counts: list[int] = []
@@ -67,7 +68,7 @@ class Scan:
         place = self._place(class_of(relative)) if "/" in relative else -1
         reason = why_not(relative)
         if reason:
-            if relative != COMPLETE or self._dataset["kind"] != "synthetic":
+            if relative not in self._markers:
                 self.left_out.add(relative, reason)
             return
         self.counts[place] += 1

@@ -16,14 +16,14 @@ from flowerexp.cluster.dataproc import jobs
 from flowerexp.errors import ClusterError
 from flowerexp.job.follow import follow
 from flowerexp.job.results import explain
-from tests.cluster.dataproc.conftest import BUCKET, SCOPE, Told
+from tests.cluster.conftest import BUCKET, SCOPE, Observer
 
 
 @pytest.fixture
-def opened(dataproc, life):
+def opened(dataproc, observer):
     """A backend whose cluster runs."""
     made = dataproc()
-    made.open(SCOPE, {}, life)
+    made.open(SCOPE, {}, observer)
     return made
 
 
@@ -100,8 +100,8 @@ class TestSubmit:
         assert follow(opened.submit(files()), lambda _: None) == (0, ["hello"])
 
     def test_an_upload_that_fails_for_good_says_how_long_it_was_tried(self, opened, files, google):
-        opened._clients.pace = replace(opened._clients.pace, patience=0.5)
-        opened.__dict__.pop("_bucket", None)
+        opened.clients.pace = replace(opened.clients.pace, patience=0.5)
+        opened.__dict__.pop("bucket", None)
         google.fail_storage("POST", "flowerexp", 503, "the bucket sleeps", times=-1)
         with pytest.raises(ClusterError, match=r"gcp\.bucket: writing to .* \(tried again for 0\.5 s\): .*sleeps"):
             opened.submit(files())
@@ -122,7 +122,7 @@ class TestSubmit:
     def test_a_cluster_that_is_gone(self, opened, files, google):
         (name,) = google.clusters()
         google.expire(name)
-        with pytest.raises(ClusterError, match="is no more") as caught:
+        with pytest.raises(ClusterError, match="is gone") as caught:
             opened.submit(files())
         assert "cluster.idle_delete_minutes" in str(caught.value)
 
@@ -371,7 +371,7 @@ class TestServerless:
     @pytest.fixture
     def serverless(self, dataproc):
         made = dataproc("serverless")
-        told = Told()
+        told = Observer()
         made.open(SCOPE, {}, told)
         assert told.states == ["running"]
         return made
@@ -408,7 +408,7 @@ class TestServerless:
         second = files(name="job-2")
         assert serverless.submit(second).handle == serverless.handle(second.folder, SCOPE)
         assert google.counts().batches_active == 1
-        told = Told()
+        told = Observer()
         serverless.close(SCOPE, told)
         assert google.counts().batches_active == 0
         assert told.states == ["deleted"]

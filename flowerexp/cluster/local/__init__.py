@@ -1,0 +1,1 @@
+"""The kind `local`: Spark in one process of this machine."""

@@ -1,0 +1,16 @@
+"""The config of a cluster of the kind `local`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowerexp.config.fields import optional, spark_memory
+from flowerexp.config.schema import Cluster
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(Cluster):
+    """Spark in one process of this machine. Memory is the JVM's heap in Spark's notation (`1g`)."""
+
+    cores: int | None = optional({"min": 1, "max": 4096})
+    memory: str = spark_memory()

@@ -1,0 +1,57 @@
+"""What is known of serverless batches by their config alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flowerexp.cluster import Backend
+from flowerexp.cluster.cost import Prices, Rate
+from flowerexp.cluster.google.kind import GoogleKind
+from flowerexp.cluster.kind import Changes, Size
+from flowerexp.cluster.quota import Demand, QuotaLimits
+from flowerexp.cluster.serverless.config import Serverless
+from flowerexp.cluster.serverless.rate import rate, vcpus
+
+
+class ServerlessKind(GoogleKind[Serverless]):
+    """Batches: each is paid for while it runs."""
+
+    config = Serverless
+    start_seconds = 60.0
+
+    def backend(self) -> Backend:
+        """See `Kind.backend`."""
+        from flowerexp.cluster.serverless.backend import ServerlessBackend
+
+        return ServerlessBackend(self.cluster)
+
+    def describe(self) -> str:
+        """See `Kind.describe`."""
+        executors = f"{self.cluster.executors} executors of {self.cluster.cores} vCPUs"
+        return f"{self.cluster.name}: serverless {self.cluster.region}, a driver and {executors}"
+
+    def rate(self, prices: Prices) -> Rate:
+        """See `Kind.rate`."""
+        return rate(self.cluster, prices)
+
+    def starts(self, scripts: int) -> int:
+        """See `Kind.starts`: each script is a batch."""
+        return scripts
+
+    def demand(self, prices: Prices) -> Demand:
+        """See `Kind.demand`."""
+        count = vcpus(self.cluster)
+        return Demand(vcpus=count, shared_vcpus=count)
+
+    def smaller(self, limits: QuotaLimits, prices: Prices) -> Iterator[Sequence[Changes]]:
+        """See `Kind.smaller`: fewer executors."""
+        yield [{"executors": count} for count in range(self.cluster.executors - 1, 1, -1)]
+
+    def ceilings(self, prices: Prices) -> dict[str, float]:
+        """See `Kind.ceilings`."""
+        return {"limit/vcpus": float(self.cluster.executors * self.cluster.cores)}
+
+    def size(self, prices: Prices) -> Size:
+        """See `Kind.size`."""
+        memory = self.cluster.cores * float(prices.content["serverless"]["gb_per_vcpu"])
+        return Size(self.cluster.cores, memory, self.cluster.executors, "serverless")

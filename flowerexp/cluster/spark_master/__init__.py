@@ -1,0 +1,1 @@
+"""The kind `spark_master`: a Spark cluster that exists already."""
