@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.cluster import quota
+from flowerexp.cluster import quota, quota_check
 from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import ConfigError, QuotaError
 
@@ -107,7 +107,7 @@ def _quota(one: Expense) -> tuple[quota.Demand | None, str]:
         kind = kind_of(one.cluster)
         needed = kind.demand(one.prices)
         if one.quota.source != "live":
-            quota.check(kind, one.quota, one.prices)
+            quota_check.check(kind, one.quota, one.prices)
     except ConfigError as error:
         return None, f"{error.problem}; {error.hint}"
     except QuotaError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from flowerexp.cluster import quota
+from flowerexp.cluster import quota, quota_check
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import Place, kind_of
 from flowerexp.cluster.quota import Demand, QuotaLimits
@@ -52,7 +52,7 @@ class Ledger:
         if kind.place is None:
             return True
         if kind.place not in self._limits:
-            self._limits[kind.place] = quota.limits(kind, self._quota)
+            self._limits[kind.place] = quota_check.limits(kind, self._quota)
         used = Demand()
         for other in map(kind_of, self._active.values()):
             used += other.demand(self._prices) if other.place == kind.place else Demand()

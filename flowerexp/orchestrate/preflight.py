@@ -7,7 +7,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from flowerexp import storage, tracking
-from flowerexp.cluster import quota
+from flowerexp.cluster import quota_check
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
 from flowerexp.config import key_of, plain
@@ -66,7 +66,7 @@ def check_quota(config: Config) -> None:
         ConfigError: a machine type is unknown.
         ClusterError: `quota=live`, and the cloud does not answer.
     """
-    quota.check(kind_of(config.cluster), config.quota, Prices.load(config.budget.prices))
+    quota_check.check(kind_of(config.cluster), config.quota, Prices.load(config.budget.prices))
 
 
 def _check_data(config: Config) -> None:

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from flowerexp.cluster import quota
+from flowerexp.cluster import quota, quota_check
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.dataproc.kind import DataprocKind
 from flowerexp.cluster.kind import kind_of
@@ -149,7 +149,7 @@ class TestLive:
     def test_what_is_left_counts(self, compute):
         quotas, asked = compute
         quotas.update(CPUS=(24, 4), N2_CPUS=(8, 8), SSD_TOTAL_GB=(500, 0), DISKS_TOTAL_GB=(4096, 0), SNAPSHOTS=(1, 1))
-        assert quota.limits(kind_of(made("cluster=four_nodes").cluster), Quota(source="live")) == QuotaLimits(
+        assert quota_check.limits(kind_of(made("cluster=four_nodes").cluster), Quota(source="live")) == QuotaLimits(
             ssd_gb=500, standard_disk_gb=4096, shared_vcpus=20, n2_vcpus=0
         )
         assert asked == ["/compute/v1/projects/p/regions/us-central1"]

@@ -1,4 +1,4 @@
-"""A package outside of the tree adds kinds of cluster and data set, and an experiment: the real command runs with them."""
+"""A package outside of the tree adds kinds of cluster and data set, and an experiment; the real command runs them."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class CloudSubmission(ABC):
         self._end()
 
     def _end(self) -> bool:
-        """Cancel it; has it ended after a moment? If that stays unknown, the cluster is deleted, or ends by its timers."""
+        """Cancel it; has it ended after a moment? If that is unknown, the cluster is deleted, or ends by its timers."""
         deadline = time.monotonic() + self._clients.pace.stop
         with contextlib.suppress(*GOOGLE_ERRORS):  # it has ended, or Google does not answer
             self._clients.pace.retrying(self._clients.pace.stop)(self._cancel)()

@@ -1,6 +1,6 @@
 """What a job in the cloud begins with: run its script only if that and its bundle are what was submitted.
 
-Both come from a bucket, and their hashes from the job itself. This file is shipped alone, and imports nothing of flowerexp.
+Both come from a bucket, and their hashes from the job itself. This file is shipped alone, without flowerexp.
 `verify.py SHA256 NAME.zip SHA256 SCRIPT.py ARGUMENTS`: both files are where Spark puts what --py-files names.
 """
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.local import archive
 from flowerexp.cluster.local.config import Local
-from flowerexp.cluster.local.kind import LocalKind
 from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, LOOPBACK_ENVIRONMENT, SparkSubmit, shared_home
 
 
@@ -20,7 +19,7 @@ class LocalBackend(SparkSubmit[Local]):
         """See `SparkSubmit.own_properties`."""
         java_options = {"spark.driver.extraJavaOptions": f"{LEAN_JVM} {archive.options()}".rstrip()}
         return {
-            "spark.master": f"local[{LocalKind(self.cluster).cores}]",
+            "spark.master": f"local[{self.cluster.tasks_at_once}]",
             "spark.driver.memory": self.cluster.memory,
             **LOOPBACK,
             **java_options,

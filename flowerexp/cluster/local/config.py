@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from flowerexp.config.fields import optional, spark_memory
@@ -14,3 +15,8 @@ class Local(Cluster):
 
     cores: int | None = optional({"min": 1, "max": 4096})
     memory: str = spark_memory()
+
+    @property
+    def tasks_at_once(self) -> int:
+        """How many tasks run at once: `cores`, by default the cores that this process may use."""
+        return self.cores or len(os.sched_getaffinity(0))

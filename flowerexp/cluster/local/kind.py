@@ -22,15 +22,10 @@ class LocalKind(Kind[Local]):
 
         return LocalBackend(self.cluster)
 
-    @property
-    def cores(self) -> int:
-        """How many tasks run at once: the config's number, else the cores that this process may use."""
-        return self.cluster.cores or len(os.sched_getaffinity(0))
-
     def ceilings(self, prices: Prices) -> dict[str, float]:
         """See `Kind.ceilings`."""
-        return {"limit/vcpus": float(min(self.cores, len(os.sched_getaffinity(0))))}
+        return {"limit/vcpus": float(min(self.cluster.tasks_at_once, len(os.sched_getaffinity(0))))}
 
     def size(self, prices: Prices) -> Size:
         """See `Kind.size`."""
-        return Size(self.cores, gigabytes(self.cluster.memory), 1, "local")
+        return Size(self.cluster.tasks_at_once, gigabytes(self.cluster.memory), 1, "local")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.local_nodes.config import LocalNodes
-from flowerexp.cluster.local_nodes.kind import LocalNodesKind
 from flowerexp.cluster.spark_submit import LEAN_JVM, LOOPBACK, LOOPBACK_ENVIRONMENT, SparkSubmit, linked_home
 
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024**2}
@@ -34,7 +33,7 @@ class LocalNodesBackend(SparkSubmit[LocalNodes]):
             "spark.executor.cores": str(cores),
             "spark.executor.extraJavaOptions": LEAN_JVM,
             # Without this number the scheduler does not know how many executors to wait for.
-            "spark.cores.max": str(LocalNodesKind(self.cluster).cores),
+            "spark.cores.max": str(self.cluster.tasks_at_once),
             "spark.scheduler.maxRegisteredResourcesWaitingTime": "120s",
         }
 

@@ -16,3 +16,8 @@ class LocalNodes(Cluster):
     cores: int = number(min=1, max=256)
     executor_memory: str = spark_memory()
     memory: str = spark_memory()
+
+    @property
+    def tasks_at_once(self) -> int:
+        """How many tasks run at once, on all nodes together."""
+        return self.nodes * self.cores

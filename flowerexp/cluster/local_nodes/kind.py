@@ -22,14 +22,9 @@ class LocalNodesKind(Kind[LocalNodes]):
 
         return LocalNodesBackend(self.cluster)
 
-    @property
-    def cores(self) -> int:
-        """How many tasks run at once, on all nodes together."""
-        return self.cluster.nodes * self.cluster.cores
-
     def ceilings(self, prices: Prices) -> dict[str, float]:
         """See `Kind.ceilings`."""
-        return {"limit/vcpus": float(min(self.cores, len(os.sched_getaffinity(0))))}
+        return {"limit/vcpus": float(min(self.cluster.tasks_at_once, len(os.sched_getaffinity(0))))}
 
     def size(self, prices: Prices) -> Size:
         """See `Kind.size`."""

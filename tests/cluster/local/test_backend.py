@@ -17,7 +17,6 @@ from flowerexp.cluster import JobFiles, environment, java, process, spark_submit
 from flowerexp.cluster.kind import kind_of
 from flowerexp.cluster.local.backend import LocalBackend
 from flowerexp.cluster.local.config import Local
-from flowerexp.cluster.local.kind import LocalKind
 from flowerexp.errors import MachineError
 from flowerexp.job.follow import progress_of
 
@@ -63,8 +62,8 @@ class TestProperties:
 
     def test_all_cores_unless_the_config_says_how_many(self, monkeypatch):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 3, 5})
-        assert LocalKind(Local(kind="local")).cores == 4
-        assert LocalKind(Local(kind="local", cores=1)).cores == 1
+        assert Local(kind="local").tasks_at_once == 4
+        assert Local(kind="local", cores=1).tasks_at_once == 1
 
     def test_nested_keys_of_the_command_line_are_properties_too(self, files, config):
         made = config("+cluster.spark.spark.local.dir=/scratch", "+cluster.spark.spark.ui.enabled=true")

@@ -13,7 +13,6 @@ from flowerexp.cluster import JobFiles, java, process, spark_submit
 from flowerexp.cluster.kind import kind_of
 from flowerexp.cluster.local_nodes.backend import LocalNodesBackend
 from flowerexp.cluster.local_nodes.config import LocalNodes
-from flowerexp.cluster.local_nodes.kind import LocalNodesKind
 from flowerexp.config import plain
 from flowerexp.errors import MachineError
 from tests.jobs import HEADER, SMALL, job_files, most_at_once, run_job
@@ -50,7 +49,7 @@ class TestProperties:
         made = kind_of(config("cluster=local_nodes", "cluster.nodes=3").cluster).backend()
         assert isinstance(made, LocalNodesBackend)
         assert made.on_this_host
-        assert LocalNodesKind(made.cluster).cores == 3
+        assert made.cluster.tasks_at_once == 3
 
     def test_nothing_listens_to_the_world(self, files):
         properties, environment = nodes().properties(files), nodes().environment(files)
