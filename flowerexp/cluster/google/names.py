@@ -59,7 +59,7 @@ def owner() -> str:
 
 
 def labels(scope: str, further: Mapping[str, Any], **more: str) -> dict[str, str]:
-    """The labels of flowerexp and of the user in Google's form: at most 63 of `[-_a-z0-9]`; keys begin with a letter."""
+    """The labels of flowerexp and of the user in Google's form: up to 63 of `[-_a-z0-9]`; keys begin with a letter."""
     given = {}
     for key, value in further.items():
         name = re.sub(r"[^-_a-z0-9]", "-", str(key).lower()).lstrip("-_0123456789")[:63]
