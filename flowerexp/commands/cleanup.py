@@ -57,7 +57,7 @@ class _Cleanup:
     def run(self, bucket: bool) -> int:
         """Delete clusters and batches first, then what was staged for them, then the bucket."""
         resources = self._there.resources()
-        mine = [one for one in resources if self._to_go(one)]
+        mine = [resource for resource in resources if self._to_go(resource)]
         if mine:
             print(table(mine, self._config))
         good = True
@@ -65,40 +65,40 @@ class _Cleanup:
             with ThreadPoolExecutor(_AT_ONCE) as threads:
                 good = all(list(threads.map(self._delete, mine)))
         kept = self._kept(resources, mine)
-        for one in kept:
-            print(f"kept: {one.kind} {one.name} ({one.state}): {self._why(one)}")
-        good = good and not [one for one in kept if self._own(one)]
-        busy = {one.scope for one in kept} | _running(Path(self._config.home))
+        for resource in kept:
+            print(f"kept: {resource.kind} {resource.name} ({resource.state}): {self._why(resource)}")
+        good = good and not [resource for resource in kept if self._own(resource)]
+        busy = {resource.scope for resource in kept} | _running(Path(self._config.home))
         return 0 if self._unstage(busy, bucket) and good else 1
 
     def _kept(self, before: Sequence[Resource], mine: Sequence[Resource]) -> list[Resource]:
         """What is still there, or would be."""
         after = before if self._dry_run else self._there.resources()
-        names = {one.name for one in mine} if self._dry_run else set()
-        return [one for one in after if one.name not in names]
+        names = {resource.name for resource in mine} if self._dry_run else set()
+        return [resource for resource in after if resource.name not in names]
 
-    def _own(self, one: Resource) -> bool:
+    def _own(self, resource: Resource) -> bool:
         from flowerexp.cluster.google.names import owner
 
-        return self._everyone or one.scope in self._folders or one.owner == owner()
+        return self._everyone or resource.scope in self._folders or resource.owner == owner()
 
-    def _to_go(self, one: Resource) -> bool:
-        return self._own(one) and one.scope not in _running(Path(self._config.home))
+    def _to_go(self, resource: Resource) -> bool:
+        return self._own(resource) and resource.scope not in _running(Path(self._config.home))
 
-    def _why(self, one: Resource) -> str:
-        if not self._own(one):
+    def _why(self, resource: Resource) -> str:
+        if not self._own(resource):
             home = self._config.home
-            nowhere = f"created by {one.owner or 'somebody else'}, and the folder of its sweep is not below {home}"
+            nowhere = f"created by {resource.owner or 'somebody else'}, and the folder of its sweep is not below {home}"
             return f"{nowhere}; name the home that it is in (home=FOLDER), or delete it all the same with --everyone"
-        return "its sweep runs: stop that first" if not self._to_go(one) else "it could not be deleted"
+        return "its sweep runs: stop that first" if not self._to_go(resource) else "it could not be deleted"
 
-    def _delete(self, one: Resource) -> bool:
+    def _delete(self, resource: Resource) -> bool:
         try:
-            self._there.delete(one, _Unobserved())
+            self._there.delete(resource, _Unobserved())
         except ClusterError as error:
             print(f"flowerexp: {error}", file=sys.stderr)
             return False
-        print(f"deleted: {one.kind} {one.name}")
+        print(f"deleted: {resource.kind} {resource.name}")
         return True
 
     def _unstage(self, busy: set[str], bucket: bool) -> bool:
