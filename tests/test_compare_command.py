@@ -73,7 +73,7 @@ def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(cal
         assert line.endswith("2.000 2.000 to 2.000 faster"), "both read the same files with the same noise"
     assert f"{b} 11.0 0.33 10.0 0.50" in lines
     assert "caching changes how long a run takes and how often it measures; rates are of what was measured first" in out
-    assert "give repeats of the runs" in out
+    assert "repeats of the runs show it fully" in out
     query = parse_qs(out.rpartition("/#/compare-runs?")[2].split(" ")[0])
     experiment = find(local_store, ids[0]).experiment_id
     assert [json.loads(query[key][0]) for key in ("runs", "experiments")] == [ids, [experiment]]

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from flowerexp.config.convert import plain
 from flowerexp.config.kinds import CLUSTERS
-from flowerexp.config.schema import Config
+from flowerexp.config.schema import Cluster, Config
+from flowerexp.errors import ConfigError
 
 Role = Literal["place", "account", "sweep"]
 
@@ -24,9 +25,13 @@ def keys_with(*roles: Role) -> frozenset[str]:
 
 
 @functools.cache
-def _cluster_keys(kind: str) -> frozenset[str]:
-    """The dotted keys of a kind of cluster that have a role."""
-    return frozenset(f"cluster.{spec.name}" for spec in dataclasses.fields(CLUSTERS.config(kind)) if _has(spec, ()))
+def _cluster_keys(kind: str | None) -> frozenset[str]:
+    """The dotted keys of a kind of cluster that have a role; nothing for a kind that is not installed."""
+    try:
+        known = CLUSTERS.config(kind) if kind else Cluster
+    except ConfigError:
+        known = Cluster
+    return frozenset(f"cluster.{spec.name}" for spec in dataclasses.fields(known) if _has(spec, ()))
 
 
 def _has(spec: dataclasses.Field[Any], roles: Collection[str]) -> bool:
@@ -41,12 +46,11 @@ def measured_part(config: Config | Mapping[str, Any], *further: str) -> dict[str
         config: a checked config, or one that was recorded.
         further: dotted keys that are left out as well.
 
-    Raises:
-        ConfigError: the kind of its cluster is not installed.
+    Of a recorded cluster whose kind is not installed any more, all keys count.
     """
     values = plain(config) if isinstance(config, Config) else config
     kind = values.get("cluster", {}).get("kind")
-    return without(values, {*keys_with(), *(_cluster_keys(kind) if kind else ()), _HYDRA, *further})
+    return without(values, {*keys_with(), *_cluster_keys(kind), _HYDRA, *further})
 
 
 def without(values: Mapping[str, Any], keys: Collection[str], prefix: str = "") -> dict[str, Any]:

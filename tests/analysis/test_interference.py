@@ -9,6 +9,7 @@ from tests.analysis.rows import READ_SPEED, grid, row, table
 
 def config(at_once, **more):
     made = {
+        "cluster": {"kind": "local", "name": "local"},
         "measure": {"repetitions": 3, "concurrency": at_once},
         "home": f"/home/{at_once}",
         "repeat": 1,
@@ -22,7 +23,7 @@ def slowdowns(runs):
 
 
 def together(factor, noise=0.05, neighbours=1, seed=1):
-    """The same measurements as `grid()`, in company that slows each down by about a factor."""
+    """The same measurements as `grid()`, with contention that slows each down by about a factor."""
     chance = random.Random(seed)
     rows = grid(noise=0)
     for one in rows:
@@ -47,7 +48,7 @@ def test_the_slowdown_of_each_reader_has_an_interval_that_holds_it():
         assert one.neighbours == one.at_once - 1
 
 
-def test_only_measurements_that_were_in_company_are_compared_with_ones_that_were_alone():
+def test_only_measurements_that_overlapped_are_compared_with_the_same_ones_alone():
     alone = [row(), row(repetition=2, neighbours=1, seconds=9), row(repetition=3)]
     company = [row(seconds=2 * row()["seconds"], neighbours=1), row(repetition=2, neighbours=1), row(repetition=3)]
     (found,) = slowdowns([(config(1), alone), (config(2), company)])
