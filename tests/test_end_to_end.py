@@ -74,6 +74,7 @@ def test_logs_one_finished_run_with_params_metrics_and_artifacts(home, first_run
     assert any(name.startswith("local-") for name in names), "Spark's event log is missing"
 
 
+@pytest.mark.long
 def test_second_run_prepares_nothing_again_and_says_so(home, first_run):
     written = {path: path.stat().st_mtime_ns for path in home.path.glob("data/**/*.*")}
     answer = home("dataset.images=60", *SMALL_GRID, "grid.reader=tfrecords", "caching=false")
@@ -165,6 +166,7 @@ def path_without_java(folder: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.long
 def test_runs_on_a_machine_without_java(tmp_path, photos):
     home = Home(tmp_path, {"PATH": path_without_java(tmp_path / "bin"), "JAVA_HOME": ""})
     assert shutil.which("java", path=home.environment["PATH"]) is None
@@ -184,6 +186,7 @@ def spoilt(photos: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_bad_files_fail_the_run_or_are_skipped_counted_and_listed(tmp_path, photos):
     home = Home(tmp_path)
     data = ("dataset=folder", f"dataset.path={spoilt(photos, tmp_path / 'spoilt')}", "entrypoint=write_tfrecords")
@@ -267,6 +270,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_line_and_leaves_no_half_files(tmp_path, small_disk):
     home = Home(tmp_path)
     answer = home("entrypoint=write_tfrecords", "dataset.images=200", f"storage.prepared={small_disk}/prepared")

@@ -78,7 +78,7 @@ def seen_processes() -> Iterator[list[str]]:
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("kind", ["run", "sweep"])
+@pytest.mark.parametrize("kind", ["run", pytest.param("sweep", marks=pytest.mark.long)])
 def test_no_secret_is_left_anywhere(tmp_path: Path, mlflow_server: Server, kind: str) -> None:
     home = Home(tmp_path)
     place = f"tracking.uri={uri(mlflow_server, 'planted0')}"

@@ -102,6 +102,7 @@ def test_a_cluster_that_ends_in_error_is_deleted_since_it_is_billed(marked, clou
     assert resumed(marked)
 
 
+@pytest.mark.long
 def test_a_job_that_fails(marked, cloud):
     cloud.fail_job(output="java.lang.OutOfMemoryError: Java heap space\n")
     answer = marked.sweeping()
@@ -111,6 +112,7 @@ def test_a_job_that_fails(marked, cloud):
     assert resumed(marked)
 
 
+@pytest.mark.long
 def test_the_service_goes_away_in_the_middle_and_comes_back(marked, cloud):
     launcher = marked.start()
     cloud.restart_dataproc()
@@ -135,6 +137,7 @@ def test_the_launcher_is_killed_and_its_job_found_again_and_a_spent_budget_stops
     assert marked.marks.count("0") == 1
 
 
+@pytest.mark.long
 def test_the_launcher_is_killed_and_its_job_goes_on(marked, cloud):
     launcher = marked.start()
     launcher.send_signal(signal.SIGKILL)

@@ -101,6 +101,7 @@ class TestWhatTheNotebookMet:
         assert "IN_USE_ADDRESSES" in answer.err
         assert cloud.counts().leaked == 0
 
+    @pytest.mark.long
     def test_a_cluster_of_that_name_is_there_already(self, marked: Marked, cloud):
         """One that an earlier attempt left in ERROR, as the notebook's did, is no cluster to run on."""
         with cloud.hold("create"):
@@ -115,6 +116,7 @@ class TestWhatTheNotebookMet:
         assert answer.code == 0, answer.err
         assert (cloud.counts().created, cloud.counts().leaked) == (2, 0)
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("lacking", "message"),
         [

@@ -171,6 +171,7 @@ def alone(folder, *command, prefix=()):
     return subprocess.run(whole, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.long
 @pytest.mark.spark
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")
 def test_a_user_without_a_name_can_run_an_experiment(tmp_path):

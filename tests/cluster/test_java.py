@@ -263,6 +263,7 @@ def test_a_machine_without_java_uses_the_packaged_one(without_java):
     assert 'version "21' in answer.stderr
 
 
+@pytest.mark.long
 @pytest.mark.spark
 def test_spark_runs_on_the_packaged_java_with_its_python_workers(without_java, tmp_path):
     script = tmp_path / "job.py"

@@ -218,6 +218,7 @@ def _create(clients: Clients, batch: types.Batch, batch_id: str) -> Any:
     return clients.batches.create_batch(parent=parent, batch=batch, batch_id=batch_id, retry=None)
 
 
+@pytest.mark.long
 def test_batches_run_with_their_archive_fail_and_are_cancelled(cloud, clients):
     cloud.lacking("cv2", "gcsfs")
     packages = {"spark__dataproc__driverEnv__PYTHONPATH": "packages", "spark__executorEnv__PYTHONPATH": "packages"}

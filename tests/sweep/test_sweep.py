@@ -185,6 +185,7 @@ def test_launcher_killed_and_its_job_found_again(home, noted):
     assert not alive(pid)
 
 
+@pytest.mark.long
 def test_launcher_killed_and_its_job_too(home):
     launcher = home.start()
     before = home.measured()
@@ -241,6 +242,7 @@ def test_a_sweep_that_runs_is_not_resumed(home):
     assert launcher.returncode == 0
 
 
+@pytest.mark.long
 def test_failures_stop_nothing_and_are_all_listed(home):
     home.release()
     answer = home(*home.arguments, "entrypoint.settings.bad='2 7'")
@@ -265,6 +267,7 @@ def test_max_failures_ends_the_sweep(home):
     assert len(home.marks) <= HELD + 1
 
 
+@pytest.mark.long
 def test_skip_finished_skips_what_is_in_the_store_and_says_so(tmp_path):
     home = Home(tmp_path)
     sweep = ("-m", "dataset.images=40", "grid.reader=tfrecords", *SMALL_GRID, "skip_finished=true")
@@ -312,6 +315,7 @@ def test_two_sweeps_at_once_on_a_store_that_neither_has_made(home):
     assert home.finished() == {"FINISHED": 4}
 
 
+@pytest.mark.long
 def test_no_secret_of_a_sweep_reaches_the_store(home):
     home.release()
     secret = "+cluster.spark={spark.my.password:hunter2}"

@@ -233,6 +233,7 @@ class TestPlan:
         assert line in refused(home("plan", *OWN, override))
 
 
+@pytest.mark.long
 @pytest.mark.spark
 def test_a_run_of_its_experiment_on_its_cluster(home):
     answer = home(*OWN)

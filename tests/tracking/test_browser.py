@@ -19,7 +19,7 @@ from tests.tracking import is_up, unused_port, wait_for
 from tests.tracking.browser import MISSING, Browser, browser
 
 pytest_plugins = ["tests.tracking"]
-pytestmark = [pytest.mark.spark, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.spark, pytest.mark.long, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 SERVE = "import sys, flowerexp.tracking as t; sys.exit(t.serve(t.Store(sys.argv[1]), port=int(sys.argv[2])))"
 SWEEP = ("-m", "preprocess.partitions=2,4", "caching=true,false", "dataset.images=40")

@@ -198,6 +198,7 @@ main(run)
 
 
 @pytest.mark.spark
+@pytest.mark.long
 class TestStandalone:
     def test_a_job_runs_on_its_executors(self, standalone, tmp_path):
         script = tmp_path / "script.py"

@@ -83,7 +83,7 @@ def until(condition, process):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("where", ["driver", "executor"])
+@pytest.mark.parametrize("where", ["driver", pytest.param("executor", marks=pytest.mark.long)])
 def test_a_run_that_is_killed_leaves_its_rows_and_the_next_attempt_makes_the_others(start, tmp_path, where):
     first = start(where, "first")
     measured = tmp_path / "measured"

@@ -33,6 +33,7 @@ def cluster(spark, storage_server, bucket, monkeypatch):
     return spark
 
 
+@pytest.mark.long
 class TestSpark:
     def test_generated_prepared_and_read_in_the_bucket_once(
         self, cluster, remote_config, bucket, storage_server, told, read_speed

@@ -237,6 +237,7 @@ class TestRuns:
                 assert np.abs(seen[orientation, reader] - expected).mean() < 4
         assert told.facts["images_turned"] == 1
 
+    @pytest.mark.long
     def test_a_strip_is_prepared_and_read_by_every_reader(self, spark, config, folder, read_speed):
         made = config("dataset=folder", f"dataset.path={folder('strip')}", f"grid.reader=[{','.join(READERS)}]",
                       *SMALL, "grid.batch_size=[7]", "grid.batch_number=[1]",
