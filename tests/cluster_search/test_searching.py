@@ -113,7 +113,8 @@ def test_local_clusters_are_searched_and_what_is_known_is_not_run_again(tmp_path
     assert {"search.json", "report.html"} <= artifacts
     (page,) = tmp_path.glob("outputs/*/*/report.html")
     assert f"Rent <code>{best}</code>" in page.read_text()
-    assert "Which cluster to rent. Each cluster by its dollars a run" in page.read_text()
+    assert "Which cluster to rent" in page.read_text()
+    assert "dollars a run" in page.read_text()
 
     chosen = [choice for choice in ("cluster.cores=1", "cluster.cores=2") if f"local {choice[8:]}" in finished]
     answer = home.search(*(chosen or ["cluster=local_nodes"]))
