@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.config.convert import plain as as_plain
 from flowerexp.config.convert import typed
 from flowerexp.config.declared import check_values, drop_unused, infer_types
+from flowerexp.config.hints import hints_of
 from flowerexp.config.kinds import CLUSTERS, DATASETS, Kinds
 from flowerexp.config.near import meant
 from flowerexp.config.origin import Origin
@@ -129,7 +130,7 @@ def _schema(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> 
 @functools.cache
 def _fields(schema: type) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]:
     """A schema's fields and their types; reading the types takes longer than checking against them."""
-    return {spec.name: spec for spec in dataclasses.fields(schema)}, typing.get_type_hints(schema)
+    return {spec.name: spec for spec in dataclasses.fields(schema)}, hints_of(schema)
 
 
 def check_node(node: dict[str, Any], schema: type, prefix: str, origin: Origin) -> None:

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
+from flowerexp.config.hints import hints_of
 from flowerexp.config.kinds import CLUSTERS, DATASETS, Kinds
 from flowerexp.config.schema import Cluster, Config, Dataset
 from flowerexp.experiment import USES
@@ -56,7 +57,7 @@ Make = Callable[[Any], Any]
 @functools.cache
 def _makers(kind: type) -> dict[str, Make]:
     """What makes objects of the values of those fields that are not plain values themselves."""
-    hints = typing.get_type_hints(kind)
+    hints = hints_of(kind)
     makers = {spec.name: _maker(hints[spec.name]) for spec in dataclasses.fields(kind)}
     return {name: maker for name, maker in makers.items() if maker is not None}
 

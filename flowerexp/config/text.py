@@ -9,6 +9,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from flowerexp.config.hints import hints_of
 from flowerexp.config.kinds import CLUSTERS, DATASETS, Kinds
 from flowerexp.config.places import group_options
 from flowerexp.config.schema import Cluster, Config, Dataset
@@ -92,7 +93,7 @@ def _below(kind: Any, key: str) -> list[Any]:
         return []
     if spec.metadata.get("texts"):
         return [dict[str, str]]
-    hint = _hints(typing.cast("type", kind))[key]
+    hint = hints_of(typing.cast("type", kind))[key]
     return _stripped(hint)
 
 
@@ -103,8 +104,3 @@ def _stripped(hint: Any) -> list[Any]:
     if typing.get_origin(hint) in (list, tuple):
         return _stripped(typing.get_args(hint)[0])
     return [] if hint in (type(None), Ellipsis) else [hint]
-
-
-@functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)

@@ -118,7 +118,7 @@ class Composer:
         """What `compose` gives for the overrides of the master, which is a single run's and is composed already."""
         assert self._master is not None
         plain = without_hydra(self._master)
-        if asks_hydra(OmegaConf.to_yaml(plain)):
+        if asks_hydra(str(OmegaConf.to_container(plain, resolve=False))):
             return self.compose(overrides)
         self._adopt_cache(plain)
         return Composed(plain, origin_of(self._master), self._master)
@@ -144,7 +144,7 @@ class Composer:
             self._adopt_cache(full)
             plain = without_hydra(full)
             self._adopt_cache(plain)
-            needs_hydra = asks_hydra(OmegaConf.to_yaml(plain))
+            needs_hydra = asks_hydra(str(OmegaConf.to_container(plain, resolve=False)))
             self._bases[shaping] = _Base(full, pickle.dumps(plain), origin_of(full), needs_hydra)
         return self._bases[shaping]
 

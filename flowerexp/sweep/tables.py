@@ -6,17 +6,19 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
 from flowerexp.console import figure
 from flowerexp.errors import FlowerexpError
 from flowerexp.escape import csv_cell
 from flowerexp.journal import RECORD
-from flowerexp.journal.state import State
 from flowerexp.plan import PlannedRun
 from flowerexp.storage import write_bytes
 from flowerexp.text_table import text_table
+
+if TYPE_CHECKING:
+    from flowerexp.journal.state import State
 
 RUNS = "runs.csv"
 MEASUREMENTS = "measurements.parquet"

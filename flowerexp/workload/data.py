@@ -6,7 +6,6 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.images import listing
 from flowerexp.workload.images.fingerprint import data_fingerprint
 from flowerexp.workload.images.source import source_of
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
@@ -60,4 +59,6 @@ def _photographs(config: dict[str, Any]) -> str | None:
     source = source_of(config)
     if (known := source.fingerprint()) or (place := source.place()) is None:
         return known
-    return listing.listing_of(place, config).fingerprint
+    from flowerexp.workload.images.listing import listing_of  # a plan on generated photographs lists nothing
+
+    return listing_of(place, config).fingerprint
