@@ -26,7 +26,7 @@ def _run(command: str, arguments: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 if all went well, 1 for an error that was reported, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # Composing a config makes 200,000 objects that stay: looking for garbage after each 700 takes a tenth of its time.
+    # Composing a config makes many objects that stay: to look for garbage after each 700 of them is work for nothing.
     gc.set_threshold(50_000, 20, 20)
     # The interpreter's last look for garbage takes a second over the libraries of a run, and frees what ends anyway.
     atexit.register(gc.freeze)

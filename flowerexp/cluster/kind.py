@@ -7,6 +7,7 @@ A kind is a subclass of `Kind` and a dataclass of its config's keys. One of anot
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -53,7 +54,7 @@ class Size:
     disk_class: str = ""
 
 
-class Kind(Generic[C]):
+class Kind(ABC, Generic[C]):
     """A kind of cluster, asked about one cluster; nothing here starts anything or asks a cloud, but `live_limits`.
 
     The defaults are those of a cluster outside of the cloud, which costs nothing.
@@ -74,9 +75,9 @@ class Kind(Generic[C]):
     def __init__(self, cluster: C) -> None:
         self.cluster = cluster
 
+    @abstractmethod
     def backend(self) -> Backend:
         """A new backend, which runs jobs. Its module is imported here: it may need large libraries."""
-        raise NotImplementedError
 
     def describe(self) -> str:
         """The cluster in one line, for people."""
