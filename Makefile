@@ -4,7 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+UV = $(shell command -v uv || echo $(BIN)/uv)
+WANTED := --constraint constraints.txt --editable '.[all,dev]'
+# One worker more than cores: tests wait for processes and servers.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 2) + 1))')
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-all setup lint unit coverage long bench example lock clean help
 
@@ -36,9 +41,11 @@ setup: $(VENV)/.ready  ## make the virtual environment with the pinned versions
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "flowerexp needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo 'setting up $(VENV) with the pinned versions: two minutes or so'
+	@echo 'setting up $(VENV) with the pinned versions: a minute or so'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@command -v uv >/dev/null || $(PIP) --constraint constraints.txt uv
+	@# pip knows mirrors of its own settings that uv does not.
+	$(UV) pip install --quiet --python $(BIN)/python $(WANTED) || $(PIP) $(WANTED)
 	$(BIN)/python -m flowerexp.cluster.local.make_archive
 	touch $@
 
@@ -51,7 +58,7 @@ example: setup  ## run the notebook's sweep on generated photographs, and put it
 
 lock:  ## resolve the newest versions again and pin them
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[all,dev]' uv
 	build/lock/bin/python -m pip freeze --exclude flowerexp | grep -v ' @ ' > constraints.txt
 
 clean:  ## remove the environment and caches; data and runs stay

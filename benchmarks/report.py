@@ -35,6 +35,7 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
     return {
         "Photographs to TFRecord files, beside the notebook": ["preprocess.py", images, "--pairs", *once],
         "Photographs to TFRecord files, beside plain processes": ["preprocess.py", images, *floor],
+        "Large photographs": ["large_photographs.py", *(["--count", "1", "--pairs", "1"] if quick else [])],
         "What the workers' CPU goes to": ["worker_profile.py", images] + (["--count", "60"] if quick else []),
         "Time to the first result": ["time_to_first_result.py", "--rounds", *once]
         + (["dataset.images=40", "grid.batch_size=[2]", "grid.batch_number=[2]"] if quick else []),
@@ -94,9 +95,10 @@ def table(targets: list[Target], reasons: dict[str, str]) -> str:
 
 
 def replaced(page: str, parts: dict[str, str]) -> str:
-    """A page with some of its sections in another version, and the bounds in its head counted again."""
+    """A page with some of its sections in another version or added, and the bounds in its head counted again."""
     head, *sections = re.split(r"^(?=## )", page, flags=re.MULTILINE)
-    texts = [parts.get(section.partition("\n")[0].removeprefix("## "), section) for section in sections]
+    here = {section.partition("\n")[0].removeprefix("## "): section for section in sections}
+    texts = (here | parts).values()
     separated = [f"{text.rstrip()}\n" for text in texts]
     verdicts = re.findall(r"\| (reached|\*\*missed)", "".join(separated))
     count = f"{verdicts.count('reached')} of {len(verdicts)} bounds are reached"

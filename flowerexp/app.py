@@ -29,18 +29,29 @@ from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.hydra_private import Callbacks, Hydra, create_config_search_path
 from flowerexp.config.loader import Loader
-from flowerexp.config.overrides import Parser, forced
-from flowerexp.config.places import config_folder
+from flowerexp.config.overrides import SPARK, Parser, forced
+from flowerexp.config.places import PROVIDER, config_folder, own_folder
 from flowerexp.errors import ConfigError
 
 Task = Callable[[DictConfig], Any]
 Before = Callable[[Config, Origin], None]
 
+_FORCED = ("grid.", SPARK)
+"""Keys whose overrides are shown as they were typed, though Hydra was given them in another form."""
+
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
 
 
 class App(Hydra):
-    """Hydra, with one composition a run, our checks before the first side effect, and errors of one line."""
+    """Hydra, with one composition a run, our checks before the first side effect, and errors of one line.
+
+    Attributes:
+        at_end: what is left to be done when a sweep is over that a sweeper launched in several batches.
+        detach: whether a sweep ends as soon as its jobs are submitted.
+    """
+
+    at_end: Callable[[], None] | None = None
+    detach: bool = False
 
     def compose_config(
         self,
@@ -66,7 +77,7 @@ class App(Hydra):
                 validate_sweep_overrides,
             )
             whole = {chosen: one for one, chosen in first.items()}
-            whole |= {forced(override): override for override in typed if override.startswith("grid.")}
+            whole |= {forced(override): override for override in typed if override.lstrip("+").startswith(_FORCED)}
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
             config.hydra.overrides.task = [whole.get(override, override) for override in task]
             return config
@@ -164,31 +175,35 @@ def origin_of(config: DictConfig) -> Origin:
     )
 
 
-def create(config_dir: str | None = None) -> App:
-    """The Hydra application over `conf/` and, before it, a folder of the user's own configs.
+def create(config_dir: str | Path | None = None) -> App:
+    """The Hydra application over `conf/` and, before it, the folder of the user's own configs.
+
+    Args:
+        config_dir: that folder, where the caller names one; see `own_folder`.
 
     Raises:
-        ConfigError: `config_dir` is not a folder.
+        ConfigError: it is not a folder.
     """
     search_path = create_config_search_path(f"file://{config_folder()}")
-    if config_dir is not None:
-        folder = Path(config_dir).absolute()
-        if not folder.is_dir():
-            raise ConfigError(f"{config_dir} is not a folder", where="command line: --config-dir")
-        search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="main", path=None))
+    if (folder := own_folder(config_dir)) is not None:
+        search_path.prepend(PROVIDER, f"file://{folder}", SearchPathQuery(provider="main", path=None))
     GlobalHydra.instance().clear()
     app = App(task_name="flowerexp", config_loader=Loader(config_search_path=search_path))
     GlobalHydra.instance().initialize(app)
     return app
 
 
-def composed(overrides: Sequence[str]) -> Config:
+def composed(overrides: Sequence[str], config_dir: str | Path | None = None) -> Config:
     """The checked config that a run with these overrides would have; nothing is run.
+
+    Args:
+        overrides: those of the command line.
+        config_dir: the folder of the user's own configs, where the caller names one; see `own_folder`.
 
     Raises:
         ConfigError: it is wrong.
     """
-    app = create()
+    app = create(config_dir)
     try:
         config = app.compose_config("config", list(overrides), RunMode.RUN)
         answer(config)

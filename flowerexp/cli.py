@@ -6,17 +6,24 @@ import atexit
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from flowerexp import __version__
-from flowerexp.config.places import group_options
+from flowerexp.config.places import group_options, using
 from flowerexp.errors import FlowerexpError, did_you_mean, from_os_error
 
-COMMANDS = ("plan", "resume", "rerun", "compare", "predict", "report", "clusters", "cleanup", "ui", "verify", "log")
+COMMANDS = (
+    *("new", "plan", "rehearse", "resume", "attach", "rerun", "compare", "gate", "history", "predict", "report"),
+    *("clusters", "cleanup", "ui", "verify", "log"),
+)
 """The named commands: each is a module in `flowerexp.commands`."""
+
+_FAILED = {"gate": 3}
+"""What a command exits with after an error, where 1 says something else."""
 
 
 def _run(command: str, arguments: Sequence[str]) -> int:
@@ -24,31 +31,41 @@ def _run(command: str, arguments: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 if all went well, 1 for an error that was reported, 130 after Ctrl-C."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Run the command line and exit: 0 if all went well, 1 for an error that was reported, 130 after Ctrl-C.
+
+    `gate` exits with 3 after an error, also one that is a bug: its 1 says that something got slower.
+    """
+    arguments, config_dir = _split(sys.argv[1:] if argv is None else argv)
+    failed = _FAILED.get(arguments[0] if arguments else "", 1)
     # Composing a config makes many objects that stay: to look for garbage after each 700 of them is work for nothing.
     gc.set_threshold(50_000, 20, 20)
     # The interpreter's last look for garbage takes a second over the libraries of a run, and frees what ends anyway.
     atexit.register(gc.freeze)
     try:
-        sys.exit(_dispatch(arguments))
+        with using(config_dir):
+            sys.exit(_dispatch(arguments))
     except FlowerexpError as error:
         from flowerexp.config.redact import redacted
         from flowerexp.escape import printable
 
         print(printable(f"flowerexp: {redacted(str(error))}"), file=sys.stderr)
-        sys.exit(1)
+        sys.exit(failed)
     except KeyboardInterrupt:
         print("flowerexp: stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(failed)
     except OSError as error:
         from flowerexp.escape import printable
 
         print(printable(f"flowerexp: {from_os_error(error, 'using')}"), file=sys.stderr)
-        sys.exit(1)
+        sys.exit(failed)
+    except Exception:
+        if failed == 1:
+            raise  # Python shows it, and exits with 1
+        traceback.print_exc()
+        sys.exit(failed)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -61,7 +78,7 @@ def _dispatch(arguments: list[str]) -> int:
     if first == "help" or "-h" in arguments or "--help" in arguments:
         from flowerexp.commands.help import page
 
-        print(page(_config_dir(arguments)))
+        print(page())
         return 0
     if "--version" in arguments:
         print(f"flowerexp {__version__}")
@@ -70,16 +87,19 @@ def _dispatch(arguments: list[str]) -> int:
     return _run("experiment", arguments)
 
 
-def _config_dir(words: Sequence[str]) -> str | None:
-    """The folder of the user's own configs that a command line names."""
-    for place, word in enumerate(words):
+def _split(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """A command line without `--config-dir DIR`, which may stand anywhere in it, and DIR."""
+    rest, config_dir, words = [], None, iter(arguments)
+    for word in words:
         flag, equals, value = word.partition("=")
         if flag in ("--config-dir", "-cd"):
-            return value if equals else next(iter(words[place + 1 :]), None)
-    return None
+            config_dir = value if equals else next(words, "")
+        else:
+            rest.append(word)
+    return rest, config_dir
 
 
-_TAKES_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"}
+_TAKES_VALUE = {"--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"}
 _TAKES_VALUE |= {"--info", "-i", "--experimental-rerun"}
 
 
@@ -101,21 +121,34 @@ def _refuse_bare_words(arguments: Sequence[str]) -> None:
         before = word
 
 
+def _offers(command: str | None, words: Sequence[str]) -> list[str]:
+    """Flags, or the sweeps that a command takes; nothing where a command or an override is being typed."""
+    last = words[-1] if words else ""
+    if not command and not last.startswith("-"):
+        return []
+    from flowerexp.commands.completing import offered
+
+    return offered(command, last, words[-2] if len(words) > 1 else "")
+
+
 def _complete() -> int:
     """Complete a command's name here; let Hydra complete overrides, as if the command and its words were not there."""
     program, _, rest = os.environ["COMP_LINE"].lstrip().partition(" ")
-    words = rest.split()
-    typing = words[0] if words and not (len(words) == 1 and rest.endswith(" ")) else ""
-    if words and words[0] in COMMANDS and (len(words) > 1 or rest.endswith(" ")):
-        last = "" if rest.endswith(" ") else words[-1]
-        words = [word for word in words[1:] if "=" in word or word.startswith("~") or word is last]
-        os.environ["COMP_LINE"] = f"{program} {' '.join(words)}{' ' if rest.endswith(' ') and words else ''}"
-    elif len(words) <= 1 and typing == (words[0] if words else ""):
-        names = [name for name in COMMANDS if name.startswith(typing)]
-        if names and typing:
-            print(" ".join(names))
+    words, config_dir = _split([*rest.split(), *([""] if rest.endswith(" ") or not rest else [])])
+    command = words[0] if words and words[0] in COMMANDS and len(words) > 1 else None
+    with using(config_dir if config_dir and Path(config_dir).is_dir() else None):
+        if offers := _offers(command, words):
+            print(" ".join(offers))
             return 0
-        print(" ".join(names), end=" ")
-    folder = _config_dir(words)
-    own = ["--config-dir", folder] if folder and Path(folder).is_dir() else []
-    return _run("experiment", [*sys.argv[1:], *own])
+        if command:
+            words = [word for word in words[1:-1] if "=" in word or word.startswith("~")] + words[-1:]
+        elif len(words) == 1:
+            names = [name for name in COMMANDS if name.startswith(words[0])]
+            if names and words[0]:
+                print(" ".join(names))
+                return 0
+            print(" ".join(names), end=" ")
+        elif not words:  # the value of --config-dir is being typed, which the shell completes
+            return 0
+        os.environ["COMP_LINE"] = " ".join([program, *words])
+        return _run("experiment", sys.argv[1:])

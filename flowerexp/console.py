@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from flowerexp.analysis import words
 from flowerexp.escape import printable
-from flowerexp.text_table import text_table
+from flowerexp.plan import duration
+from flowerexp.text_table import text_table, width_of
 
 if TYPE_CHECKING:
     from flowerexp.analysis import Analysis
@@ -61,46 +62,44 @@ class Screen:
         """Print a warning, in one line."""
         self.say(f"flowerexp: {text}")
 
+    @property
+    def is_terminal(self) -> bool:
+        """Does somebody look at it who can type?"""
+        return self._stream.isatty()
+
+    @property
+    def width(self) -> int:
+        """How many columns it has; 0 for as many as it takes."""
+        return width_of(self._stream)
+
     @contextmanager
-    def following(self, runs: int, phases: Mapping[str, str] | None = None) -> Iterator[Listener]:
+    def following(
+        self, runs: int, phases: Mapping[str, str] | None = None, seconds: float | None = None
+    ) -> Iterator[Listener]:
         """Show the progress of some runs; yields the listener for its messages.
 
         Args:
             runs: how many there are.
             phases: the names of their experiments' own phases.
+            seconds: how long all of them will take, by earlier runs; None where that is not known.
         """
-        if self._stream.isatty():
-            with self._bar(runs, phases or {}) as listener:
+        if runs > 1 and seconds is not None:
+            self.say(f"time      about {duration(seconds)}, by earlier runs")
+        if self.is_terminal:
+            with self._bar(runs, phases or {}, seconds) as listener:
                 yield listener
         else:
             yield self._lines(runs, phases or {})
 
     @contextmanager
-    def _bar(self, runs: int, phases: Mapping[str, str]) -> Iterator[Listener]:
+    def _bar(self, runs: int, phases: Mapping[str, str], seconds: float | None) -> Iterator[Listener]:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            ProgressColumn,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+
+        from flowerexp.progress import Bars  # with rich, which takes longer than many commands
 
         console = Console(file=self._stream, highlight=False, soft_wrap=True)
-        columns: tuple[ProgressColumn, ...] = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-        )
-        with Progress(
-            *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True
-        ) as progress:
-            all_runs = progress.add_task("runs", total=runs, visible=runs > 1)
-            phase = progress.add_task(_PHASES[""], total=None)
+        with Bars(console, runs, seconds) as bars:
+            bars.phase(_PHASES[""], 0, None)
             count = _Count(runs)
 
             def listen(message: dict[str, Any]) -> None:
@@ -109,12 +108,9 @@ class Screen:
                 elif "result" in message:
                     if runs > 1:
                         console.print(printable(count.line(message["result"])), markup=False)
-                    progress.update(all_runs, advance=1, description=count.description)
+                    bars.ended(count.description)
                 elif "phase" in message:
-                    name = phase_name(message["phase"], phases)
-                    progress.update(phase, description=name, completed=message["done"])
-                    # `update` takes no total for one that stays as it is
-                    next(task for task in progress.tasks if task.id == phase).total = message["total"] or None
+                    bars.phase(phase_name(message["phase"], phases), message["done"], message["total"] or None)
 
             yield listen
 
@@ -154,6 +150,11 @@ class Ended(Protocol):
         """Why it failed."""
         ...
 
+    @property
+    def started(self) -> bool:
+        """Did it begin?"""
+        ...
+
 
 class _Count:
     """Counts the runs of a sweep as they end, and describes each in a line."""
@@ -162,6 +163,7 @@ class _Count:
         self.runs = runs
         self.done = 0
         self.failed = 0
+        self._unstarted: set[str] = set()  # why runs were not started; each reason is said once
 
     @property
     def description(self) -> str:
@@ -169,16 +171,21 @@ class _Count:
         return f"runs ({self.failed} failed)" if self.failed else "runs"
 
     def line(self, result: Ended) -> str:
-        """One run's line: its number, state, what distinguishes it, and its rates or its error."""
+        """One run's line: its number, state, what distinguishes it, and its values or its error."""
         self.done += 1
         self.failed += result.error is not None
-        head = f"[{self.done}/{self.runs}] {'failed  ' if result.error else 'finished'}  {result.run.label}"
+        state = "not started" if not result.started else "failed  " if result.error else "finished"
+        head = f"[{self.done}/{self.runs}] {state}  {result.run.label}"
+        if result.error and not result.started:
+            why = str(result.error)
+            said, self._unstarted = why in self._unstarted, {*self._unstarted, why}
+            return head if said else f"{head}: {why}"
         if result.error:
             return f"{head}: {result.error}"
         groups = result.analysis.summary.groups if result.analysis else ()
-        unit = result.run.config.entrypoint.rate_unit
-        rates = [f"{group.name} {figure(group.rate)} {unit}" for group in groups if group.rate]
-        return f"{head}  {', '.join(rates)}"
+        unit = result.run.config.entrypoint.value_unit
+        values = [f"{group.name} {figure(group.value)} {unit}" for group in groups if group.value is not None]
+        return f"{head}  {', '.join(values)}"
 
 
 def figure(value: float | None) -> str:
@@ -208,9 +215,10 @@ def _group_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[s
 def _cell_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[str]]:
     """A line for each cell, and one for each series."""
     labels = [words.parameter(experiment, name) for name in experiment.numeric]
-    of_parts = ["steady", f"first {experiment.parts.name}"] if experiment.parts else []
+    steady = [f"steady {experiment.rate_unit}"] if experiment.parts else []
+    of_parts = [f"first {experiment.parts.name}"] if experiment.parts else []
     stopped = ["stopped"] if any(group.censored for group in groups) else []
-    lines = [[words.head(experiment), *labels, experiment.rate_unit, "min to max", *of_parts, *stopped]]
+    lines = [[words.head(experiment), *labels, *steady, experiment.rate_unit, "min to max", *of_parts, *stopped]]
     for group in groups:
         for cell in group.cells:
             at = [_plain(cell.at.get(name)) for name in experiment.numeric]
@@ -225,7 +233,7 @@ def _cell_lines(groups: Sequence[Group], experiment: Experiment) -> list[list[st
 
 def _numbers(part: Cell | Group, between: str, experiment: Experiment) -> list[str]:
     rates = [figure(part.rate), between]
-    return [*rates, figure(part.steady_rate), _milliseconds(part.first_seconds)] if experiment.parts else rates
+    return [figure(part.steady_rate), *rates, _milliseconds(part.first_seconds)] if experiment.parts else rates
 
 
 def _plain(value: float | None) -> str:

@@ -5,6 +5,7 @@
     FlowerexpError              a user can act on it: printed as one line, never as a traceback
      +- ConfigError             the config is wrong: unknown key, wrong type, out of range
      +- MachineError            this machine lacks something: no Java, no room, no permission, a port that is taken
+     |   +- MissingError        a Python package that an extra brings
      +- DataError               the data cannot be measured: missing, empty, unreadable, too small for the grid
      +- ClusterError            a cluster cannot be had or reached: no credentials, no capacity, refused
      |   +- QuotaError          it would exceed a quota
@@ -24,6 +25,7 @@ import errno
 import json
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 _NOTE = "flowerexp error: "
 
@@ -66,6 +68,10 @@ class MachineError(FlowerexpError):
     """This machine lacks something that the run needs."""
 
 
+class MissingError(MachineError):
+    """A Python package is not installed."""
+
+
 class DataError(FlowerexpError):
     """The data set cannot be measured as it is."""
 
@@ -96,6 +102,42 @@ class AbortedError(JobError):
 
 class TrackingError(FlowerexpError):
     """The MLflow store cannot be reached, or refuses what is logged."""
+
+
+EXTRAS = {
+    **dict.fromkeys(("cv2", "simplejpeg", "PIL", "google_crc32c"), "images"),
+    "tensorflow": "tensorflow",
+    **dict.fromkeys(("gcsfs", "google.cloud.dataproc_v1", "google.cloud.storage", "google.cloud.compute_v1"), "gcp"),
+    "google.cloud.billing_v1": "gcp",
+    "hydra_plugins.hydra_optuna_sweeper": "search",
+    "gcp_storage_emulator": "rehearsal",
+}
+"""The modules that flowerexp can do without, each with the extra that brings it, as pyproject.toml says."""
+
+
+def require(what: str, modules: Iterable[str]) -> None:
+    """Name what is not installed here, before anything imports it.
+
+    Args:
+        what: what needs it, such as ``cluster=four_nodes``.
+        modules: the modules that it imports; those that are in no extra are not looked at.
+
+    Raises:
+        MissingError: some of them are not installed.
+    """
+    missing = {module: EXTRAS[module] for module in modules if module in EXTRAS and not _is_installed(module)}
+    if missing:
+        extras = ",".join(sorted({*missing.values()}))
+        names = ", ".join(missing)
+        hint = f"pip install 'flowerexp[{extras}]'"
+        raise MissingError(f"{what} needs {names}, not installed in {sys.prefix}", hint=hint)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return sys.modules.get(module) is not None or find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is the package that it is in
+        return False
 
 
 def from_traceback(text: str) -> FlowerexpError | None:

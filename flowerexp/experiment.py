@@ -18,10 +18,12 @@ RESERVED = frozenset(
         *("repetition", "execution", "order", "attempt", "censored", "seconds", "waited_seconds", "neighbours"),
         *("warm_ups", "warm_up_steady", "host", "pid", "started_at", "started_ns", "ended_ns", "load_before"),
         *("host_cores", "memory_available_bytes", "cpu_percent", "others_cpu_percent", "net_bytes_s", "disk_bytes_s"),
+        *("probe_seconds", "discarded", "executors_lacking"),
         *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
         *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
         *("reused", "bytes", "repetitions", "executions", "low", "high", "cell_median", "value"),
         *("run", "series", "parts", "count", "cell", "setting", "rate", "first_count", "first_seconds", "verdict"),
+        *("top", "bottom", "block"),
         *("steady_rate", "median_rate", "later_count", "later_seconds", "seconds_alone", "neighbours_alone"),
     }
 )
@@ -48,6 +50,12 @@ class Parameter:
         label: what to call it in pictures and tables; its name by default.
         labels: the same of each choice, where that differs from it.
         requires: what the cluster has to have for some choices: the module, and the requirement that brings it.
+        compare: whether its values are alternatives, of which the better one is chosen. If not, they say what is
+            measured, such as how many rows; results are never compared between them.
+        independent: for some choices, the config keys that their results do not depend on; such a choice is not
+            compared between values of these keys.
+        besides: for some choices, what else differs between them and others, so that a comparison is not of the choice
+            alone: `decode full-size photographs`, to be read after the choice's label.
     """
 
     type: str = field(metadata={"choices": TYPES})
@@ -59,6 +67,9 @@ class Parameter:
     label: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     requires: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    compare: bool = True
+    independent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    besides: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_numeric(self) -> bool:
@@ -129,6 +140,7 @@ class Experiment:
         products: the numeric parameters whose product is fitted as well.
         parts: the parts of a measurement, if it has some.
         uses: the config groups that it reads: `dataset`, `sampling`, `preprocess`.
+        needs: the parameters whose product says how many samples of the data set a cell needs.
         settings: its own settings, as checked.
         limits: the type and limits of each setting.
         requires: what it imports on the cluster beside PySpark: the module, and the requirement that brings it.
@@ -149,6 +161,7 @@ class Experiment:
     products: tuple[tuple[str, ...], ...] = ()
     parts: Parts | None = None
     uses: tuple[str, ...] = field(default=(), metadata={"choices": USES})
+    needs: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Parameter] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
@@ -181,6 +194,18 @@ class Experiment:
     def rate_unit(self) -> str:
         """What its rate is called where people read it."""
         return f"{self.unit}/s"
+
+    @property
+    def value_unit(self) -> str:
+        """What the number that it is about is called where people read it, such as `steady images/s`."""
+        known = {"rate": self.rate_unit, "steady_rate": f"steady {self.rate_unit}"}
+        return known.get(self.value.name, self.value.name.replace("_", " "))
+
+    @property
+    def value_name(self) -> str:
+        """What the number that it is about is called in files and metrics, such as `steady_images_per_second`."""
+        known = {"rate": self.rate, "steady_rate": f"steady_{self.rate}"}
+        return known.get(self.value.name, self.value.name)
 
     @property
     def one(self) -> str:

@@ -10,13 +10,24 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from flowerexp.app import App, Before, Task, create
+from flowerexp.app import App, Before, Task, create, origin_of
 from flowerexp.config import check_plugins
 from flowerexp.config.hydra_private import get_args_parser
-from flowerexp.config.overrides import Parser, refuse_sweep
+from flowerexp.config.objective import direction
+from flowerexp.config.unswept import refuse_sweeps, refuse_unswept
 from flowerexp.errors import ConfigError, JobError
+
+_HINT = "add -m to run them all"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Hydra's own flags, and `--detach`."""
+    flags = get_args_parser()
+    flags.add_argument("--detach", action="store_true", help="leave a sweep to itself once its jobs are submitted")
+    return flags
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -29,9 +40,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     def refuse(message: str) -> NoReturn:
         raise ConfigError(message, where="command line", hint="flowerexp --help lists the flags")
 
-    parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]
-    args = parser.parse_intermixed_args(list(arguments))
+    flags = parser()
+    flags.error = refuse  # type: ignore[method-assign]
+    args = flags.parse_intermixed_args(list(arguments))
     for flag in ("config_path", "experimental_rerun"):
         if getattr(args, flag) is not None:
             refuse(f"flowerexp has no --{flag.replace('_', '-')}")
@@ -62,7 +73,7 @@ def main(arguments: Sequence[str], task: Task, before: Before) -> None:
 def _show(app: App, args: argparse.Namespace, name: str) -> bool:
     """Serve the flags that only show something; True if there was one."""
     if args.hydra_help:
-        app.hydra_help(config_name=name, args_parser=get_args_parser(), args=args)
+        app.hydra_help(config_name=name, args_parser=parser(), args=args)
     elif args.cfg:
         app.show_cfg(name, args.overrides, cfg_type=args.cfg, package=args.package, resolve=args.resolve)
     elif args.info:
@@ -84,21 +95,60 @@ def _raise_failures(batches: Any) -> None:
 
 def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Before) -> None:
     overrides = list(args.overrides)
-    config = app.compose_config(
-        name,
-        overrides,
-        RunMode.MULTIRUN if args.multirun else RunMode.RUN,
-        with_log_configuration=True,
-        validate_sweep_overrides=False,
-    )
-    check_plugins(config.hydra)
-    if args.multirun or (not args.run and config.hydra.mode == RunMode.MULTIRUN):
-        try:
-            batches = app.multirun(config_name=name, task_function=task, overrides=[*overrides, "hydra.mode=MULTIRUN"])
-        except (CompactHydraException, OmegaConfBaseException) as error:
-            raise app.explained(error, overrides) from error
-        _raise_failures(batches)
+    config = first_composed(app, overrides, args.multirun, name)
+    if args.multirun or (not args.run and is_sweep(config)):
+        app.detach = args.detach
+        _raise_failures(sweep(app, overrides, config, task, name))
         return
-    for override in Parser.create().parse_overrides(overrides):
-        refuse_sweep(override, "add -m to run them all")
+    if args.detach:
+        raise ConfigError("a single run is followed to its end", where="--detach", hint="add -m to make it a sweep")
+    refuse_sweeps(overrides, _HINT)
+    if not args.run:  # with --run, a single run of what describes a sweep is what was asked for
+        refuse_unswept(config, origin_of(config), _HINT)
     app.run_checked(config, name, task, before)
+
+
+def first_composed(app: App, overrides: Sequence[str], multirun: bool, name: str = "config") -> DictConfig:
+    """The config of a run, or that of a sweep itself, with Hydra's node, and its plugins checked.
+
+    Args:
+        app: the application.
+        overrides: those of the command line.
+        multirun: whether a sweep was asked for; an experiment may be one by itself, see `is_sweep`.
+        name: of the main config.
+
+    Raises:
+        ConfigError: it is wrong.
+    """
+    mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+    config = app.compose_config(name, [*overrides], mode, with_log_configuration=True, validate_sweep_overrides=False)
+    check_plugins(config.hydra)
+    return config
+
+
+def is_sweep(config: DictConfig) -> bool:
+    """Whether a composed config says that it is that of a sweep."""
+    return bool(config.hydra.mode == RunMode.MULTIRUN)
+
+
+def sweep(app: App, overrides: Sequence[str], config: DictConfig, task: Task, name: str = "config") -> Any:
+    """Sweep; gives what the sweeper returns.
+
+    Args:
+        app: the application.
+        overrides: those of the command line.
+        config: what `first_composed` made of them.
+        task: called with each composed config.
+        name: of the main config.
+
+    Raises:
+        FlowerexpError: something is wrong, and nothing was started; or all was stopped.
+    """
+    more = ["hydra.mode=MULTIRUN", *(direction(config, overrides) if config.get("objective") else ())]
+    try:
+        return app.multirun(config_name=name, task_function=task, overrides=[*overrides, *more])
+    except (CompactHydraException, OmegaConfBaseException) as error:
+        raise app.explained(error, overrides) from error
+    finally:
+        if app.at_end:
+            app.at_end()

@@ -19,7 +19,7 @@ from flowerexp import json_lines, records
 from flowerexp.config import key_of
 from flowerexp.config.schema import Cluster, Config
 from flowerexp.dataset.kind import for_workload
-from flowerexp.plan import PlannedRun
+from flowerexp.plan import PlannedJob, PlannedRun, lasting
 from flowerexp.workload import data
 
 _RECENT = 50  # runs that an estimate looks at
@@ -117,6 +117,11 @@ def _fit(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
         return max(0.0, statistics.median(seconds - each * count for count, seconds in points)), each
     seconds, count = statistics.median(seconds for _, seconds in points), points[0][0]
     return (0.0, seconds / count) if count else (seconds, 0.0)
+
+
+def expected(jobs: Sequence[PlannedJob], lanes: int) -> float | None:
+    """How many seconds jobs will take on so many clusters at once, by earlier runs; None where those say nothing."""
+    return lasting(jobs, lambda run: load(run.config).estimate(run), lanes)
 
 
 def cluster_hash(cluster: Cluster) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from flowerexp.config.schema import Cluster, Config
 _OF_THE_ENTRYPOINT = ("name", "script", "where", "unit", "column", "settings", "requires")
 """What of an experiment's declaration a result depends on; the rest says what to call and how to show it."""
 
+_DOT = "·"
 _VALUE_LENGTH = 30  # characters of a value in a run's name: a path says nothing there
 
 
@@ -44,14 +45,18 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """A short name for tables and MLflow: `local group_by cache=on`, and what its sweep varies."""
+        """A short name for tables and MLflow: `read_speed caching=true · local`; in a sweep, see `extended`."""
         if "name" in self.extra:
             return str(self.extra["name"])
-        config = self.config
-        chosen = [config.grid[name] for name in config.entrypoint.categorical]
-        fixed = [shown(values[0]) for values in chosen] if all(len(values) == 1 for values in chosen) else []
-        name = f"{config.cluster.name} {' '.join(fixed) or self.entrypoint}"
-        return f"{name} cache={'on' if config.caching else 'off'}" if config.grid else name
+        caching = f" caching={shown(self.config.caching)}" if self.config.grid else ""
+        return f"{self.subject}{caching} {_DOT} {self.config.cluster.name}"
+
+    @property
+    def subject(self) -> str:
+        """What is measured: the series if the grid has only one, else the experiment."""
+        chosen = [self.config.grid[name] for name in self.config.entrypoint.categorical]
+        only = [shown(values[0]) for values in chosen] if all(len(values) == 1 for values in chosen) else []
+        return " ".join(only) or self.entrypoint
 
     @property
     def label(self) -> str:
@@ -60,19 +65,31 @@ class PlannedRun:
 
     @property
     def requires(self) -> dict[str, str]:
-        """What the run imports on the cluster beside PySpark: the modules, each with the requirement that brings it."""
-        experiment, grid = self.config.entrypoint, self.config.grid
-        needed = dict(experiment.requires)
-        for name, parameter in experiment.parameters.items():
-            for value in grid[name]:
-                needed |= parameter.requires.get(str(value), {})
-        return needed
+        """See `required`."""
+        return required(self.config)
 
     @property
     def measurements(self) -> int:
-        """How many measurements the grid asks for, before cells are dropped; 0 where the experiment has no grid."""
+        """How many measurements the grid asks for, before cells are dropped; 0 where the experiment has no grid.
+
+        With `measure.until`, it is how many it asks for at least.
+        """
         grid = self.config.grid
-        return math.prod(map(len, grid.values())) * self.config.measure.repetitions if grid else 0
+        return math.prod(map(len, grid.values())) * self.config.measure.least if grid else 0
+
+    @property
+    def is_open(self) -> bool:
+        """Does it depend on what is measured how many measurements there are?"""
+        return self.config.measure.until is not None
+
+
+def required(config: Config) -> dict[str, str]:
+    """What a run imports on the cluster beside PySpark: the modules, each with the requirement that brings it."""
+    needed = dict(config.entrypoint.requires)
+    for name, parameter in config.entrypoint.parameters.items():
+        for value in config.grid[name]:
+            needed |= parameter.requires.get(str(value), {})
+    return needed
 
 
 @dataclass(frozen=True)
@@ -97,19 +114,21 @@ class Plan:
 
 
 def extended(run: PlannedRun, differs: Mapping[str, str]) -> str:
-    """A run's name with the values that differ from those of others: `local read_speed cache=on partitions=16`.
+    """A run's name in a sweep: what is varied comes first: `caching=false partitions=16 · read_speed`.
 
-    Repeats of a run have one name, under which they can be pooled.
+    MLflow's table cuts long names at their end. Repeats of a run have one name, under which they can be pooled.
 
     Args:
         run: the run.
-        differs: those values by their keys, such as `preprocess.partitions`; what the name says already is left out.
+        differs: the values that differ from those of others, by their keys, such as `preprocess.partitions`.
     """
-    said = [*run.name.split(" "), "repeat", *(["caching"] if "cache=" in run.name else [])]
-    kept = {key: value for key, value in differs.items() if key not in said and value not in said}
+    kept = {key: value for key, value in differs.items() if key != "repeat"}
+    if not kept:
+        return run.name
     last = [key.rpartition(".")[2] for key in kept]
     short = {key: own if last.count(own) == 1 else key for key, own in zip(kept, last, strict=True)}
-    return " ".join([run.name, *(f"{short[key]}={_shortened(value)}" for key, value in kept.items())])
+    varied = " ".join(f"{short[key]}={_shortened(value)}" for key, value in kept.items())
+    return f"{varied} {_DOT} {run.entrypoint if run.subject in kept.values() else run.subject}"
 
 
 def named(runs: Sequence[PlannedRun], differs: Sequence[Mapping[str, str]]) -> list[PlannedRun]:
@@ -175,6 +194,31 @@ def plan(
             ]
         )
     )
+
+
+def lasting(jobs: Sequence[PlannedJob], seconds: Callable[[PlannedRun], float | None], lanes: int) -> float | None:
+    """How long jobs take on several clusters side by side; None where that of a run is not known.
+
+    Args:
+        jobs: the jobs, in their order.
+        seconds: how long a run takes.
+        lanes: how many clusters there are at once.
+    """
+    busy = [0.0] * max(1, lanes)
+    for job in jobs:
+        for run in job.runs:
+            if (one := seconds(run)) is None:
+                return None
+            busy[0] += one
+        busy.sort()
+    return max(busy)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def grouped(runs: Sequence[PlannedRun]) -> list[PlannedJob]:

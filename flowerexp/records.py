@@ -36,8 +36,8 @@ RUN: Mapping[str, Any] = {
 }
 """What a run's record, `run.json`, holds at least."""
 SUMMARY: Mapping[str, Any] = {
-    "experiment": {"name": str, "unit": str},
-    "groups": [{"name": str, "rate": NUMBER | None, "measurements": int}],
+    "experiment": {"name": str, "unit": str, "value": str},
+    "groups": [{"name": str, "value": NUMBER | None, "rate": NUMBER | None, "measurements": int}],
 }
 """What `analysis/summary.json` holds at least."""
 NOTE: Mapping[str, Any] = {"stores": [{"uri": str, "token": str, "run_id": str | None}]}

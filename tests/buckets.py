@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from gcp_storage_emulator import server
 
-from tests.fakes import storage as fake
+from flowerexp.rehearsal import storage as fake
 
 
 class StorageServer:
-    """The emulator of `tests.fakes.storage`, in this process.
+    """The emulator of `flowerexp.rehearsal.storage`, in this process.
 
     Attributes:
         host: its address, for STORAGE_EMULATOR_HOST.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import sys
@@ -26,6 +27,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix=f"flowerexp-{os.environ['PYTEST_XDIST_WORKER']}-")
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
+os.environ.pop("COLUMNS", None)  # pytest's workers have it, and tables would be folded to fit
+
 # TensorFlow logs through a handler that closes its stream when logging is configured anew: pytest's own, of some test.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
@@ -38,6 +41,18 @@ CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
 Compose = Callable[..., Any]
 """Makes a config; what kind of cluster and data it has, each test knows."""
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Hydra lets the root logger write to the captured stream, which pytest closes after the test."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in before:
+            root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture
@@ -80,7 +95,7 @@ def bucket(storage_server: StorageServer, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def spark_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real Spark session on two cores; stopped when the tests end."""
     from pyspark.sql import SparkSession
 
@@ -105,3 +120,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     yield session
     session.stop()
     patch.undo()
+
+
+@pytest.fixture
+def spark(spark_session: Any) -> Iterator[Any]:
+    """The Spark session of all tests; what a test leaves cached is uncached, so that the next one does not count it."""
+    from flowerexp.workload.engine import caching
+
+    yield spark_session
+    caching.clear(spark_session)

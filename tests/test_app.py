@@ -26,7 +26,7 @@ HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "
 def ran(monkeypatch):
     """The list of configs that were run: runs only note that they were called."""
     configs: list[Any] = []
-    monkeypatch.setattr(experiment, "_before", lambda *_: None)
+    monkeypatch.setattr(experiment, "before_run", lambda *_: None)
     monkeypatch.setattr(experiment, "Task", lambda: configs.append)
     return configs
 
@@ -107,6 +107,15 @@ MISTAKES = [
     (["grid.batch_size=1,2"], "is a sweep over several values; add -m to run them all, or write a list"),
     (["grid=quick,wide"], "command line: grid=quick,wide is a sweep over several values; add -m"),
     (["caching=choice(true,false)"], "is a sweep over several values; add -m"),
+    # What describes a sweep would be run once, without a word.
+    (["sweep.repeats=3"], "command line: sweep.repeats has no effect on a single run; add -m to run them all"),
+    (["+sweep.axes.caching=[true,false]"], "command line: sweep.axes has no effect on a single run; add -m"),
+    (["sweep.axes={caching: [true, false]}"], "command line: sweep.axes has no effect"),
+    (["sweep.zip=[{caching: [true, false]}]"], "command line: sweep.zip has no effect on a single run; add -m"),
+    (["sweep.fraction=plackett_burman"], "command line: sweep.fraction has no effect on a single run; add -m"),
+    (["--detach"], "--detach: a single run is followed to its end; add -m to make it a sweep"),
+    (["sweep.order=random"], "command line: sweep.order has no effect on a single run; add -m"),
+    (["experiment=caching", "hydra.mode=RUN"], "conf/experiment/caching.yaml: sweep.axes: sweep.axes has no effect"),
     (["grid.batch_size={a: 1}"], "command line: grid.batch_size={a: 1}"),
     (["+measure.seed=3"], "'measure.seed'"),
     (["dataset=folder"], "conf/dataset/folder.yaml: path: dataset.path has no value; add dataset.path=VALUE"),
@@ -187,7 +196,7 @@ def instead(request, monkeypatch):
 
     def instead(function):
         before = request.param.startswith("before")
-        monkeypatch.setattr(experiment, "_before", function if before else lambda *_: None)
+        monkeypatch.setattr(experiment, "before_run", function if before else lambda *_: None)
         monkeypatch.setattr(experiment, "Task", lambda: function)
 
     return instead
@@ -227,7 +236,7 @@ class TestRun:
             seen.append((config, folder, Path.cwd()))
             raise DataError("seen")
 
-        monkeypatch.setattr(experiment, "_before", lambda *_: None)
+        monkeypatch.setattr(experiment, "before_run", lambda *_: None)
         monkeypatch.setattr("flowerexp.orchestrate.run", run)
         assert call("hydra.job.chdir=true", "dataset=folder", "dataset.path=photographs")[0] == 1
         ((config, folder, where),) = seen
@@ -438,6 +447,17 @@ class TestCompletion:
             ("flowerexp entrypoint=write_tfrecords grid.", []),
             ("flowerexp entrypoint.settings.", ["entrypoint.settings.on_short=", "entrypoint.settings.page_cache="]),
             ("flowerexp entrypoint.settings.page_cache=c", ["entrypoint.settings.page_cache=cold"]),
+            ("flowerexp caching=", ["caching=true", "caching=false"]),
+            ("flowerexp -m sweep.axes.caching=true,", ["sweep.axes.caching=true,false"]),
+            ("flowerexp measure.storage_level=D", ["measure.storage_level=DISK_ONLY"]),
+            ("flowerexp dataset.on_error=", ["dataset.on_error=fail", "dataset.on_error=skip"]),
+            ("flowerexp measure.until=", ["measure.until=null"]),
+            ("flowerexp sampling.fraction=", ["sampling.fraction=1.0"]),
+            ("flowerexp preprocess.target_size=", ["preprocess.target_size=[192,192]"]),
+            ("flowerexp reader=", []),
+            ("flowerexp cleanup --", ["--bucket", "--dry-run", "--everyone", "--help"]),
+            ("flowerexp resume --ch", ["--changed-code", "--changed-data"]),
+            ("flowerexp --conf", ["--config-dir", "--config-name"]),
         ],
     )
     def test_of_what_is_being_typed(self, line, expected):
@@ -457,6 +477,20 @@ class TestCompletion:
         assert completions(chosen) == ["entrypoint=mine"]
         assert completions(f"{chosen} grid.") == ["grid.broadcast=", "grid.rows="]
         assert completions(f"{chosen} grid.broadcast=") == ["grid.broadcast=true", "grid.broadcast=false"]
+
+    @pytest.mark.parametrize("command", ["resume", "report"])
+    def test_of_a_command_that_takes_a_sweep(self, tmp_path, monkeypatch, capsys, command):
+        for name in ("2026-11-25/10-00-00-aaaa", "2026-11-26/10-00-00-bbbb"):
+            (tmp_path / "outputs" / name).mkdir(parents=True)
+            (tmp_path / "outputs" / name / "plan.json").touch()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("FLOWEREXP_HOME", raising=False)
+        newest, oldest = "outputs/2026-11-26/10-00-00-bbbb", "outputs/2026-11-25/10-00-00-aaaa"
+        for typed, expected in (("", [newest, oldest]), ("outputs/2026-11-25", [oldest])):
+            monkeypatch.setenv("COMP_LINE", f"flowerexp {command} {typed}")
+            with pytest.raises(SystemExit):
+                cli.main(["-sc", "query=bash"])
+            assert capsys.readouterr().out.split() == expected
 
     def test_commands_are_offered_in_the_first_place_only(self):
         for line in ("flowerexp grid=quick ", "flowerexp ui "):

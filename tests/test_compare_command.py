@@ -11,7 +11,9 @@ from urllib.parse import parse_qs, unquote
 import pytest
 
 from flowerexp import cli
-from flowerexp.commands.compare import grouped, url
+from flowerexp.comparing.sides import grouped
+from flowerexp.comparing.text import url
+from flowerexp.measurements.written import write as write_measurements
 from flowerexp.tracking import log_run
 from flowerexp.tracking.fetch import find
 from tests.analysis.rows import grid, table
@@ -37,10 +39,14 @@ def log(tmp_path, local_store):
         folder = tmp_path / str(next(count))
         known = record(local_store)["facts"] | {"data_fingerprint": "f1"} | (facts or {})
         content = copy.deepcopy(BASE) | (config or {})
-        write_run(folder, local_store, **{"facts": known, "config": content, "verdict": {"state": "valid"}} | changes)
+        write_run(
+            folder,
+            local_store,
+            **{"facts": known, "config": content, "verdict": {"state": "valid"}, "sweep_id": None} | changes,
+        )
         rows = [row | {"seconds": row["seconds"] / speed} for row in grid(noise=noise)]
         (folder / "results/measurements.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-        table(rows).write(folder / "analysis/measurements.parquet")
+        write_measurements(table(rows), folder / "analysis/measurements.parquet")
         return log_run(folder)
 
     return log
@@ -60,20 +66,22 @@ def call(capsys, local_store):
 
 
 def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(call, log, local_store):
-    ids = [log(), log(2.0, config={"caching": True}, phases={"list": 0.5, "prepare": 0.5, "measure": 10.0})]
+    ids = [log(), log(3.0, config={"caching": True}, phases={"list": 0.5, "prepare": 0.5, "measure": 10.0})]
     code, out, err = call(*(run_id[:10] for run_id in ids))
     assert (code, err) == (0, "")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     a, b = (run_id[:8] for run_id in ids)
-    assert f"{a} 2023-11-14 {lines[1].split()[2]} local read_speed cache=off (base)" in lines
+    assert f"{a} 2023-11-14 {lines[1].split()[2]} read_speed caching=false · local (base)" in lines
     assert f"differs {a} {b}" in lines
     assert "caching false true" in lines
     for reader in ("image_files", "tfrecords"):
         (line,) = [line for line in lines if line.startswith(f"{reader} {b}")]
-        assert line.endswith("2.000 2.000 to 2.000 faster"), "both read the same files with the same noise"
-    assert f"{b} 11.0 0.33 10.0 0.50" in lines
+        assert " 3.000 1." in line
+        assert line.endswith(" faster")
+    assert f"{b} 10.0 0.50 1.0 -" in lines
     assert "caching changes how long a run takes and how often it measures; rates are of what was measured first" in out
-    assert "repeats of the runs show it fully" in out
+    assert "one run a side does not show how far runs disagree: 8% is assumed" in out
+    assert "all 2 hold together with 95 % (Bonferroni)" in out
     query = parse_qs(out.rpartition("/#/compare-runs?")[2].split(" ")[0])
     experiment = find(local_store, ids[0]).experiment_id
     assert [json.loads(query[key][0]) for key in ("runs", "experiments")] == [ids, [experiment]]
@@ -84,12 +92,13 @@ def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(cal
 def test_a_slower_run_and_one_that_is_alike(call, log):
     ids = [
         log(),
-        log(0.5, config={"caching": True}),
+        log(0.25, config={"caching": True}),
         log(config={"repeat": 2, "caching": True, "measure": {"repetitions": 3, "seed": 1}}),
     ]
     out = call(*ids)[1]
     assert sum(line.endswith("slower") for line in out.splitlines()) == 2
     assert sum(line.endswith("inconclusive") for line in out.splitlines()) == 2
+    assert out.count(" runs a side would settle it (sweep.repeats=") == 2
 
 
 def test_runs_that_repeat_each_other_are_one_side(call, log, local_store):
@@ -113,6 +122,7 @@ def test_says_that_nothing_differs_and_what_is_suspect(call, log):
     out = call(*ids)[1]
     assert "differs   nothing: config, code and versions are the same" in out
     assert f"suspect   {ids[1][:8]}: too much noise" in out
+    assert sum(line.endswith(" suspect") for line in out.splitlines()) == 2
 
 
 @pytest.mark.parametrize(
@@ -136,10 +146,10 @@ def test_refuses_what_is_not_comparable_in_a_line(call, log, changes, reason):
 
 def test_refuses_one_run_the_same_run_and_unknown_ones(call, log):
     run_id = log()
-    usage = "usage: flowerexp compare RUN RUN [RUN ...] [KEY=VALUE]"
-    assert call(run_id)[2] == f"flowerexp: command line: two runs make a comparison, and 1 are given; {usage}\n"
-    assert call(run_id, run_id[:9])[2] == f"flowerexp: command line: run {run_id[:8]} is given twice; {usage}\n"
-    assert "there is no run 00000000 in sqlite" in call(run_id, "00000000")[2]
+    alone = "flowerexp: command line: two runs or a sweep make a comparison, and a single run is given; usage: "
+    assert call(run_id)[2].startswith(alone)
+    assert f"run {run_id[:8]} is given twice" in call(run_id, run_id[:9])[2]
+    assert "nor MLflow has a run or a sweep '00000000'" in call(run_id, "00000000")[2]
     assert call(run_id, run_id, "trakcing.uri=x")[2].startswith("flowerexp: command line: unknown key trakcing.uri")
 
 

@@ -75,7 +75,7 @@ def test_an_experiment_with_parts_has_its_word_for_the_first_one():
     experiment = Experiment(**{**vars(PLAIN), "parameters": {"n": Parameter(type="int")}, "parts": parts})
     row = {"n": 3, "repetition": 1, "steps": 30, "seconds": 2.0, "first_words": 10, "first_seconds_of_all": 0.5}
     lines = shown([row], experiment)
-    assert " ".join(lines[0]) == "series n steps/s min to max steady first epoch"
+    assert " ".join(lines[0]) == "series n steady steps/s steps/s min to max first epoch"
     assert lines[1][-2:] == ["500.0", "ms"]
 
 
@@ -104,9 +104,23 @@ def test_a_run_of_a_sweep_is_a_line_with_its_rates_in_their_unit():
     run = PlannedRun("key", Config(entrypoint=WORDS), Path(), "", {"label": "caching=true"})
     analysis = SimpleNamespace(summary=summarise(from_rows(rows(), WORDS)))
     with Screen(stream).following(2, WORDS.phases) as listener:
-        listener({"result": SimpleNamespace(run=run, analysis=analysis, error=None)})
-        listener({"result": SimpleNamespace(run=run, analysis=None, error=ValueError("no room"))})
+        listener({"result": SimpleNamespace(run=run, analysis=analysis, error=None, started=True)})
+        listener({"result": SimpleNamespace(run=run, analysis=None, error=ValueError("no room"), started=True)})
     assert stream.getvalue().splitlines() == [
         "[1/2] finished  caching=true  flat cached=false 1 words/s, flat cached=true 1 words/s",
         "[2/2] failed    caching=true: no room",
+    ]
+
+
+def test_why_runs_were_not_started_is_said_once_and_how_long_all_will_take_at_the_start():
+    stream = io.StringIO()
+    run = PlannedRun("key", Config(entrypoint=WORDS), Path(), "", {"label": "caching=true"})
+    with Screen(stream).following(3, WORDS.phases, 150.0) as listener:
+        for why in ("no cluster", "no cluster", "no room"):
+            listener({"result": SimpleNamespace(run=run, analysis=None, error=ValueError(why), started=False)})
+    assert stream.getvalue().splitlines() == [
+        "time      about 2 min, by earlier runs",
+        "[1/3] not started  caching=true: no cluster",
+        "[2/3] not started  caching=true",
+        "[3/3] not started  caching=true: no room",
     ]

@@ -89,8 +89,9 @@ def test_second_run_prepares_nothing_again_and_says_so(home, first_run):
 
 
 @pytest.mark.long
-def test_smoke_sampling_drops_cells_that_need_more_images(home, first_run):
-    answer = home("dataset.images=60", "sampling=smoke", "sampling.fraction=0.1", *SMALL_GRID, "grid.reader=tfrecords")
+def test_a_small_sample_drops_cells_that_need_more_images(home, first_run):
+    sample = ["sampling.fraction=0.1", "sampling.on_short=drop"]
+    answer = home("dataset.images=60", *sample, *SMALL_GRID, "grid.reader=tfrecords")
     assert answer.code == 0, answer.err
     assert "cells left out" in answer.err
     images = home.record()["facts"]["prepared_images"]
@@ -228,13 +229,13 @@ def test_a_folder_that_is_laid_out_otherwise_is_one_line(tmp_path, layout, wante
     assert "dataset.path (command line)" in answer.errors[0]
 
 
-def test_a_grid_larger_than_the_data_fails_and_keeps_what_was_prepared(tmp_path, photos):
+def test_a_grid_larger_than_the_data_is_refused_before_anything_is_prepared(tmp_path, photos):
     home = Home(tmp_path)
     answer = home("dataset=folder", f"dataset.path={photos}", "grid.reader=tfrecords", "grid.batch_size=50")
     assert answer.code == 1
     assert len(answer.errors) == 1
-    assert "needs 600 images, tfrecords has 40" in answer.errors[0]
-    assert home.manifests()[0]["records"] == 40
+    assert "grid (command line): batch_size 50 x batch_number 12 needs 600 images, and there are 40" in answer.errors[0]
+    assert not home.manifests()
 
 
 @pytest.mark.parametrize(

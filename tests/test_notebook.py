@@ -107,7 +107,7 @@ def test_the_tidy_tables_hold_each_cell_and_agree(sweep):
 def test_the_report_has_all_its_parts_and_needs_nothing_else(page):
     assert {"speed", "runs", "caching", "executors", "limits", "models", "verdicts", "again"} <= {*page.sections}
     assert "batch size × batch number" in page.text["models"], "no regression on the notebook's product"
-    assert "over 2 pairs" in page.text["caching"]
+    assert re.search(r"over [12] pairs", page.text["caching"]), "suspect runs may be left out"
     assert re.search(r"measure \d+ [\d.]+ [\d.]+ \d+%", page.text["executors"]), "no utilisation of a measuring phase"
     assert page.source.count("<svg") >= 7
     assert all(link.startswith("#") for link in page.links)

@@ -76,10 +76,11 @@ class TestRunKey:
 
     def test_changes_with_every_other_value(self, config):
         made = config("dataset=folder", "dataset.path=/photographs", "+cluster.spark.x=1")
-        volatile = ("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget")
+        volatile = {"home", "storage", "tracking", "sweep", "gate", "skip_finished", "gcp", "quota", "budget"}
+        volatile |= {"margin", "objective"}
         names = [name for name in leaves(plain(made)) if name.partition(".")[0] not in volatile]
         said = ["question", "value", "parameters", "products", "parts", "uses", "limits", "phases", "refuses"]
-        said += ["shared", "repeatable"]
+        said += ["shared", "repeatable", "needs"]
         names = [name for name in names if not name.startswith(tuple(f"entrypoint.{one}" for one in said))]
         names = [name for name in names if not name.endswith(".kind")]  # which says what other keys there are
         assert {
@@ -160,9 +161,9 @@ def test_measurements_are_counted_before_any_is_made(config, overrides, measurem
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        ([], "local read_speed cache=on"),
-        (["grid.reader=tfrecords", "caching=false"], "local tfrecords cache=off"),
-        (["entrypoint=write_tfrecords"], "local write_tfrecords"),
+        ([], "read_speed caching=true · local"),
+        (["grid.reader=tfrecords", "caching=false"], "tfrecords caching=false · local"),
+        (["entrypoint=write_tfrecords"], "write_tfrecords · local"),
     ],
 )
 def test_a_name_says_what_distinguishes_a_run(config, overrides, name):
@@ -172,23 +173,30 @@ def test_a_name_says_what_distinguishes_a_run(config, overrides, name):
 def test_a_sweep_s_names_say_what_it_varies_and_its_keys_do_not(config):
     alone = [run for value in (2, 16) for run in planned(config(f"preprocess.partitions={value}")).runs]
     runs = named(alone, [{"preprocess.partitions": "2"}, {"preprocess.partitions": "16"}])
-    assert [run.name for run in runs] == [f"local read_speed cache=on partitions={value}" for value in (2, 16)]
+    assert [run.name for run in runs] == [f"partitions={value} · read_speed" for value in (2, 16)]
     assert [run.run_key for run in runs] == [run.run_key for run in alone]
-    assert named(alone[:1], [{"preprocess.partitions": "2"}])[0].name == "local read_speed cache=on"
+    assert named(alone[:1], [{"preprocess.partitions": "2"}])[0].name == "read_speed caching=true · local"
 
 
 @pytest.mark.parametrize(
-    ("differs", "more"),
+    ("differs", "varied"),
     [
-        ({"caching": "true", "cluster": "local", "repeat": "2"}, ""),  # said already, or the same but for chance
-        ({"cluster": "four_nodes"}, " cluster=four_nodes"),
-        ({"measure.seed": "1", "sampling.seed": "2", "repeat": "3"}, " measure.seed=1 sampling.seed=2"),
-        ({"dataset.path": "/" + 40 * "x"}, f" path=/{26 * 'x'}..."),
+        ({"caching": "true", "preprocess.partitions": "16", "repeat": "2"}, "caching=true partitions=16"),
+        ({"cluster": "four_nodes"}, "cluster=four_nodes"),
+        ({"measure.seed": "1", "sampling.seed": "2", "repeat": "3"}, "measure.seed=1 sampling.seed=2"),
+        ({"dataset.path": "/" + 40 * "x"}, f"path=/{26 * 'x'}..."),
     ],
 )
-def test_a_name_stays_short(config, differs, more):
+def test_a_name_begins_with_what_is_varied_and_stays_short(config, differs, varied):
     (run,) = planned(config()).runs
-    assert extended(run, differs) == f"local read_speed cache=on{more}"
+    assert extended(run, differs) == f"{varied} · read_speed"
+
+
+def test_what_a_name_has_said_is_not_said_again(config):
+    (run,) = planned(config("grid.reader=tfrecords")).runs
+    assert extended(run, {"grid.reader": "tfrecords"}) == "reader=tfrecords · read_speed"
+    assert extended(run, {"caching": "true"}) == "caching=true · tfrecords"
+    assert extended(run, {"repeat": "2"}) == run.name  # the same but for chance
 
 
 def test_a_plan_can_be_written_down(config):

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from flowerexp import cli, index, storage
-from flowerexp.commands.cluster_costs import duration
 from flowerexp.commands.help import page
 from flowerexp.errors import BudgetError
-from flowerexp.plan import PlannedRun
+from flowerexp.plan import PlannedRun, duration
 from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.forecast import forecast
 
@@ -67,15 +66,25 @@ def test_a_damaged_index_is_named_and_costs_its_line_only(call, tmp_path):
     assert err == f"flowerexp: {tmp_path / 'mlruns' / 'finished.jsonl'} is damaged: 2 lines passed over (1, 2)\n"
 
 
+def test_what_needs_more_photographs_than_there_are_is_not_planned(call):
+    code, out, err = call("-m", "grid=quick,wide", "grid.reader=tfrecords")
+    assert (code, out) == (1, "")
+    assert "run 1 (grid=wide): batch_size 128 x batch_number 32 needs 4,096 images, and there are 1,000 at most" in err
+
+
+def test_a_sweep_without_m_is_not_planned_as_a_single_run(call):
+    assert "sweep.repeats has no effect on a single run; add -m to plan them all" in call("sweep.repeats=2")[2]
+
+
 class TestWhatIsShown:
     def test_a_single_run(self, call):
         code, out, err = call("caching=false")
         assert (code, err) == (0, "")
         assert out.startswith("1 run in 1 job on 1 cluster, 54 measurements; nothing is started\n")
-        assert "local read_speed cache=off" in out
+        assert "read_speed caching=false · local" in out
         assert "time      unknown" in out
         lines = out.splitlines()
-        assert "asks      How fast can images be read? (read_speed, images/s)" in lines
+        assert "asks      How fast can images be read? (read_speed, steady images/s)" in lines
         grid = "grid      reader image_files, tfrecords; batch size 2, 4, 8; batch number 3, 6, 12"
         assert grid in lines
         assert "measures  18 cells a run, 3 times each; a measurement is a task on an executor" in lines
@@ -85,6 +94,15 @@ class TestWhatIsShown:
         out = call("-m", "grid.reader=tfrecords", "grid.batch_size=[2],[4,8]", "entrypoint=read_speed")[1]
         assert "grid      reader tfrecords; batch size 2 or 4, 8; batch number 3, 6, 12" in out.splitlines()
         assert "measures  3 or 6 cells a run, 3 times each; " in out
+
+    def test_until_says_how_many_there_are_at_least(self, call):
+        lines = call("measure.until=5%")[1].splitlines()
+        assert lines[0] == "1 run in 1 job on 1 cluster, at least 108 measurements; nothing is started"
+        assert (
+            "measures  18 cells a run, 6 times each at least, until their intervals reach no further than 5 %; "
+            "a measurement is a task on an executor" in lines
+        )
+        assert any(line.startswith("job 0") and line.endswith("1 run, at least 108 measurements") for line in lines)
 
     def test_what_has_no_grid_has_no_count(self, call):
         out = call("entrypoint=write_tfrecords")[1]
@@ -129,17 +147,17 @@ class TestWhatIsShown:
         assert run["run_key"] == same["run_key"]
 
     def test_a_sweep(self, call):
-        code, out, _ = call("-m", "caching=true,false", "grid=quick,wide", "measure.seed=5")
+        code, out, _ = call("-m", "caching=true,false", "grid=quick,wide", "measure.seed=5", "dataset.images=5000")
         assert code == 0
         lines = out.splitlines()
         assert lines[0] == "4 runs in 1 job on 1 cluster, 288 measurements; nothing is started"
-        assert lines[2].split() == ["run", "key", "name", "caching", "grid"]
+        assert lines[2].split() == ["run", "order", "key", "name", "caching", "grid"]
         assert [line.split()[-2:] for line in lines[3:7]] == [
             ["true", "quick"], ["true", "wide"], ["false", "quick"], ["false", "wide"],
         ]  # fmt: skip
 
     def test_jobs_and_clusters(self, planned, call):
-        arguments = ("-m", "cluster.cores=1,2", "entrypoint=read_speed,write_tfrecords")
+        arguments = ("-m", "cluster.cores=1,2", "entrypoint=read_speed,write_tfrecords", "sweep.order=interleaved")
         found = planned(*arguments)
         assert [job["runs"] for job in found["jobs"]] == [[0], [1], [2], [3]]
         assert [job["cluster"]["cores"] for job in found["jobs"]] == [1, 1, 2, 2]
@@ -160,7 +178,7 @@ class TestWhatIsShown:
 
     def test_of_many_runs_the_first_and_the_last(self, call, planned):
         _, out, _ = call("-m", "measure.seed=range(0,50)")
-        numbers = [line.split()[0] for line in out.splitlines() if line[:1].isdigit() and "local read" in line]
+        numbers = [line.split()[0] for line in out.splitlines() if line[:1].isdigit() and "read_speed" in line]
         assert numbers == [*map(str, range(20)), *map(str, range(30, 50))]
         assert "...  10 more" in out
         assert len(planned("-m", "measure.seed=range(0,50)")["runs"]) == 50
@@ -200,7 +218,7 @@ class TestWhatIsDone:
         assert "nothing is left to run" in out
 
     def test_on_other_data_it_is_not_done(self, planned, photos, config):
-        folder = ("dataset=folder", f"dataset.path={photos}")
+        folder = ("dataset=folder", f"dataset.path={photos}", "grid.batch_number=3")
         (run,) = planned(*folder)["runs"]
         assert run["data_fingerprint"]
         finish(run, config, data="other")
@@ -247,7 +265,7 @@ class TestASearchForACluster:
         code, out, err = call(*self.CLOUD, "hydra.sweeper.max_runs=2", "budget.usd=0.03")
         assert (code, err) == (0, "")
         assert out.startswith("a search for the cheapest of 3 clusters, 2 runs at most; nothing is started")
-        assert "for the 2 dearest, the most that are tried, by prices of" in out
+        assert "for the 2 dearest, the most that are tried, by the shipped prices of" in out
         assert "budget    $0.03, enough to begin" in out
         found = planned(*self.CLOUD, "hydra.sweeper.max_runs=2")
         single, four, eight = found["clusters"]
@@ -281,7 +299,7 @@ class TestASearchForACluster:
 
 
 class TestWhatCostsMoney:
-    CLOUD = ("-m", "gcp.project=p", "cluster=single_node,eight_nodes", "caching=true,false")
+    CLOUD = ("-m", "gcp.project=p", "cluster=single_node,eight_nodes", "caching=true,false", "sweep.order=interleaved")
 
     def test_clusters_are_described_priced_and_checked(self, call):
         code, out, err = call(*self.CLOUD)
@@ -290,13 +308,13 @@ class TestWhatCostsMoney:
         assert "job 0     single_node: dataproc us-central1, 1 x n1-standard-8 (pd-ssd 100 GB): spark_entry" in out
         assert sum(line.startswith("cost      ") for line in lines) == 3
         assert "single_node: $0.483 an hour (machines 0.380, disks 0.023, Dataproc 0.080); at least $0.02 for" in out
-        assert "cost      at least $0.05 in all, by prices of 2026-11-23" in out
+        assert "cost      at least $0.05 in all, by the shipped prices of 2026-08-20" in out
         assert (
             "quota     single_node: 8 vCPUs, 0 external addresses, 100 GB of SSD, 0 GB of standard disks: fits" in out
         )
         assert "quota     refused: cluster eight_nodes needs" in out
         assert "limits    eight_nodes: 14 vCPUs for tasks, network 1,250 MB/s, disk 34 MiB/s a machine" in out
-        assert "budget" not in out
+        assert "budget   " not in out
 
     def test_as_json(self, planned):
         found = planned(*self.CLOUD, "budget.usd=1")
@@ -322,6 +340,11 @@ class TestWhatCostsMoney:
         _, out, _ = call(*arguments, "budget.usd=0.4")
         assert "budget    refused: this would cost about $0.48, more than the budget of $0.40" in out
         assert "budget    $0.50, above the forecast" in call(*arguments, "budget.usd=0.5")[1]
+
+    def test_what_would_be_refused_at_the_start_is_said(self, call):
+        out = call("cluster=four_nodes", "gcp.project=p", "cluster.autoscaling_policy=mine")[1]
+        assert "refused   cluster.autoscaling_policy: read_speed measures, and a cluster with a policy" in out
+        assert "refused" not in call("cluster=four_nodes", "gcp.project=p")[1]
 
     def test_without_a_price(self, call):
         _, out, _ = call("gcp.project=p", "cluster=single_node", "gcp.region=mars-north1", "budget.usd=1")
@@ -355,7 +378,9 @@ class TestTheBudgetOfARun:
             check_budget(runs("budget.usd=0.01"))
 
     def test_nobody_can_tell(self, runs):
-        with pytest.raises(BudgetError, match=r"no price of the region mars-north1.*; add it to a file"):
+        with pytest.raises(
+            BudgetError, match=r"no price of the region mars-north1.*; set budget.prices=live, or add it to"
+        ):
             check_budget(runs("budget.usd=5", "gcp.region=mars-north1"))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from flowerexp.analysis.model import model_run
 from flowerexp.commands import predict
-from flowerexp.errors import ConfigError, DataError, TrackingError
+from flowerexp.errors import ConfigError, DataError
 from flowerexp.tracking import Store, log_run
 from tests.analysis.rows import FIXED, grid, table
 from tests.tracking import write_run
@@ -24,6 +24,7 @@ SIZES = ["batch_size=5", "batch_number=8"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("run")
     model_run(table(grid()), made / "analysis")
+    (made / "run.json").touch()
     return made
 
 
@@ -79,11 +80,13 @@ def test_what_is_wrong_is_told_in_one_line(folder: Path, words, error, message):
 
 
 def test_a_folder_without_a_model_is_told_what_makes_one(tmp_path: Path):
+    (tmp_path / "run.json").touch()
     with pytest.raises(DataError, match=r"has no model\.json; .*flowerexp report"):
         predict.main([str(tmp_path), "batch_size=5"])
 
 
 def test_a_run_without_a_grid_has_nothing_to_predict_from(tmp_path: Path):
+    (tmp_path / "run.json").touch()
     (tmp_path / "model.json").write_text('{"experiment": "x", "models": []}')
     with pytest.raises(DataError, match="has no model: nothing was varied"):
         predict.main([str(tmp_path)])
@@ -97,7 +100,7 @@ def test_a_run_of_mlflow_is_found_by_the_beginning_of_its_id(
     place = [f"tracking.uri={local_store.uri}", f"tracking.artifacts={local_store.artifacts}"]
     predict.main([run_id, *place, "batch_size=5", "batch_number=8", "reader=tfrecords"])
     assert f"{run_id[:8]} (" in capsys.readouterr().out
-    with pytest.raises(TrackingError, match="does not have a run or sweep 'no-sweep'"):
+    with pytest.raises(ConfigError, match="nor MLflow has a run or a sweep 'no-sweep'"):
         predict.main(["no-sweep", *place])
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from flowerexp import cli
 from flowerexp.app import composed
-from flowerexp.commands.rerun import again
 from flowerexp.config import Origin, plain, typed
+from flowerexp.config.again import again
 from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError
 from flowerexp.tracking.drift import Change, drift, here, made_with
@@ -50,13 +50,13 @@ def drifted(out):
 
 @pytest.mark.spark
 def test_runs_again_after_its_folder_is_gone_and_shows_both_side_by_side(home, old):
-    home.mlflow().update_run(old.info.run_id, name="local tfrecords cache=off partitions=16")  # as in a sweep
+    home.mlflow().update_run(old.info.run_id, name="partitions=16 · tfrecords")  # as in a sweep
     answer = home("rerun", old.info.run_id[:6])
     assert answer.code == 0, answer.err
-    assert answer.out.startswith(f"running {old.info.run_id[:8]} (local tfrecords cache=off partitions=16) again")
+    assert answer.out.startswith(f"running {old.info.run_id[:8]} (partitions=16 · tfrecords) again")
     assert drifted(answer.out).keys() <= CHANGING
     new = home.logged()[-1]
-    assert new.info.run_name == "local tfrecords cache=off partitions=16"
+    assert new.info.run_name == "partitions=16 · tfrecords"
     assert new.data.tags["rerun_of"] == old.info.run_id
     assert new.info.status == "FINISHED"
     assert new.data.params == old.data.params
@@ -64,8 +64,8 @@ def test_runs_again_after_its_folder_is_gone_and_shows_both_side_by_side(home, o
     record = home.record()
     assert (record["rerun_of"], len(home.rows())) == (old.info.run_id, 2 * 2 * 5)
     (line,) = [line for line in answer.out.splitlines() if line.startswith("tfrecords")]
-    assert line.split()[1] == new.info.run_id[:8]
-    assert line.split()[-1] in ("faster", "slower", "inconclusive")
+    assert line.split()[1] == home.runs[-1].name, "which the next command takes"
+    assert line.split()[-1] in ("faster", "slower", "equal", "inconclusive", "suspect")
     assert f"run       {new.info.run_id}, rerun of {old.info.run_id}" in answer.out
     assert [folder.parents[1].name for folder in home.runs] == ["outputs"]
 
@@ -90,18 +90,20 @@ def test_shows_packages_and_data_that_changed_before_it_runs(home, old):
     assert f"not comparable: different data ({' and '.join(changes['data'])})" in answer.out
     assert "images/s" in answer.out
     assert new.data.params["measure.repetitions"] == "1"
-    assert new.info.run_name == "local tfrecords cache=off"
+    assert new.info.run_name == "tfrecords caching=false · local"
 
 
 @pytest.mark.spark
 def test_a_rerun_that_fails_is_logged_and_fails(home, old):
-    answer = home("rerun", old.info.run_id, "grid.batch_size=[500]")
+    (home.path / "empty").mkdir()
+    answer = home("rerun", old.info.run_id, f"dataset.tfrecords={home.path}/empty")
     assert answer.code == 1
-    assert answer.errors == [line for line in answer.errors if line.startswith("flowerexp: grid (command line): ")]
-    assert "needs 1000 images" in answer.errors[0]
+    assert answer.errors == [
+        line for line in answer.errors if line.startswith("flowerexp: dataset.tfrecords (command line): ")
+    ]
     new = home.logged()[-1]
     assert (new.info.status, new.data.tags["rerun_of"]) == ("FAILED", old.info.run_id)
-    assert f"not comparable: {new.info.run_id[:8]} failed: " in answer.out
+    assert f"not comparable: {home.runs[-1].name} failed: " in answer.out
 
 
 @pytest.mark.spark

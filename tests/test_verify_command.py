@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 
 import pytest
 
@@ -109,3 +110,11 @@ def test_nothing_prepared_is_fine_unless_it_is_named(verify, tmp_path):
     code, lines = verify(str(tmp_path))
     assert (code, len(lines)) == (1, 1)
     assert "is not prepared data" in lines[0]
+
+
+def test_the_root_logger_hears_nothing_of_a_missing_object(bucket):
+    heard = io.StringIO()
+    logging.getLogger().addHandler(logging.StreamHandler(heard))
+    with pytest.raises(FileNotFoundError):
+        storage.read_bytes(f"{bucket}/missing")
+    assert heard.getvalue() == ""

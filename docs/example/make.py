@@ -20,7 +20,7 @@ from flowerexp.analysis.report import make_report
 from flowerexp.errors import FlowerexpError
 
 HERE = Path(__file__).parent
-SWEEP = ("-m", "experiment=notebook", "dataset=synthetic", "dataset.images=736")
+SWEEP = ("-m", "experiment=notebook", "dataset=synthetic", "dataset.images=736", "sweep.repeats=3")
 PICTURES = {
     "speed.svg": "How fast. The same by one parameter",
     "caching.svg": "What caching changes.",
@@ -55,7 +55,7 @@ def take(folder: Path, to: Path) -> None:
     Raises:
         SystemExit: the report lacks a picture, or names this machine or one of its folders.
     """
-    html, markdown, cells, _ = make_report(folder)
+    html, markdown, cells, *_ = make_report(folder).paths
     for path in (html, markdown, cells):
         shutil.copy(path, to / path.name)
     page = html.read_text(encoding="utf-8")

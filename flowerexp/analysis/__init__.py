@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The results of `analyse`, and the files that it has written."""
+    """The results of `analyse`, and the files that it has written; `answer` is that to the experiment's question."""
 
     summary: Summary
     fits: tuple[Fit, ...]
     verdict: Verdict
+    answer: str
     paths: tuple[Path, ...]
 
 
-def analyse(measurements: Measurements, folder: Path) -> Analysis:
+def analyse(measurements: Measurements, folder: Path, margin: float, error: str | None = None) -> Analysis:
     """Analyse a run and write the results.
 
     Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json``,
@@ -39,18 +40,24 @@ def analyse(measurements: Measurements, folder: Path) -> Analysis:
     Args:
         measurements: all of the run.
         folder: where the files go; created if missing.
+        margin: the share by which results may differ without a difference that matters.
+        error: why the run failed, if it did: whatever it had measured by then is not valid.
 
     Raises:
         MachineError: a file cannot be written.
     """
+    from flowerexp.analysis.conclusions.of_run import conclude
     from flowerexp.analysis.regression import fit_all
     from flowerexp.analysis.repetitions import outliers
     from flowerexp.analysis.summary import summarise
     from flowerexp.analysis.timing import time_models
-    from flowerexp.analysis.verdict import judge
+    from flowerexp.analysis.verdict import Verdict, judge
+    from flowerexp.measurements.written import write
 
-    paths = [measurements.write(folder / "measurements.parquet")]
+    paths = [write(measurements, folder / "measurements.parquet")]
     verdict, summary = judge(measurements), summarise(measurements)
+    if error:
+        verdict = Verdict("invalid", (f"the run failed: {error}", *verdict.reasons))
     paths.append(
         _write_json(
             {"verdict": asdict(verdict), "outliers": outliers(measurements), **summary.plain()}, folder / "summary.json"
@@ -70,7 +77,8 @@ def analyse(measurements: Measurements, folder: Path) -> Analysis:
         from flowerexp.analysis.model import model_run
 
         paths += model_run(measurements, folder)
-    return Analysis(summary, tuple(fits), verdict, tuple(paths))
+    answer = conclude(measurements, verdict, margin).answer
+    return Analysis(summary, tuple(fits), verdict, answer, tuple(paths))
 
 
 def _write_json(value: Any, path: Path) -> Path:

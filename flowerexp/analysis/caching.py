@@ -23,13 +23,13 @@ class Side:
         run: its name in the sweep.
         seconds: its wall time of measuring, all actions included; both sides do the same work, except for caching.
         executions: how often a cell was executed, on average over its measurements.
-        rates: unit/s by series, of first executions.
+        values: the experiment's value by series, of first executions.
     """
 
     run: str
     seconds: float
     executions: float
-    rates: Mapping[str, float]
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,21 @@ class Caching:
     Attributes:
         pairs: in the order of the sweep.
         seconds: the ratio of wall times, off over on.
-        rates: the ratio of rates by series, off over on.
+        values: the ratio of the experiment's values by series, off over on.
     """
 
     pairs: tuple[Pair, ...]
     seconds: Interval
-    rates: Mapping[str, Interval]
+    values: Mapping[str, Interval]
 
 
-def compare_caching(runs: Sequence[tuple[Config, Side]]) -> Caching | None:
+def compare_caching(runs: Sequence[tuple[Config, Side]], families: int = 1) -> Caching | None:
     """Pair the runs of a sweep and compare.
 
     Args:
         runs: each run's config, and what was measured, in the order in which they ran. A run pairs with the next one of
             the same config with the other caching, so that the machine was in the same state.
+        families: how many intervals hold together with 95 %.
 
     Returns:
         The pairs with their ratios, or None if there is no pair.
@@ -74,12 +75,12 @@ def compare_caching(runs: Sequence[tuple[Config, Side]]) -> Caching | None:
     if not pairs:
         return None
     off, on = (np.array([getattr(pair, side).seconds for pair in pairs]) for side in ("off", "on"))
-    common = sorted(set.intersection(*({*pair.on.rates} & {*pair.off.rates} for pair in pairs)))
-    rates = {
-        name: paired_ratio(*(np.array([getattr(pair, side).rates[name] for pair in pairs]) for side in ("off", "on")))
-        for name in common
-    }
-    return Caching(pairs, paired_ratio(off, on), rates)
+    common = sorted(set.intersection(*({*pair.on.values} & {*pair.off.values} for pair in pairs)))
+    values = {}
+    for name in common:
+        of_off, of_on = (np.array([getattr(pair, side).values[name] for pair in pairs]) for side in ("off", "on"))
+        values[name] = paired_ratio(of_off, of_on, families)
+    return Caching(pairs, paired_ratio(off, on, families), values)
 
 
 def _pairs(runs: Sequence[tuple[Config, Side]]) -> list[Pair]:

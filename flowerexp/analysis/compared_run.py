@@ -22,6 +22,8 @@ class ComparedRun:
         facts: what it ran on and with what data, such as ``data_fingerprint``.
         phases: seconds a phase.
         error: why it failed, or None.
+        verdict: whether its measurements can be believed: `valid`, `suspect` or `invalid`.
+        sweep: the id of the sweep that it belongs to, or None.
     """
 
     name: str
@@ -30,3 +32,5 @@ class ComparedRun:
     facts: Mapping[str, Any] = field(default_factory=dict)
     phases: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    verdict: str = "valid"
+    sweep: str | None = None

@@ -58,8 +58,19 @@ def find_summary(path: Path, wanted: Mapping[str, Any] = records.SUMMARY) -> rec
         return None
     if "experiment" not in summary:
         summary = {**summary, "experiment": _EXPERIMENT, "groups": _renamed(summary.get("groups"))}
+    if isinstance(summary["experiment"], dict) and "value" not in summary["experiment"]:
+        summary = _led_by_the_rate(summary)
     records.check(summary, path, wanted)
     return summary
+
+
+def _led_by_the_rate(summary: records.Json) -> records.Json:
+    """A summary of an earlier version, whose intervals are those of the total rate in every experiment."""
+    experiment, groups = summary["experiment"], summary.get("groups")
+    declared = {**experiment, "value": f"{experiment.get('unit')}_per_second"}
+    if isinstance(groups, list) and all(isinstance(each, dict) and "rate" in each for each in groups):
+        groups = [{**group, "value": group["rate"]} for group in groups]
+    return {**summary, "experiment": declared, "groups": groups}  # damaged groups are left to the check
 
 
 def _renamed(groups: Any) -> Any:

@@ -36,6 +36,13 @@ class Interval:
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
     @property
+    def inverse(self) -> Interval:
+        """For a ratio: the same one the other way round."""
+        if not self.low or not self.high:
+            return Interval(1 / self.value if self.value else math.inf)
+        return Interval(1 / self.value, 1 / self.high, 1 / self.low)
+
+    @property
     def reach(self) -> float | None:
         """Half of the interval's width as a share of the value, or None."""
         return (
@@ -131,11 +138,28 @@ def stratified_rate(counts: Array, seconds: Array, cells: Array) -> Interval:
         Unit/s; without ends where there is one measurement only.
     """
     rate = float(counts.sum() / seconds.sum())
+    found = stratified_error(counts, seconds, cells)
+    if found is None:
+        return Interval(rate)
+    error, freedom = found
+    factor = math.exp(student(freedom) * error) if error else 1.0
+    return Interval(rate, rate / factor, rate * factor)
+
+
+def stratified_error(counts: Array, seconds: Array, cells: Array) -> tuple[float, float] | None:
+    """The standard error of the logarithm of a `stratified_rate`, and its degrees of freedom; None for one measurement.
+
+    Args:
+        counts: see `stratified_rate`.
+        seconds: likewise.
+        cells: likewise.
+    """
+    rate = float(counts.sum() / seconds.sum())
     sizes = np.bincount(cells)
     strata = np.where(sizes[cells] < 2, len(sizes), cells)
     sizes = np.bincount(strata)
     if sizes.max() < 2:
-        return Interval(rate)
+        return None
     # Cells that differ in length differ in rate, so a residual is taken from its own cell's mean.
     residuals = counts - rate * seconds
     means = np.bincount(strata, residuals) / np.maximum(sizes, 1)
@@ -143,18 +167,18 @@ def stratified_rate(counts: Array, seconds: Array, cells: Array) -> Interval:
     repeated = sizes > 1
     n, variances = sizes[repeated], squares[repeated] * sizes[repeated] / (sizes[repeated] - 1)
     if not variances.any():
-        return Interval(rate, rate, rate)
+        return 0.0, float((n - 1).sum())
     freedom = variances.sum() ** 2 / (variances**2 / (n - 1)).sum()  # Satterthwaite 1946
-    factor = math.exp(student(float(freedom)) * math.sqrt(variances.sum()) / counts.sum())
-    return Interval(rate, rate / factor, rate * factor)
+    return float(math.sqrt(variances.sum()) / counts.sum()), float(freedom)
 
 
-def paired_ratio(numerators: Array, denominators: Array) -> Interval:
+def paired_ratio(numerators: Array, denominators: Array, families: int = 1) -> Interval:
     """The typical ratio of pairs, their geometric mean, with Student's interval of its logarithm.
 
     Args:
         numerators: positive, of shape (n,).
         denominators: likewise; the two of a pair are at the same place.
+        families: how many intervals hold together with 95 % (Bonferroni).
 
     Returns:
         The ratio; without ends for a single pair.
@@ -163,34 +187,22 @@ def paired_ratio(numerators: Array, denominators: Array) -> Interval:
     middle = float(np.exp(logs.mean()))
     if len(logs) < 2:
         return Interval(middle)
-    factor = math.exp(student(len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
+    factor = math.exp(student(len(logs) - 1, families) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
     return Interval(middle, middle / factor, middle * factor)
 
 
-def ratio(over: Interval, under: Interval) -> Interval:
-    """The ratio of two independent values; their reaches on the logarithm add up as squares.
-
-    Returns:
-        The ratio; without ends where one of the two has none.
-    """
-    value = over.value / under.value
-    if over.low is None or over.high is None or under.low is None or under.high is None:
-        return Interval(value)
-    factor = math.exp(math.hypot(math.log(over.high / over.low), math.log(under.high / under.low)) / 2)
-    return Interval(value, value / factor, value * factor)
-
-
 @overload
-def student(freedom: float) -> float: ...
+def student(freedom: float, families: int = 1) -> float: ...
 @overload
-def student(freedom: Array) -> Array: ...
-def student(freedom: float | Array) -> float | Array:
+def student(freedom: Array, families: int = 1) -> Array: ...
+def student(freedom: float | Array, families: int = 1) -> float | Array:
     """Student's quantile of a 95 % interval: how many standard errors it reaches to each side.
 
     Args:
         freedom: degrees of freedom, a number or an array.
+        families: how many intervals hold together with 95 % (Bonferroni).
     """
     from scipy.special import stdtrit
 
-    quantile = stdtrit(freedom, _LEVEL)
+    quantile = stdtrit(freedom, 1 - (1 - _LEVEL) / families)
     return np.asarray(quantile) if isinstance(freedom, np.ndarray) else float(quantile)

@@ -19,6 +19,9 @@ from flowerexp.measurements.table import Array, Measurements
 FEWEST_REPETITIONS = 6
 """Fewer repetitions have too few parts of a run to compare."""
 
+WHOLE = 0.9
+"""A repetition with a smaller share of the cells does not show the machine."""
+
 CHANCE = 0.05
 """A machine counts as steady if noise makes repetitions differ as much with more than this probability."""
 
@@ -28,7 +31,7 @@ class Instability:
     """How far runs on a machine differ, beyond what their repetitions show.
 
     Attributes:
-        deviation: the standard deviation of the logarithm of a run's rates; 0 if none was found.
+        deviation: the standard deviation of the logarithm of a run's value; 0 if none was found.
         freedom: its degrees of freedom.
     """
 
@@ -70,10 +73,13 @@ def wider(interval: Interval, instability: Instability) -> Interval:
 
 
 def instability_of(measurements: Measurements) -> Instability:
-    """The instability of a run; measurements without a rate or a repetition are left out."""
-    timed = measurements.timed
-    timed = timed.where(~np.isnan(timed.numbers("repetition")))
-    return instability(np.log(timed.rates), timed.cells, timed.numbers("repetition")) if len(timed) else STEADY
+    """The instability of a run; measurements without a repetition, or a value above 0, are left out."""
+    over, under = measurements.value
+    valued = measurements.where((over > 0) & (under > 0) & ~np.isnan(measurements.numbers("repetition")))
+    if not len(valued):
+        return STEADY
+    over, under = valued.value
+    return instability(np.log(over / under), valued.cells, valued.numbers("repetition"))
 
 
 def instability(logs: Array, cells: Array, repetitions: Array) -> Instability:
@@ -81,16 +87,21 @@ def instability(logs: Array, cells: Array, repetitions: Array) -> Instability:
 
     If repetitions differ by more than their noise explains (an F test), this is the root of the Allan variance of
     their means, without the part of the noise, averaged over averaging times of 1, 2, 4, ... repetitions, up to a third
-    of all.
+    of all. The rounds of `measure.until` are left out where they lack cells: those that are measured again are the
+    noisiest, and their noise would pass for the machine's.
 
     Args:
-        logs: logarithms of the rates, of shape (n,).
+        logs: logarithms of the values, of shape (n,).
         cells: the cell of each, as a number from 0.
         repetitions: the repetition of each, in the order of time.
     """
     from scipy.special import fdtrc  # scipy.stats takes a second to import
 
-    cells, repetitions = (np.unique(each, return_inverse=True)[1] for each in (cells, repetitions))
+    repetitions = np.unique(repetitions, return_inverse=True)[1]
+    sizes = np.bincount(repetitions)
+    whole = (sizes >= WHOLE * sizes.max())[repetitions]
+    logs = logs[whole]
+    cells, repetitions = (np.unique(each[whole], return_inverse=True)[1] for each in (cells, repetitions))
     sizes = np.bincount(repetitions)
     count, freedom = len(sizes), len(logs) - int(cells.max()) - len(sizes)
     if count < FEWEST_REPETITIONS or freedom < 1:

@@ -46,7 +46,7 @@ class Slowdown:
     neighbours: float
 
 
-def slowdowns(runs: Sequence[MeasuredRun]) -> list[Slowdown]:
+def slowdowns(runs: Sequence[MeasuredRun], families: int = 1) -> list[Slowdown]:
     """Compare each measurement under contention with the same one alone.
 
     Only measurements that another one really overlapped are compared, and only with ones that none did: at the end of a
@@ -55,6 +55,7 @@ def slowdowns(runs: Sequence[MeasuredRun]) -> list[Slowdown]:
 
     Args:
         runs: each run's config and measurements.
+        families: how many intervals hold together with 95 %.
 
     Returns:
         By series and number at once; nothing where no two runs differ in `FACTOR` alone.
@@ -66,7 +67,7 @@ def slowdowns(runs: Sequence[MeasuredRun]) -> list[Slowdown]:
             of_series = contended_seconds[contended_seconds["series"] == series]
             pairs_of_runs.setdefault((series, at_once), []).append(_pairs(alone_seconds, of_series))
     return [
-        _slowdown(series, at_once, pairs)
+        _slowdown(series, at_once, pairs, families)
         for (series, at_once), pairs in sorted(pairs_of_runs.items())
         if any(len(each.contended) for each in pairs)
     ]
@@ -109,15 +110,15 @@ def _pairs(alone: pd.DataFrame, contended: pd.DataFrame) -> _Pairs:
     return _Pairs(seconds, alone_seconds, others, len(contended))
 
 
-def _slowdown(series: str, at_once: int, pairs_of_runs: Sequence[_Pairs]) -> Slowdown:
+def _slowdown(series: str, at_once: int, pairs_of_runs: Sequence[_Pairs], families: int) -> Slowdown:
     compared = [pairs for pairs in pairs_of_runs if len(pairs.contended)]
     contended, alone, neighbours = (
         np.concatenate([getattr(pairs, name) for pairs in compared]) for name in ("contended", "alone", "neighbours")
     )
-    ratio = paired_ratio(contended, alone)
+    ratio = paired_ratio(contended, alone, families)
     if len(compared) > 1:
         means = np.array([paired_ratio(pairs.contended, pairs.alone).value for pairs in compared])
-        between = paired_ratio(means, np.ones(len(means)))
+        between = paired_ratio(means, np.ones(len(means)), families)
         if between.low is not None and between.high is not None and (between.reach or 0) > (ratio.reach or 0):
             scale = ratio.value / between.value
             ratio = Interval(ratio.value, between.low * scale, between.high * scale)

@@ -38,8 +38,8 @@ class Fit:
 
 
 def against(experiment: Experiment) -> list[str]:
-    """What lines are fitted against; the last is repetition, where a slope is drift and not an effect."""
-    return [*experiment.numeric, *map(product, experiment.products), "repetition"]
+    """What lines are fitted against. A slope over repetitions would be drift, which the verdict judges."""
+    return [*experiment.numeric, *map(product, experiment.products)]
 
 
 def fit_all(measurements: Measurements) -> list[Fit]:
@@ -57,7 +57,7 @@ def fit_all(measurements: Measurements) -> list[Fit]:
             for parameter in against(group.experiment):
                 xs, ys = points(group, parameter, value)
                 if len(xs) >= FEWEST and np.ptp(xs):
-                    fits.append(_fit(name, parameter, value, xs, ys))
+                    fits.append(fit(name, parameter, value, xs, ys))
     return fits
 
 
@@ -94,7 +94,16 @@ def averages_of(group: Measurements, fit: Fit) -> tuple[Array, Array]:
     return levels, np.bincount(places, over[known]) / np.bincount(places, under[known])
 
 
-def _fit(series: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
+def fit(series: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
+    """Fit one line.
+
+    Args:
+        series: whose values these are.
+        parameter: what the line is against.
+        value: the name of the values.
+        xs: the parameter of each point, of at least three, which are not all the same.
+        ys: its value.
+    """
     line = _line(xs, ys)
     intercept, slope = (float(part) for part in line.params)
     low, high = (float(end) for end in line.conf_int()[1])

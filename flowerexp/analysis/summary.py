@@ -61,6 +61,7 @@ class Group:
     name: str
     measurements: int
     censored: int  # of these, how many were stopped at their time limit, and have no rate
+    discarded: int  # measurements that were made again, since executors were lost or tasks failed while they were made
     reused: int  # rows about data that was prepared before; they count as done, and have no time
     executions: int
     executions_per_measurement: float  # 1 with caching; one for each action without
@@ -68,9 +69,10 @@ class Group:
     timed_count: int  # the same, of timed measurements only
     seconds: float
     bytes: int | None
-    rate: float | None  # sum of timed counts over sum of seconds
+    value: float | None  # the number that the experiment is about
     low: float | None  # the ends of its 95 % interval, from how far repetitions disagree and the machine's speed varies
     high: float | None
+    rate: float | None  # sum of timed counts over sum of seconds
     steady_rate: float | None  # the same, after the first part
     steady_state: bool | None  # whether repetitions keep their rate; None for fewer than 3
     median_rate: float | None  # of the measurements' own rates
@@ -86,7 +88,7 @@ class Summary:
     """A run's groups, sorted by name."""
 
     groups: tuple[Group, ...]
-    experiment: Mapping[str, str]  # its name, and its unit
+    experiment: Mapping[str, str]  # its name, its unit, and the name of the number that it is about
 
     def plain(self) -> dict[str, Any]:
         """The summary as lists, dicts, numbers and None, as JSON can hold it."""
@@ -98,18 +100,20 @@ def summarise(measurements: Measurements) -> Summary:
     instability = instability_of(measurements.firsts)
     experiment = measurements.experiment
     groups = tuple(_group(name, group, instability) for name, group in measurements.by_series.items())
-    return Summary(groups, {"name": experiment.name, "unit": experiment.unit})
+    declared = {"name": experiment.name, "unit": experiment.unit, "value": experiment.value_name}
+    return Summary(groups, declared)
 
 
 def _group(name: str, rows: Measurements, instability: Instability) -> Group:
     first = rows.firsts
     rated = first.rated
     same_group = np.zeros(len(rated), int)
-    interval, moved = wider(rate_interval(rated), instability), drift(rated)
+    interval, moved = wider(value_interval(first), instability), drift(rated)
     return Group(
         name=name,
         measurements=len(first),
         censored=int(np.count_nonzero(first.censored)),
+        discarded=int(np.nansum(first.numbers("discarded"))),
         reused=int(np.count_nonzero(first.truths("reused") == 1)),
         executions=len(rows),
         executions_per_measurement=len(rows) / len(first) if len(first) else 0.0,
@@ -117,9 +121,10 @@ def _group(name: str, rows: Measurements, instability: Instability) -> Group:
         timed_count=_count(rated.counts),
         seconds=float(rated.seconds.sum()),
         bytes=_count(first.numbers("bytes")) if not np.isnan(first.numbers("bytes")).all() else None,
-        rate=rated.total_rate,
+        value=first.total_value,
         low=interval.low,
         high=interval.high,
+        rate=rated.total_rate,
         steady_rate=steady_rate(rated),
         steady_state=None if moved is None else not moved.matters,
         median_rate=_median(rated.rates),
@@ -139,7 +144,7 @@ def _cells(name: str, rows: Measurements, instability: Instability) -> tuple[Cel
     first = ~rows.known("execution") | (rows.numbers("execution") == 1)
     rated = first & ~np.isnan(rows.rates)
     counted, seconds, later_counted, later_seconds = (
-        np.bincount(cells[rated], values[rated], count) for values in (rows.counts, rows.seconds, *_later(rows))
+        np.bincount(cells[rated], values[rated], count) for values in (rows.counts, rows.seconds, *rows.later)
     )
     middle, low, high = grouped_medians(rows.rates[rated], cells[rated], count)
     low, high = _wider(middle, low, high, instability)
@@ -169,17 +174,9 @@ def _wider(middle: Array, low: Array, high: Array, instability: Instability) -> 
     return widened(middle, low, high, instability.reach) if instability.deviation else (low, high)
 
 
-def _later(rows: Measurements) -> tuple[Array, Array]:
-    """The count of each measurement after its first part, and the seconds for it; 0 if there is nothing more."""
-    more = rows.counts - rows.first_counts
-    longer = rows.seconds - rows.first_seconds
-    goes_on = (more > 0) & (longer > 0)
-    return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
-
-
 def steady_rate(rows: Measurements) -> float | None:
     """Unit/s after the first part, sum over sum, of measurements with more than one part."""
-    more, longer = (values.sum() for values in _later(rows))
+    more, longer = (values.sum() for values in rows.later)
     return float(more / longer) if longer else None
 
 
@@ -195,9 +192,11 @@ def measured_columns(rows: Measurements) -> dict[str, Array]:
     return {name: values[~np.isnan(values)] for name, values in columns.items() if not np.isnan(values).all()}
 
 
-def rate_interval(rated: Measurements) -> Interval:
-    """The 95 % interval of a run's rate; `rated` are rows that have one."""
-    return stratified_rate(rated.counts, rated.seconds, rated.cells) if len(rated) else Interval(0.0)
+def value_interval(rows: Measurements) -> Interval:
+    """The value of a run's first executions in one series, with its 95 % interval if it is above 0."""
+    valued = rows.valued
+    value = valued.total_value or 0.0
+    return stratified_rate(*valued.value, valued.cells) if value > 0 else Interval(value)
 
 
 def _median(values: Array) -> float | None:

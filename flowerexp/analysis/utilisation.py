@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     Array = numpy.ndarray[Any, Any]
 
+OTHER = "other"
+"""The name of what tasks did outside of all phases."""
+
 
 @dataclass(frozen=True)
 class Use:
@@ -86,7 +89,7 @@ def use(log: EventLog, tasks: Sequence[Task]) -> Use | None:
 
 
 def by_phase(log: EventLog, start: float, end: float) -> dict[str, Use]:
-    """How a run used its executors, by phase, in the order of their first tasks.
+    """How a run used its executors, by phase, in the order of their first tasks; a part counts to its phase.
 
     Args:
         log: the log of the run's job, which may carry other runs.
@@ -96,7 +99,7 @@ def by_phase(log: EventLog, start: float, end: float) -> dict[str, Use]:
     by_name: dict[str, list[Task]] = {}
     for task in sorted(log.tasks, key=lambda task: task.started):
         if start <= task.started < end:
-            by_name.setdefault(task.phase or "other", []).append(task)
+            by_name.setdefault(task.phase.partition(".")[0] or OTHER, []).append(task)
     return {phase: summed for phase, tasks in by_name.items() if (summed := use(log, tasks))}
 
 

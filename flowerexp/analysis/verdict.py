@@ -12,6 +12,7 @@ import numpy as np
 
 from flowerexp.analysis.estimate import grouped_quantiles
 from flowerexp.analysis.experiments import extras_of
+from flowerexp.analysis.probe import doubt, host_speed
 from flowerexp.analysis.repetitions import drift, repetition_spread
 from flowerexp.measurements.table import Array, Measurements
 
@@ -52,7 +53,7 @@ def judge(measurements: Measurements) -> Verdict:
         return Verdict("invalid", ("the run has no measurements",))
     first = measurements.firsts
     failures = _failures(measurements)
-    doubts = [*_stopped(first), *_disagreement(first), *_warmth(first), *_contention(first)]
+    doubts = [*_lacking(first), *_stopped(first), *_disagreement(first), *_warmth(first), *_contention(first)]
     doubts += [*extras_of(measurements.experiment).doubts(first), *_clock(first)]
     return Verdict("invalid" if failures else "suspect" if doubts else "valid", (*failures, *doubts))
 
@@ -81,7 +82,7 @@ def _stopped(rows: Measurements) -> list[str]:
         return []
     cells = len(rows.cell_keys)
     stopped = np.bincount(rows.cells[rows.censored], minlength=cells)
-    unfinished = np.flatnonzero(stopped == np.bincount(rows.cells, minlength=cells))
+    unfinished = np.flatnonzero(stopped == np.bincount(rows.cells))
     count = np.count_nonzero(rows.censored)
     reached = f"{count} of {len(rows)} measurements reached measure.max_seconds and were stopped"
     if not len(unfinished):
@@ -97,6 +98,16 @@ def _cell(rows: Measurements, key: tuple[Any, ...]) -> str:
     return " ".join([series, *(f"{name}={value}" for name, value in zip(rows.experiment.numeric, values, strict=True))])
 
 
+def _lacking(rows: Measurements) -> list[str]:
+    """Measurements of a smaller cluster than the run's config has."""
+    lacking = np.nan_to_num(rows.numbers("executors_lacking"))
+    if not lacking.any():
+        return []
+    count, most = np.count_nonzero(lacking), int(lacking.max())
+    fewer = f"{most} executor{'s' if most > 1 else ''} fewer than the cluster should have"
+    return [f"{count} of {len(rows)} measurements were made with {'up to ' if most > 1 else ''}{fewer}"]
+
+
 def _disagreement(rows: Measurements) -> list[str]:
     """Repetitions that differ too much, by chance or because rates drift."""
     reasons = []
@@ -108,7 +119,9 @@ def _disagreement(rows: Measurements) -> list[str]:
     moved = drift(rows)
     if moved and moved.matters:
         slower = "slower" if moved.change < 0 else "faster"
-        reasons.append(f"no steady state: the last repetition is {abs(moved.change):.0%} {slower} than the first")
+        cause = doubt(host_speed(rows))  # was it the machine?
+        drifted = f"no steady state: the last repetition is {abs(moved.change):.0%} {slower} than the first"
+        reasons.append(f"{drifted}; {cause}" if cause else drifted)
     return reasons
 
 
@@ -151,7 +164,7 @@ def others_cpu(rows: Measurements) -> dict[str, float]:
     share, seconds = rows.numbers("others_cpu_percent"), np.nan_to_num(rows.seconds)
     alone = ~np.isnan(share) & (seconds != 0) & (np.nan_to_num(rows.numbers("neighbours")) == 0)
     hosts, names = _hosts(rows)
-    used, total = (np.bincount(hosts[alone], values[alone], len(names)) for values in (share * seconds, seconds))
+    used, total = (np.bincount(hosts[alone], values[alone]) for values in (share * seconds, seconds))
     return {names[host]: float(used[host] / total[host]) for host in np.unique(hosts[alone])}
 
 
@@ -169,9 +182,8 @@ def _clock(rows: Measurements) -> list[str]:
     reasons = []
     if untimed:
         reasons.append(f"{untimed} of {len(rows)} measurements were not timed")
-    if odd:
-        part = rows.experiment.parts.name if rows.experiment.parts else "part"
-        reasons.append(f"in {odd} of {len(rows)} measurements the first {part} took longer than all of them")
+    if odd and (parts := rows.experiment.parts):
+        reasons.append(f"in {odd} of {len(rows)} measurements the first {parts.name} took longer than all of them")
     if moved > CLOCK_SECONDS:
         reasons.append(f"a host's clock was set during the run, by {moved:,.1f} s: do not trust its times of day")
     return reasons

@@ -7,9 +7,11 @@ A kind is a subclass of `Kind` and a dataclass of its config's keys. One of anot
 
 from __future__ import annotations
 
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flowerexp.cluster import Backend
@@ -102,6 +104,14 @@ class Kind(ABC, Generic[C]):
             ConfigError: it does not fit.
         """
 
+    def notes(self, today: datetime.date) -> Iterator[str]:
+        """What a plan says of the cluster beside what it costs, such as that its version is out of support.
+
+        Args:
+            today: the day of the plan.
+        """
+        return iter(())
+
     def rate(self, prices: Prices) -> Rate | None:
         """What the cluster costs; None where that is not known.
 
@@ -112,6 +122,18 @@ class Kind(ABC, Generic[C]):
             ConfigError: a machine type, disk or region has no price.
         """
         return Rate()
+
+    def billed(self, jobs: Sequence[Path], prices: Prices) -> float | None:
+        """What its jobs have cost, in US dollars, where the cloud has measured that; None where only time shows it.
+
+        Args:
+            jobs: the folders of all its jobs, which have ended.
+            prices: those that the config names.
+
+        Raises:
+            ConfigError: there is no price.
+        """
+        return None
 
     def starts(self, scripts: int) -> int:
         """How many starts a sweep pays for whose jobs run this number of scripts."""

@@ -10,7 +10,7 @@ from typing import Any
 from google.cloud import dataproc_v1
 
 from flowerexp.cluster import ClusterObserver
-from flowerexp.cluster.dataproc.config import Machine, Workers
+from flowerexp.cluster.dataproc.config import Machine, Secondary, Workers
 from flowerexp.cluster.dataproc.nodes import Nodes
 from flowerexp.cluster.dataproc.presence import Presence
 from flowerexp.cluster.google.clients import Clients
@@ -144,7 +144,7 @@ class Leftovers:
                 cluster.labels.get(SCOPE, ""),
                 cluster.labels.get(OWNER, ""),
                 min(status.state_start_time.timestamp() for status in history),
-                _nodes(self._clients.region, cluster.config),
+                nodes_of(self._clients.region, cluster.config),
             )
 
     def _batches(self) -> Iterator[Resource]:
@@ -160,11 +160,11 @@ class Leftovers:
                     batch.labels[SCOPE],
                     batch.labels.get(OWNER, ""),
                     batch.create_time.timestamp(),
-                    _batch(self._clients.region, batch.runtime_config.properties),
+                    batch_of(self._clients.region, batch.runtime_config.properties),
                 )
 
 
-def _nodes(region: str, config: Any) -> Nodes:
+def nodes_of(region: str, config: Any) -> Nodes:
     """The machines of a cluster."""
     count = config.worker_config.num_instances
     workers = config.worker_config if count else config.master_config
@@ -172,8 +172,14 @@ def _nodes(region: str, config: Any) -> Nodes:
         region,
         Machine(**_machine(config.master_config)),
         Workers(**_machine(workers), count=count),
+        _secondary(config.secondary_worker_config),
         config.gce_cluster_config.internal_ip_only,
     )
+
+
+def _secondary(group: Any) -> Secondary:
+    kind = {"SPOT": "spot", "NON_PREEMPTIBLE": "standard"}.get(group.preemptibility.name, "preemptible")
+    return Secondary(count=group.num_instances, kind=kind)
 
 
 def _machine(group: Any) -> dict[str, Any]:
@@ -181,9 +187,13 @@ def _machine(group: Any) -> dict[str, Any]:
         "machine_type": group.machine_type_uri.rpartition("/")[2],
         "disk_type": group.disk_config.boot_disk_type.rpartition("/")[2] or "pd-standard",
         "disk_gb": group.disk_config.boot_disk_size_gb,
+        "disk_iops": group.disk_config.boot_disk_provisioned_iops or None,
+        "disk_mib_s": group.disk_config.boot_disk_provisioned_throughput or None,
     }
 
 
-def _batch(region: str, properties: Any) -> FoundBatch:
+def batch_of(region: str, properties: Any) -> FoundBatch:
+    """The size of a batch, by its properties."""
     executors, cores = properties.get("spark.executor.instances", 2), properties.get("spark.executor.cores", 4)
-    return FoundBatch(region, int(executors), int(cores))
+    tier = properties.get("spark.dataproc.executor.compute.tier", "standard")
+    return FoundBatch(region, int(executors), int(cores), tier)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import Kind
-from flowerexp.cluster.quota import WORDS, Demand, QuotaLimits, changed, fits, over
+from flowerexp.cluster.quota import Demand, QuotaLimits, changed, fits, over
 from flowerexp.config.schema import Quota
 from flowerexp.errors import QuotaError
 
@@ -47,9 +47,7 @@ def check(kind: Kind[Any], quota: Quota, prices: Prices) -> None:
     if kind.place is None or quota.source == "none":
         return
     limit = limits(kind, quota)
-    excess = [
-        f"{asked:,} {WORDS[name]} of {max(0, allowed):,}" for name, asked, allowed in over(kind.demand(prices), limit)
-    ]
+    excess = [f"{asked:,} {what} of {max(0, allowed):,}" for what, asked, allowed in over(kind.demand(prices), limit)]
     if excess:
         name, region = kind.cluster.name, kind.place.region
         problem = f"cluster {name} needs more than the quota of {region} has: {', '.join(excess)}"

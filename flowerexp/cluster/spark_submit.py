@@ -61,8 +61,8 @@ def spark_home() -> Path:
     raise MachineError("PySpark is not installed", hint="run: pip install pyspark")
 
 
-def linked_home(home: Path) -> Path:
-    """A SPARK_HOME of symbolic links to the installed one, without its `python` folder.
+def linked_home(home: Path, spark: Path | None = None) -> Path:
+    """A SPARK_HOME of symbolic links to the installed one, or to `spark`, without its `python` folder.
 
     That holds PySpark once more, as a zip of sources that Spark puts in front of the installed package: each of a job's
     Python processes would compile them anew, since Python keeps nothing that it compiles out of a zip. Without it they
@@ -75,7 +75,7 @@ def linked_home(home: Path) -> Path:
     for name in ("bin", "jars"):
         # Two jobs that start at once may both want to make it.
         with contextlib.suppress(FileExistsError):
-            (home / name).symlink_to(spark_home() / name)
+            (home / name).symlink_to((spark or spark_home()) / name)
     return home
 
 

@@ -110,7 +110,7 @@ def _check_alike(runs: Sequence[PlannedRun]) -> None:
 def _candidate(run: PlannedRun, per_vcpu: float | None) -> Candidate:
     """A run's cluster; one without a list price costs what the user says of a vCPU, if anything."""
     kind = kind_of(run.config.cluster)
-    prices = Prices.load(run.config.budget.prices)
+    prices = Prices.of(run.config.budget, run.config.cluster)
     size = kind.size(prices)
     if size is None:
         problem = f"only its own master knows how large {name_of(run)} is"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.cluster import quota, quota_check
 from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import ConfigError, QuotaError
+from flowerexp.plan import duration
 
 if TYPE_CHECKING:
     from flowerexp.sweep.budget import Expense
     from flowerexp.sweep.forecast import Forecast
+
+
+_OLD_DAYS = 90
+"""The age at which a plan says how old its prices are."""
 
 
 def as_json(made: Forecast) -> dict[str, Any]:
@@ -22,6 +29,8 @@ def as_json(made: Forecast) -> dict[str, Any]:
     refused = budget.over(_needed(made), allowed)
     return {
         "clusters": [_cluster_json(expense) for expense in made.expenses],
+        "refused": _refused(made),
+        "notes": _notes(made.expenses),
         "usd": budget.total(_counted(made)),
         "usd_is_complete": not any(_open(expense) for expense in [*made.expenses, *made.expenses_aside]),
         "budget_usd": allowed,
@@ -31,7 +40,7 @@ def as_json(made: Forecast) -> dict[str, Any]:
 
 def _cluster_json(expense: Expense) -> dict[str, Any]:
     needed, refused = _quota(expense)
-    parts = ("machines", "disks", "addresses", "fee", "total")
+    parts = ("machines", "secondary", "disks", "addresses", "fee", "total")
     return {
         "name": expense.cluster.name,
         "runs": expense.runs,
@@ -41,6 +50,7 @@ def _cluster_json(expense: Expense) -> dict[str, Any]:
         "runs_of_unknown_length": expense.unknown,
         "usd": expense.usd,
         "unpriced": expense.unpriced or None,
+        "prices": {"source": expense.prices.source, "dated": expense.prices.dated.isoformat()},
         "quota": asdict(needed) if needed else None,
         "quota_refuses": refused or None,
         "limits": kind_of(expense.cluster).ceilings(expense.prices),
@@ -58,7 +68,8 @@ def as_text(made: Forecast) -> list[str]:
     least = "at least " if any(_open(expense) for expense in [*paid, *made.expenses_aside]) else "about "
     smoke = "a smoke run on each and " if made.aside else ""
     which = f"for {smoke}the {made.most_runs} dearest, the most that are tried" if made.walk.chooses else "in all"
-    lines.append(f"cost      {least}${budget.total(_counted(made)):,.2f} {which}, by prices of {paid[0].prices.dated}")
+    by = " and ".join(dict.fromkeys(expense.prices.named for expense in paid))
+    lines.append(f"cost      {least}${budget.total(_counted(made)):,.2f} {which}, by {by}")
     allowed = budget.budget(item.run for item in made.to_run)
     refused = budget.over(_needed(made), allowed)
     if refused:
@@ -67,7 +78,32 @@ def as_text(made: Forecast) -> list[str]:
         enough = "enough to begin" if made.walk.chooses else "above the forecast"
         lines.append(f"budget    ${allowed:,.2f}, {enough}; a sweep that spends more is stopped")
     lines += [_quota_line(expense) for expense in paid]
-    return lines + [line for expense in paid for line in _limit_line(expense)]
+    lines += [line for expense in paid for line in _limit_line(expense)]
+    lines += [f"refused   {why}" for why in _refused(made)]
+    return lines + [f"note      {note}" for note in _notes(paid)]
+
+
+def _notes(clusters: Iterable[Expense]) -> list[str]:
+    """What else to say of clusters in a cloud: versions that are out of support, and old prices."""
+    paid = [each for each in clusters if kind_of(each.cluster).place]
+    today = datetime.date.today()
+    found = [f"{each.cluster.name}: {note}" for each in paid for note in kind_of(each.cluster).notes(today)]
+    found += [f"{each.cluster.name}: {each.rate.left_out}" for each in paid if each.rate and each.rate.left_out]
+    for source, dated in {each.prices.source: each.prices.dated for each in paid}.items():
+        if (age := (today - dated).days) > _OLD_DAYS:
+            found.append(f"{source} are {age} days old: set budget.prices=live, or name newer ones by budget.prices")
+    return found
+
+
+def _refused(made: Forecast) -> list[str]:
+    """Why runs fit no cluster of their kind, as they would be refused at the start."""
+    found: dict[str, None] = {}
+    for config in (item.run.config for item in made.to_run):
+        try:
+            kind_of(config.cluster).check(config)
+        except ConfigError as error:
+            found[str(error)] = None
+    return [*found]
 
 
 def _counted(made: Forecast) -> list[Expense]:
@@ -90,9 +126,10 @@ def _open(expense: Expense) -> bool:
 def _cost_line(expense: Expense) -> str:
     name = f"cost      {expense.cluster.name}"
     if expense.rate is None:
-        return f"{name}: unknown, {expense.unpriced}"
-    parts = {"machines": expense.rate.machines, "disks": expense.rate.disks, "addresses": expense.rate.addresses}
-    parts["Dataproc"] = expense.rate.fee
+        return f"{name}: unknown, {expense.unpriced}; set budget.prices=live, or add it to a file that it names"
+    rate = expense.rate
+    parts = {"machines": rate.machines, "secondary workers": rate.secondary, "disks": rate.disks}
+    parts |= {"addresses": rate.addresses, "Dataproc": rate.fee}
     hourly = ", ".join(f"{what} {usd:.3f}" for what, usd in parts.items() if usd)
     start = f"{duration(expense.start)} to start and stop (assumed)"
     runs = f"and {duration(expense.seconds)} of runs" if expense.seconds else ""
@@ -100,7 +137,7 @@ def _cost_line(expense: Expense) -> str:
     unknown = f"and {expense.unknown} {runs_of} of unknown length" if expense.unknown else ""
     least = "at least" if expense.unknown else "about"
     what = " ".join(part for part in (start, runs, unknown) if part)
-    return f"{name}: ${expense.rate.total:.3f} an hour ({hourly}); {least} ${expense.usd:,.2f} for {what}"
+    return f"{name}: ${rate.total:.3f} an hour ({hourly}); {least} ${expense.usd:,.2f} for {what}"
 
 
 def _quota(expense: Expense) -> tuple[quota.Demand | None, str]:
@@ -136,10 +173,3 @@ def _limit_line(expense: Expense) -> list[str]:
     }
     parts = [text.format(found[key]) for key, text in words.items() if key in found]
     return [f"limits    {expense.cluster.name}: {', '.join(parts)}"] if parts else []
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

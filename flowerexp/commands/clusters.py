@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowerexp.config.schema import Config
-from flowerexp.errors import ConfigError
+from flowerexp.errors import ConfigError, FlowerexpError, require
 from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
     from flowerexp.cluster.leftovers import Leftovers, Resource
+
+
+_LOOK_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,14 +25,18 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.app import composed
 
     parser = argparse.ArgumentParser(prog="flowerexp clusters", description="List your running clusters and batches.")
+    parser.add_argument("--watch", action="store_true", help="list them again and again, until nothing is left")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as gcp.project=... gcp.region=...")
-    config = composed(parser.parse_args(arguments).overrides)
-    resources = leftovers(config).resources()
-    place = f"{config.gcp.project} {config.gcp.region}"
-    if not resources:
-        print(f"nothing of flowerexp runs in {place}")
-        return 0
-    print(table(resources, config))
+    options = parser.parse_args(arguments)
+    config = composed(options.overrides)
+    left = leftovers(config)
+    while resources := left.resources():
+        print(table(resources, config), flush=True)
+        if not options.watch:
+            return 0
+        time.sleep(_LOOK_SECONDS)
+        print(f"\n{datetime.datetime.now():%H:%M:%S}")
+    print(f"nothing of flowerexp runs in {config.gcp.project} {config.gcp.region}")
     return 0
 
 
@@ -42,6 +49,7 @@ def leftovers(config: Config) -> Leftovers:
     gcp = config.gcp
     project, region = _named("project", gcp.project, "ID"), _named("region", gcp.region, "us-central1")
     bucket = _named("bucket", gcp.bucket, "NAME")
+    require("this command", ("google.cloud.dataproc_v1", "google.cloud.storage"))
     from flowerexp.cluster.google.clients import Clients
     from flowerexp.cluster.leftovers import Leftovers
 
@@ -67,13 +75,14 @@ def table(resources: Iterable[Resource], config: Config) -> str:
 
 
 def _price(resource: Resource, config: Config) -> str:
-    """Dollars an hour; nothing where no price is known."""
+    """Dollars an hour; of a stopped cluster those of its disks; nothing where no price is known, or can be had."""
     from flowerexp.cluster.cost import Prices
 
     try:
-        return f"{resource.machines.rate(Prices.load(config.budget.prices)).total:.2f}"
-    except ConfigError:
+        rate = resource.machines.rate(Prices.of(config.budget, config.gcp))
+    except FlowerexpError:
         return ""
+    return f"{rate.disks if resource.state == 'STOPPED' else rate.total:.2f}"
 
 
 def sweeps(home: Path) -> dict[str, Path]:

@@ -22,11 +22,11 @@ def main(arguments: Sequence[str]) -> int:
     """`flowerexp [overrides]`: the Hydra application."""
     from flowerexp import hydra_main
 
-    hydra_main.main(arguments, Task(), _before)
+    hydra_main.main(arguments, Task(), before_run)
     return 0
 
 
-def _before(config: Config, origin: Origin) -> None:
+def before_run(config: Config, origin: Origin) -> None:
     """Before a single run's folder is made: what can be found to be wrong already?"""
     from flowerexp.orchestrate import preflight
     from flowerexp.plan import PlannedRun
@@ -48,9 +48,16 @@ def located(error: FlowerexpError, origin: Origin) -> FlowerexpError:
 
 
 class Task:
-    """What Hydra runs: one experiment. Our launcher knows by the mark that it may ship many of them as one batch."""
+    """What Hydra runs: one experiment. Our launcher knows by the mark that it may ship many of them as one batch.
+
+    Args:
+        present: whether a single run's table and answer are printed.
+    """
 
     flowerexp_batches = True
+
+    def __init__(self, present: bool = True) -> None:
+        self._present = present
 
     def __call__(self, config: DictConfig) -> str | None:
         """One run, called by Hydra with its composed config.
@@ -61,10 +68,10 @@ class Task:
         Raises:
             FlowerexpError: the run failed.
         """
-        return _run(config)
+        return _run(config, self._present)
 
 
-def _run(config: DictConfig) -> str | None:
+def _run(config: DictConfig, present: bool) -> str | None:
     from hydra.core.hydra_config import HydraConfig
 
     from flowerexp.app import origin_of
@@ -83,15 +90,17 @@ def _run(config: DictConfig) -> str | None:
         result = run(checked, folder, screen)
     except FlowerexpError as error:
         raise located(error, origin) from error
-    _present(result)
+    if present:
+        _present(result)
     if result.error:
         raise located(result.error, origin)
     return result.run_id
 
 
 def _present(result: Result) -> None:
-    """Print the table, the verdict, where things are, and the command that opens the UI."""
+    """Print the table, the verdict, the answer, where things are, and the command that opens the UI."""
     from flowerexp.console import table
+    from flowerexp.program import program
 
     lines: list[str] = []
     if result.analysis:
@@ -103,11 +112,13 @@ def _present(result: Result) -> None:
             "",
             f"verdict   {verdict.state}{reasons}",
         ]
+        if verdict.state == "valid":  # else the answer would say the same as the verdict
+            lines.append(f"answer    {result.analysis.answer}")
     phases = {name: seconds for name, seconds in result.outcome.phases.items() if "." not in name}
     lines.append("seconds   " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items()))
     lines.append(f"folder    {_short(result.run.folder)}")
     if result.run_id:
-        lines += [f"MLflow    run {result.run_id}", "open      flowerexp ui"]
+        lines += [f"MLflow    run {result.run_id}", f"open      {program()} ui"]
     print(printable("\n".join(lines)))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from flowerexp.config.places import config_folder, group_options
+from flowerexp.config.places import CONFIG, OWN, config_folder, group_options, own_folder, passed_over
+from flowerexp.errors import ConfigError
 
 _WIDTH = 108  # characters of an experiment's question
 
@@ -19,17 +21,24 @@ usage: flowerexp [FLAGS] [KEY=VALUE ...]      run one experiment
        flowerexp COMMAND [...]
 
 commands:
+  new NAME [FOLDER] make an experiment of your own: a folder with script, YAML, grid, sweep and test, or add to one
   plan [-m] [...]   show what would run, what is done already and how long it takes; starts nothing (--json)
-  resume SWEEP      run what is missing of a sweep that was stopped or killed; SWEEP is its folder, or part of its name
+  rehearse [-m] [...]  make the same runs on servers of this machine that stand for Google, at no cost (--fault NAME)
+  resume SWEEP      run what is missing of a sweep that was stopped or killed
+  attach SWEEP      follow a sweep that was started with --detach; Ctrl-C leaves it to itself again
   rerun RUN         show what differs now, then run an earlier run again; KEY=VALUE changes single values
-  compare RUN RUN   is one run faster than another? ratios with confidence intervals; RUN is MLflow's run_id
-  predict RUN [...] what would a cell give that was not measured? KEY=VALUE chooses it; RUN is a run_id or a sweep's id
-  report FOLDER     make the report of a sweep or a run: an HTML page with tables, pictures and verdicts
-  clusters          list your running clusters and batches, and what they cost an hour
+  compare RUN RUN   is one run faster than another? compare SWEEP ranks its settings (--details: its runs)
+  history [NAME]    how has a metric changed over commits and dates? on each machine, with the commits where it changed
+  gate BASELINE     is the code that is here slower than a baseline? for CI: exits with 0, 1, 2 or 3
+  predict RUN [...] what would a cell give that was not measured? KEY=VALUE chooses it
+  report RUN|SWEEP  make the report of a sweep or a run: an HTML page with tables, pictures and verdicts
+  clusters          list your running clusters and batches, and what they cost an hour (--watch: again and again)
   cleanup           delete what is left in the cloud (--dry-run only lists it; --bucket also deletes all data)
-  ui [--port N]     serve the MLflow pages of your runs
+  ui [SWEEP]        open the MLflow pages of your runs in a browser, at the newest sweep (--port N, --no-browser)
   verify [FOLDER]   check the files of prepared data, and name those that are damaged
-  log FOLDER        log a run's folder to MLflow, for example after the server failed
+  log RUN|SWEEP     log runs to MLflow, for example after the server failed
+
+RUN and SWEEP are a folder or a part of its name, SWEEP/3, an MLflow run_id or its beginning, a run's name, or last.
 
 experiments (entrypoint=NAME; * marks the defaults, here and below):
 {experiments}
@@ -46,9 +55,11 @@ examples:
   flowerexp entrypoint=write_tfrecords preprocess.partitions=32 caching=false
   flowerexp experiment=caching                             the sweep in conf/experiment/caching.yaml
 
-flags (they come first): -m sweeps over comma-separated values; --cfg job shows the config; --info shows its sources;
-  --config-dir DIR adds your own configs; --version; --hydra-help lists the rest;
+flags (they come first): -m sweeps over comma-separated values; --detach ends once its jobs are submitted;
+  --cfg job shows the config; --info shows its sources; --version; --hydra-help lists the rest;
   eval "$(flowerexp -sc install=bash)" turns on completion in bash
+
+your own configs: {own}
 
 where results go: outputs/DATE/TIME-ID/ (one folder for each run), data/ (generated and prepared data),
   mlruns/ (MLflow's store), in the current folder or in FLOWEREXP_HOME
@@ -59,24 +70,32 @@ LISTED = (EXPERIMENTS, SWEEPS)
 """The config groups that hold experiments and their ready-made sweeps."""
 
 
-def page(config_dir: str | None = None) -> str:
-    """The help page.
-
-    Args:
-        config_dir: a folder of the user's own configs, whose experiments are listed too.
-    """
-    folders = [config_folder(), *([Path(config_dir)] if config_dir and Path(config_dir).is_dir() else [])]
+def page() -> str:
+    """The help page, with the experiments and options of the user's own configs."""
+    own, said = _own()
+    folders = [config_folder(), *([own] if own else [])]
     chosen = _defaults(folders[0])
     asked = [
         (_marked(name, name == chosen[EXPERIMENTS]), _question(path)) for name, path in _files(folders, EXPERIMENTS)
     ]
     ready = [(name, _first_sentence(path)) for name, path in _files(folders, SWEEPS)]
     others = [
-        f"  {group:<12}{', '.join(_marked(option, option == chosen.get(group)) for option in options)}"
-        for group, options in group_options().items()
+        f"  {group:<12}{', '.join(_marked(name, name == chosen.get(group)) for name, _ in _files(folders, group))}"
+        for group in group_options()
         if group not in LISTED
     ]
-    return _PAGE.format(experiments=_lines(asked), sweeps=_lines(ready), groups="\n".join(others)).rstrip()
+    page = _PAGE.format(experiments=_lines(asked), sweeps=_lines(ready), groups="\n".join(others), own=said)
+    return page.rstrip()
+
+
+def _own() -> tuple[Path | None, str]:
+    """The folder of the user's own configs, and what to say of it."""
+    order = f"--config-dir DIR, else {CONFIG}, else {OWN}/ in the current folder"
+    try:
+        own = own_folder()
+    except ConfigError as error:
+        return None, f"none ({error})"
+    return own, f"{os.path.relpath(own)} ({order})" if own else passed_over() or f"none ({order})"
 
 
 def _defaults(folder: Path) -> dict[str, str]:
@@ -91,7 +110,8 @@ def _marked(option: str, is_default: bool) -> str:
 
 
 def _lines(named: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(f"  {name:<17} {shorten(text, _WIDTH, placeholder=' ...')}".rstrip() for name, text in named)
+    width = max(17, *(len(name) for name, _ in named))
+    return "\n".join(f"  {name:<{width}} {shorten(text, _WIDTH, placeholder=' ...')}".rstrip() for name, text in named)
 
 
 def _files(folders: Sequence[Path], group: str) -> Iterator[tuple[str, Path]]:

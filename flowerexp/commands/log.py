@@ -1,4 +1,4 @@
-"""`flowerexp log FOLDER ...`: log runs' folders to MLflow, where that failed at the time."""
+"""`flowerexp log RUN ...`: log runs, or all runs of a sweep, to MLflow, where that failed at the time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,30 @@ from flowerexp.tracking import log_run
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Log each folder; one that fails does not stop the others."""
-    parser = argparse.ArgumentParser(prog="flowerexp log", description="Log runs' folders to MLflow.")
-    parser.add_argument("folder", nargs="+", type=Path, help="a run's folder, such as outputs/DATE/TIME-ID")
+    """Log each run; one that fails does not stop the others."""
+    from flowerexp.lookup.names import find, folder_of
+    from flowerexp.lookup.place import Place, split
+
+    parser = argparse.ArgumentParser(prog="flowerexp log", description="Log runs to MLflow.")
+    help_ = "a run's or a sweep's folder, a part of its name, SWEEP/RUN, or last"
+    parser.add_argument("names", nargs="+", metavar="RUN_OR_SWEEP", help=help_)
     failed = 0
-    for folder in parser.parse_args(arguments).folder:
+    names, overrides = split(parser.parse_args(arguments).names)
+    place = Place(overrides)
+    for name in names:
         try:
-            print(f"{folder}: MLflow run {log_run(folder)}")
+            for folder in _runs(folder_of(find(name, place), place)):
+                print(f"{folder}: MLflow run {log_run(folder)}")
         except FlowerexpError as error:
             failed = 1
             print(printable(f"flowerexp: {error}"), file=sys.stderr)
     return failed
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The folder of a run, or those of the runs of a sweep that have ended."""
+    from flowerexp.journal import PLAN, RECORD
+
+    if not (folder / PLAN).exists():
+        return [folder]
+    return sorted((path.parent for path in folder.glob(f"*/{RECORD}")), key=lambda run: run.stat().st_ctime)

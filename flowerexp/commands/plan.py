@@ -18,7 +18,7 @@ from flowerexp.config import key_of, plain
 from flowerexp.config.redact import redacted, redacted_override
 from flowerexp.config.schema import Config
 from flowerexp.escape import printable
-from flowerexp.plan import shown
+from flowerexp.plan import duration, shown
 from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="flowerexp plan", description="Show what would run; nothing is started.")
     parser.add_argument("-m", "--multirun", action="store_true", help="a sweep over comma-separated values")
     parser.add_argument("--json", action="store_true", help="everything, for machines")
-    parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with configs of yours")
     parser.add_argument("--config-name", "-cn", metavar="NAME", default="config", help="another main config")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args(list(arguments))
-    made = forecast(options.overrides, options.multirun, walk_of_sweeper, options.config_dir, options.config_name)
+    made = forecast(options.overrides, options.multirun, walk_of_sweeper, config_name=options.config_name)
     print(json.dumps(_as_json(made), indent=1) if options.json else printable(_as_text(made)))
     for damage in dict.fromkeys(index.load(item.run.config).damage for item in made.items):
         if damage:
@@ -53,6 +52,8 @@ def _as_json(made: Forecast) -> dict[str, Any]:
         "runs": [
             {
                 "number": item.number,
+                "order": item.run.extra.get("order"),
+                "block": item.run.extra.get("block"),
                 "run_key": item.run.run_key,
                 "name": item.run.name,
                 "entrypoint": item.run.entrypoint,
@@ -81,6 +82,7 @@ def _as_json(made: Forecast) -> dict[str, Any]:
             for job in made.jobs
         ],
         "search": _search(made),
+        "design": made.design.recorded if made.design else None,
         "measurements": made.measurements,
         "estimated_seconds": made.seconds,
         **cluster_costs.as_json(made),
@@ -99,6 +101,7 @@ def _as_text(made: Forecast) -> str:
         "",
         *_run_table(made.items),
         "",
+        *([f"design    {made.design.said}"] if made.design else []),
         *_experiment_lines([item.run.config for item in made.items]),
         *_job_lines(made),
         *_done_line(made),
@@ -118,12 +121,12 @@ def _headline(made: Forecast) -> str:
     jobs = len(made.jobs)
     clusters = len({key_of(job.cluster) for job in made.jobs})
     what = [_count(len(made.to_run), "run"), _count(jobs, "job"), _count(clusters, "cluster")]
-    return f"{what[0]} in {what[1]} on {what[2]}{_measurements(made.measurements)}; nothing is started"
+    return f"{what[0]} in {what[1]} on {what[2]}{_measurements(made.measurements, made.is_open)}; nothing is started"
 
 
-def _measurements(number: int) -> str:
+def _measurements(number: int, is_open: bool) -> str:
     """How many measurements are planned; nothing of experiments that have no grid, and decide that themselves."""
-    return f", {_count(number, 'measurement')}" if number else ""
+    return f", {'at least ' if is_open else ''}{_count(number, 'measurement')}" if number else ""
 
 
 def _run_table(items: Sequence[Item]) -> list[str]:
@@ -131,14 +134,15 @@ def _run_table(items: Sequence[Item]) -> list[str]:
     left_out = len(items) - _SHOWN
     listed = list(items) if left_out <= 0 else [*items[: _SHOWN // 2], *items[-_SHOWN // 2 :]]
     done = ["done"] if any(item.done for item in items) else []
-    table = [["run", "key", "name", *keys, *done]]
+    order = ["order"] if len(items) > 1 and all("order" in item.run.extra for item in items) else []
+    table: list[list[str] | str] = [["run", *order, "key", "name", *keys, *done]]
     for item in listed:
         values = [item.differs.get(key, "") for key in keys]
-        table.append([str(item.number), item.run.run_key, item.run.name, *values, *[_done(item) for _ in done]])
-    lines = text_table(table).split("\n")
+        place = [str(item.run.extra["order"]) for _ in order]
+        table.append([str(item.number), *place, item.run.run_key, item.run.name, *values, *[_done(item) for _ in done]])
     if left_out > 0:
-        lines.insert(1 + _SHOWN // 2, f"...  {left_out:,} more")
-    return lines
+        table.insert(1 + _SHOWN // 2, f"...  {left_out:,} more")
+    return [text_table(table)]
 
 
 def _done(item: Item) -> str:
@@ -158,7 +162,7 @@ def _experiment_lines(configs: Sequence[Config]) -> list[str]:
     for name in dict.fromkeys(config.entrypoint.name for config in configs):
         own = [config for config in configs if config.entrypoint.name == name]
         experiment = own[0].entrypoint
-        lines.append(f"asks      {experiment.question} ({name}, {experiment.rate_unit})")
+        lines.append(f"asks      {experiment.question} ({name}, {experiment.value_unit})")
         grid = [f"{words.parameter(experiment, name)} {_each(own, name)}" for name in experiment.parameters]
         if grid:
             lines.append(f"grid      {'; '.join(grid)}")
@@ -175,8 +179,15 @@ def _each(configs: Sequence[Config], parameter: str) -> str:
 
 def _how(configs: Sequence[Config]) -> str:
     cells = _or(math.prod(map(len, config.grid.values())) for config in configs)
-    times = _or(config.measure.repetitions for config in configs)
-    return f"{cells} cells a run, {times} times each; a measurement is {_WHERE[configs[0].entrypoint.where]}"
+    times = _or(config.measure.least for config in configs)
+    goals = _goals(config.measure.until for config in configs)
+    return f"{cells} cells a run, {times} times each{goals}; a measurement is {_WHERE[configs[0].entrypoint.where]}"
+
+
+def _goals(goals: Iterable[float | None]) -> str:
+    """What more the cells are measured for; nothing where they are measured so often and no more."""
+    known = dict.fromkeys(f"{goal * 100:g} %" for goal in goals if goal)
+    return f" at least, until their intervals reach no further than {' or '.join(known)}" if known else ""
 
 
 def _or(numbers: Iterable[int]) -> str:
@@ -186,7 +197,8 @@ def _or(numbers: Iterable[int]) -> str:
 def _job_lines(made: Forecast) -> list[str]:
     lines = []
     for number, job in enumerate(made.jobs):
-        measurements = _measurements(sum(run.measurements for run in job.runs))
+        is_open = any(run.is_open for run in job.runs)
+        measurements = _measurements(sum(run.measurements for run in job.runs), is_open)
         runs = _count(len(job.runs), "run")
         lines.append(f"job {number}     {kind_of(job.cluster).describe()}: {job.script}, {runs}{measurements}")
     return lines
@@ -213,9 +225,10 @@ def _time_line(made: Forecast) -> str:
         return "time      none: nothing is left to run"
     if made.walk.chooses and made.seconds is not None:
         beside = ", beside the smoke runs" if made.aside else ""
-        return f"time      {cluster_costs.duration(made.seconds)} if all were tried{beside}, by earlier runs"
+        return f"time      {duration(made.seconds)} if all were tried{beside}, by earlier runs"
     if made.seconds is not None:
-        return f"time      about {cluster_costs.duration(made.seconds)}, by earlier runs"
+        least = "at least " if made.is_open else ""
+        return f"time      {least}about {duration(made.seconds)}, by earlier runs"
     if not known:
         return "time      unknown: no earlier run of this kind on this cluster"
     return f"time      unknown: {len(made.to_run) - len(known)} of {len(made.to_run)} runs are the first of their kind"

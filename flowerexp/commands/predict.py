@@ -6,11 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.errors import ConfigError, DataError
 from flowerexp.escape import printable
+from flowerexp.lookup.place import KEYS, Place
 from flowerexp.text_table import text_table
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from flowerexp.analysis.model.asking import Answer
     from flowerexp.analysis.model.predicting import Model
 
-STORE = ("home", "tracking")
-"""Keys that name the store rather than factors."""
 _LEGEND = "95 % intervals: of the mean of many measurements of such a cell, and of one measurement"
 
 
@@ -32,17 +30,19 @@ def main(arguments: Sequence[str]) -> int:
         "tracking.uri=... or home=... names the store.",
     )
     parser.add_argument(
-        "run", metavar="RUN", help="MLflow's run_id or its first 4 characters, a sweep's id, or a folder"
+        "run", metavar="RUN", help="a folder or a part of its name, SWEEP/RUN, an MLflow run_id or name, last"
     )
     parser.add_argument("values", nargs="*", metavar="KEY=VALUE", help="the value of a parameter or a sweep's factor")
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(arguments)
-    given = dict(_pair(word) for word in options.values if word.partition(".")[0].partition("=")[0] not in STORE)
-    store = [word for word in options.values if word.partition(".")[0].partition("=")[0] in STORE]
+    store = [word for word in options.values if word.partition(".")[0].partition("=")[0] in KEYS]
+    given = dict(_pair(word) for word in options.values if word not in store)
 
     from flowerexp.analysis.model.asking import ask
+    from flowerexp.lookup.names import find
 
-    name, models = _models(options.run, store)
+    found = find(options.run, Place(store))
+    name, models = found.said, found.models
     if not models:
         problem = f"{name} has no model: nothing was varied that a value could depend on"
         raise DataError(problem, hint="run a grid or a sweep of at least two values")
@@ -58,30 +58,6 @@ def _pair(word: str) -> tuple[str, str]:
     if not equals or not key or not value:
         raise ConfigError(f"{word} is not KEY=VALUE", where="command line", hint="write such as batch_size=64")
     return key, value
-
-
-def _models(run: str, store: Sequence[str]) -> tuple[str, list[Model]]:
-    """What the run or sweep is called, and its models; MLflow is not asked of a folder."""
-    if Path(run).is_dir():
-        return run, _local(Path(run))
-
-    from flowerexp.app import composed
-    from flowerexp.tracking import Store
-    from flowerexp.tracking.fetch import find, find_sweep, is_run_id
-
-    place = Store.of(composed(store).tracking)
-    found = find(place, run) if is_run_id(run) else find_sweep(place, run)
-    return f"{found.short_id} ({found.name})", found.models
-
-
-def _local(folder: Path) -> list[Model]:
-    from flowerexp.analysis.model import FILE, read
-
-    for path in (folder / FILE, folder / "analysis" / FILE):
-        if path.exists():
-            return read(path.read_bytes(), str(path))
-    hint = f"a sweep's is made with its report: flowerexp report {folder}"
-    raise DataError(f"{folder} has no {FILE}", hint=hint)
 
 
 def _table(name: str, models: Sequence[Model], answers: Sequence[Answer]) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowerexp.config import recorded
-from flowerexp.config.places import default_home
 from flowerexp.errors import ConfigError
 
 
@@ -18,19 +17,28 @@ def main(arguments: Sequence[str]) -> int:
         prog="flowerexp report",
         description="Make the report of a sweep or a run: an HTML page that needs nothing else, Markdown, and tables.",
     )
-    parser.add_argument("folder", nargs="+", help="a sweep's or a run's folder, or a part of a sweep's name")
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="SWEEP_OR_RUN",
+        help="a folder or a part of its name, SWEEP/RUN, an MLflow run_id or name, last",
+    )
     parser.add_argument(
         "--log", action="store_true", help="also put a sweep's report into MLflow, in place of an earlier"
     )
     options = parser.parse_args(arguments)
 
     from flowerexp.analysis.report import make_report
-    from flowerexp.sweep.resume import find_sweep
+    from flowerexp.lookup.names import find, folder_of
+    from flowerexp.lookup.place import Place, split
 
     found: list[str] = []
-    for name in options.folder:
-        folder = find_sweep(name, default_home())
-        print(make_report(folder, found.append)[0])
+    names, overrides = split(options.names)
+    place = Place(overrides)
+    for name in names:
+        folder = folder_of(find(name, place), place)
+        report = make_report(folder, found.append)
+        print(f"{report.paths[0]}\n{report.answer}")
         if options.log:
             print(f"MLflow run {_log(folder)}")
     for line in found:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from flowerexp.config.places import default_home
-
 
 def main(arguments: Sequence[str]) -> int:
     """Resume; 1 if runs failed or are missing in the end."""
     from flowerexp.cluster_search import walk_of
     from flowerexp.console import Screen
-    from flowerexp.sweep.resume import Consent, find_sweep, resume
+    from flowerexp.lookup.names import find
+    from flowerexp.lookup.place import Place
+    from flowerexp.sweep.resume import Consent, resume
 
     parser = argparse.ArgumentParser(prog="flowerexp resume", description="Run what is missing of a sweep.")
-    parser.add_argument("sweep", help="its folder, or a part of its name that no other has")
+    parser.add_argument("sweep", help="its folder, a part of its name that no other has, or last")
     parser.add_argument("--changed-code", action="store_true", help="go on although flowerexp's code has changed since")
     parser.add_argument("--changed-data", action="store_true", help="go on although the data has changed since")
     parser.add_argument("--failed", action="store_true", help="make the runs again, too, that failed on their own")
     parser.add_argument("--budget", type=float, metavar="USD", help="what the sweep may cost in all, instead of before")
     options = parser.parse_args(arguments)
     consent = Consent(options.changed_code, options.changed_data, options.failed, options.budget)
-    state = resume(find_sweep(options.sweep, default_home()), Screen(), consent, walk_of)
+    state = resume(find(options.sweep, Place(), "sweep").here, Screen(), consent, walk_of)
     return 0 if state.succeeded else 1

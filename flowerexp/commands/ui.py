@@ -1,22 +1,34 @@
-"""`flowerexp ui`: open MLflow's pages on our store."""
+"""`flowerexp ui [SWEEP]`: open MLflow's pages on our store, at a sweep."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 
+from flowerexp.errors import ConfigError
 from flowerexp.tracking import serve
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve the pages until Ctrl-C."""
-    from flowerexp.app import composed
-    from flowerexp.tracking import Store
+    from flowerexp.lookup.names import find
+    from flowerexp.lookup.place import Place, split
+    from flowerexp.tracking.landing import landing
 
-    parser = argparse.ArgumentParser(prog="flowerexp ui", description="Serve MLflow's pages of the runs in our store.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=5000)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as tracking.uri=... or home=...")
-    options = parser.parse_args(arguments)
-    store = Store.of(composed(options.overrides).tracking)
-    return serve(store, host=options.host, port=options.port)
+    parser = argparse.ArgumentParser(
+        prog="flowerexp ui",
+        description="Open MLflow's pages of the runs in our store in a browser, at the newest sweep. Ctrl-C ends it.",
+        epilog="KEY=VALUE names the store, such as tracking.uri=... or home=...",
+    )
+    parser.add_argument("sweep", nargs="*", metavar="SWEEP", help="the sweep's folder, a part of its name, or last")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--port", type=int, help="by default 5000, or another one if that is taken")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    options = parser.parse_intermixed_args(arguments)
+    sweeps, overrides = split(options.sweep)
+    if len(sweeps) > 1:
+        problem = f"one sweep can be shown, and {len(sweeps)} are named: {', '.join(sweeps)}"
+        raise ConfigError(problem, where="command line", hint="flowerexp ui shows all of them: name one, or none")
+    place = Place(overrides)
+    page = landing(place.store, find(sweeps[0], place, "sweep").sweep_id if sweeps else None)
+    return serve(place.store, options.host, options.port, page, not options.no_browser)

@@ -209,6 +209,8 @@ def _check_list(items: list[Any], limits: Mapping[str, Any], key: str, origin: O
 
 
 def _scalar(value: Any, kind: type, limits: Mapping[str, Any], key: str, origin: Origin) -> Any:
+    if limits.get("share") and isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?\s*%", value):
+        value = float(f"{value.rstrip('% ')}e-2")  # not divided: 0.1 % is the same number as 0.001
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if kind is str and isinstance(value, bool | int | float):
@@ -218,7 +220,7 @@ def _scalar(value: Any, kind: type, limits: Mapping[str, Any], key: str, origin:
         quote = f"if you mean the word, quote it: '{key}=\"null\"'" if kind is str and value is None else None
         raise _wrong(key, value, _NAMES[kind], origin, limits.get("hint") or quote)
     for wanted, hint in _violations(value, limits):
-        raise _wrong(key, value, wanted, origin, hint)
+        raise _wrong(key, value, wanted, origin, hint or limits.get("hint"))
     return value
 
 

@@ -129,11 +129,13 @@ def _value(value: Any, spec: Mapping[str, Any], key: str, origin: Origin, check:
 
 
 def _check_products(entrypoint: Mapping[str, Any], origin: Origin) -> None:
-    parameters, key = entrypoint["parameters"], "entrypoint.products"
+    parameters = entrypoint["parameters"]
     numeric = [name for name, spec in parameters.items() if spec["type"] in NUMERIC]
-    for product in entrypoint["products"]:
+    products = [("products", product) for product in entrypoint["products"]]
+    for node, product in [*products, ("needs", entrypoint["needs"])]:
         for name in product if isinstance(product, list) else [product]:
             if name not in numeric:
+                key = f"entrypoint.{node}"
                 problem = f"{key}: {name} is not a numeric parameter of {entrypoint['name']}"
                 raise ConfigError(problem, where=origin.of(key), hint=did_you_mean(str(name), numeric))
 
@@ -146,6 +148,8 @@ def drop_unused(plain: dict[str, Any], origin: Origin) -> None:
     """
     entrypoint = plain.get("entrypoint")
     uses = (entrypoint.get("uses") if isinstance(entrypoint, dict) else None) or []
+    if not isinstance(uses, list):
+        return  # the check of types refuses it
     for node in USES:
         if node in uses:
             continue

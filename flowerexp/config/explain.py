@@ -14,8 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.near import meant
 from flowerexp.config.overrides import unreadable
-from flowerexp.config.places import group_options
-from flowerexp.errors import ConfigError, did_you_mean
+from flowerexp.config.places import group_options, passed_over
+from flowerexp.errors import ConfigError, did_you_mean, require
 
 
 def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> ConfigError:
@@ -29,11 +29,13 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     text = " ".join(str(error).split())
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        if (group, option) == ("hydra/sweeper", "optuna"):
+            require("hydra/sweeper=optuna", ("hydra_plugins.hydra_optuna_sweeper",))
         is_typed = any(override.lstrip("+").partition("=")[::2] == (group, option) for override in overrides)
         return ConfigError(
             f"there is no {group}={option}" if group else f"there is no config {option}",
             where=(None if is_typed else _file(text)) or ("command line" if group else None),
-            hint=did_you_mean(option, error.options or []),
+            hint="; ".join(filter(None, [did_you_mean(option, error.options or []), passed_over()])) or None,
         )
     if isinstance(error, RecursionError):
         return ConfigError("the configs lead in a circle", hint="look at the defaults lists of your own")
@@ -80,7 +82,7 @@ def _of_an_override(text: str, overrides: Sequence[str], loader: ConfigLoader) -
         return ConfigError(f"{chosen} has no effect", where="command line", hint=hint)
     if key == "experiment":
         chosen = next(override for override in overrides if override.startswith("experiment="))
-        hint = "put experiment/NAME.yaml into a folder of yours and name that with --config-dir"
+        hint = passed_over() or "put experiment/NAME.yaml into conf/ in the current folder"
         return ConfigError(f"there is no {chosen}", where="command line", hint=hint)
     adding = next((override for override in overrides if override.startswith(f"{key}={{")), None)
     if key and adding and "To append to your config" in text:

@@ -2,8 +2,9 @@
 
 `metadata` of a field may hold ``min`` and ``max`` (inclusive, for a number or for each item of a list), ``above``
 (exclusive), ``choices`` (for a string or each item), ``pattern`` (likewise, with ``pattern_wanted`` and
-``pattern_hint``, a text or a function of the value), ``length`` (of a list), ``nonempty``, and ``texts`` (an open
-mapping whose values are text).
+``pattern_hint``, a text or a function of the value), ``length`` (of a list), ``nonempty``, ``texts`` (an open
+mapping whose values are text), ``share`` (of a number that may be written with a ``%``), and ``hint`` (what to do about
+a wrong value).
 
 ``role`` says what a key is for where no result depends on it, see `flowerexp.config.roles`: ``place`` is where things
 are kept and logged on this machine, ``account`` where and within which limits the cloud is used, ``sweep`` how runs are

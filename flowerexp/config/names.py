@@ -60,11 +60,15 @@ IMAGE_VERSION = _limits(
     r"\d+\.\d+(\.\d+)?(-[A-Za-z0-9]+)*", "a version of Dataproc's images", "write one such as 2.2-debian12"
 )
 RUNTIME_VERSION = _limits(
-    r"\d+\.\d+(\.\d+)?(-[A-Za-z0-9]+)*", "a version of the serverless runtime", 'write one such as "2.2"'
+    r"\d+\.\d+(\.\d+)?(-[A-Za-z0-9]+)*", "a version of the serverless runtime", 'write one such as "2.3"'
 )
 CONTAINER = _limits(
     r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[^\s/]+)+", "the name of a container image", "write HOST/PROJECT/REPOSITORY/NAME:TAG"
 )
+AUTOSCALING_POLICY = _limits(
+    r"[A-Za-z0-9][-_A-Za-z0-9]{1,48}[A-Za-z0-9]", "the id of an autoscaling policy",
+    "write the id alone, as `gcloud dataproc autoscaling-policies list` shows it: 3 to 50 letters, digits, _ and -",
+)  # fmt: skip
 PATH = _limits(
     r"(?s)(?!gc?s:)(?!gs//).*|gs://[a-z0-9][-_.a-z0-9]*(/.*)?", "a folder, or gs://BUCKET/FOLDER",
     "a bucket's name is of small letters, digits, hyphens, dots and underscores",

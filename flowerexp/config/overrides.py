@@ -18,6 +18,11 @@ from hydra.grammar.gen.OverrideParser import OverrideParser
 from flowerexp.config.text import as_typed, chooses_option, holds_text
 from flowerexp.errors import ConfigError
 
+SPARK = "cluster.spark."
+"""What the keys begin with that set Spark's properties, such as `cluster.spark.spark.sql.shuffle.partitions`."""
+
+_FORCED = ("sweep.axes", "grid.")
+
 _OF_NUMBERS = frozenset({"range", "interval", "int", "float", "bool"})
 
 
@@ -91,7 +96,7 @@ def _refuse_misfits(override: Override) -> None:
         ConfigError: a sweep within a value, or a list of options of a group with something in it that is not a name.
     """
     value, line = override.value(), str(override.input_line)
-    line = line.removeprefix("++") if forced(line.removeprefix("++")) == line else line  # as it was typed
+    line = line.removeprefix("++") if line.removeprefix("++").startswith(_FORCED) else line  # as it was typed
     choices = value.list if isinstance(value, ChoiceSweep) else [value]
     parts = _within(choices if isinstance(value, ChoiceSweep) else value)
     if any(isinstance(part, Sweep | Glob) for part in parts):
@@ -152,7 +157,20 @@ def refuse_sweep(override: Override, hint: str) -> None:
 def forced(override: str) -> str:
     """An override that may set a key which its node has not held before: Hydra would want a + before it.
 
-    The axes of a sweep are empty in the config, and so is the grid of an experiment that brings no values; the check
-    knows which keys there may be.
+    The axes of a sweep are empty in the config, so is the grid of an experiment that brings no values, and Spark has
+    properties without number; the check knows which keys there may be. The name of a property of Spark stays one key:
+    `spark.speculation` and `spark.speculation.interval` may both have a value.
     """
-    return f"++{override}" if override.startswith(("sweep.axes", "grid.")) else override
+    if override.startswith(_FORCED):
+        return f"++{override}"
+    key, equals, value = override.partition("=")
+    name = key.lstrip("+")
+    if not equals or not name.startswith(SPARK):
+        return override
+    try:
+        simple = bool(value) and not Parser.create().parse_override(f"{name}={value}").is_sweep_override()
+    except HydraException:
+        return override  # who parses it says what is wrong
+    if not simple:
+        return f"++{name}={value}"
+    return f"++{SPARK[:-1]}={{{name.removeprefix(SPARK)}:{value}}}"

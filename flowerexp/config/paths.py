@@ -12,7 +12,7 @@ from flowerexp.config import names
 from flowerexp.config.kinds import DATASETS
 from flowerexp.config.origin import Origin
 from flowerexp.config.places import config_folder
-from flowerexp.config.schema import Config
+from flowerexp.config.schema import LIVE, Config
 from flowerexp.errors import ConfigError
 
 
@@ -29,7 +29,7 @@ def resolved(plain: dict[str, Any], origin: Origin) -> dict[str, Any]:
     for node, key in (("storage", "generated"), ("storage", "prepared"), *data,
                       ("tracking", "artifacts"), ("budget", "prices")):  # fmt: skip
         value = plain.get(node, {}).get(key)
-        if value is not None:
+        if value is not None and (node, value) != ("budget", LIVE):
             plain[node][key] = _absolute(value, f"{node}.{key}", origin)
     plain["entrypoint"]["script"] = _script(plain["entrypoint"]["script"], origin)
     uri = plain["tracking"]["uri"]
@@ -52,11 +52,15 @@ def _paths(schema: type) -> Iterator[str]:
 
 
 def _script(script: str, origin: Origin) -> str:
-    """Where a script is: below a folder of the user's own configs; else as it is, since it may be a shipped one."""
+    """Where a script is: beside its YAML file, or in a folder above that, up to the one that the config folder is in.
+
+    Only in folders of the user's own; else it stays as it is, since it may be a shipped one.
+    """
     if script.startswith("~"):
         return _absolute(script, "entrypoint.script", origin)
-    own = (folder / script for folder in origin.folders if folder != config_folder())
-    return next((str(path.absolute()) for path in own if path.is_file()), script)
+    own = (folder for folder in origin.folders if folder != config_folder())
+    places = (place / script for folder in own for place in (folder / "entrypoint", folder, folder.parent))
+    return next((str(path.absolute()) for path in places if path.is_file()), script)
 
 
 def _absolute(path: str, key: str, origin: Origin) -> str:

@@ -12,7 +12,7 @@ from flowerexp.config.kinds import CLUSTERS
 from flowerexp.config.schema import Cluster, Config
 from flowerexp.errors import ConfigError
 
-Role = Literal["place", "account", "sweep"]
+Role = Literal["place", "account", "sweep", "conclusion"]
 
 _HYDRA = "hydra"
 """Hydra's own node, which a config that was recorded by an earlier version may hold."""

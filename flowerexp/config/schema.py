@@ -15,6 +15,12 @@ from omegaconf import MISSING
 from flowerexp.config import names
 from flowerexp.config.fields import ACCOUNT, MOST_SEEDS, items, number, optional, text
 from flowerexp.experiment import Experiment
+from flowerexp.workload.engine.until import FEWEST
+
+_A_SHARE = "write 5% or 0.05"
+
+LIVE = "live"
+"""Of `budget.prices`: Google is asked."""
 
 STORAGE_LEVELS = ("MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY")
 """Of Spark, by its own names."""
@@ -54,7 +60,7 @@ class Quota:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a sweep may cost, in US dollars, and a file of prices that is laid over the shipped one."""
+    """What a sweep may cost, in US dollars, and a file of prices that is laid over the shipped one, or `live`."""
 
     usd: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000_000})
     prices: str | None = None
@@ -82,13 +88,14 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Which files are used: those whose seeded hash falls below `fraction`.
+    """Which files are used: those whose seeded hash falls below `fraction`, and at least `least`, if there are as many.
 
     `on_short` says what becomes of cells of a grid that need more than the sample has: `fail`, or `drop`.
     """
 
     fraction: float = field(default=MISSING, metadata={"above": 0, "max": 1})
     seed: int = number(min=0, max=MOST_SEEDS)
+    least: int = field(default=0, metadata={"min": 0, "max": 1_000_000})
     on_short: str = field(default="fail", metadata={"choices": ("fail", "drop")})
 
 
@@ -103,6 +110,10 @@ class Measure:
         warm_up_seconds: what a process may spend on work that is not measured, until that gets no faster.
         max_seconds: a measurement that takes longer is stopped; None for no limit.
         storage_level: of Spark, for what `caching: true` caches; None for Spark's own default.
+        probe: whether the host's own speed is probed beside each measurement.
+        until: cells are measured again until their 95 % interval reaches at most this share to each side; None to
+            measure each cell `repetitions` times, which is the least with it.
+        until_seconds: how long a run may measure to get there.
     """
 
     repetitions: int = number(min=1, max=100_000)
@@ -111,17 +122,35 @@ class Measure:
     warm_up_seconds: float = field(default=10.0, metadata={"min": 0, "max": 86_400})
     max_seconds: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
     storage_level: str | None = field(default=None, metadata={"choices": STORAGE_LEVELS})
+    probe: bool = True
+    until: float | None = field(default=None, metadata={"share": True, "above": 0, "max": 0.5, "hint": _A_SHARE})
+    until_seconds: float = field(default=300.0, metadata={"above": 0, "max": 1_000_000})
+
+    @property
+    def least(self) -> int:
+        """How often each cell is measured at least; where `until` is not set, exactly."""
+        return max(self.repetitions, FEWEST) if self.until else self.repetitions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """How photographs become TFRecord files; target_size is (height, width) in pixels, orientation which way is up."""
+    """How photographs become TFRecord files.
+
+    Attributes:
+        partitions: how many files.
+        target_size: (height, width) in pixels.
+        quality: libjpeg's.
+        exact: whether pictures are resized as TensorFlow does it, to the byte.
+        orientation: which way is up.
+        decode: whether large JPEGs are decoded whole, or 2, 4 or 8 times smaller.
+    """
 
     partitions: int = number(min=1, max=100_000)
     target_size: tuple[int, ...] = items(min=1, max=16_384, length=2)
     quality: int = number(min=1, max=100)
     exact: bool = MISSING
     orientation: str = field(default="stored", metadata={"choices": ("stored", "exif")})
+    decode: str = field(default="full", metadata={"choices": ("full", "scaled")})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,15 +176,38 @@ class Sweep:
 
     Attributes:
         repeats: how often the whole sweep is run, one block after the other.
+        order: in which order runs are made: shuffled within each repeat, all shuffled, or as declared and back again.
+        seed: of that order, and of a Latin hypercube.
+        fraction: the design by which only some of the combinations are run; null for all.
+        runs: how many runs that design has; null for as few as it can have.
         axes: keys (or config groups) with their values: a list, or a string in Hydra's grammar (`range(1,4)`).
         zip: groups of axes whose values move together: each a mapping of keys to lists of one length.
         exclude: combinations to leave out: each a mapping of keys to a value.
     """
 
     repeats: int = field(default=1, metadata={"min": 1, "max": 100_000})
+    order: str = field(default="blocked", metadata={"choices": ("blocked", "random", "interleaved")})
+    seed: int = field(default=141, metadata={"min": 0, "max": MOST_SEEDS})
+    fraction: str | None = optional({"choices": ("plackett_burman", "latin_hypercube")})
+    runs: int | None = optional({"min": 1, "max": 1_000})
     axes: dict[str, Any] = field(default_factory=dict)
     zip: tuple[Any, ...] = ()
     exclude: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What `flowerexp gate` asks.
+
+    Attributes:
+        margin: how much slower than the baseline is not slower yet, as a share.
+        repeats: pairs of runs that are made at least.
+        max_seconds: the time after which no pairs are added to those.
+    """
+
+    margin: float = field(default=0.05, metadata={"above": 0, "max": 10})
+    repeats: int = field(default=5, metadata={"min": 1, "max": 1000})
+    max_seconds: float = field(default=1800.0, metadata={"min": 0, "max": 1_000_000})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +225,10 @@ class Config:
         caching: whether what is measured is cached.
         repeat: which repeat of a sweep it is.
         sweep: what the sweep varies.
+        objective: the metric of each run that one of Hydra's own sweepers optimises, by its name in MLflow.
+        gate: what `flowerexp gate` asks.
         skip_finished: whether runs of a sweep are skipped whose results are in the store.
+        margin: the share by which results may differ without a difference that matters to anybody.
         gcp: the place in Google Cloud.
         quota: what may be used at once.
         budget: what a sweep may cost.
@@ -192,7 +247,10 @@ class Config:
     caching: bool = MISSING
     repeat: int = field(default=1, metadata={"min": 1, "max": 100_000})
     sweep: Sweep = field(default=MISSING, metadata={"role": "sweep"})
+    objective: str | None = field(default=None, metadata={"role": "sweep"})
+    gate: Gate = field(default_factory=Gate, metadata={"role": "sweep"})
     skip_finished: bool = field(default=False, metadata={"role": "sweep"})
+    margin: float = field(default=0.05, metadata={"above": 0, "max": 10, "role": "conclusion"})
     gcp: Gcp = field(default_factory=Gcp, metadata=ACCOUNT)
     quota: Quota = field(default_factory=Quota, metadata=ACCOUNT)
     budget: Budget = field(default_factory=Budget, metadata=ACCOUNT)

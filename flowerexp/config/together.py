@@ -25,9 +25,10 @@ def check_together(config: Mapping[str, Any], origin: Origin) -> None:
 
     Raises:
         ConfigError: the grid has too many cells, a zone lies in another region, labels would be left out, or the
-            experiment refuses values that are combined.
+            experiment refuses values that are combined, or rounds of what it measures once.
     """
     _check_grid(config, origin)
+    _check_until(config, origin)
     _check_concurrency(config, origin)
     _check_zones(config["cluster"], origin)
     _check_labels(config["cluster"].get("labels") or {}, origin)
@@ -43,6 +44,14 @@ def _check_grid(config: Mapping[str, Any], origin: Origin) -> None:
         hint = f"a run may have {MOST_MEASUREMENTS:,}: take fewer values, or several runs"
         longest = max(grid, key=lambda name: len(grid[name]), default="")
         raise ConfigError(problem, where=f"{origin.of(f'grid.{longest}')} (grid)", hint=hint)
+
+
+def _check_until(config: Mapping[str, Any], origin: Origin) -> None:
+    experiment = config["entrypoint"]
+    if config["measure"]["until"] and not experiment["repeatable"]:
+        key = "measure.until"
+        problem = f"{key} is not for {experiment['name']}: made again, it finds its results and measures nothing"
+        raise ConfigError(problem, where=origin.of(key), hint="set it to null")
 
 
 def _check_concurrency(config: Mapping[str, Any], origin: Origin) -> None:

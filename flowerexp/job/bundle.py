@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flowerexp.config.places import PACKAGE, entry_folder
 from flowerexp.errors import ConfigError
+from flowerexp.job.modules import modules_beside
 from flowerexp.storage import write_bytes
 
 _SHIPPED = ("__init__.py", "errors.py", "storage", "workload")
@@ -19,9 +20,18 @@ _SHIPPED = ("__init__.py", "errors.py", "storage", "workload")
 
 @dataclass(frozen=True)
 class Bundle:
-    """The code that runs on the cluster: `flowerexp.workload`, what it imports of flowerexp, and one script."""
+    """The code that runs on the cluster: `flowerexp.workload`, what it imports of flowerexp, and one script.
+
+    The modules beside the script that it imports are shipped, too, and stand at the top of the zip: Spark puts that on
+    the path of the driver and of all executors.
+    """
 
     script: Path
+
+    @cached_property
+    def modules(self) -> list[Path]:
+        """The Python files of the user's own modules that the script imports."""
+        return modules_beside(self.script)
 
     @cached_property
     def content(self) -> bytes:
@@ -29,8 +39,9 @@ class Bundle:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in _sources():
-                name = f"flowerexp/{path.relative_to(PACKAGE).as_posix()}"
-                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), path.read_bytes())
+                _add(archive, f"flowerexp/{path.relative_to(PACKAGE).as_posix()}", path)
+            for path in self.modules:
+                _add(archive, path.relative_to(self.script.parent).as_posix(), path)
         return buffer.getvalue()
 
     @cached_property
@@ -40,6 +51,8 @@ class Bundle:
         for path in _sources():
             digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
         digest.update(self.script.read_bytes())
+        for path in self.modules:
+            digest.update(path.relative_to(self.script.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()[:16]
 
     def write(self, folder: Path) -> Path:
@@ -47,6 +60,10 @@ class Bundle:
         path = folder / f"flowerexp-{self.code_hash}.zip"
         write_bytes(str(path), self.content)
         return path
+
+
+def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), path.read_bytes())
 
 
 def _sources() -> Iterator[Path]:
@@ -65,4 +82,5 @@ def find_script(script: str) -> Path:
     for path in (name.absolute(), entry_folder().parent / name, entry_folder() / name.name):
         if path.is_file():
             return path
-    raise ConfigError(f"there is no script {script}", where="entrypoint.script", hint="give its path")
+    hint = "give its path, or put it beside its YAML file or into the folder that conf/ is in"
+    raise ConfigError(f"there is no script {script}", where="entrypoint.script", hint=hint)

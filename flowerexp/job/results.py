@@ -12,6 +12,7 @@ from typing import Any
 from flowerexp import records, storage
 from flowerexp.errors import DataError, FlowerexpError, from_os_error
 from flowerexp.job import rows
+from flowerexp.workload.failures import NO_MODULE
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class JobEnd:
     trouble: Sequence[str] = ()
 
 
-_PACKAGES = "list it in entrypoint.requires; clusters in the cloud install that with cluster.packages=stage"
+_NO_MAIN = 'end it with: if __name__ == "__main__": main(measure, prepare)'
 STATUS = "status.json"
 _FILES = (rows.MEASUREMENTS, "phases.json")
 _WANTED: Mapping[str, Any] = {
@@ -155,11 +156,15 @@ def read_outcome(results: Path, end: JobEnd) -> Outcome:
 
 def _without_results(results: Path, end: JobEnd) -> Outcome:
     """The outcome of a run whose attempt has left no results, with what it had written of itself before."""
+    attempt = rows.begun(results, end.token) or {}
+    unexplained = not end.trouble and not any(map(_CAUSES.search, end.tail))
+    if end.token and end.exit_code == 0 and unexplained and not attempt:
+        problem = "the script ended without a call of flowerexp.workload.main, which measures"
+        return Outcome("failed", problem, where="entrypoint.script", hint=_NO_MAIN)
     line = end.trouble[-1] if end.trouble else explain(end.tail)
-    hint = _PACKAGES if re.search("No module named|lacks a module", line) else None
+    hint = NO_MODULE if re.search("No module named|lacks a module", line) else None
     problem = f"the Spark job ended without results (exit code {end.exit_code}): {line}"
-    begun = rows.begun(results, end.token) or {}
-    begun = {name: begun[name] for name in ("facts", "phases", "notes", "started_at") if name in begun}
+    begun = {name: attempt[name] for name in ("facts", "phases", "notes", "started_at") if name in attempt}
     return Outcome("failed", problem, hint=hint, retry=True, **begun)
 
 

@@ -53,6 +53,14 @@ def ship(job: PlannedJob, runs: Sequence[PlannedRun], folder: Path, scope: str, 
     return JobFiles(folder, script, bundle.write(folder), folder / JOB, scope, requires)
 
 
+def run_keys(folder: Path) -> set[str]:
+    """The keys of the runs that the job in a folder carries; none where its job file is missing or damaged."""
+    try:
+        return {str(run["run_key"]) for run in records.read(folder / JOB, {"runs": [{"run_key": str}]})["runs"]}
+    except (FileNotFoundError, NotADirectoryError, DataError):
+        return set()
+
+
 def token_of(folder: Path) -> str | None:
     """The token of the job in a folder; None where its job file is missing or damaged."""
     try:

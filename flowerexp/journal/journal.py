@@ -34,6 +34,9 @@ _PLAN = {
     "runs": [{"run": str, "run_key": str, "overrides": list, "config": dict}],
 }
 
+LISTED = ("label", "name", "order", "block")
+"""What a plan lists of a run beside that, and its record holds, too."""
+
 
 class Journal:
     """The journal of the sweep in a folder."""
@@ -60,6 +63,7 @@ class Journal:
             {
                 "run": run.folder.name,
                 "run_key": run.run_key,
+                **{key: run.extra[key] for key in ("order", "block") if key in run.extra},
                 "label": run.label,
                 "name": run.name,
                 "overrides": list(own),

@@ -43,8 +43,9 @@ class State:
     """What a journal says.
 
     Attributes:
-        runs: how each run stands: `started`, `lost`, or one of `DONE`; by its name.
-        errors: what went wrong with those that failed or were lost.
+        runs: how each run stands: `started`, `lost`, `not started` if its job ended before that, or one of `DONE`; by
+            its name.
+        errors: what went wrong with those that failed, were lost or not started.
         started: when each run was started last, in epoch seconds.
         jobs: the jobs that were submitted.
         intended: those that were about to be submitted, and may have been; by their folder.
@@ -127,7 +128,7 @@ class State:
                 self._stands(event.run, "started")
                 self.started[event.run] = event.at
             case RunLost():
-                self._stands(event.run, "lost", event.error)
+                self._stands(event.run, "lost" if event.run in self.started else "not started", event.error)
             case RunEnded():
                 self._stands(event.run, event.state, event.error)
                 self._end(event)
@@ -173,5 +174,5 @@ class State:
             paid = next(known for known in reversed(self.paid) if known.name == name)
             paid.at.setdefault(event.state, event.at)
         elif event.state != "deleted":
-            self.paid.append(PaidCluster(name, event.cluster, {"creating": event.at}))
+            self.paid.append(PaidCluster(name, event.cluster, {"creating": event.at, event.state: event.at}))
         self.clusters[name] = event

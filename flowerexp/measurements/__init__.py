@@ -21,6 +21,8 @@ COLUMNS = {
     "order": "int64",  # position in the seeded order
     "attempt": "int64",  # from 1; a run that is resumed goes on with the next one
     "censored": "bool",  # stopped at `measure.max_seconds`: its seconds end there, and it has no count
+    "discarded": "int64",  # how often it was made before, and did not count since an executor was lost meanwhile
+    "executors_lacking": "int64",  # how many executors fewer there were than the job has asked for
     "seconds": "double",  # null where nothing was timed
     "reused": "bool",  # about what existed before the run: it has a count and no time
     "bytes": "int64",  # written; their sum is in the summary
@@ -35,6 +37,7 @@ COLUMNS = {
     "others_cpu_percent": "double",  # the part of it that the measuring process did not use; imprecise if short
     "net_bytes_s": "double",  # bytes a second over the host's network, during the measurement
     "disk_bytes_s": "double",  # bytes a second from and to the host's disks, during the measurement
+    "probe_seconds": "double",  # of a fixed piece of work on the host, the mean of before and after the measurement
     "spark_jobs": "int64",  # this and the following: of a measurement that is a Spark job
     "spark_stages": "int64",
     "spark_tasks": "int64",

@@ -73,7 +73,8 @@ def _read(column: Any, wanted: str | None) -> Any:
     """A column in its own type; None if Arrow has changed the values in the file."""
     kind = str(column.type)
     if wanted and (kind == "null" or (kind == "int64" and wanted == "double")):
-        return column.cast(pyarrow.type_for_alias(wanted))
+        # Not safely: an integer beyond 2^53 becomes the nearest number, as in Python.
+        return column.cast(pyarrow.type_for_alias(wanted), safe=False)
     if kind == "double" and (pyarrow.compute.max(pyarrow.compute.abs(column)).as_py() or 0) >= _LARGEST:
         return None
     return column if kind in _KINDS else None

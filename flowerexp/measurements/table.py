@@ -9,21 +9,20 @@ import json
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.compute
-import pyarrow.parquet
 
 from flowerexp.experiment import Experiment
-from flowerexp.measurements import write_whole
 
 Array = np.ndarray[Any, Any]
 
 AS_JSON = {b"flowerexp": b"json"}
 """The metadata of a column that holds values of several kinds, or nested ones, as JSON text."""
+DERIVED = {b"flowerexp": b"derived"}
+"""The metadata of a column that follows from others, and is written for others to read: see `written`."""
 
 
 class Measurements:
@@ -44,7 +43,8 @@ class Measurements:
             experiment: what was measured.
             lacking: by column, which rows lack it; all others have it, perhaps as a null.
         """
-        self.table, self.experiment = table, experiment
+        derived = [field.name for field in table.schema if (field.metadata or {}).items() >= DERIVED.items()]
+        self.table, self.experiment = table.drop_columns(derived) if derived else table, experiment
         self._lacking = lacking or {}
         self._numbers: dict[str, Array] = {}
 
@@ -181,6 +181,39 @@ class Measurements:
         """The rows whose rate is above 0."""
         return self.where(self.rates > 0)
 
+    @cached_property
+    def later(self) -> tuple[Array, Array]:
+        """What each measurement counted after its first part, and the seconds for it; 0 if there is nothing more."""
+        more, longer = self.counts - self.first_counts, self.seconds - self.first_seconds
+        goes_on = (more > 0) & (longer > 0) & ~self.censored
+        return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
+
+    @cached_property
+    def value(self) -> tuple[Array, Array]:
+        """The number that the experiment is about, as a numerator and a denominator; both are 0 where it is unknown.
+
+        The value of many rows is always the sum of their numerators over the sum of their denominators: a rate is a
+        count over seconds, and seconds or a column are averaged.
+        """
+        name = self.experiment.value.name
+        if name == "steady_rate":
+            return self.later
+        over, under = (self.counts, self.seconds) if name == "rate" else (self.numbers(name), np.ones(len(self)))
+        timed = (self.counts > 0) & (self.seconds > 0) if name in ("rate", "seconds") else ~np.isnan(over)
+        known = timed & ~self.censored
+        return np.where(known, over, 0), np.where(known, under, 0)
+
+    @cached_property
+    def valued(self) -> Measurements:
+        """The rows that have the number that the experiment is about."""
+        return self.where(self.value[1] > 0)
+
+    @property
+    def total_value(self) -> float | None:
+        """The number that the experiment is about, over all rows; None if no row has it."""
+        over, under = (part.sum() for part in self.value)
+        return float(over / under) if under else None
+
     @property
     def total_rate(self) -> float | None:
         """Unit/s over all rows: a sum over a sum, never an average of rates; None if no row has a rate."""
@@ -246,14 +279,6 @@ class Measurements:
         for name in self.experiment.numeric:
             known |= ~np.isnan(self.numbers(name))
         return self.where(known)
-
-    def write(self, path: Path) -> Path:
-        """Write all columns, unchanged, as Parquet.
-
-        Raises:
-            MachineError: the file cannot be written.
-        """
-        return write_whole(path, lambda aside: pyarrow.parquet.write_table(self.table, aside, write_page_checksum=True))
 
 
 def _text(value: object) -> str:

@@ -16,10 +16,10 @@ from flowerexp.console import Screen
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import RECORD
 from flowerexp.journal.journal import Journal, refuse_taken
-from flowerexp.orchestrate.batch import Batch, BatchLimits
+from flowerexp.orchestrate.batch import Batch
 from flowerexp.orchestrate.collect import Result, collect_run, log
 from flowerexp.orchestrate.ledger import ClusterLifetime, Ledger
-from flowerexp.orchestrate.limit import TimeLimit
+from flowerexp.orchestrate.limit import BatchLimits, TimeLimit
 from flowerexp.orchestrate.preflight import preflight
 from flowerexp.orchestrate.settle import settle
 from flowerexp.plan import plan
@@ -62,5 +62,5 @@ def run(config: Config, folder: Path, screen: Screen, extra: Mapping[str, Any] |
     with Journal(folder).held():  # so that a cleanup elsewhere does not take its cluster for a leftover
         refuse_taken(folder, "hydra.run.dir")
         Batch(planned, folder, screen, ledger).run(results.append)
-    settle(planned.runs, ledger.lifetimes)
+    settle(planned.runs, ledger.lifetimes, folder.glob("job*"))
     return results[0]

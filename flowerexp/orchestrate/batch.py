@@ -7,10 +7,11 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
+from flowerexp import index
 from flowerexp.cluster.kind import kind_of
+from flowerexp.config.schema import Cluster
 from flowerexp.console import Listener, Screen
 from flowerexp.errors import BudgetError, FlowerexpError, JobError
 from flowerexp.job.results import JobEnd
@@ -23,6 +24,7 @@ from flowerexp.orchestrate.events import (
     Ended,
     Event,
     Inherited,
+    Left,
     Logged,
     Lost,
     Progressed,
@@ -34,10 +36,11 @@ from flowerexp.orchestrate.events import (
 )
 from flowerexp.orchestrate.interrupt import Interrupt
 from flowerexp.orchestrate.ledger import Ledger
-from flowerexp.orchestrate.limit import TimeLimit
+from flowerexp.orchestrate.limit import BatchLimits
 from flowerexp.orchestrate.logger import Logger
 from flowerexp.orchestrate.preparation import Preparation
 from flowerexp.plan import Plan, PlannedRun
+from flowerexp.program import program
 from flowerexp.tracking import Store
 from flowerexp.workload import slots
 
@@ -45,21 +48,6 @@ _LOOK_SECONDS = 0.5  # how soon Ctrl-C is noticed
 # A run is best collected while the next one does something else than measuring, in the second after it started.
 _PATIENCE = 1.0
 _STOPPED = JobError("it was stopped before it had results")
-
-
-@dataclass(frozen=True)
-class BatchLimits:
-    """How much a batch does, and for how long.
-
-    Attributes:
-        max_clusters: how many clusters work side by side, as far as the quotas allow.
-        max_failures: how many failed runs end the batch; None: any number may fail.
-        run_time: how long its run may take, of a batch of one; None for as long as it likes.
-    """
-
-    max_clusters: int = 1
-    max_failures: int | None = None
-    run_time: TimeLimit | None = None
 
 
 class Batch:
@@ -93,6 +81,8 @@ class Batch:
         self._failures = 0
         self._started_at = time.time()
         self._active: list[Drive] = []
+        self.left: list[PlannedRun] = []  # their jobs go on without us
+        self._kept: list[Cluster] = []  # theirs, which are not ours to close
         self._interrupt = Interrupt()
         self._ended_by: str | None = None  # why nothing new is started: the budget is used up, or too many failures
         self._logger = Logger(self._events, self._beside_logging, screen, self._interrupt)
@@ -116,9 +106,11 @@ class Batch:
             record(run, self._started_at, {})
         preparation = Preparation(runs, nullcontext() if inherited.jobs else self._slots())
         phases = {key: name for run in runs for key, name in run.config.entrypoint.phases.items()}
-        waiting = drives(self._plan, self._folder, self._events, self._recorder, inherited)
+        detach = self._limits.detach
+        waiting = drives(self._plan, self._folder, self._events, self._recorder, inherited, detach)
+        seconds = None if inherited.jobs else index.expected(self._plan.jobs, self._limits.max_clusters)
         try:
-            with self._interrupt, self._screen.following(len(runs), phases) as listener:
+            with self._interrupt, self._screen.following(len(runs), phases, seconds) as listener:
                 self._loop(waiting, listener, preparation, deliver)
                 self._logger.drain(lambda event: self._handle(event, listener, deliver))
         except BaseException:
@@ -137,9 +129,11 @@ class Batch:
         preparation: Preparation,
         deliver: Callable[[Result], None],
     ) -> None:
-        while waiting or self._active:
+        while True:
             self._interrupt.raise_if_came()
             self._start_some(waiting)
+            if not self._active:
+                return
             self._look_at_budget(waiting)
             self._look_at_limit(waiting)
             try:
@@ -148,7 +142,7 @@ class Batch:
                 continue
             if isinstance(event, Closed):
                 self._ledger.give_back(event.cluster)
-            if isinstance(event, Ended | Lost | Refused):
+            elif isinstance(event, Ended | Lost | Refused):
                 preparation.finish()
             self._handle(event, listener, deliver)
             most = self._limits.max_failures
@@ -158,10 +152,11 @@ class Batch:
     def _start_some(self, waiting: list[Drive]) -> None:
         """Start the first drives that fit: beside the others, and into the quotas."""
         for drive in list(waiting):
-            if len(self._active) >= self._limits.max_clusters:
+            busy = len(self._active) + len(self._kept)
+            if busy >= self._limits.max_clusters:
                 return
             # One that does not even fit alone is refused by the cloud, in better words than ours.
-            if self._active and not self._ledger.fits(drive.cluster):
+            if busy and not self._ledger.fits(drive.cluster):
                 continue
             self._ledger.take(drive.cluster)
             waiting.remove(drive)
@@ -187,8 +182,8 @@ class Batch:
     def _handle(self, event: Event, listener: Listener, deliver: Callable[[Result], None]) -> None:
         match event:
             case Progressed():
-                if self._limits.run_time:
-                    self._limits.run_time.hear(event.message, time.time())
+                if limit := self._limits.run_time:
+                    limit.hear(event.message, time.time())
                 listener(dict(event.message))
             case ClusterChanged():
                 self._note_cluster(event)
@@ -199,6 +194,10 @@ class Batch:
                     self._recorder.submitted(event.runs, event.folder, event.handle)
             case Logged():
                 self._note_logged(event.result, deliver)
+            case Left():
+                self.left += event.runs
+                self._kept.append(event.cluster)
+                self._active = [drive for drive in self._active if drive.cluster is not event.cluster]
             case Closed():
                 self._active = [drive for drive in self._active if drive.cluster is not event.cluster]
             case _:
@@ -226,12 +225,10 @@ class Batch:
 
     def _note_cluster(self, event: ClusterChanged) -> None:
         self._ledger.note(event.cluster, event.state, event.at)
-        reason = f": {event.text}" if event.text else ""
-        self._screen.say(f"cluster {event.name} {event.state}{reason}")
+        self._screen.say(f"cluster {event.name} {event.state}{f': {event.text}' if event.text else ''}")
 
     def _collect(self, event: Ended, listener: Listener) -> None:
-        with self._slots() if self._active else nullcontext():
-            result = collect_run(event.run, self._started_at, JobEnd(event.token))
+        result = self._collected(event.run, JobEnd(event.token))
         if self._recorder:
             self._recorder.ended(result)
         self._show(result, listener)
@@ -259,7 +256,7 @@ class Batch:
             self._recorder.lost(run, str(result.error))
         self._show(result, listener)
 
-    def _collected(self, run: PlannedRun, end: JobEnd, refusal: FlowerexpError | None) -> Result:
+    def _collected(self, run: PlannedRun, end: JobEnd, refusal: FlowerexpError | None = None) -> Result:
         with self._slots() if self._active else nullcontext():
             return collect_run(run, self._started_at, end, refusal)
 
@@ -277,8 +274,8 @@ class Batch:
 
     def _beside_logging(self, result: Result) -> AbstractContextManager[None]:
         """What is held while a run is logged: the slots where that is work on this machine, not a wait for a server."""
-        is_work = Store.of(result.run.config.tracking).database is not None
-        return self._slots() if is_work and self._active else nullcontext()
+        is_work = self._active and Store.of(result.run.config.tracking).database is not None
+        return self._slots() if is_work else nullcontext()
 
     def _slots(self) -> AbstractContextManager[None]:
         """Hold the measuring slots of this host, if the batch measures on it: analysing is work on it, too."""
@@ -289,11 +286,11 @@ class Batch:
     def _stop(self, deliver: Callable[[Result], None]) -> None:
         """Stop all jobs, close their clusters, and collect what had ended by then; MLflow is not waited for."""
         self._logger.stop()
-        for drive in self._active:
+        for drive in self._active if not self._limits.leave else ():
             drive.stop()
-        while self._active:
+        while self._active and not self._limits.leave:
             event = self._events.get()
             if not isinstance(event, Progressed):
                 self._handle(event, lambda _: None, deliver)
-        command = f"flowerexp {'resume' if self._recorder else 'log'} {shlex.quote(str(self._folder))}"
+        command = f"{program()} {'resume' if self._recorder else 'log'} {shlex.quote(str(self._folder))}"
         self._logger.leave(lambda event: self._handle(event, lambda _: None, deliver), command)

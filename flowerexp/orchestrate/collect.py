@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import analysis, index, records, tracking
@@ -12,8 +13,9 @@ from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
 from flowerexp.config import plain
 from flowerexp.config.redact import redacted
-from flowerexp.errors import DataError, FlowerexpError, JobError, MachineError, from_os_error
+from flowerexp.errors import ConfigError, DataError, FlowerexpError, JobError, MachineError, from_os_error
 from flowerexp.job import rows
+from flowerexp.job.bundle import find_script
 from flowerexp.job.results import JobEnd, Outcome, read_outcome
 from flowerexp.journal import RECORD
 from flowerexp.plan import PlannedRun
@@ -44,6 +46,11 @@ class Result:
     retry: bool = False
     unlogged: FlowerexpError | None = None
 
+    @property
+    def started(self) -> bool:
+        """Did it begin on its cluster?"""
+        return self.outcome.started_at is not None
+
 
 def collect_run(
     run: PlannedRun,
@@ -69,29 +76,35 @@ def collect_run(
     error = refusal or _error(run, outcome)
     retry, found, counted = outcome.retry, None, Counted()
     try:
-        found, counted = _analyse(run) if outcome.started_at is not None else (None, counted)
+        found, counted = _analyse(run, error) if outcome.started_at is not None else (None, counted)
     except FlowerexpError as problem:
         error, retry = error or problem, retry or isinstance(problem, MachineError)
     if found and found.verdict.state == "invalid" and not error:
         error = DataError("; ".join(found.verdict.reasons))
-    facts = {**counted.facts(run), **outcome.facts, **_ceilings(run), **_own_cost(run, outcome)}
-    ended = {
+    ended = _ended(run, outcome, error, found, counted)
+    try:
+        if not retry and outcome.ended_at is not None:
+            rows.forget(run)
+        record(run, outcome.started_at or submitted_at, {**ended, "files": _digests(run, found)})
+    except OSError as problem:
+        error, retry = error or from_os_error(problem, "writing the run's record"), True
+    return Result(run, outcome, found, None, error, retry)
+
+
+def _ended(
+    run: PlannedRun, outcome: Outcome, error: FlowerexpError | None, found: Analysis | None, counted: Counted
+) -> dict[str, Any]:
+    """What is known of a run since it ended, as its record holds it."""
+    return {
         "state": "failed" if error else "finished",
         "error": str(error) if error else None,
         "ended_at": outcome.ended_at or time.time(),
         "phases": outcome.phases,
-        "facts": facts,
+        "facts": {**counted.facts(run), **outcome.facts, **_ceilings(run), **_own_cost(run, outcome)},
         "notes": [*outcome.notes, *counted.notes(run, outcome)],
         "verdict": vars(found.verdict) if found else None,
+        "answer": found.answer if found else None,
     }
-    try:
-        if not retry and outcome.ended_at is not None:
-            rows.forget(run)
-        ended["files"] = _digests(run, found)
-        record(run, outcome.started_at or submitted_at, ended)
-    except OSError as problem:
-        error, retry = error or from_os_error(problem, "writing the run's record"), True
-    return Result(run, outcome, found, None, error, retry)
 
 
 def _error(run: PlannedRun, outcome: Outcome) -> JobError | None:
@@ -134,7 +147,7 @@ def log(run: PlannedRun) -> str:
 def _ceilings(run: PlannedRun) -> dict[str, float]:
     """What the run's cluster can reach at most; nothing where the user's own file of prices cannot be read any more."""
     try:
-        return kind_of(run.config.cluster).ceilings(Prices.load(run.config.budget.prices))
+        return kind_of(run.config.cluster).ceilings(Prices.of(run.config.budget, run.config.cluster))
     except FlowerexpError:
         return {}
 
@@ -144,11 +157,14 @@ def _own_cost(run: PlannedRun, outcome: Outcome) -> dict[str, float]:
     if outcome.started_at is None or outcome.ended_at is None:
         return {}
     try:
-        rate = kind_of(run.config.cluster).rate(Prices.load(run.config.budget.prices))
+        rate = kind_of(run.config.cluster).rate(Prices.of(run.config.budget, run.config.cluster))
     except FlowerexpError:
         return {}
     seconds = outcome.ended_at - outcome.started_at
-    return {SECONDS: seconds, "cost/usd": rate.total * seconds / 3600} if rate and rate.total else {}
+    if not rate or not rate.total:
+        return {}
+    secondary = {"cost/secondary_usd": rate.secondary * seconds / 3600} if rate.secondary else {}
+    return {SECONDS: seconds, "cost/usd": rate.total * seconds / 3600, **secondary}
 
 
 @dataclass(frozen=True)
@@ -170,12 +186,12 @@ class Counted:
             each = ", ".join(map(str, self.by_attempt))
             notes.append(f"its measurements are those of {len(self.by_attempt)} attempts: {each}")
         if outcome.ended_at is None and self.by_attempt:
-            of = f" of {run.measurements}" if run.measurements else ""
+            of = f" of {'at least ' if run.is_open else ''}{run.measurements}" if run.measurements else ""
             notes.append(f"unfinished: {sum(self.by_attempt)}{of} measurements were made before it ended")
         return notes
 
 
-def _analyse(run: PlannedRun) -> tuple[Analysis | None, Counted]:
+def _analyse(run: PlannedRun, error: FlowerexpError | None) -> tuple[Analysis | None, Counted]:
     """Analyse what was measured, also by a run that failed later, or did not end; None where there is nothing."""
     from flowerexp.measurements.loading import load
 
@@ -184,7 +200,8 @@ def _analyse(run: PlannedRun) -> tuple[Analysis | None, Counted]:
     if not found:
         return None, Counted()
     counted = Counted(_by_attempt(found.firsts))
-    return analysis.analyse(found, run.folder / "analysis"), counted
+    failed = error.problem if error else None
+    return analysis.analyse(found, run.folder / "analysis", run.config.margin, failed), counted
 
 
 def _by_attempt(found: Measurements) -> list[int]:
@@ -245,6 +262,14 @@ def record(run: PlannedRun, started_at: float, ended: Mapping[str, Any]) -> None
         "phases": {},
         **run.extra,
         **ended,
-        "facts": {**provenance(), "code_hash": run.code_hash, **ended.get("facts", {})},
+        "facts": {**provenance(_script(run)), "code_hash": run.code_hash, **ended.get("facts", {})},
     }
     records.write(run.folder / RECORD, content)
+
+
+def _script(run: PlannedRun) -> Path | None:
+    """The run's script; None where it was moved away since the job took it along."""
+    try:
+        return find_script(run.config.entrypoint.script)
+    except ConfigError:
+        return None

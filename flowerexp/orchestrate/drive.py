@@ -26,6 +26,7 @@ from flowerexp.orchestrate.events import (
     Event,
     Inherited,
     Keeper,
+    Left,
     Lost,
     Refused,
     RunningJob,
@@ -44,11 +45,13 @@ class Work:
         cluster: its config.
         jobs: what to run, each with the name of its folder below the sweep's.
         running: jobs of this cluster that are running already.
+        detach: the first job is left to itself once it is submitted.
     """
 
     cluster: Cluster
     jobs: Sequence[tuple[PlannedJob, str]] = ()
     running: Sequence[RunningJob] = ()
+    detach: bool = False
 
 
 class Drive(threading.Thread):
@@ -77,6 +80,7 @@ class Drive(threading.Thread):
         self._submission: Submission | None = None
         self._watches: list[Watch] = []
         self._over: list[PlannedRun] = []  # already reported as lost or refused
+        self._left: list[PlannedRun] = []
 
     @property
     def runs(self) -> list[PlannedRun]:
@@ -103,15 +107,18 @@ class Drive(threading.Thread):
         self._events.put(ClusterChanged(self.cluster, str(handle["name"]), state, message, time.time()))
 
     def run(self) -> None:
-        """Run all jobs; the last event is `Closed`, whatever happens."""
+        """Run all jobs; the last event is `Left` or `Closed`, whatever happens."""
         try:
             self._run()
         except Exception as error:  # a bug must not end the thread unseen: its runs would be waited for
             self._report(Refused(self._waiting(), JobError(f"{type(error).__name__}: {error}")))
             self._events.put(Warned("".join(traceback.format_exception(error))))
         finally:
-            self._close()
-            self._events.put(Closed(self.cluster))
+            if self._left:
+                self._events.put(Left(self.cluster, self._left))
+            else:
+                self._close()
+                self._events.put(Closed(self.cluster))
 
     def _run(self) -> None:
         if not self.runs:  # a cluster that is only to be deleted
@@ -132,7 +139,8 @@ class Drive(threading.Thread):
             if rest:  # which that job did not begin
                 self._run_job(PlannedJob(self.cluster, rest[0].config.entrypoint.script, rest), name)
         for job, name in self._work.jobs:
-            self._run_job(job, name)
+            if not self._left:
+                self._run_job(job, name)
 
     def _requires(self) -> dict[str, str]:
         """What the entrypoints of all jobs import."""
@@ -172,10 +180,10 @@ class Drive(threading.Thread):
                 self._report(Refused(remaining, refusal))
                 return
             self._events.put(Submitted(remaining, place, submission.handle))
-            before = len(remaining)
-            remaining = self._follow(submission, remaining, token_of(folder))
-            if len(remaining) == before:
+            if self._work.detach and not self._stopping.is_set():
+                self._left = remaining
                 return
+            remaining = self._follow(submission, remaining, token_of(folder))  # one at least has ended or is lost
 
     def _collect(self, submission: Submission) -> None:
         try:
@@ -218,7 +226,12 @@ def _unused(folder: Path, name: str) -> str:
 
 
 def drives(
-    plan: Plan, folder: Path, events: queue.Queue[Event], keeper: Keeper | None, inherited: Inherited
+    plan: Plan,
+    folder: Path,
+    events: queue.Queue[Event],
+    keeper: Keeper | None,
+    inherited: Inherited,
+    detach: bool = False,
 ) -> list[Drive]:
     """A drive for each cluster: of the plan, of jobs that are running, and those that are only to be deleted.
 
@@ -228,6 +241,7 @@ def drives(
         events: where what happens is put.
         keeper: who writes down what becomes of the clusters; None for a single run.
         inherited: what earlier launchers have left.
+        detach: each leaves its first job to itself once it is submitted.
     """
     clusters: dict[str, tuple[Cluster, list[tuple[PlannedJob, str]], list[RunningJob]]] = {}
 
@@ -242,4 +256,4 @@ def drives(
         # A job's name is its identity in a cloud: one that is submitted when a sweep is resumed has another.
         of(job.cluster)[1].append((job, _unused(folder, str(place)) if keeper else "job"))
     scope = Journal(folder).scope()
-    return [Drive(Work(*work), scope, folder, events, keeper) for work in clusters.values()]
+    return [Drive(Work(*work, detach), scope, folder, events, keeper) for work in clusters.values()]

@@ -81,6 +81,14 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Left:
+    """The job of these runs was submitted and goes on by itself; the cluster stays. A drive's last event."""
+
+    cluster: Cluster
+    runs: Sequence[PlannedRun]
+
+
+@dataclass(frozen=True)
 class Closed:
     """All jobs of a cluster are over, and the cluster is closed: the last event of a drive."""
 
@@ -94,7 +102,7 @@ class Logged:
     result: Result
 
 
-Event = ClusterChanged | Submitted | Progressed | Started | Ended | Lost | Refused | Warned | Closed | Logged
+Event = ClusterChanged | Submitted | Progressed | Started | Ended | Lost | Refused | Warned | Left | Closed | Logged
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ class Ledger:
 
     def __init__(self, config: Config, lifetimes: Iterable[ClusterLifetime] = ()) -> None:
         self._quota = config.quota
+        self._budget = config.budget
         self.budget: float | None = config.budget.usd
-        self._prices = Prices.load(config.budget.prices)
         lifetimes = [*lifetimes]
         self._alive = {key_of(lifetime.cluster): lifetime for lifetime in lifetimes if lifetime.deleted_at is None}
         self._deleted = [lifetime for lifetime in lifetimes if lifetime.deleted_at is not None]
@@ -55,8 +55,8 @@ class Ledger:
             self._limits[kind.place] = quota_check.limits(kind, self._quota)
         used = Demand()
         for other in map(kind_of, self._active.values()):
-            used += other.demand(self._prices) if other.place == kind.place else Demand()
-        return quota.fits(kind.demand(self._prices), used, self._limits[kind.place])
+            used += other.demand(self._prices(other.cluster)) if other.place == kind.place else Demand()
+        return quota.fits(kind.demand(self._prices(cluster)), used, self._limits[kind.place])
 
     def take(self, cluster: Cluster) -> None:
         """A cluster is about to be created: it counts against the quotas from now on."""
@@ -74,7 +74,7 @@ class Ledger:
             if lifetime:
                 self._deleted.append(replace(self._alive.pop(key), deleted_at=at))
         elif lifetime is None:
-            self._alive[key] = ClusterLifetime(cluster, at)
+            self._alive[key] = ClusterLifetime(cluster, at, at if state == "running" else None)
         elif state == "running" and lifetime.ready_at is None:
             self._alive[key] = replace(lifetime, ready_at=at)
 
@@ -89,10 +89,7 @@ class Ledger:
         Args:
             now: epoch seconds.
         """
-        seconds = (
-            (lifetime.cluster, (lifetime.deleted_at or now) - lifetime.created_at) for lifetime in self.lifetimes
-        )
-        return sum(self.usd(cluster, each) for cluster, each in seconds)
+        return sum(self.usd(lifetime.cluster, lifetime.seconds(now)) for lifetime in self.lifetimes)
 
     def usd(self, cluster: Cluster, seconds: float) -> float:
         """What a cluster costs in some seconds; nothing where no price is known, and no budget is set.
@@ -101,12 +98,15 @@ class Ledger:
             ConfigError: no price is known, and a budget is set.
         """
         try:
-            rate = kind_of(cluster).rate(self._prices)
+            rate = kind_of(cluster).rate(self._prices(cluster))
         except ConfigError:
             if self.budget is not None:
                 raise
             return 0.0
         return rate.usd(seconds) if rate else 0.0
+
+    def _prices(self, cluster: Cluster) -> Prices:
+        return Prices.of(self._budget, cluster)
 
     def over_budget(self, now: float) -> str | None:
         """What to say once the budget is used up; None before, or without one."""

@@ -1,4 +1,4 @@
-"""How long a run may take, as a search for a cluster has it: one that takes longer can no longer win."""
+"""How much a batch does and for how long, and how long a run of a search may take, which can no longer win then."""
 
 from __future__ import annotations
 
@@ -59,3 +59,22 @@ class TimeLimit:
     def error(self) -> AbortedError:
         """What is said of the run that was stopped."""
         return AbortedError(f"it was stopped after {self.taken:.0f} s, since it can no longer win")
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How much a batch does, and for how long.
+
+    Attributes:
+        max_clusters: how many clusters work side by side, as far as the quotas allow.
+        max_failures: how many failed runs end the batch; None: any number may fail.
+        run_time: how long its run may take, of a batch of one; None for as long as it likes.
+        detach: it ends as soon as each cluster that it may have has a job, and leaves them to themselves.
+        leave: Ctrl-C leaves jobs and clusters as they are, to be followed again, instead of stopping them.
+    """
+
+    max_clusters: int = 1
+    max_failures: int | None = None
+    run_time: TimeLimit | None = None
+    detach: bool = False
+    leave: bool = False

@@ -94,7 +94,8 @@ class Logger(threading.Thread):
             except queue.Empty:
                 silent += _PATIENCE
                 if silent == _DRAIN_SECONDS:
-                    self._screen.say(f"all is measured; MLflow is {self._behind} runs behind (Ctrl-C ends the wait)")
+                    how = " (Ctrl-C ends the wait)" if self._screen.is_terminal else ""
+                    self._screen.say(f"all is measured; MLflow is {self._behind} runs behind{how}")
 
     def stop(self) -> None:
         """Begin nothing more."""

@@ -13,8 +13,11 @@ from flowerexp.cluster.kind import kind_of
 from flowerexp.config import key_of, plain
 from flowerexp.config.paths import data_folders
 from flowerexp.config.schema import Config
-from flowerexp.errors import DataError, FlowerexpError, MachineError
+from flowerexp.dataset.enough import check_enough
+from flowerexp.errors import EXTRAS, DataError, FlowerexpError, MachineError, require
 from flowerexp.job.bundle import find_script
+from flowerexp.job.modules import refuse_missing
+from flowerexp.plan import required
 
 
 def preflight(config: Config) -> None:
@@ -26,12 +29,18 @@ def preflight(config: Config) -> None:
     Raises:
         FlowerexpError: the first thing that is wrong.
     """
-    find_script(config.entrypoint.script)
+    script = find_script(config.entrypoint.script)
     kind = kind_of(config.cluster)
+    if kind.on_this_machine:  # what other machines have installed, they say themselves
+        refuse_missing(script)
     kind.check(config)
     check_quota(config)
-    kind.backend().check()
+    backend = kind.backend()
+    backend.check()
+    if backend.on_this_host:
+        _check_installed(config)
     _check_data(config)
+    check_enough(config)
     for key, place in plain(config.storage).items():
         _check_writable(place, f"storage.{key}")
     tracking.check_reachable(tracking.Store.of(config.tracking))
@@ -50,7 +59,7 @@ def preflight_each(configs: Sequence[Config], tolerate: type[FlowerexpError] | N
     seen: set[str] = set()
     for config in configs:
         read = (config.cluster, config.dataset, config.storage, config.tracking, config.entrypoint, config.quota)
-        asked = key_of([*read, config.budget])
+        asked = key_of([*read, config.budget, config.sampling, [config.grid[key] for key in config.entrypoint.needs]])
         if asked in seen:
             continue
         seen.add(asked)
@@ -66,7 +75,15 @@ def check_quota(config: Config) -> None:
         ConfigError: a machine type is unknown.
         ClusterError: `quota=live`, and the cloud does not answer.
     """
-    quota_check.check(kind_of(config.cluster), config.quota, Prices.load(config.budget.prices))
+    quota_check.check(kind_of(config.cluster), config.quota, Prices.of(config.budget, config.cluster))
+
+
+def _check_installed(config: Config) -> None:
+    """Is here what the experiment imports? Elsewhere, its cluster is asked."""
+    places = [*data_folders(config).values(), *plain(config.storage).values()]
+    local = all(map(storage.is_local, places))  # then nothing of buckets is imported
+    needed = [module for module in required(config) if not (local and EXTRAS.get(module) == "gcp")]
+    require(f"entrypoint={config.entrypoint.name}", needed)
 
 
 def _check_data(config: Config) -> None:

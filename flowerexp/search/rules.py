@@ -27,6 +27,11 @@ HOPELESS = 0.02
 """The saving rule gives up if no candidate has this probability of keeping to the constraints, and none did."""
 
 
+FAILURES = 5
+"""If this many runs fail and none ends otherwise, the job is probably at fault, and not the clusters. A choice: more
+than for smoke runs, since a cluster with too little memory fails on all of the data only."""
+
+
 class Why(StrEnum):
     """The reason of a pick or of a stop."""
 
@@ -37,6 +42,7 @@ class Why(StrEnum):
     LISTED = "listed"  # drawn at random, or next on the list
     NOT_WORTH_IT = "not_worth_it"
     HOPELESS = "hopeless"
+    ALL_FAIL = "all_fail"  # every run so far failed
     MAX_RUNS = "max_runs"
     ALL_TRIED = "all_tried"
 
@@ -128,6 +134,9 @@ def pick(trials: Trials) -> Pick:
         return Pick(None, Why.ALL_TRIED)
     if settings.rule is not Rule.EXHAUSTIVE and trials.runs >= settings.max_runs:
         return Pick(None, Why.MAX_RUNS)
+    ended = [trial.observation.status for trial in trials.observations if trial.observation.status.ran]
+    if len(ended) >= FAILURES and set(ended) == {Status.FAILED}:
+        return Pick(None, Why.ALL_FAIL)
     return RULES[settings.rule](trials)
 
 

@@ -139,6 +139,7 @@ def _explain(chosen: Pick, trials: Trials) -> str:
         Why.NOT_WORTH_IT: f"no other cluster is expected to save more than {saving} {runs}"
         + (f", and would cost {spend} to try" if chosen.spend is not None else ""),
         Why.HOPELESS: "no other cluster is likely to keep to the constraints",
+        Why.ALL_FAIL: f"all {trials.runs} runs failed, so that the job is probably at fault, and not the clusters",
         Why.MAX_RUNS: f"max_runs={settings.max_runs} have run",
         Why.ALL_TRIED: "all clusters were tried"
         + (f", except {dropped} that their smoke runs ruled out" if dropped else ""),

@@ -80,8 +80,8 @@ class SearchSettings:
     def __post_init__(self) -> None:
         for name in ("max_seconds", "max_usd", "expected_runs", "min_runs", "max_runs"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} is {value}", where=f"search: {name}", hint="give a number above 0")
+            if value is not None and not (value > 0 and isfinite(value)):
+                raise ConfigError(f"{name} is {value}", where=f"search: {name}", hint="give a finite number above 0")
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,15 @@ class Trials:
         """Add the result of a run.
 
         Raises:
-            ConfigError: no candidate has this name, or a finished run has no value to compare.
+            ConfigError: no candidate has this name, a cost or a time is not a number, or a finished run has no value to
+                compare.
         """
         if name not in self._indices:
             raise ConfigError(f"{name} is not one of the clusters to choose from")
+        for what, value in {"cost": observation.cost, "time": observation.seconds}.items():
+            if value is not None and not (isfinite(value) and value >= 0):
+                problem = f"the {what} of the run on {name} is {value}"
+                raise ConfigError(problem, where="search: objective", hint="tell a finite number, or none")
         trial = Trial(self._indices[name], observation, prior)
         if observation.status is Status.FINISHED and self.value(trial) <= 0:
             what = "cost" if self.settings.objective is Objective.COST else "time"

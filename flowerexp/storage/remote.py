@@ -31,6 +31,8 @@ if "GCSFS_DEBUG" not in os.environ:
 
 import fsspec
 
+from flowerexp.errors import require
+
 BLOCK = 5 << 20  # bytes of one request of a stream: the default of gcsfs
 _LISTED = "nextPageToken,prefixes,items(name,size,md5Hash,crc32c,generation,etag)"
 _ACCOUNT = re.compile(r"\S+@\S+\w")
@@ -41,6 +43,7 @@ def locate(uri: str, options: dict[str, Any]) -> tuple[Any, str]:
     scheme, _, path = uri.partition("://")
     settings: dict[str, Any] = {}
     if scheme == "gs":
+        require(uri, ("gcsfs",))
         emulated = os.environ.get("STORAGE_EMULATOR_HOST", "default") not in ("", "default")
         settings = {"token": "anon" if emulated else "google_default", "use_listings_cache": False}
     elif scheme == "file":

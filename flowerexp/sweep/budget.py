@@ -13,6 +13,8 @@ from flowerexp.config.schema import Cluster, Quota
 from flowerexp.errors import BudgetError, ConfigError
 from flowerexp.plan import PlannedRun
 
+_UNPRICED = "set budget.prices=live, or add it to a file that it names"
+
 
 @dataclass(frozen=True)
 class Expense:
@@ -61,18 +63,12 @@ def expenses(runs: Iterable[tuple[PlannedRun, float | None]]) -> list[Expense]:
     groups: dict[str, list[tuple[PlannedRun, float | None]]] = {}
     for run, seconds in runs:
         groups.setdefault(key_of(run.config.cluster), []).append((run, seconds))
-    loaded: dict[str | None, Prices] = {}
-    found = []
-    for group in groups.values():
-        path = group[0][0].config.budget.prices
-        if path not in loaded:
-            loaded[path] = Prices.load(path)
-        found.append(_expense(group, loaded[path]))
-    return found
+    return [_expense(group) for group in groups.values()]
 
 
-def _expense(group: Sequence[tuple[PlannedRun, float | None]], prices: Prices) -> Expense:
+def _expense(group: Sequence[tuple[PlannedRun, float | None]]) -> Expense:
     config = group[0][0].config
+    prices = Prices.of(config.budget, config.cluster)
     kind = kind_of(config.cluster)
     known = [seconds for _, seconds in group if seconds is not None]
     unpriced = ""
@@ -104,7 +100,7 @@ def over(found: Sequence[Expense], allowed: float | None) -> BudgetError | None:
     for expense in found:
         if expense.unpriced:
             problem = f"{expense.unpriced}: so it is unknown whether the sweep stays below ${allowed:,.2f}"
-            return BudgetError(problem, where="budget.usd", hint="add it to a file named by budget.prices")
+            return BudgetError(problem, where="budget.usd", hint=_UNPRICED)
     least, open_end = total(found), any(expense.unknown and expense.rate for expense in found)
     if least <= allowed:
         return None

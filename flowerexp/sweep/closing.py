@@ -30,18 +30,18 @@ def close_in_mlflow(
         screen: where it is said.
         finished: whether all runs have ended, so that there is something to report.
     """
-    from flowerexp.analysis.report import interference, make_report
+    from flowerexp.analysis.report import make_report
 
     try:
-        spent = settle([*runs, *aside], lifetimes)
+        spent = settle([*runs, *aside], lifetimes, folder.glob("jobs/*"))
         if spent is not None:
             screen.say(f"cost      ${spent:.4f} for clusters, by list prices")
         if not runs or not finished:
             return
         try:
-            if len({run.config.measure.concurrency for run in runs}) > 1:
-                screen.say(f"slower    {interference(folder) or 'no measurements overlapped'}")
-            screen.say(f"report    {make_report(folder)[0]}")
+            report = make_report(folder)
+            screen.say(f"answer    {report.answer}")
+            screen.say(f"report    {report.paths[0]}")
         finally:  # the summary is logged whatever becomes of the report
             store = tracking.Store.of(runs[0].config.tracking)
             tracking.log_sweep(folder, store)

@@ -14,19 +14,25 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowerexp import app, index
 from flowerexp.config import check, check_plugins
-from flowerexp.config.overrides import Parser, refuse_sweep
 from flowerexp.config.schema import Config
-from flowerexp.errors import FlowerexpError
+from flowerexp.config.unswept import refuse_sweeps, refuse_unswept
+from flowerexp.dataset.enough import check_enough
+from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
-from flowerexp.plan import PlannedJob, PlannedRun, grouped, named, run_key
+from flowerexp.plan import PlannedJob, PlannedRun, grouped, lasting, named, run_key
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
+from flowerexp.sweep.design import Design
 from flowerexp.sweep.folders import check_names
-from flowerexp.sweep.grammar import expand
+from flowerexp.sweep.grammar import Expanded, expand
 from flowerexp.sweep.labels import labels, refuse_sweep_within
+from flowerexp.sweep.order import in_time, with_order
 from flowerexp.sweep.walk import Grid, Walk
 
 Compose = Callable[[Sequence[str]], Composed]
+
+_PLANNED = ("FlowerexpSweeper", "ClusterSearchSweeper", "BasicSweeper")
+_HINT = "add -m to plan them all"
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,8 @@ class Item:
     """One run of a forecast.
 
     Attributes:
-        number: its place in the sweep, from 0, as Hydra counts.
-        run: the planned run; its folder is not known yet, and empty.
+        number: its place in the sweep as it is declared, from 0, as Hydra counts.
+        run: the planned run; its folder is not known yet, and empty. Its place in time is in `extra`, see `with_order`.
         overrides: what it was composed from.
         differs: its values where the runs differ.
         data_fingerprint: that of its data, where it can be found out from here.
@@ -61,13 +67,14 @@ class Forecast:
     """All that would run, and what is done already; `lanes` clusters work side by side.
 
     `walk` is the strategy: one that chooses starts only some of the runs. `aside` are the further runs that it makes,
-    one of each run that would be started: the smoke runs of a search.
+    one of each run that would be started: the smoke runs of a search. `design` is that of a sweep over a fraction.
     """
 
     items: Sequence[Item]
     lanes: int
     walk: Walk = field(default_factory=Grid)
     aside: Sequence[PlannedRun] = ()
+    design: Design | None = None
 
     @property
     def to_run(self) -> list[Item]:
@@ -82,12 +89,17 @@ class Forecast:
     @functools.cached_property
     def jobs(self) -> list[PlannedJob]:
         """The jobs that would be submitted."""
-        return grouped([item.run for item in self.to_run])
+        return grouped(in_time([item.run for item in self.to_run]))
 
     @property
     def measurements(self) -> int:
-        """How many measurements would be made."""
+        """How many measurements would be made; at least, if it `is_open`."""
         return sum(item.run.measurements for item in self.to_run)
+
+    @property
+    def is_open(self) -> bool:
+        """Does it depend on what is measured how many measurements there are, and how long that takes?"""
+        return any(item.run.is_open for item in self.to_run)
 
     @functools.cached_property
     def expenses(self) -> list[Expense]:
@@ -103,22 +115,14 @@ class Forecast:
     def seconds(self) -> float | None:
         """How long it all takes; None where that of a run is not known."""
         each = {id(item.run): item.seconds for item in self.to_run}
-        lanes = [0.0] * max(1, self.lanes)
-        for job in self.jobs:
-            for run in job.runs:
-                seconds = each[id(run)]
-                if seconds is None:
-                    return None
-                lanes[0] += seconds
-            lanes.sort()
-        return max(lanes)
+        return lasting(self.jobs, lambda run: each[id(run)], self.lanes)
 
 
 def forecast(
     overrides: Sequence[str],
     multirun: bool,
     walk_of: Callable[[DictConfig], Walk] = lambda _: Grid(),
-    config_dir: str | None = None,
+    config_dir: str | Path | None = None,
     config_name: str = "config",
 ) -> Forecast:
     """What a command line would run; nothing is started or written.
@@ -127,7 +131,7 @@ def forecast(
         overrides: the command line's.
         multirun: was `-m` given? A config that asks for a sweep by itself is one as well.
         walk_of: the strategy that the config of a sweeper asks for.
-        config_dir: a folder of the user's own configs.
+        config_dir: the folder of the user's own configs, where the caller names one; see `own_folder`.
         config_name: the main config.
 
     Raises:
@@ -140,18 +144,29 @@ def forecast(
         check_plugins(master.hydra)
         sweeping = multirun or master.hydra.mode == RunMode.MULTIRUN
         if not sweeping:
-            _refuse_sweeps(overrides)
+            refuse_sweeps(overrides, _HINT)
+            refuse_unswept(master, app.origin_of(master), _HINT)
         task: Any = OmegaConf.to_container(master.hydra.overrides.task)
-        runs = expand(task, master.sweep, application.config_loader) if sweeping else [task]
+        if sweeping:
+            _refuse_choosing(master.hydra.sweeper)
+        runs = expand(task, master.sweep, application.config_loader) if sweeping else Expanded([task])
         composer = Composer(application, config_name, master)
         compose = composer.compose if sweeping else composer.itself
         walk = walk_of(master.hydra.sweeper) if sweeping else Grid()
-        items = _items(compose, runs, master, leave_out_done=walk.chooses)
+        items = _items(compose, runs, master, chooses=walk.chooses)
         lanes = walk.side_by_side(int(master.hydra.launcher.get("max_clusters", 1)))
         walk, aside = _refused(walk.composed(composer, items[0].overrides) if sweeping else walk, items)
-        return Forecast(items, lanes, walk, aside)
+        return Forecast(items, lanes, walk, aside, runs.design)
     finally:
         GlobalHydra.instance().clear()
+
+
+def _refuse_choosing(sweeper: DictConfig) -> None:
+    """Refuse a sweeper that chooses each run by how those before it went."""
+    if sweeper.get("_target_", "").rpartition(".")[2] not in _PLANNED:
+        hint = "plan a single run of it: leave -m and what is swept over out"
+        problem = "this sweeper chooses its runs while they are made, so there is nothing to plan"
+        raise ConfigError(problem, where="hydra/sweeper", hint=hint)
 
 
 def _refused(walk: Walk, items: Sequence[Item]) -> tuple[Walk, list[PlannedRun]]:
@@ -164,20 +179,17 @@ def _refused(walk: Walk, items: Sequence[Item]) -> tuple[Walk, list[PlannedRun]]
     return walk, [run for run, item in zip(walk.aside(runs), items, strict=False) if not item.skipped]
 
 
-def _refuse_sweeps(overrides: Sequence[str]) -> None:
-    for override in Parser.create().parse_overrides(list(overrides)):
-        refuse_sweep(override, "add -m to plan them all")
-
-
-def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, leave_out_done: bool) -> list[Item]:
+def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, chooses: bool) -> list[Item]:
     code_hash = functools.cache(lambda script: Bundle(find_script(script)).code_hash)
     seen: dict[str, str | None] = {}
+    enough: dict[str, int | None] = {}
     planned, names = [], []
     values, name_of = labels(runs), _namer(master)
     for number, (overrides, differs) in enumerate(zip(runs, values, strict=True)):
         try:
             composed = compose(overrides)
             config = _checked(composed, master)
+            check_enough(config, enough)
             code = code_hash(config.entrypoint.script)
             names += [name_of(composed, number)] if name_of and len(runs) > 1 else []
         except FlowerexpError as error:
@@ -186,9 +198,10 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
             raise _naming(error, number, differs) from error
         planned.append(PlannedRun(run_key(config, code), config, Path(), code))
     check_names(names, 0)
-    numbered = zip(named(planned, values), runs, values, strict=True)
+    planned = named(planned, values)
+    numbered = zip(planned if chooses else with_order(planned), runs, values, strict=True)
     items = [_item(number, run, overrides, differs, seen) for number, (run, overrides, differs) in enumerate(numbered)]
-    return [replace(item, skipped=item.skipped or (leave_out_done and item.done is not None)) for item in items]
+    return [replace(item, skipped=item.skipped or (chooses and item.done is not None)) for item in items]
 
 
 def _namer(master: DictConfig) -> Callable[[Composed, int], str] | None:

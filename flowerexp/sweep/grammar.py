@@ -1,11 +1,11 @@
-"""What a sweep runs: Hydra's grammar on the command line, and beside it axes, zipped axes, exclusions and repeats."""
+"""What a sweep runs: Hydra's grammar on the command line, and beside it axes, zips, designs, exclusions and repeats."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -19,10 +19,10 @@ from flowerexp.config.answers import answer
 from flowerexp.config.hydra_private import grammar_text
 from flowerexp.config.overrides import Parser, unreadable
 from flowerexp.errors import ConfigError, did_you_mean
+from flowerexp.sweep.design import Design, fraction
 from flowerexp.sweep.values import comparable, text_of
 
 MOST_RUNS = 100_000
-_IN_YAML = {"True": "true", "False": "false"}  # as YAML has them
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,14 @@ class _Setting:
 _Axis = list[tuple[_Setting, ...]]  # what an axis steps through: at each step, settings that move together
 
 
-def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: ConfigLoader) -> list[list[str]]:
-    """The overrides of every run of a sweep, in the order in which they run.
+class Expanded(list[list[str]]):
+    """The overrides of every run of a sweep, and the fractional design that they are, if they are one."""
+
+    design: Design | None = None
+
+
+def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: ConfigLoader) -> Expanded:
+    """The overrides of every run of a sweep, in the order in which they are declared.
 
     The axes of the command line vary slowest, in Hydra's order; then those of `sweep.zip`; then those of `sweep.axes`,
     of which the last varies fastest. Repeats are blocks around it all. A key that the command line sets is not an axis
@@ -59,14 +65,27 @@ def expand(overrides: Sequence[str], sweep: Mapping[str, Any], config_loader: Co
     zips = _zips(node.get("zip"), taken, parser)
     axes = [*command, *zips, *_axes(node.get("axes"), taken, parser)]
     blocks = _blocks(node.get("repeats", 1), taken)
-    _refuse_too_many([len(axis) for axis in (blocks, *axes)])
+    rows, design = fraction([(_name(axis), len(axis)) for axis in axes], node) or (None, None)
+    _refuse_too_many([len(blocks), *([len(axis) for axis in axes] if rows is None else [len(rows)])])
     keys = [setting.key for axis in (*axes, blocks) for setting in axis[0]]
     rules = _rules(node.get("exclude"), keys)
-    runs = [(*run, *block) for block in blocks for run in map(_joined, itertools.product(*axes))]
-    kept = [[setting.override for setting in run] for run in runs if not _excluded(run, rules)]
+    combinations = itertools.product(*axes) if rows is None else (_steps_of(row, axes) for row in rows)
+    each = [_joined(combination) for combination in combinations]
+    runs = [(*run, *block) for block in blocks for run in each]
+    kept = Expanded([setting.override for setting in run] for run in runs if not _excluded(run, rules))
     if not kept:
         raise ConfigError(f"none of {len(runs):,} runs is left", where="sweep.exclude", hint="exclude less")
+    kept.design = design and replace(design, left_out=len(runs) - len(kept))
     return kept
+
+
+def _name(axis: _Axis) -> str:
+    """The key of an axis; of a zip, all of its keys."""
+    return " and ".join(setting.key for setting in axis[0])
+
+
+def _steps_of(row: Sequence[int], axes: Sequence[_Axis]) -> list[tuple[_Setting, ...]]:
+    return [axis[place] for axis, place in zip(axes, row, strict=True)]
 
 
 def _plain(sweep: Any) -> dict[str, Any]:

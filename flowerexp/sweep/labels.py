@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,9 +13,14 @@ from flowerexp.errors import ConfigError
 _IN_YAML = {"True": "true", "False": "false"}  # as YAML has them
 
 
-def labels(runs: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-    """The overrides of each run that not all runs of the sweep share, secrets hidden."""
-    shared = set(runs[0]).intersection(*runs[1:]) if len(runs) > 1 else set()
+def labels(runs: Sequence[Sequence[str]], given: Collection[str] = ()) -> list[dict[str, str]]:
+    """The overrides of each run that not all runs of the sweep share, secrets hidden.
+
+    Args:
+        runs: the overrides of each.
+        given: those of the sweep itself, where the runs are only some of its runs.
+    """
+    shared = set(given) or (set(runs[0]).intersection(*runs[1:]) if len(runs) > 1 else set())
     split = [[override.partition("=") for override in overrides if override not in shared] for overrides in runs]
     return [{key.lstrip("+~"): _shown(key.lstrip("+~"), value) for key, _, value in own} for own in split]
 

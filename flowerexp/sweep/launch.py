@@ -6,9 +6,11 @@ Called by the launcher plugin with the override lists of a sweep, whichever swee
 from __future__ import annotations
 
 import datetime
+import functools
 import logging
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,26 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from flowerexp.app import App
+from flowerexp.app import App, origin_of
 from flowerexp.config import check, plain
 from flowerexp.config.answers import answering
+from flowerexp.config.objective import KEY as OBJECTIVE
+from flowerexp.config.objective import of_runs
 from flowerexp.config.redact import hide_in, redacted_override
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
-from flowerexp.errors import FlowerexpError, JobError
+from flowerexp.errors import ConfigError, FlowerexpError, JobError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.journal import PLAN
 from flowerexp.journal.journal import Journal, refuse_taken
 from flowerexp.orchestrate import Result
 from flowerexp.plan import PlannedRun, named, run_key
+from flowerexp.sweep.batches import close, of_earlier_batches, valued
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import KEY, check_names
+from flowerexp.sweep.grammar import Expanded
 from flowerexp.sweep.labels import labels, refuse_sweep_within
+from flowerexp.sweep.order import with_order
 from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, SweepLimits
 from flowerexp.sweep.walk import Walk
@@ -71,12 +78,19 @@ def launch(
     for run in composed:
         refuse_sweep_within(run.config.sweep, config.sweep)
     checked = [_check(run, number) for number, run in enumerate(composed, start=first)]
+    objective = of_runs(checked, origin_of(config).of(OBJECTIVE))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     around = Around(config, folder)
-    runs = _runs(checked, composed, around, first)
+    whole = isinstance(job_overrides, Expanded)  # else the sweeper chooses its runs, a batch at a time
+    runs = _runs(checked, composed, around, first, () if whole else config.hydra.overrides.task)
     walk = walk.composed(composer, job_overrides[0])
+    if app.detach and (walk.chooses or not whole):
+        hint = "leave --detach out, or sweep over a grid"
+        raise ConfigError("this sweep chooses its next run by the results of those before", where="--detach", hint=hint)
+    if not walk.chooses:
+        runs = with_order(runs, first)
     journal = Journal(folder)
-    sweep = Sweep(journal, runs, Screen(), limits)
+    sweep = Sweep(journal, runs, Screen(), replace(limits, detach=app.detach), is_last=whole)
     if not first:
         refuse_taken(folder, "hydra.sweep.dir")
     walk.check(runs)
@@ -94,9 +108,19 @@ def launch(
         check_names([run.folder.name for run in runs], first, [run["run"] for run in earlier])
         hide_in(iter([folder / "multirun.yaml"]), plain(checked))
         remembered = {"max_clusters": limits.max_clusters, "max_failures": limits.max_failures, "search": walk.settings}
+        remembered["design"] = None
+        if isinstance(job_overrides, Expanded) and (design := job_overrides.design):
+            sweep.screen.say(f"design    {design.said}")
+            remembered["design"] = design.recorded
         journal.write_plan({"sweep_id": runs[0].extra["sweep_id"], **remembered}, runs, job_overrides, earlier)
+        if not whole:
+            sweep.runs = [*of_earlier_batches(journal, earlier, runs[0].extra["sweep_id"]), *runs]
+            app.at_end = functools.partial(close, sweep, objective, config)
         walk.run(sweep, deliver, Pending(runs))
-        return [] if walk.chooses else _in_order(runs, returns, journal)
+        if walk.chooses or app.detach:
+            return []
+        found = _in_order(runs, returns, journal)
+        return valued(found, runs, objective, config, journal) if objective and not whole else found
 
 
 def _in_order(runs: Sequence[PlannedRun], returns: Mapping[str, JobReturn], journal: Journal) -> list[JobReturn]:
@@ -142,10 +166,12 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
     return []
 
 
-def _runs(checked: Sequence[Config], composed: Sequence[Composed], around: Around, first: int) -> list[PlannedRun]:
+def _runs(
+    checked: Sequence[Config], composed: Sequence[Composed], around: Around, first: int, given: Sequence[str] = ()
+) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
-    differs = labels([run.overrides for run in composed])
+    differs = labels([run.overrides for run in composed], given)
     runs, names, sweep_id = [], [], _sweep_id(around.folder, first)
     for place, one in enumerate(checked):
         script = one.entrypoint.script
@@ -211,9 +237,9 @@ def _as_job(context: HydraContext, config: DictConfig, result: Result) -> JobRet
 
     def task(_: DictConfig) -> str | None:
         hide_in(result.run.folder.glob(f"{config.hydra.output_subdir}/*.yaml"), plain(result.run.config))
-        log.info("run %s %s", result.run.run_key, "failed" if result.error else "finished")
+        how = f"failed: {result.error}" if result.error else "finished"
+        log.info("run %s %s", result.run.run_key, how)  # not an error, which the screen would show a second time
         if result.error:
-            log.error(str(result.error))
             raise result.error
         return result.run_id
 

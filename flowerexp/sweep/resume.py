@@ -10,6 +10,7 @@ from typing import Any
 
 from flowerexp.cluster.kind import kind_of
 from flowerexp.config import key_of, plain
+from flowerexp.config.places import is_rehearsed
 from flowerexp.config.redact import redacted
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, DataError
@@ -41,12 +42,14 @@ class Consent:
         changed_data: go on although the data has changed since.
         failed: make the runs again, too, that failed on their own.
         budget: what the sweep may cost in all, in US dollars, instead of `budget.usd`.
+        leave: Ctrl-C leaves its jobs and clusters as they are, instead of stopping them.
     """
 
     changed_code: bool = False
     changed_data: bool = False
     failed: bool = False
     budget: float | None = None
+    leave: bool = False
 
 
 def resume(
@@ -69,11 +72,15 @@ def resume(
         The state of the sweep in the end.
 
     Raises:
-        DataError: the folder is not that of a sweep, another launcher works on it, or its data has changed.
+        DataError: the folder is not that of a sweep, or of a rehearsed one, another launcher works on it, or its data
+            has changed.
         ConfigError: the code has changed since, and that is not allowed; or `failed` in a search.
     """
     journal = Journal(folder)
     plan = journal.read_plan()
+    if is_rehearsed(folder):
+        problem = f"{folder} was a rehearsal: its servers are gone, and what is missing would be made in the real cloud"
+        raise DataError(problem, hint="rehearse it again")
     runs = planned_runs(plan, folder, functools.cache(lambda script: Bundle(find_script(script)).code_hash))
     walk = walk_of(plan.get("search"))
     if walk.chooses and consent.failed:
@@ -82,7 +89,13 @@ def resume(
     if not consent.changed_code:
         _same_code(runs)
     with journal.held():
-        limits = SweepLimits(plan["max_clusters"], plan["max_failures"], consent.budget, consent.changed_data)
+        limits = SweepLimits(
+            max_clusters=plan["max_clusters"],
+            max_failures=plan["max_failures"],
+            usd=consent.budget,
+            changed_data=consent.changed_data,
+            leave=consent.leave,
+        )
         return _Resumption(Sweep(journal, runs, screen, limits), walk, consent).run()
 
 
@@ -208,7 +221,7 @@ class _Resumption:
                     raise DataError(f"{problem}, in project {place.project}", where=where, hint=hint)
 
     def _has_ended(self, run: PlannedRun, state: State) -> bool:
-        return state.runs.get(run.folder.name) in (*DONE, "lost")
+        return state.runs.get(run.folder.name) in (*DONE, "lost", "not started")
 
     def _rows_of(self, run: PlannedRun, token: str | None) -> Kept:
         """What a run has measured that need not be measured again.
@@ -219,25 +232,6 @@ class _Resumption:
         if mixed or self._walk.chooses or run.folder.name in self._again:
             return Kept()
         return rows_of(run, self._journal.folder, token, self._screen)
-
-
-def find_sweep(name: str, home: Path) -> Path:
-    """The folder of a sweep by its path, or by a part of its name below `home/outputs`.
-
-    Raises:
-        DataError: there is none, or more than one.
-    """
-    if Path(name).is_dir():
-        return Path(name).absolute()
-    plans = sorted(home.glob("outputs/*/*/plan.json"))
-    named = {f"{plan.parents[1].name}-{plan.parent.name}": plan.parent for plan in plans}
-    fitting = [folder for sweep_id, folder in named.items() if name in sweep_id]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise DataError(f"{len(fitting)} sweeps fit '{name}'", hint=f"name one: {', '.join(map(str, fitting[:5]))}")
-    hint = f"the latest is {plans[-1].parent}" if plans else f"there is none below {home / 'outputs'}"
-    raise DataError(f"there is no sweep '{name}'", hint=hint)
 
 
 def _same_code(runs: list[PlannedRun]) -> None:

@@ -14,13 +14,15 @@ from flowerexp.config.schema import Cluster, Config
 from flowerexp.console import Screen
 from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.journal.events import RunLogged, RunUnlogged
-from flowerexp.journal.journal import Journal
+from flowerexp.journal.journal import LISTED, Journal
 from flowerexp.orchestrate import Batch, BatchLimits, ClusterLifetime, Ledger, Result, TimeLimit, log
 from flowerexp.orchestrate.events import Inherited, RunningJob
 from flowerexp.plan import Plan, PlannedRun, grouped
+from flowerexp.program import program
 from flowerexp.sweep import tables
 from flowerexp.sweep.closing import close_in_mlflow
 from flowerexp.sweep.data import other_data
+from flowerexp.sweep.order import in_time
 from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.recorder import SweepRecorder
 from flowerexp.sweep.skip import skip_finished
@@ -35,12 +37,16 @@ class SweepLimits:
         max_failures: how many failed runs end the sweep; None: any number may fail.
         usd: what the sweep may cost in all, instead of what its runs' configs say.
         changed_data: whether runs on data that has changed may stand beside those before them.
+        detach: it ends as soon as the jobs are submitted that can be, and leaves them to themselves.
+        leave: Ctrl-C leaves jobs and clusters as they are, instead of stopping them.
     """
 
     max_clusters: int = 1
     max_failures: int | None = None
     usd: float | None = None
     changed_data: bool = False
+    detach: bool = False
+    leave: bool = False
 
 
 class Sweep:
@@ -48,44 +54,57 @@ class Sweep:
 
     Args:
         journal: its journal, held when anything is run.
-        runs: all its runs, in order.
+        runs: all its runs, in the order in which they are declared.
         screen: where progress is shown.
         limits: how far it may go.
+        is_last: whether the sweep is closed once these runs are made; others may follow.
     """
 
     def __init__(
-        self, journal: Journal, runs: Sequence[PlannedRun], screen: Screen, limits: SweepLimits | None = None
+        self,
+        journal: Journal,
+        runs: Sequence[PlannedRun],
+        screen: Screen,
+        limits: SweepLimits | None = None,
+        is_last: bool = True,
     ) -> None:
         self.journal = journal
         self.runs = runs
         self.screen = screen
         self.limits = limits or SweepLimits()
+        self.is_last = is_last
         self._stopped = False
 
     def run(self, deliver: Callable[[Result], None], todo: Pending) -> None:
-        """Make runs and follow jobs, then close the sweep.
+        """Make runs and follow jobs, then close the sweep; one that is left to itself is closed by who attaches to it.
 
         Args:
             deliver: called with each result.
             todo: what is still to be done.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; all is stopped, and the command that goes on was shown.
+            KeyboardInterrupt: Ctrl-C; all is stopped or left, and the command that goes on was shown.
             BudgetError: the budget is used up; likewise.
             DataError: the data changed while the sweep ran, so that its runs cannot be compared.
         """
-        missing = skip_finished(todo.missing, self.journal, self.screen)
+        missing = skip_finished(in_time(todo.missing), self.journal, self.screen)
+        left: Sequence[PlannedRun] = ()
         try:
-            self.batch(deliver, missing, todo.running)
+            left = self.batch(deliver, missing, todo.running)
             self.log(todo.unlogged)
-        except BaseException:
+        except BaseException as error:
             self._stopped = True
-            self.screen.say(f"stopped; go on with: {self.command}")
+            if self.limits.leave and isinstance(error, KeyboardInterrupt):
+                self.screen.say(f"jobs that were submitted go on; follow them: {self.command_to('attach')}")
+            else:
+                self.screen.say(f"stopped; go on with: {self.command}")
             raise
         finally:
-            mixed = self.close()
+            mixed = self.close() if self.is_last and not left else None
+        if left:
+            self._tell_of(left, len(missing))
         if mixed and not self.limits.changed_data:
-            hint = "start a new sweep, or keep both knowingly: flowerexp resume --changed-data"
+            hint = f"start a new sweep, or keep both knowingly: {program()} resume --changed-data"
             raise DataError(mixed, where="dataset", hint=hint)
 
     def log(self, runs: Sequence[PlannedRun]) -> None:
@@ -106,7 +125,7 @@ class Sweep:
         missing: Sequence[PlannedRun],
         running: Sequence[RunningJob] = (),
         run_time: TimeLimit | None = None,
-    ) -> None:
+    ) -> list[PlannedRun]:
         """Make some of the runs as one batch, and delete what clusters earlier ones left; no tables are written yet.
 
         Args:
@@ -115,18 +134,34 @@ class Sweep:
             running: jobs that outlived an earlier launcher.
             run_time: how long the run may take, of a batch of one.
 
+        Returns:
+            The runs whose jobs were left to themselves.
+
         Raises:
             KeyboardInterrupt: Ctrl-C; all is stopped.
             BudgetError: the budget is used up; likewise.
         """
         following = [run for job in running for run in job.runs]
         inherited = Inherited(running, self._left_over([*missing, *following]))
-        if missing or inherited:
-            limits = BatchLimits(self.limits.max_clusters, self.limits.max_failures, run_time)
-            recorder = SweepRecorder(self.journal)
-            plan = Plan(grouped([*missing]))
-            batch = Batch(plan, self.journal.folder, self.screen, self.ledger(), recorder, limits)
-            batch.run(deliver, inherited)
+        if not missing and not inherited:
+            return []
+        own = self.limits
+        limits = BatchLimits(own.max_clusters, own.max_failures, run_time, own.detach, own.leave)
+        plan = Plan(grouped([*missing]))
+        batch = Batch(plan, self.journal.folder, self.screen, self.ledger(), SweepRecorder(self.journal), limits)
+        batch.run(deliver, inherited)
+        return batch.left
+
+    def _tell_of(self, left: Sequence[PlannedRun], wanted: int) -> None:
+        """Say what goes on without this launcher, and what does not."""
+        self.screen.say(f"detached  {len(left)} of {wanted} runs go on by themselves")
+        if len(left) < wanted:
+            self.screen.say("          the others start when you attach: a cluster takes one job, as many clusters as")
+            self.screen.say("          hydra.launcher.max_clusters and the quota allow")
+        if self._budgeted().budget.usd is not None:
+            self.screen.say("          budget.usd is not watched meanwhile; clusters delete themselves by their timers")
+        self.screen.say(f"folder    {self.journal.folder}")
+        self.screen.say(f"follow    {self.command_to('attach')}")
 
     def ledger(self) -> Ledger:
         """What the sweep may cost, and what it has cost so far."""
@@ -135,7 +170,11 @@ class Sweep:
     @property
     def command(self) -> str:
         """The command that resumes this sweep."""
-        return f"flowerexp resume {shlex.quote(str(self.journal.folder))}"
+        return self.command_to("resume")
+
+    def command_to(self, verb: str) -> str:
+        """A command for this sweep: `resume` or `attach`."""
+        return f"{program()} {verb} {shlex.quote(str(self.journal.folder))}"
 
     def _budgeted(self) -> Config:
         """The config whose budget and quota hold for the sweep: its first run's, with a budget raised on resuming."""
@@ -172,9 +211,9 @@ class Sweep:
             What is to be said of data that changed while the sweep ran; None where all is well.
         """
         state = self.journal.read()
-        summary = tables.write(self.journal.folder, self.runs, state)
+        summary = tables.write(self.journal.folder, state)
         self.screen.say("")
-        self.screen.say(tables.shown(summary))
+        self.screen.say(tables.shown(summary, self.journal.folder, self.screen.width))
         damaged = {line["run"] for line in summary if line["state"] == "damaged"}
         names = [run.folder.name for run in self.runs]
         unfinished = [name for name in names if name in damaged or not state.is_done(name)]
@@ -187,7 +226,7 @@ class Sweep:
         if mixed := other_data(self.runs):
             self.screen.warn(mixed)
         self.screen.say(f"folder    {self.journal.folder}")
-        self.screen.say("open      flowerexp ui")
+        self.screen.say(f"open      {program()} ui")
         ended = not (unfinished or self._stopped)
         close_in_mlflow(self.journal.folder, self.runs, aside, self._lifetimes(), self.screen, ended)
         return mixed
@@ -207,7 +246,7 @@ def planned_runs(plan: Mapping[str, Any], folder: Path, code_hash: Callable[[str
             recorded(listed["config"]),
             folder / listed["run"],
             code_hash(listed["config"]["entrypoint"]["script"]),
-            {"sweep_id": plan["sweep_id"], **{key: listed[key] for key in ("label", "name") if key in listed}},
+            {"sweep_id": plan["sweep_id"], **{key: listed[key] for key in LISTED if key in listed}},
         )
         for listed in plan["runs"]
     ]

@@ -88,7 +88,7 @@ class Walk(Protocol):
 
 
 class Grid:
-    """All runs, in their order."""
+    """All runs, in the order of `sweep.order`."""
 
     chooses = False
     settings = None

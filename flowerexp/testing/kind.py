@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict, is_dataclass
+from dataclasses import is_dataclass
 
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
-from flowerexp.cluster.quota import QuotaLimits, changed
+from flowerexp.cluster.quota import WORDS, QuotaLimits, changed
 from flowerexp.config import plain, typed
 from flowerexp.config.kinds import CLUSTERS
 from flowerexp.config.schema import Cluster
@@ -54,8 +54,8 @@ class KindContract:
         kind, prices = kind_of(cluster), Prices.load()
         rate, demand = kind.rate(prices), kind.demand(prices)
         assert rate is None or (rate.total >= 0 and rate.usd(0) == 0 and rate.usd(7200) >= rate.usd(60))
-        assert all(amount >= 0 for amount in asdict(demand).values())
-        assert kind.place is not None or not any(asdict(demand).values())
+        assert all(amount >= 0 for amount in demand.amounts.values())
+        assert kind.place is not None or not any(demand.amounts.values())
         assert kind.start_seconds >= 0
         assert kind.starts(1) == 1
         assert 1 <= kind.starts(3) <= 3
@@ -63,11 +63,12 @@ class KindContract:
     def test_smaller_ones_need_less(self, cluster: Cluster) -> None:
         """What would be proposed for a quota without room is a config of the kind, which needs less of something."""
         kind, prices = kind_of(cluster), Prices.load()
-        needed = asdict(kind.demand(prices))
-        for way in kind.smaller(QuotaLimits(**dict.fromkeys(needed, 0)), prices):
+        needed = kind.demand(prices).amounts
+        none = QuotaLimits(**dict.fromkeys(WORDS, 0), by_metric=dict.fromkeys(needed, 0))
+        for way in kind.smaller(none, prices):
             for changes in way:
-                smaller = asdict(kind_of(changed(cluster, changes)).demand(prices))
-                assert smaller == needed or any(smaller[name] < needed[name] for name in needed), changes
+                smaller = kind_of(changed(cluster, changes)).demand(prices).amounts
+                assert smaller == needed or any(smaller.get(name, 0) < needed[name] for name in needed), changes
 
     def test_what_it_can_reach(self, cluster: Cluster) -> None:
         """Ceilings are numbers above zero, and a size agrees with them."""

@@ -6,7 +6,7 @@ it, and `store`, `reachable`, `library`, `client` and `failures` are about the s
 
 from flowerexp.tracking.client import ensure
 from flowerexp.tracking.library import load
-from flowerexp.tracking.log import add_metrics, log_run, withdraw
+from flowerexp.tracking.log import add_metrics, add_tags, log_run, withdraw
 from flowerexp.tracking.model import load_libraries as load_model_libraries
 from flowerexp.tracking.reachable import check_reachable
 from flowerexp.tracking.store import Store, default_store
@@ -16,6 +16,7 @@ from flowerexp.tracking.ui import serve
 __all__ = [
     "Store",
     "add_metrics",
+    "add_tags",
     "check_reachable",
     "default_store",
     "ensure",

@@ -5,7 +5,7 @@ MLflow takes seconds to create its database: `ensure` may be called in a thread 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +17,12 @@ from flowerexp.tracking.failures import explained
 from flowerexp.tracking.library import load
 from flowerexp.tracking.store import SQLITE, Store
 
+METRICS_AT_ONCE = 1000
+"""MLflow takes at most so many in one request."""
+
 _LOCK_SECONDS = 120.0  # creating the database takes 3 s on an idle machine
-_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages: its runs come first, and no chats
+# MLflow's name for what is no GenAI. Its pages since 3.17 go by the address instead, see `view.query_of`.
+_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 _known: dict[Store, str] = {}
 """The experiments of servers: each is looked up once in a process, since a request may take long."""
@@ -80,6 +84,8 @@ def _experiment(client: Any, store: Store) -> str:
     if experiment.lifecycle_stage == "deleted":
         problem = f"the MLflow experiment {store.experiment!r} was deleted"
         raise TrackingError(problem, where="tracking.experiment", hint="restore it in MLflow, or choose another name")
+    for name in _TAGS.keys() - experiment.tags.keys():  # another program has made it
+        client.set_experiment_tag(experiment.experiment_id, name, _TAGS[name])
     return str(experiment.experiment_id)
 
 
@@ -90,3 +96,15 @@ def connect(store: Store) -> Any:
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=store.uri)
+
+
+def log_metrics(client: Any, run_id: str, metrics: Sequence[Any]) -> None:
+    """Log MLflow's `Metric` objects, as many in a request as MLflow takes.
+
+    Args:
+        client: MLflow's.
+        run_id: the run's.
+        metrics: any number of them.
+    """
+    for first in range(0, len(metrics), METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[first : first + METRICS_AT_ONCE])

@@ -1,4 +1,4 @@
-"""The content of a logged run: its params, tags, metrics and table; nothing here calls MLflow."""
+"""The content of a logged run: its tags, metrics and table; nothing here calls MLflow."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.config import measured_part, recorded, upgraded
+from flowerexp.config import recorded
 from flowerexp.experiment import Experiment
+from flowerexp.tracking.names import name_of, shortened
+from flowerexp.tracking.params import CONFIG_TAG, config_hash
 
 if TYPE_CHECKING:
     from flowerexp.measurements.table import Measurements
 
 VERDICT = "flowerexp.verdict"
 
-_PARAM_LENGTH = 6000
-_TAG_LENGTH = 5000
+TAG_LENGTH = 5000
 # Facts for which MLflow has its own name, and numbers that say where a run ran.
 _SYSTEM_TAGS = {"git_commit": "mlflow.source.git.commit"}
-_NUMBERS_AS_TAGS = {"executors", "cores"}
+_NUMBERS_AS_TAGS = {"executors", "executors_asked", "cores"}
 # The metrics of a group beside its rates and its count, which have names of the experiment.
 _GROUP_METRICS = (
     "spread",
@@ -41,44 +42,21 @@ _OF_SPARK = (
 )
 
 
-def params(config: Mapping[str, Any]) -> dict[str, str]:
-    """Every value of a config that results depend on, flattened with dots; lists, numbers and null as compact JSON.
-
-    Places and budgets differ between machines, and are left out: MLflow's pages show in which params runs differ. Of
-    the experiment, only its name and settings are params: the rest is its declaration, not a choice.
-
-    Args:
-        config: as it was recorded, by this version or an earlier one.
-    """
-    values = measured_part(upgraded(config))
-    values["entrypoint"] = {key: values["entrypoint"][key] for key in ("name", "settings")}
-    return _flat(values)
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    values: dict[str, str] = {}
-    for key, value in node.items():
-        name = name_of(f"{prefix}{key}")
-        if isinstance(value, Mapping):
-            values |= _flat(value, f"{name}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-            values[name] = _short(text, _PARAM_LENGTH)
-    return values
-
-
 def tags(record: Mapping[str, Any]) -> dict[str, str]:
     """What a run is and what it ran on. What MLflow's own pages have a name for has only that name."""
     verdict = record.get("verdict") or {}
     found: dict[str, Any] = {
         "mlflow.source.name": "flowerexp",
         "mlflow.source.type": "LOCAL",
-        "mlflow.note.content": recorded(record["config"]).entrypoint.question,
         "run_key": record["run_key"],
+        CONFIG_TAG: config_hash(record["config"]),
         "sweep_id": record.get("sweep_id"),
         "rerun_of": record.get("rerun_of"),
+        "flowerexp.order": record.get("order"),
+        "flowerexp.block": record.get("block"),
         VERDICT: verdict.get("state"),
         "flowerexp.reasons": "; ".join(verdict.get("reasons") or ()) or None,
+        "flowerexp.answer": record.get("answer"),
         "flowerexp.error": record.get("error"),
     }
     # A container's user may not have a name: Python 3.13 raises OSError then, earlier versions KeyError.
@@ -87,7 +65,7 @@ def tags(record: Mapping[str, Any]) -> dict[str, str]:
     for key, value in record["facts"].items():
         if _number(value) is None or key in _NUMBERS_AS_TAGS:
             found[_SYSTEM_TAGS.get(key, key)] = json.dumps(value) if isinstance(value, bool | int | float) else value
-    return {name_of(key): _short(str(value), _TAG_LENGTH) for key, value in found.items() if value not in (None, "")}
+    return {name_of(key): shortened(str(value), TAG_LENGTH) for key, value in found.items() if value not in (None, "")}
 
 
 def metrics(
@@ -117,11 +95,12 @@ def metrics(
 
 def _fields(experiment: Experiment) -> dict[str, str]:
     """A group's metrics, with their fields in the summary. MLflow's compare page opens with the first one."""
-    rate, parts = experiment.rate, experiment.parts
+    rate, parts, value = experiment.rate, experiment.parts, experiment.value_name
+    values = {value: "value", f"{value}_low": "low", f"{value}_high": "high"}
     rates = {rate: "rate", f"steady_{rate}": "steady_rate"}
     firsts = {parts.first_seconds: "first_seconds"} if parts else {}
     middle = {f"{rate}_median": "median_rate"}  # a name that is sorted next to the rate
-    return {**rates, **firsts, **middle, experiment.count: "count", **{name: name for name in _GROUP_METRICS}}
+    return {**values, **rates, **firsts, **middle, experiment.count: "count", **{name: name for name in _GROUP_METRICS}}
 
 
 def _spark_medians(measured: Measurements) -> dict[str, float]:
@@ -143,17 +122,6 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def name_of(text: str) -> str:
-    """A name that MLflow accepts: at most 250 letters, digits and ``_-. :/``, without the paths ``.`` and ``..``."""
-    plain = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in text)
-    return "/".join(part if part.strip(".") else "_" for part in plain.split("/"))[:250]
-
-
-def _short(text: str, length: int) -> str:
-    text = text.encode(errors="backslashreplace").decode()  # a path need not be UTF-8, but text in the store is
-    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def table(measured: Measurements) -> str:

@@ -65,16 +65,17 @@ def here(config: Config) -> dict[str, str]:
     Raises:
         FlowerexpError: the entrypoint's script does not exist.
     """
-    facts = provenance()
+    script = find_script(config.entrypoint.script)
+    facts = provenance(script)
     tags = {key: value if isinstance(value, str) else str(value).lower() for key, value in facts.items()}
-    tags["code_hash"] = Bundle(find_script(config.entrypoint.script)).code_hash
+    tags["code_hash"] = Bundle(script).code_hash
     if "git_commit" in tags:
         tags["mlflow.source.git.commit"] = tags.pop("git_commit")
     kind = kind_of(config.cluster)
     if kind.on_this_machine:  # what another machine runs on is known only when it runs
         tags |= {"spark": version("pyspark"), "python": platform.python_version()}
         tags |= {"host": socket.gethostname(), "platform": platform.platform()}
-        size = kind.size(Prices.load(config.budget.prices))
+        size = kind.size(Prices.of(config.budget, config.cluster))
         tags |= {"cores": f"{size.vcpus_per_node * size.nodes:g}"} if size else {}
         tags |= {"java": java_version} if (java_version := _java()) else {}
     data = index.current_fingerprint(config)

@@ -17,8 +17,9 @@ from flowerexp.config import plain, recorded
 from flowerexp.config.schema import Config
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking.client import connect
-from flowerexp.tracking.content import params
+from flowerexp.tracking.content import VERDICT
 from flowerexp.tracking.failures import explained
+from flowerexp.tracking.params import choices
 from flowerexp.tracking.reachable import check_reachable
 from flowerexp.tracking.store import Store
 
@@ -31,6 +32,7 @@ SHORTEST = 4
 
 _SHOWN = 8  # characters of a run_id in messages and tables
 _CANDIDATES = 5
+_PAGE = 100
 _CONFIG = "config.yaml"
 _MEASUREMENTS = "analysis/measurements.parquet"
 
@@ -55,6 +57,21 @@ class LoggedRun:
         return self.run_id[:_SHOWN]
 
     @property
+    def is_sweep(self) -> bool:
+        """Whether it is the summary of a sweep."""
+        return self.tags.get("flowerexp.kind") == "sweep"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it ran on, and with which data."""
+        return {**{key.removeprefix("facts/"): value for key, value in self.metrics.items()}, **self.tags}
+
+    @property
+    def verdict(self) -> str:
+        """Whether its measurements can be believed: `valid`, `suspect` or `invalid`."""
+        return self.tags.get(VERDICT, "valid")
+
+    @property
     def error(self) -> str | None:
         """Why the run failed, or that it has not ended; None for a finished run."""
         if self.status == "FINISHED":
@@ -76,7 +93,7 @@ class LoggedRun:
         """
         import yaml
 
-        content = self._artifact(_CONFIG)
+        content = self.artifact(_CONFIG)
         try:
             config = yaml.safe_load(content) if content else None
         except yaml.YAMLError:
@@ -88,12 +105,12 @@ class LoggedRun:
 
     @cached_property
     def choices(self) -> dict[str, str]:
-        """The values of its config as params of this version: an earlier version logged other params.
+        """All values of its config that results depend on; its params are only some of them.
 
         Raises:
             TrackingError: see `config`.
         """
-        return params(plain(self.config))
+        return choices(plain(self.config))
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -108,7 +125,7 @@ class LoggedRun:
 
         from flowerexp.measurements.table import Measurements
 
-        content = self._artifact(_MEASUREMENTS)
+        content = self.artifact(_MEASUREMENTS)
         experiment = self.config.entrypoint
         if content is None:
             return Measurements(pyarrow.table({}), experiment)
@@ -129,17 +146,21 @@ class LoggedRun:
             TrackingError: MLflow cannot be read, or has no models of it.
             DataError: the file is damaged.
         """
-        place = FILE if self.tags.get("flowerexp.kind") == "sweep" else f"analysis/{FILE}"
-        content = self._artifact(place)
+        place = FILE if self.is_sweep else f"analysis/{FILE}"
+        content = self.artifact(place)
         if content is None:
             hint = "fit and log them again: flowerexp report --log SWEEP, or flowerexp rerun RUN"
             raise TrackingError(f"run {self.short_id} ({self.name}) has no {place} in MLflow", hint=hint)
         return read(content, f"{place} of run {self.short_id}")
 
-    def _artifact(self, path: str) -> bytes | None:
-        """A file that was logged with the run, or None if there is no such file."""
+    def artifact(self, path: str) -> bytes | None:
+        """A file that was logged with the run, or None if there is no such file.
+
+        Raises:
+            TrackingError: MLflow cannot be read.
+        """
         folder = path.rpartition("/")[0] or None
-        with _reading(self.store), tempfile.TemporaryDirectory() as here:
+        with reading(self.store), tempfile.TemporaryDirectory() as here:
             client = connect(self.store)
             if path not in {info.path for info in client.list_artifacts(self.run_id, folder)}:
                 return None
@@ -165,47 +186,58 @@ def find(store: Store, run_id: str) -> LoggedRun:
     if not is_run_id(run_id):
         hint = f"give an MLflow run_id, or at least its first {SHORTEST} characters"
         raise TrackingError(f"'{run_id}' is not a run_id", where="command line", hint=hint)
-    _check(store)
-    with _reading(store):
+    found = matching(store, f"attributes.run_id LIKE '{wanted}%'")
+    if len(found) != 1:
+        raise _unclear(run_id, found, store)
+    return found[0]
+
+
+def matching(store: Store, condition: str) -> list[LoggedRun]:
+    """The runs that meet a condition, in all experiments of a store; a few more than anyone lists, and no further ones.
+
+    Args:
+        store: where to search; one that does not exist is not created.
+        condition: in MLflow's grammar.
+
+    Raises:
+        TrackingError: the store does not exist, or cannot be read.
+    """
+    check_exists(store)
+    with reading(store):
         client = connect(store)
         experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
-        condition = f"attributes.run_id LIKE '{wanted}%'"
-        matching = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
-    if len(matching) != 1:
-        raise _unclear(run_id, [_logged(store, run) for run in matching], store)
-    return _logged(store, matching[0])
+        found = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
+        return [logged(store, run) for run in found]
 
 
-def find_sweep(store: Store, sweep_id: str) -> LoggedRun:
-    """Find the summary of a sweep.
+def search(store: Store, condition: str) -> Iterator[LoggedRun]:
+    """The runs of a store that meet a condition, the newest first; summaries of sweeps are left out.
 
     Args:
         store: where to search, in all its experiments.
-        sweep_id: the sweep's id, or a part of it such as the name of its folder.
+        condition: in MLflow's grammar.
 
     Raises:
-        TrackingError: there is none, or there are several, or the store cannot be read.
+        TrackingError: the store cannot be read.
     """
-    _check(store)
-    with _reading(store):
+    check_exists(store)
+    token = None
+    with reading(store):
         client = connect(store)
         experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
-        part = re.sub(r"[^\w.-]", "_", sweep_id)  # any one character
-        condition = f"tags.`flowerexp.kind` = 'sweep' AND tags.sweep_id LIKE '%{part}%'"
-        matching = client.search_runs(experiments, condition, max_results=_CANDIDATES + 1) if experiments else []
-    if len(matching) == 1:
-        return _logged(store, matching[0])
-    listed = [str(run.data.tags["sweep_id"]) for run in matching[:_CANDIDATES]]
-    hint = f"give more of its id: {', '.join(listed)}" if listed else "flowerexp ui shows all sweeps"
-    problem = (
-        f"'{sweep_id}' fits several sweeps"
-        if matching
-        else f"{store.address} does not have a run or sweep '{sweep_id}'"
-    )
-    raise TrackingError(problem, where="command line", hint=hint)
+        while experiments and token != "":
+            order = ["attributes.start_time DESC"]
+            page = client.search_runs(experiments, condition, max_results=_PAGE, order_by=order, page_token=token)
+            yield from (logged(store, run) for run in page if run.data.tags.get("flowerexp.kind") != "sweep")
+            token = page.token or ""
 
 
-def _check(store: Store) -> None:
+def check_exists(store: Store) -> None:
+    """Refuse a store that does not exist or does not answer; nothing is created.
+
+    Raises:
+        TrackingError: it has no runs yet, or cannot be reached.
+    """
     if store.database and not (store.database.is_file() and store.database.stat().st_size):
         hint = "run an experiment first: flowerexp, or name the store: tracking.uri=... or home=..."
         raise TrackingError(f"there are no runs yet in {store.database}", hint=hint)
@@ -223,7 +255,8 @@ def _unclear(run_id: str, matching: list[LoggedRun], store: Store) -> TrackingEr
     return TrackingError(f"several runs begin with {run_id}", where="command line", hint=hint)
 
 
-def _logged(store: Store, run: Any) -> LoggedRun:
+def logged(store: Store, run: Any) -> LoggedRun:
+    """A run as MLflow's client returns it."""
     info, data = run.info, run.data
     return LoggedRun(
         store=store,
@@ -239,7 +272,7 @@ def _logged(store: Store, run: Any) -> LoggedRun:
 
 
 @contextmanager
-def _reading(store: Store) -> Iterator[None]:
+def reading(store: Store) -> Iterator[None]:
     """Turn what MLflow, its database or the disk raise into one line."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with explained(store, "check tracking.uri and tracking.artifacts", "reading from"):

@@ -20,11 +20,15 @@ from flowerexp import records
 from flowerexp.analysis.earlier import find_summary
 from flowerexp.config import recorded
 from flowerexp.errors import DataError, TrackingError
-from flowerexp.tracking import content
-from flowerexp.tracking.client import connect, ensure
+from flowerexp.tracking import content, describe
+from flowerexp.tracking.client import METRICS_AT_ONCE, connect, ensure, log_metrics
+from flowerexp.tracking.data import input_of
 from flowerexp.tracking.failures import explained
 from flowerexp.tracking.model import log_models
+from flowerexp.tracking.names import name_of
 from flowerexp.tracking.note import TOKEN_TAG, Note
+from flowerexp.tracking.params import params
+from flowerexp.tracking.steps import Step, steps
 from flowerexp.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -80,8 +84,34 @@ def add_metrics(folder: Path, store: Store, numbers: Mapping[str, float]) -> Non
         run_id = Note(folder, store).find_run(client, experiment)
         if run_id:
             when = int(1000 * time.time())
-            metrics = [Metric(content.name_of(key), value, when, 0) for key, value in numbers.items()]
+            metrics = [Metric(name_of(key), value, when, 0) for key, value in numbers.items()]
             client.log_batch(run_id, metrics=metrics)
+
+
+def add_tags(folder: Path, store: Store, tags: Mapping[str, str]) -> str | None:
+    """Add tags to a run that is logged already.
+
+    Args:
+        folder: the run's folder.
+        store: the store that it was logged to.
+        tags: by name.
+
+    Returns:
+        MLflow's run_id; None where the run is not logged, and nothing happened.
+
+    Raises:
+        TrackingError: the store failed.
+    """
+    if not Note(folder, store).path.exists():
+        return None
+    from mlflow.entities import RunTag
+
+    with explained(store, ""), _alone(folder):
+        experiment, client = ensure(store), connect(store)
+        run_id = Note(folder, store).find_run(client, experiment)
+        if run_id:
+            client.log_batch(run_id, tags=[RunTag(name_of(key), value) for key, value in tags.items()])
+        return run_id
 
 
 def withdraw(folder: Path, store: Store) -> None:
@@ -135,20 +165,31 @@ class _Logger:
 
         measured = self._measured()
         table = content.table(measured) if measured is not None else None
-        named = content.tags(self.record)
+        note = describe.of_run(self.record, self.folder, describe.page_of(self.experiment, run_id))
+        named = {**content.tags(self.record), describe.NOTE: note}
         if table:  # as log_table does, which would append to an existing table
             named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
-        summary = find_summary(self.folder / "analysis/summary.json") or {}
-        when, numbers = self._at("ended_at"), content.metrics(self.record, summary, measured)
+        chosen = params(self.record["config"], self.record.get("label", ""))
+        metrics = [Metric(*values) for values in self._metrics(measured)]
         self.client.log_batch(
             run_id,
-            metrics=[Metric(key, value, when, 0) for key, value in numbers.items()],
-            params=[Param(key, value) for key, value in content.params(self.record["config"]).items()],
+            metrics=metrics[:METRICS_AT_ONCE],
+            params=[Param(key, value) for key, value in chosen.items()],
             tags=[RunTag(key, value) for key, value in named.items()],
         )
+        log_metrics(self.client, run_id, metrics[METRICS_AT_ONCE:])
+        if (data := input_of(self.record)) is not None:
+            self.client.log_inputs(run_id, [data])
         self._send_files(run_id, table)
         if not self.record.get("sweep_id"):
             log_models(self.client, run_id, self.folder / "analysis")
+
+    def _metrics(self, measured: Measurements | None) -> list[Step]:
+        """The run's results, each once, and its lines."""
+        summary = find_summary(self.folder / "analysis/summary.json") or {}
+        when, numbers = self._at("ended_at"), content.metrics(self.record, summary, measured)
+        lines = steps(measured, when / 1000) if measured is not None else []
+        return [*((key, value, when, 0) for key, value in numbers.items()), *lines]
 
     def _send_files(self, run_id: str, table: str | None) -> None:
         import yaml

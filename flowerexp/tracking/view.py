@@ -15,6 +15,9 @@ from urllib.parse import urlencode
 
 from flowerexp.tracking.content import VERDICT
 
+MACHINE_LEARNING = "workflowType=machine_learning"
+"""What makes MLflow's pages show the menu of runs and not of chats, in the query of an address."""
+
 _TAG = "mlflow.sharedViewState."
 
 _COMPARISON = "what was varied"
@@ -31,7 +34,7 @@ def tag_of(sweep_id: str) -> str:
 
 def query_of(sweep_id: str) -> str:
     """The query in the address of a page of runs: the view of a sweep, in the menu of runs and not of chats."""
-    return urlencode({"workflowType": "machine_learning", "viewStateShareKey": _key(sweep_id)})
+    return f"{MACHINE_LEARNING}&{urlencode({'viewStateShareKey': _key(sweep_id)})}"
 
 
 def _key(sweep_id: str) -> str:

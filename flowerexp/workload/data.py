@@ -1,4 +1,4 @@
-"""Find the fingerprint of a run's data before the run, from the launching machine."""
+"""Look at a run's data before the run, from the launching machine: its fingerprint, and whether it is enough."""
 
 from __future__ import annotations
 
@@ -30,6 +30,36 @@ def fingerprint(config: dict[str, Any]) -> str | None:
         photographs = _photographs(config) if reads_photographs else None
         return data_fingerprint(photographs, _files(existing, config) if existing else ())
     except (DataError, OSError):
+        return None
+
+
+def too_few(config: dict[str, Any], needed: int) -> int | None:
+    """How many photographs a run will find at most, if these are fewer than it needs.
+
+    Args:
+        config: as of `fingerprint`.
+        needed: how many it needs.
+
+    Returns:
+        None where there are enough, or where that is not known from here: of a bucket, and of existing TFRecord files.
+    """
+    if config["dataset"]["tfrecords"]:
+        return None
+    source = source_of(config)
+    found = source.most()
+    if found is None and (place := source.place()) and storage.is_local(place):
+        found = _counted(config, place, needed)
+    return found if found is not None and found < needed else None
+
+
+def _counted(config: dict[str, Any], place: str, needed: int) -> int | None:
+    """How many photographs a folder's sample has; None if as many as needed, or none: then a run says what is wrong."""
+    from flowerexp.workload.images.scan import Scan  # as below
+
+    scan = Scan(config)
+    try:
+        return None if not scan.walk(place, enough=needed) else len(scan.sample) or None
+    except OSError:
         return None
 
 

@@ -12,6 +12,9 @@ from typing import Any
 from flowerexp.errors import ClusterError
 from flowerexp.workload import report
 
+WAIT = "spark.flowerexp.executors.wait"
+"""The Spark property that says for how many seconds an application waits for its executors; 120 by default."""
+
 _PATIENCE_SECONDS = 120.0
 _SETTLED_SECONDS = 2.0
 _POLL_SECONDS = 0.1
@@ -38,28 +41,46 @@ def is_gone(context: Any) -> bool:
 
 def cores(context: Any) -> list[int]:
     """The cores of each executor that has registered."""
-    return [summary.totalCores() for summary in _summaries(context) if summary.id() != "driver"]
+    return [summary.totalCores() for summary in summaries(context) if summary.id() != "driver"]
 
 
-def _summaries(context: Any) -> list[Any]:
-    summaries = context._jsc.sc().statusStore().executorList(True)
-    return [summaries.apply(index) for index in range(summaries.size())]
+def summaries(context: Any, active: bool = True) -> list[Any]:
+    """Spark's `ExecutorSummary` of the driver and each executor; with `active=False`, also of those that are gone."""
+    found = context._jsc.sc().statusStore().executorList(active)
+    return [found.apply(index) for index in range(found.size())]
+
+
+def asked(context: Any) -> int | None:
+    """How many executors the application has asked for; None if that is not known, or may change."""
+    conf = context.getConf()
+    if conf.get("spark.dynamicAllocation.enabled", "false") == "true":
+        return None
+    total, each = (int(conf.get(name, "0")) for name in ("spark.cores.max", "spark.executor.cores"))
+    return int(conf.get("spark.executor.instances", "0")) or (total // each if each else 0) or None
+
+
+def lacking(context: Any) -> int:
+    """How many executors fewer there are than the application has asked for, as far as that is known."""
+    return max(0, (asked(context) or 0) - len(cores(context)))
 
 
 def wait_until_idle(context: Any) -> None:
     """Wait until no task is active: the tasks of a cancelled job take a while to end, and disturb what follows."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while any(summary.activeTasks() for summary in _summaries(context)):
+    while any(summary.activeTasks() for summary in summaries(context)):
         if time.monotonic() > deadline:
             report.note("tasks of a cancelled Spark job are still running, and disturb what is measured now")
             return
         time.sleep(_POLL_SECONDS)
 
 
-def wait(context: Any) -> None:
+def wait(context: Any) -> str:
     """Wait until all executors have registered; if their number is not known, until no further one registers.
 
     Spark itself waits only if it knows their number, and starts with those that have registered within 30 s.
+
+    Returns:
+        What to say if fewer have registered than the application has asked for; else nothing.
 
     Raises:
         ClusterError: no executor has registered.
@@ -67,19 +88,20 @@ def wait(context: Any) -> None:
     conf = context.getConf()
     expected = int(conf.get("spark.cores.max", "0"))  # of a standalone master; others count executors
     instances = int(conf.get("spark.executor.instances", "0"))
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    patience = float(conf.get(WAIT, str(_PATIENCE_SECONDS)))
+    deadline = time.monotonic() + patience
     registered: list[int] = []
     changed = time.monotonic()
     while time.monotonic() < deadline:
         now = cores(context)
         if (expected or instances) and sum(now) >= expected and len(now) >= instances:
-            return
+            return ""
         if now != registered:
             registered, changed = now, time.monotonic()
         if registered and not (expected or instances) and time.monotonic() > changed + _SETTLED_SECONDS:
-            return
+            return ""
         time.sleep(_POLL_SECONDS)
-    within = f"within {_PATIENCE_SECONDS:.0f} s"
+    within = f"within {patience:.0f} s"
     if not registered:
         raise ClusterError(
             f"no executor started {within}",
@@ -87,7 +109,7 @@ def wait(context: Any) -> None:
             hint="check whether the cluster has workers with enough free cores and memory",
         )
     wanted = f"{expected} cores" if expected else f"{instances} executors"
-    report.note(f"{len(registered)} executors with {sum(registered)} cores, not {wanted}, started {within}")
+    return f"{len(registered)} executors with {sum(registered)} cores, not {wanted}, started {within}"
 
 
 def alone(context: Any) -> Any | None:

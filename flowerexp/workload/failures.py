@@ -46,6 +46,12 @@ class _Loss(NamedTuple):
     hint: str
 
 
+NO_MODULE = (
+    "put it beside the script, which is shipped with it, or list it in entrypoint.requires, which clusters in "
+    "the cloud install with cluster.packages=stage"
+)
+"""What to do about a module that cannot be imported."""
+
 _MEMORY = "give it more memory, or run less beside it; flowerexp resume repeats a sweep's run"
 _AGAIN = "see its log; flowerexp resume repeats a sweep's run"
 _LOSSES = [
@@ -126,7 +132,8 @@ def _of_python(text: str, phase: str) -> FlowerexpError:
     if match := _OS_ERROR.search(_shortened(message)):
         number, reason, path = match.groups()
         return of_the_system(OSError(int(number), reason, path), f"using{place}")
-    return JobError(f"{name}: {_shortened(message)}{place}" if message.strip() else f"{name}{place}")
+    problem = f"{name}: {_shortened(message)}{place}" if message.strip() else f"{name}{place}"
+    return JobError(problem, hint=NO_MODULE if name == "ModuleNotFoundError" else None)
 
 
 def _place(text: str) -> str:

@@ -154,16 +154,19 @@ def _emit(message: dict[str, Any]) -> None:
 
 
 @contextmanager
-def spark_progress(context: Any, total: int) -> Iterator[None]:
+def spark_progress(context: Any, total: int, done: int = 0) -> Iterator[None]:
     """Report the finished tasks of the Spark jobs that run inside, as they finish.
 
     Args:
         context: the SparkContext.
-        total: the number of tasks that there will be.
+        total: the number of tasks that there will be, with those before.
+        done: the number of tasks that were done before.
     """
+    if done:  # what follows may be over before the first look at it
+        progress(done, total)
     group = f"flowerexp-{time.perf_counter_ns()}"
     stop = threading.Event()
-    thread = threading.Thread(target=_watch, args=(context.statusTracker(), group, total, stop), daemon=True)
+    thread = threading.Thread(target=_watch, args=(context.statusTracker(), group, total, done, stop), daemon=True)
     thread.start()
     try:
         with job_group(context, group):
@@ -190,10 +193,10 @@ def job_group(context: Any, group: str) -> Iterator[None]:
             context.setLocalProperty(name, value)
 
 
-def _watch(tracker: Any, group: str, total: int, stop: threading.Event) -> None:
+def _watch(tracker: Any, group: str, total: int, before: int, stop: threading.Event) -> None:
     last = -1
     while not stop.wait(0.25):
-        done = 0
+        done = before
         for job in tracker.getJobIdsForGroup(group):
             info = tracker.getJobInfo(job)
             stages = [tracker.getStageInfo(stage) for stage in (info.stageIds if info else [])]

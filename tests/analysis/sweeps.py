@@ -14,6 +14,7 @@ from flowerexp.analysis.summary import summarise
 from flowerexp.analysis.verdict import judge
 from flowerexp.config import plain, typed
 from flowerexp.experiment import Experiment
+from flowerexp.measurements.written import write as write_measurements
 from tests.analysis.events import START, cluster, write
 from tests.analysis.rows import READ_SPEED, grid, table
 
@@ -134,7 +135,7 @@ def write_run(
             **(facts or {}),
         },
     }
-    table(rows, which).write(folder / "analysis" / "measurements.parquet")
+    write_measurements(table(rows, which), folder / "analysis" / "measurements.parquet")
     (folder / "run.json").write_text(json.dumps(record))
     summary = {
         "verdict": record["verdict"],

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from flowerexp.analysis.caching import Side, compare_caching
@@ -25,7 +27,7 @@ def test_neighbours_pair_whichever_comes_first_and_their_ratio_has_an_interval()
     assert [(pair.on.run, pair.off.run) for pair in found.pairs] == [("0", "1"), ("3", "2")]
     assert [pair.ratio for pair in found.pairs] == [4, 4]
     assert [found.seconds.value, found.seconds.low, found.seconds.high] == pytest.approx([4, 4, 4])
-    rates = found.rates["tfrecords"]
+    rates = found.values["tfrecords"]
     assert rates.low is not None
     assert rates.high is not None
     assert rates.low < 1 < rates.high  # caching does not change how fast images are read
@@ -47,6 +49,23 @@ def test_machines_that_drift_from_pair_to_pair_do_not_widen_the_interval():
     assert found.seconds.reach < 0.06
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_runs_in_any_order_pair_within_their_block(seed):
+    """A sweep shuffles its runs, so other runs come between the two of a pair."""
+    runs = [
+        run(f"{caching}{partitions}{repeat}", caching, 1.0 if caching else 4.0, partitions=partitions, repeat=repeat)
+        for caching in (True, False)
+        for partitions in (2, 16)
+        for repeat in (1, 2, 3)
+    ]
+    random.Random(seed).shuffle(runs)
+    found = compare_caching(runs)
+    assert found is not None
+    assert {(pair.on.run, pair.off.run) for pair in found.pairs} == {
+        (f"True{partitions}{repeat}", f"False{partitions}{repeat}") for partitions in (2, 16) for repeat in (1, 2, 3)
+    }
+
+
 def test_one_pair_has_a_ratio_and_no_interval():
     found = compare_caching([run("0", True, 2.0), run("1", False, 8.0)])
     assert found is not None
@@ -64,4 +83,4 @@ def test_readers_that_not_all_pairs_have_are_left_out():
     config, _ = run("1", False, 8.0)
     found = compare_caching([run("0", True, 2.0), (config, Side("1", 8.0, 1, {"image_files": 3.0}))])
     assert found is not None
-    assert found.rates == {}
+    assert found.values == {}

@@ -19,7 +19,7 @@ def test_a_summary_of_an_earlier_version_has_todays_names(tmp_path):
     group = GROUP | {"first_batch_seconds": None, "columns": {"images": {"n": 1, "median": 2}}, "cells": [CELL]}
     found = summary(tmp_path / "summary.json", verdict={"state": "valid"}, groups=[group])
     assert found == {
-        "experiment": {"name": "read_speed", "unit": "images"},
+        "experiment": {"name": "read_speed", "unit": "images", "value": "images_per_second"},
         "verdict": {"state": "valid"},
         "groups": [
             {
@@ -28,6 +28,7 @@ def test_a_summary_of_an_earlier_version_has_todays_names(tmp_path):
                 "count": 6,
                 "timed_count": 5,
                 "rate": 3.0,
+                "value": 3.0,
                 "first_seconds": None,
                 "columns": {"images": {"n": 1, "median": 2}},
                 "cells": [{"at": {"batch_size": 2}, "count": 6, "rate": 3.0, "min_rate": 2.0}],
@@ -39,8 +40,8 @@ def test_a_summary_of_an_earlier_version_has_todays_names(tmp_path):
 def test_a_summary_of_this_version_is_read_as_it_is(tmp_path):
     path = tmp_path / "summary.json"
     whole = {
-        "experiment": {"name": "sort", "unit": "images_per_second"},
-        "groups": [{"name": "sort", "measurements": 2, "rate": None, "images": 3}],
+        "experiment": {"name": "sort", "unit": "images_per_second", "value": "loss"},
+        "groups": [{"name": "sort", "measurements": 2, "value": 0.5, "rate": None, "images": 3}],
     }
     records.write(path, whole)
     assert find_summary(path) == whole

@@ -6,7 +6,6 @@ from flowerexp.analysis.estimate import (
     Interval,
     median_intervals,
     paired_ratio,
-    ratio,
     stratified_rate,
 )
 
@@ -122,16 +121,7 @@ def test_equal_repetitions_have_an_interval_of_no_width():
     assert (found.value, found.low, found.high) == (5, 5, 5)
 
 
-def test_a_ratio_of_independent_rates_is_as_sure_as_they_are():
-    chance = np.random.default_rng(6)
-    cells, images, truth = np.zeros(20, int), np.full(20, 50.0), np.full(20, 0.1)
-    sides = [
-        [stratified_rate(images, slow * truth * chance.gamma(100, 1 / 100, 20), cells) for _ in range(1000)]
-        for slow in (1, 3)
-    ]
-    found = [ratio(fast, slow) for fast, slow in zip(*sides, strict=True)]
-    covered = np.mean([one.low <= 3 <= one.high for one in found if one.low and one.high])
-    assert 0.92 <= covered <= 0.98
-    assert all(one.excludes_one for one in found)
-    assert ratio(Interval(6.0), Interval(3.0, 2.0, 4.0)) == Interval(2.0)
+def test_an_interval_says_whether_it_excludes_one_and_can_be_turned_around():
     assert not Interval(1.1, 0.9, 1.3).excludes_one
+    assert Interval(2.0, 1.6, 2.5).inverse == Interval(0.5, 0.4, 0.625)
+    assert Interval(4.0).inverse == Interval(0.25)

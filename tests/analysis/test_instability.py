@@ -1,5 +1,7 @@
 """A machine whose speed wanders makes intervals wider, and one that is steady does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,8 @@ from flowerexp.analysis.instability import (
     widened,
     wider,
 )
-from tests.analysis.rows import table
+from flowerexp.experiment import Value
+from tests.analysis.rows import READ_SPEED, table
 
 CELLS, NOISE, RATE = 32, 0.12, 500.0
 
@@ -71,6 +74,18 @@ def test_intervals_of_a_run_and_its_repeat_overlap_on_a_machine_that_wanders():
     assert np.mean(allowed) > 0.97
 
 
+def test_rounds_of_the_noisiest_cells_are_not_the_machine():
+    """As `measure.until` makes them: the noisier a cell, the more often it is measured."""
+    chance, unsteady = np.random.default_rng(0), 0
+    often = {0: (6, 0.02), 1: (8, 0.05), 2: (25, 0.1), 3: (70, 0.2)}
+    cells = np.array([cell for cell, (times, _) in often.items() for _ in range(times)])
+    repetitions = np.concatenate([np.arange(times) for times, _ in often.values()])
+    deviations = np.array([often[cell][1] for cell in cells])
+    for _ in range(100):
+        unsteady += instability(chance.normal(0, deviations), cells, repetitions).deviation > 0
+    assert unsteady <= 5
+
+
 def test_few_repetitions_or_a_single_cell_say_nothing():
     chance = np.random.default_rng(3)
     jumps = np.repeat([0.0, 1.0], 12)
@@ -88,8 +103,10 @@ def test_rows_without_a_rate_or_a_repetition_are_left_out():
     ]
     silent = [{"batch_size": 1, "batch_number": 1, "repetition": 3, "images": 0, "seconds": 0.0}]
     nameless = [{"batch_size": 1, "batch_number": 1, "images": 8, "seconds": 1.0}]
-    assert instability_of(table([*silent, *rows, *nameless])).deviation == pytest.approx(found(logs).deviation)
-    assert instability_of(table(silent)) == STEADY
+    of_rates = replace(READ_SPEED, value=Value())
+    whole = table([*silent, *rows, *nameless], of_rates)
+    assert instability_of(whole).deviation == pytest.approx(found(logs).deviation)
+    assert instability_of(table(silent, of_rates)) == STEADY
 
 
 def test_reaches_add_up_as_squares():

@@ -60,6 +60,11 @@ def test_spread_within_cells_is_told_apart_from_spread_over_cells():
     assert group.spread > 0.5
 
 
+def test_measurements_that_were_discarded_are_counted():
+    (group,) = summarise(table([row(discarded=2), row(repetition=2), row(repetition=3, discarded=1)])).groups
+    assert (group.measurements, group.discarded) == (3, 3)
+
+
 def test_reused_files_count_as_images_but_claim_no_rate():
     (group,) = summarise(table([written(0, None), written(1, None)], "write_tfrecords")).groups
     assert (group.name, group.reused, group.count, group.bytes) == ("write_tfrecords", 2, 92, 92 * 20_000)
@@ -106,8 +111,9 @@ def test_groups_and_cells_have_intervals_that_their_repetitions_explain():
     (group,) = summarise(table(grid(readers=("tfrecords",), repetitions=7, noise=0.05))).groups
     assert group.low is not None
     assert group.high is not None
-    assert group.rate is not None
-    assert group.low < group.rate < group.high < 1.05 * group.low
+    assert group.value is not None
+    assert group.value == group.steady_rate
+    assert group.low < group.value < group.high < 1.06 * group.low
     for cell in group.cells:  # of seven values, the second and the last but one would hold the median in 87.5 % only
         assert (cell.median_low, cell.median_high) == (cell.min_rate, cell.max_rate)
 

@@ -152,7 +152,16 @@ def test_the_state_of_the_host_makes_a_run_suspect(more, reason):
     assert verdict.reasons[0].startswith(reason)
 
 
-@pytest.mark.parametrize("more", [{"load_before": 5.0, "host_cores": 16}, {"load_before": None}, {"load_before": 1.5}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"load_before": 5.0, "host_cores": 16},
+        {"load_before": 1.5, "host_cores": 2},
+        {"load_before": None},
+        {"load_before": 2.0},
+        {"others_cpu_percent": 20.0},
+    ],
+)
 def test_a_load_that_a_host_can_bear_is_no_reason(more):
     assert judge(table([row(**more)])).state == "valid"
 
@@ -162,12 +171,13 @@ def test_what_others_used_is_weighed_by_time_and_told_instead_of_a_load_that_lag
     rows = [row(seconds=0.1, others_cpu_percent=90.0, load_before=8.0), row(others_cpu_percent=-5.0, seconds=2.0)]
     assert judge(table([one | {"repetition": None} for one in rows])).state == "valid"
     crowded = judge(
-        table([row(host=host, others_cpu_percent=share) for host, share in (("a", 30), ("b", 60), ("c", 1))])
+        table([row(host=host, others_cpu_percent=share) for host, share in (("a", 60), ("b", 30), ("c", 1))])
     )
     assert crowded.reasons == (
-        "other processes, including flowerexp and Spark, used 60% of the CPU of b during the measurements, "
+        "other processes, including flowerexp and Spark, used 60% of the CPU of a during the measurements, "
         "and over 20% on 1 other host",
     )
+    assert judge(table([row(others_cpu_percent=21.0)])).reasons[0].endswith("during the measurements")
 
 
 def test_ones_own_measurements_at_the_same_time_are_no_other_processes():
@@ -177,7 +187,7 @@ def test_ones_own_measurements_at_the_same_time_are_no_other_processes():
 
 
 def test_clocks_of_different_hosts_need_not_agree():
-    hosts = [row(host=host, started_at=1e9 + away, started_ns=0) for host, away in (("a", 0), ("b", 500))]
+    hosts = [row(host=host, started_at=1e9 + away, started_ns=0) for host, away in (("a", 0), ("b", 500)) * 2]
     assert judge(table(hosts)).state == "valid"
 
 
@@ -203,6 +213,22 @@ def stopped(**more):
     return row(**more) | {"images": None, "seconds": 60.0, "censored": True}
 
 
+def test_measurements_that_were_discarded_and_made_again_are_valid():
+    assert judge(table([row(discarded=2), row()])).state == "valid"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "reason"),
+    [
+        ((1, None), "1 of 2 measurements were made with 1 executor fewer than the cluster should have"),
+        ((1, 3), "2 of 2 measurements were made with up to 3 executors fewer than the cluster should have"),
+    ],
+)
+def test_measurements_of_a_smaller_cluster_make_a_run_suspect(lacking, reason):
+    rows = [row() if count is None else row(executors_lacking=count) for count in lacking]
+    assert judge(table(rows)).reasons == (reason,)
+
+
 def test_stopped_measurements_make_a_run_suspect():
     verdict = judge(table([row(), row(repetition=2), stopped(repetition=3)]))
     assert verdict.state == "suspect"
@@ -215,6 +241,8 @@ def test_cells_without_any_finished_measurement_are_named():
     verdict = judge(table([row(), stopped(size=8), stopped(size=8, repetition=2)]))
     (reason,) = verdict.reasons
     assert reason.endswith("no measurement finished in tfrecords batch_size=8 batch_number=3")
+    (reason,) = judge(table([stopped(), row(size=8), row(size=9)])).reasons
+    assert reason.endswith("no measurement finished in tfrecords batch_size=2 batch_number=3")
     several = judge(table([stopped(size=size) for size in range(1, 8)]))
     assert several.state == "suspect"
     assert several.reasons[0].endswith("batch_size=5 batch_number=3 and 2 more")
@@ -252,7 +280,7 @@ def test_a_stopped_measurement_without_seconds_is_not_one_that_was_not_timed():
 
 
 def test_a_measurement_of_one_part_takes_as_long_as_its_first():
-    one = row(number=1)
+    one = row(size=1, number=1)
     assert one["seconds"] == one["first_batch_seconds"]
     assert judge(table([one])).state == "valid"
 

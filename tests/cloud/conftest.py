@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from flowerexp.rehearsal.cloud import Cloud
 from tests.cloud.marked import Marked
-from tests.fakes.cloud import Cloud
-from tests.fakes.plugin import cloud, cloud_servers
+from tests.rehearsal.plugin import cloud, cloud_servers
 
 __all__ = ["cloud", "cloud_servers"]
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from flowerexp.rehearsal.cloud import Cloud
 from tests.command import Answer, Home
-from tests.fakes.cloud import Cloud
 
 RUNS = 3
 HELD = 1  # the run in which something happens
@@ -65,7 +65,7 @@ class Marked(Home):
     def arguments(self, *overrides: str) -> list[str]:
         """The command line of the sweep."""
         sweep = f"entrypoint.settings.n=range({RUNS})"
-        place = ["cluster=single_node", "cluster.packages=image"]
+        place = ["sweep.order=interleaved", "cluster=single_node", "cluster.packages=image"]
         return ["-m", "--config-dir", str(self.path / "mine"), "entrypoint=marking", sweep, *place, *overrides]
 
     def sweeping(self, *overrides: str) -> Answer:

@@ -9,8 +9,8 @@ import signal
 
 import pytest
 
+from flowerexp.rehearsal.cloud import FREE_TIER, Cloud
 from tests.cloud.marked import HELD, RUNS, Marked, until
-from tests.fakes.cloud import FREE_TIER, Cloud
 
 pytestmark = pytest.mark.spark
 
@@ -47,7 +47,9 @@ def resumed(marked: Marked) -> bool:
 )
 def test_a_refusal_is_shown_as_it_is(marked, cloud, method, words, key):
     cloud.fail_next(method, "INVALID_ARGUMENT", words, times=-1)
-    answer = marked(*(word for word in marked.arguments()[1:] if "range" not in word))  # a single run
+    answer = marked(
+        *(word for word in marked.arguments()[1:] if "range" not in word and "order" not in word)
+    )  # a single run
     assert answer.code == 1
     (line,) = [line for line in answer.err.splitlines() if line.startswith("flowerexp: ")]
     assert re.fullmatch(f"flowerexp: {key}{re.escape(words)}", line)
@@ -271,3 +273,20 @@ def test_a_cluster_that_deletes_itself_under_a_sweep(marked, cloud):
     assert str(HELD) in {event["run"] for event in marked.events("lost")}
     assert nothing_left(cloud)
     assert resumed(marked)
+
+
+@pytest.mark.long
+def test_a_detached_sweep_is_collected_after_its_cluster_has_deleted_itself(marked, cloud):
+    answer = marked(*marked.arguments(), "--detach")
+    assert answer.code == 0, answer.err
+    assert f"detached  {RUNS} of {RUNS} runs go on by themselves" in answer.err
+    until(lambda: set(cloud.jobs().values()) == {"DONE"})
+    assert list(cloud.clusters().values()) == ["RUNNING"]
+    cloud.advance(11 * 60)  # cluster.idle_delete_minutes is 10
+    until(lambda: not cloud.clusters())
+    answer = marked("attach", "last")
+    assert answer.code == 0, answer.err
+    assert marked.finished() == ALL
+    assert sorted(marked.marks) == ["0", "1", "2"]
+    assert cloud.counts().created == 1
+    assert nothing_left(cloud)

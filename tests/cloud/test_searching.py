@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from flowerexp.rehearsal.cloud import Cloud
 from tests.cloud.marked import Marked
-from tests.fakes.cloud import Cloud
 
 pytestmark = pytest.mark.spark
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from flowerexp.rehearsal.cloud import FREE_TIER, Cloud
 from tests.cloud.marked import Marked, until
 from tests.command import SMALL_GRID, Home
-from tests.fakes.cloud import FREE_TIER, Cloud
 
 pytestmark = pytest.mark.spark
 
@@ -75,14 +75,21 @@ def test_two_clusters_with_and_without_caching_and_no_secret_anywhere(home, clou
 
 
 @pytest.mark.long
-def test_serverless(home, cloud):
-    assert (
-        home("cluster=serverless", "cluster.packages=image", "quota=none", "grid.reader=image_files", *DATA).code == 0
-    )
+@pytest.mark.parametrize("runtime", ["2.3", "3.0"])
+def test_serverless(home, cloud, runtime):
+    wanted = ("cluster=serverless", f"cluster.runtime_version='{runtime}'", "cluster.packages=image", "quota=none")
+    assert home(*wanted, "grid.reader=image_files", *DATA).code == 0
     (run,) = home.logged()
     assert run.info.status == "FINISHED"
-    assert run.data.metrics["cost/usd"] > 0
     assert cloud.counts().batches_active == 0
+    used = json.loads((home.runs[0] / "job" / "usage.json").read_text())
+    spent = sum(run.data.metrics[f"cost/{part}"] for part in ("usd", "start_usd", "idle_usd"))
+    assert run.data.metrics["cost/usd"] > 0
+    assert spent == pytest.approx(0.06 * used["milli_dcu_seconds"] / 1000 / 3600)
+    assert run.data.tags["cost_from"] == "usage"
+    # The driver's output, from the bucket, or from Cloud Logging where the runtime uses no staging bucket.
+    assert bool(cloud.requests("ListLogEntries")) == (runtime == "3.0")
+    assert '"state": "finished"' in (home.runs[0] / "job" / "driver.log").read_text()
 
 
 class TestWhatTheNotebookMet:

@@ -11,10 +11,10 @@ import pytest
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.kind import kind_of
 from flowerexp.config.schema import Cluster, Config
+from flowerexp.rehearsal.cloud import Cloud
 from flowerexp.testing import Observer
 from flowerexp.testing.backend import SCOPE
-from tests.fakes.cloud import Cloud
-from tests.fakes.plugin import cloud, cloud_servers
+from tests.rehearsal.plugin import cloud, cloud_servers
 
 __all__ = ["SCOPE", "Observer", "cloud", "cloud_servers"]
 

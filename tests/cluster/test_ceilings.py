@@ -37,6 +37,11 @@ def test_a_single_node_is_its_own_worker():
         ("n1-standard-16", "pd-ssd", 20_000, 1200, 1200),
         ("e2-standard-16", "pd-balanced", 20_000, 1200, 1000),
         ("n2-standard-8", "pd-balanced", 100, 168, 168),
+        ("c2-standard-16", "pd-ssd", 20_000, 600, 480),
+        ("c2d-standard-112", "pd-balanced", 20_000, 1224, 408),
+        ("c3-standard-22", "pd-ssd", 20_000, 800, 800),
+        ("n4-standard-4", "hyperdisk-balanced", 100, 140, 140),
+        ("c4-standard-8", "hyperdisk-balanced, disk_mib_s: 500", 100, 500, 500),
     ],
 )
 def test_a_machine_caps_its_disks(machine, disk, gb, read, write):
@@ -50,10 +55,11 @@ def test_a_machine_caps_its_disks(machine, disk, gb, read, write):
 
 @pytest.mark.parametrize(
     ("machine", "mb_s"),
-    [("n1-standard-1", 250), ("n1-standard-4", 1250), ("n1-standard-8", 2000), ("n1-standard-16", None),
-     ("e2-standard-2", None), ("n2-standard-4", None)],
+    [("n1-standard-1", 250), ("n1-standard-4", 1250), ("n1-standard-8", 2000), ("n1-standard-16", 4000),
+     ("e2-standard-2", 500), ("e2-standard-32", 2000), ("n2-standard-4", 1250), ("c3-standard-22", 2875),
+     ("c4-standard-2", 1250), ("c4-standard-288", 12_500), ("n4-standard-64", 5625), ("n2-custom-10-20480", 2000)],
 )  # fmt: skip
-def test_the_network_of_a_machine_as_far_as_it_is_known(machine, mb_s):
+def test_the_network_of_a_machine(machine, mb_s):
     assert found("cluster=single_node", f"cluster.master.machine_type={machine}").get("limit/network_mb_s") == mb_s
 
 
@@ -66,5 +72,5 @@ def test_here_the_cores_of_this_machine():
 
 def test_what_nobody_knows_is_left_out():
     assert found("cluster=spark_master", "cluster.master=spark://a:7077") == {}
-    assert found("cluster=single_node", "cluster.master.machine_type=c3-standard-4") == {}
+    assert found("cluster=single_node", "cluster.master.machine_type=m1-ultramem-40") == {}
     assert found("cluster=serverless") == {"limit/vcpus": 8}

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
+from flowerexp.rehearsal.cloud import Cloud
 from flowerexp.testing import BackendContract, KindContract
 from tests.cluster.conftest import BUCKET
-from tests.fakes.cloud import Cloud
 
 KINDS = {
     "local": [],
     "local_nodes": [],
     "spark_master": ["cluster.master='local[2]'"],
     "single_node": [],
-    "eight_nodes": ["cluster.internal_ip_only=false"],
+    "eight_nodes": ["cluster.internal_ip_only=false", "cluster.secondary.count=2"],
     "serverless": [],
 }
 

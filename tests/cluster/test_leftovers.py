@@ -8,8 +8,8 @@ from flowerexp.cluster.google import names
 from flowerexp.commands import cleanup, clusters
 from flowerexp.errors import ConfigError
 from flowerexp.journal.journal import Journal
+from flowerexp.rehearsal.cloud import Cloud
 from tests.cluster.conftest import BUCKET, SCOPE, Observer
-from tests.fakes.cloud import Cloud
 
 PLACE = (f"gcp.project={Cloud.project}", f"gcp.bucket={BUCKET}")
 
@@ -40,7 +40,7 @@ def left(google, dataproc, files):
 
     clients = Clients(google.project, google.region)
     config = {"software_config": {"image_version": "2.2-debian12"}, "gce_cluster_config": {"internal_ip_only": True}}
-    other = {"cluster_name": "somebodys", "config": config}
+    other = {"project_id": google.project, "cluster_name": "somebodys", "config": config}
     clients.clusters.create_cluster(request={**clients.place, "cluster": other})
     google.storage().bucket(BUCKET).blob("flowerexp/data/prepared/x").upload_from_string(b"x")
     google.storage().bucket(BUCKET).blob("own/notes.txt").upload_from_string(b"x")
@@ -49,6 +49,18 @@ def left(google, dataproc, files):
 
 def staged(google):
     return sorted(blob.name for blob in google.storage().list_blobs(BUCKET))
+
+
+def test_a_stopped_cluster_costs_its_disks_and_spot_workers_are_counted(google, dataproc, call):
+    made = dataproc("four_nodes", "cluster.secondary.count=2")
+    made.open(SCOPE, {}, Observer())
+    assert [row.split()[-3] for row in call(clusters)[1].splitlines()[1:]] == ["0.79"]
+    google.stop(*google.clusters())
+    _, row = call(clusters)[1].splitlines()
+    assert "STOPPED" in row
+    assert row.split()[-3] == "0.21"
+    assert call(cleanup)[0] == 0
+    assert google.clusters() == {}
 
 
 def test_clusters_lists_ours_with_their_price(left, call):

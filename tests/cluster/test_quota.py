@@ -31,12 +31,39 @@ class TestDemand:
     @pytest.mark.parametrize(
         ("overrides", "needed"),
         [
-            (["cluster=single_node"], Demand(8, 0, 100, 0, 8)),
-            (["cluster=eight_nodes"], Demand(16, 0, 100, 1995, 16)),
-            (["cluster=eight_nodes", "cluster.internal_ip_only=false"], Demand(16, 8, 100, 1995, 16)),
-            (["cluster=four_nodes", "cluster.workers.disk_type=pd-balanced"], Demand(8, 0, 2098, 0, 8)),
-            (["cluster=four_nodes", "cluster.workers.machine_type=n2-standard-2"], Demand(8, 0, 100, 1998, 2, 6)),
-            (["cluster=serverless"], Demand(12, 0, 0, 0, 12)),
+            (["cluster=single_node"], Demand(8, 0, 100, 0, {"CPUS": 8})),
+            (["cluster=eight_nodes"], Demand(16, 0, 100, 1995, {"CPUS": 16})),
+            (["cluster=eight_nodes", "cluster.internal_ip_only=false"], Demand(16, 8, 100, 1995, {"CPUS": 16})),
+            (["cluster=four_nodes", "cluster.workers.disk_type=pd-balanced"], Demand(8, 0, 2098, 0, {"CPUS": 8})),
+            (
+                ["cluster=four_nodes", "cluster.workers.machine_type=n2-standard-2"],
+                Demand(8, 0, 100, 1998, {"CPUS": 2, "N2_CPUS": 6}),
+            ),
+            (
+                [
+                    "cluster=four_nodes",
+                    "cluster.workers.machine_type=c3-standard-4",
+                    "cluster.workers.disk_type=pd-ssd",
+                ],
+                Demand(14, 0, 2098, 0, {"CPUS": 2, "C3_CPUS": 12}),
+            ),
+            (
+                [
+                    "cluster=four_nodes",
+                    "cluster.workers.machine_type=c4-standard-2",
+                    "cluster.workers.disk_type=hyperdisk-balanced",
+                ],
+                Demand(8, 0, 100, 0, {"CPUS": 2}),
+            ),
+            (
+                ["cluster=four_nodes", "cluster.secondary={count: 2, kind: spot}"],
+                Demand(12, 0, 100, 3330, {"CPUS": 8}, {"CPUS": 4}),
+            ),
+            (
+                ["cluster=four_nodes", "cluster.secondary={count: 2, kind: standard}"],
+                Demand(12, 0, 100, 3330, {"CPUS": 12}),
+            ),
+            (["cluster=serverless"], Demand(12, 0, 0, 0, {"CPUS": 12})),
             (["cluster=local"], Demand()),
         ],
     )
@@ -44,11 +71,19 @@ class TestDemand:
         assert kind_of(made(*overrides).cluster).demand(Prices.load()) == needed
 
     def test_adds_up_and_fits_beside_others(self):
-        four, limit = Demand(8, 0, 100, 1998, 8), QuotaLimits(vcpus=16, ssd_gb=200)
-        assert four + four == Demand(16, 0, 200, 3996, 16)
+        four, limit = Demand(8, 0, 100, 1998, {"CPUS": 8}), QuotaLimits(vcpus=16, ssd_gb=200)
+        assert four + four == Demand(16, 0, 200, 3996, {"CPUS": 16})
         assert quota.fits(four, Demand(), limit)
         assert quota.fits(four, four, limit)
         assert not quota.fits(four, four + Demand(vcpus=1), limit)
+
+    def test_spot_machines_count_as_others_where_they_have_no_quota_of_their_own(self):
+        spot = Demand(vcpus=12, by_metric={"CPUS": 8}, preemptible={"CPUS": 4})
+        assert [*quota.over(spot, QuotaLimits(by_metric={"CPUS": 11}))] == [("vCPUs of N1 and E2 (CPUS)", 12, 11)]
+        assert quota.fits(spot, Demand(), QuotaLimits(by_metric={"CPUS": 8, "PREEMPTIBLE_CPUS": 4}))
+        assert [*quota.over(spot + spot, QuotaLimits(by_metric={"CPUS": 16, "PREEMPTIBLE_CPUS": 7}))] == [
+            ("vCPUs of spot and preemptible machines (PREEMPTIBLE_CPUS)", 8, 7)
+        ]
 
 
 class TestCheck:
@@ -79,6 +114,13 @@ class TestCheck:
             ["cluster=single_node", "cluster.master.disk_gb=200"],
             ["cluster=four_nodes", "cluster.workers.disk_type=pd-balanced"],
             ["cluster=four_nodes", "cluster.workers.machine_type=n1-standard-4"],
+            ["cluster=four_nodes", "cluster.secondary.count=2"],
+            [
+                "cluster=four_nodes",
+                "cluster.secondary.count=1",
+                "cluster.workers.count=2",
+                "quota.standard_disk_gb=1500",
+            ],
             ["cluster=serverless", "cluster.executors=4", "quota.vcpus=16"],
         ],
     )
@@ -100,17 +142,28 @@ class TestCheck:
         with pytest.raises(QuotaError):
             check(*overrides, "cluster.workers.disk_gb=454")
 
+    def test_of_more_than_two_ways_the_first_two_are_said(self):
+        large = ("cluster.workers.machine_type=n1-standard-4", "cluster.internal_ip_only=false")
+        with pytest.raises(
+            QuotaError, match=r"would fit: cluster\.internal_ip_only=true or cluster\.workers\.count=2\. Else"
+        ):
+            check("cluster=four_nodes", *large, "quota.vcpus=64", "quota.in_use_addresses=3")
+
     def test_nothing_smaller(self):
-        with pytest.raises(QuotaError, match=r"8 vCPUs of 1; nothing smaller .* quota=live or quota=none"):
+        with pytest.raises(
+            QuotaError, match=r"^quota: cluster four_nodes .* 8 vCPUs of 1; nothing smaller .* quota=live or quota=none"
+        ):
             check("cluster=four_nodes", "quota.vcpus=1")
 
-    def test_no_quota_no_check(self):
+    def test_no_quota_no_check(self, monkeypatch):
+        monkeypatch.setattr(DataprocKind, "live_limits", lambda _: pytest.fail("the cloud was asked"))
+        assert quota_check.limits(kind_of(made("cluster=four_nodes").cluster), Quota(source="none")) == QuotaLimits()
         check("cluster=eight_nodes", "quota=none")
         check("cluster=eight_nodes", "cluster.workers.machine_type=c3-standard-4", "quota=none")
 
     def test_an_unknown_machine(self):
-        with pytest.raises(ConfigError, match=r"cluster.workers.machine_type: .* c3-standard-4 is not known"):
-            check("cluster=four_nodes", "cluster.workers.machine_type=c3-standard-4")
+        with pytest.raises(ConfigError, match=r"cluster.workers.machine_type: .* m1-ultramem-40 is not known"):
+            check("cluster=four_nodes", "cluster.workers.machine_type=m1-ultramem-40")
 
 
 @pytest.fixture
@@ -150,13 +203,20 @@ class TestLive:
         quotas, asked = compute
         quotas.update(CPUS=(24, 4), N2_CPUS=(8, 8), SSD_TOTAL_GB=(500, 0), DISKS_TOTAL_GB=(4096, 0), SNAPSHOTS=(1, 1))
         assert quota_check.limits(kind_of(made("cluster=four_nodes").cluster), Quota(source="live")) == QuotaLimits(
-            ssd_gb=500, standard_disk_gb=4096, shared_vcpus=20, n2_vcpus=0
+            ssd_gb=500, standard_disk_gb=4096, by_metric={"CPUS": 20, "N2_CPUS": 0}
         )
         assert asked == ["/compute/v1/projects/p/regions/us-central1"]
         check("cluster=eight_nodes", "quota=live")
         with pytest.raises(QuotaError, match=r"6 vCPUs of N2 \(N2_CPUS\) of 0; nothing smaller"):
             check("cluster=four_nodes", "cluster.workers.machine_type=n2-standard-2",
                   "cluster.workers.count=3", "quota=live")  # fmt: skip
+        spot = ("cluster=four_nodes", "cluster.workers.disk_gb=100", "cluster.secondary.count=6", "quota=live")
+        check(*spot)
+        quotas["PREEMPTIBLE_CPUS"] = (0, 0)  # as in a region that has granted none
+        check(*spot)
+        quotas["PREEMPTIBLE_CPUS"] = (8, 0)
+        with pytest.raises(QuotaError, match=r"12 vCPUs of spot and preemptible machines \(PREEMPTIBLE_CPUS\) of 8"):
+            check(*spot)
         quotas["CPUS"] = (24, 20)
         with pytest.raises(QuotaError, match=r"16 vCPUs of N1 and E2 \(CPUS\) of 4"):
             check("cluster=eight_nodes", "quota=live")
@@ -165,6 +225,11 @@ class TestLive:
         with pytest.raises(
             ClusterError, match=r"does not say what the quotas of us-central1 in p are: .*no permission.*none"
         ):
+            check("cluster=four_nodes", "quota=live")
+
+    def test_a_service_that_is_not_there_is_one_line(self, monkeypatch):
+        monkeypatch.setenv("COMPUTE_EMULATOR_HOST", "127.0.0.1:1")
+        with pytest.raises(ClusterError, match=r"does not say what the quotas .* are: .*refused.*; .*quota=none"):
             check("cluster=four_nodes", "quota=live")
 
 
@@ -177,6 +242,18 @@ class TestPreflight:
              r"gcloud storage cp -r /data/flowers gs://p-flowerexp/flowers, and set dataset.path=gs://p-flowerexp/fl"),
             (["dataset.tfrecords=records"], r"dataset.tfrecords: records is a folder of this machine"),
             (["storage=local"], r"storage.generated: .* cannot write; set storage=bucket"),
+            (["cluster.workers.machine_type=n4-standard-2"],
+             r"cluster.workers.disk_type: n4-standard-2 does not boot from pd-standard: N4 machines have "
+             r"hyperdisk-balanced; set cluster.workers.disk_type=hyperdisk-balanced"),
+            (["cluster.master.machine_type=t2d-standard-2"],
+             r"cluster.master.machine_type: t2d-standard-2 cannot be used: .*; choose one of the series n1, n2, "),
+            (["cluster.workers.disk_mib_s=200"], r"workers.disk_mib_s: a pd-standard has the speed of its size"),
+            (["cluster.workers.count=0", "cluster.secondary.count=2"],
+             r"cluster.secondary.count: a single node has no secondary workers: .*; set cluster.workers.count=2"),
+            (["cluster.autoscaling_policy=mine"],
+             r"cluster.autoscaling_policy: read_speed measures, and a cluster with a policy gains and loses machines"),
+            (["entrypoint=write_tfrecords", "cluster.workers.count=0", "cluster.autoscaling_policy=mine"],
+             r"cluster.autoscaling_policy: a single node has no workers"),
             (["cluster.auto_delete_minutes=10"], r"cluster.auto_delete_minutes: 10 minutes after its creation"),
         ],
     )  # fmt: skip
@@ -187,6 +264,8 @@ class TestPreflight:
     def test_what_it_can(self):
         for name in ("single_node", "four_nodes", "serverless"):
             check_kind(f"cluster={name}", "dataset=flowers")
+        check_kind("cluster=four_nodes", "cluster.secondary.count=1", "dataset=flowers")
+        check_kind("cluster=four_nodes", "entrypoint=write_tfrecords", "cluster.autoscaling_policy=mine")
 
     def test_the_quota_is_checked_before_anybody_is_asked(self, monkeypatch):
         def backend(_):

@@ -26,7 +26,10 @@ from tests.cluster_search.pretended import SETTINGS, Killed, observed, seconds_o
 
 SMOKE: dict[str, Any] = {
     "smoke": True,
-    CHANGES: {"sampling": {"fraction": 0.02, "on_short": "drop"}, "entrypoint": {"settings": {"on_short": "drop"}}},
+    CHANGES: {
+        "sampling": {"fraction": 0.02, "least": 150, "on_short": "drop"},
+        "entrypoint": {"settings": {"on_short": "drop"}},
+    },
     "rule": "random",
     "max_runs": 3,
 }
@@ -199,7 +202,10 @@ def test_settings_that_follow_from_the_option_follow_in_smoke_runs_too():
         found = with_changes({"smoke": True}, Composer(application, "config"), overrides)
     finally:
         GlobalHydra.instance().clear()
-    changes = {"sampling": {"fraction": 0.02, "on_short": "drop"}, "entrypoint": {"settings": {"on_short": "drop"}}}
+    changes = {
+        "sampling": {"fraction": 0.02, "least": 150, "on_short": "drop"},
+        "entrypoint": {"settings": {"on_short": "drop"}},
+    }
     assert found[CHANGES] == changes
 
 

@@ -55,6 +55,15 @@ def test_what_spark_has_of_its_own_is_open():
     assert composed(["+cluster.spark={spark.task.cpus: 2}"]).cluster.spark == {"spark.task.cpus": 2}
 
 
+def test_sparks_properties_are_set_by_their_names():
+    typed = ["cluster.spark.spark.speculation=true", "cluster.spark.spark.speculation.interval=100ms",
+             "+cluster.spark.spark.app.name=a:b", "cluster.spark.spark.empty="]  # fmt: skip
+    assert composed(typed).cluster.spark == {
+        "spark.speculation": "true", "spark.speculation.interval": "100ms", "spark.app.name": "a:b", "spark.empty": "",
+    }  # fmt: skip
+    assert refusal("cluster.spark.x=[1").startswith("command line: 'cluster.spark.x=[1' cannot be read as KEY=VALUE")
+
+
 @pytest.mark.parametrize(
     ("override", "wanted"),
     [

@@ -38,6 +38,8 @@ def test_files_in_the_user_s_home(tmp_path, monkeypatch):
 def test_a_file_of_prices_is_meant_from_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert composed(["budget.prices=p.yaml"]).budget.prices == str(tmp_path / "p.yaml")
+    assert composed(["budget.prices=./live"]).budget.prices == str(tmp_path / "live")
+    assert composed(["budget.prices=live"]).budget.prices == "live", "Google's"
 
 
 def test_a_script_may_lie_below_the_folder_of_the_user_s_own_configs(tmp_path):

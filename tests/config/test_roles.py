@@ -9,7 +9,8 @@ def test_where_things_are_kept_and_what_may_be_spent_is_not_measured(config):
     whole = plain(config("cluster=four_nodes", "gcp.project=mine"))
     part = measured_part(config("cluster=four_nodes", "gcp.project=mine"))
     assert whole.keys() - part.keys() == {
-        *("home", "storage", "tracking", "sweep", "skip_finished", "gcp", "quota", "budget"),
+        *("home", "storage", "tracking", "sweep", "gate", "skip_finished", "gcp", "quota", "budget", "margin"),
+        "objective",
     }
     assert whole["cluster"].keys() - part["cluster"].keys() == {
         *("project", "bucket", "subnetwork", "service_account", "labels"),
@@ -27,7 +28,7 @@ def test_further_keys_are_left_out_by_their_dotted_names(config):
 
 def test_roles_are_told_apart():
     assert keys_with("place") == {"home", "storage", "tracking"}
-    assert keys_with("sweep") == {"sweep", "skip_finished"}
+    assert keys_with("sweep") == {"sweep", "gate", "skip_finished", "objective"}
     assert keys_with("place", "sweep") < keys_with()
 
 

@@ -58,6 +58,38 @@ class TestGrid:
         assert PlannedRun("", large, Path(), "").measurements == 4 * 10**18
 
 
+class TestUntil:
+    def test_an_experiment_that_finds_its_results_has_no_rounds(self):
+        assert refusal("entrypoint=write_tfrecords", "measure.until=5%") == (
+            "command line: measure.until is not for write_tfrecords: made again, it finds its results and measures "
+            "nothing; set it to null"
+        )
+
+    @pytest.mark.parametrize(
+        ("written", "share"), [("5%", 0.05), ("0.05", 0.05), ("2.5%", 0.025), ("0.1%", 0.001), ("7%", 0.07)]
+    )
+    def test_a_share_may_be_written_in_percent(self, written, share):
+        assert composed([f"measure.until={written}"]).measure.until == share
+
+    @pytest.mark.parametrize(
+        ("written", "said"),
+        [
+            ("5", "measure.until=5.0 must be at most 0.5; write 5% or 0.05"),
+            ("abc", "measure.until=abc must be a number; write 5% or 0.05"),
+            ("-5%", "measure.until=-5% must be a number; write 5% or 0.05"),
+            ("0%", "measure.until=0.0 must be more than 0; write 5% or 0.05"),
+            ("true", "measure.until=true must be a number; write 5% or 0.05"),
+        ],
+    )
+    def test_nonsense_is_refused(self, written, said):
+        assert refusal(f"measure.until={written}") == f"command line: {said}"
+
+    def test_the_planned_repetitions_are_the_least(self):
+        assert composed(["measure.until=5%"]).measure.least == 6
+        assert composed(["measure.until=5%", "measure.repetitions=8"]).measure.least == 8
+        assert composed(["measure.repetitions=2"]).measure.least == 2
+
+
 class TestZones:
     def test_lie_in_their_region(self):
         message = refusal(*CLOUD, "gcp.zones=[us-central1-a,us-east1-b]")

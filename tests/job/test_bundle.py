@@ -130,5 +130,8 @@ class TestFindScript:
 
     @pytest.mark.parametrize("name", ["nothing.py", "spark_entry", "/"])
     def test_what_is_no_file_is_refused_by_its_key(self, name):
-        with pytest.raises(ConfigError, match=rf"^entrypoint\.script: there is no script {name}; give its path$"):
+        with pytest.raises(
+            ConfigError,
+            match=rf"^entrypoint\.script: there is no script {name}; give its path, or put it beside its YAML file",
+        ):
             find_script(name)

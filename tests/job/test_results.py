@@ -167,3 +167,12 @@ def test_the_status_of_a_run_is_fetched_last_so_that_what_is_there_is_whole(buck
 def test_trouble_in_fetching_explains_missing_results_before_what_the_job_printed(tmp_path):
     end = JobEnd("t", 0, ["Error: something else"], ["the results in gs://b/r cannot be fetched: no permission"])
     assert str(read_outcome(tmp_path, end).error).endswith(": the results in gs://b/r cannot be fetched: no permission")
+
+
+def test_a_script_that_never_calls_main_is_told_so(tmp_path):
+    outcome = read_outcome(tmp_path, JobEnd("t", 0, ["bye"]))
+    assert (outcome.state, outcome.where, outcome.retry) == ("failed", "entrypoint.script", False)
+    assert outcome.error == "the script ended without a call of flowerexp.workload.main, which measures"
+    assert outcome.hint == 'end it with: if __name__ == "__main__": main(measure, prepare)'
+    assert "exit code 1" in str(read_outcome(tmp_path, JobEnd("t", 1, ["bye"])).error)
+    assert "no answer" in str(read_outcome(tmp_path, JobEnd("t", 0, [], ["no answer"])).error)

@@ -123,7 +123,9 @@ class TestHeld:
             assert (journal.folder / ".lock").read_text() == str(os.getpid())
             with pytest.raises(DataError, match=rf"is still running \(process {os.getpid()}\); wait for it"):
                 Journal(journal.folder).held().__enter__()
+        (journal.folder / ".lock").write_text("1234567890")  # of a launcher that was killed
         with Journal(journal.folder).held():
+            assert (journal.folder / ".lock").read_text() == str(os.getpid())
             assert journal.known_scope()
 
 

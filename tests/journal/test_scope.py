@@ -47,5 +47,6 @@ def test_a_job_is_intended_until_it_is_submitted_or_its_runs_are_in_a_later_one(
         journal.append(JobIntended(folder=folder, handle={}, runs=runs))
     assert list(journal.read().intended) == ["jobs/1-1", "jobs/2-0"]
     journal.append(JobSubmitted(folder="jobs/2-0", handle={}, runs=("1",)))
+    journal.append(JobSubmitted(folder="jobs/3-0", handle={}, runs=("3",)))  # of whose intention the line is damaged
     state = journal.read()
-    assert (list(state.intended), [job.folder for job in state.jobs]) == (["jobs/1-1"], ["jobs/2-0"])
+    assert (list(state.intended), [job.folder for job in state.jobs]) == (["jobs/1-1"], ["jobs/2-0", "jobs/3-0"])

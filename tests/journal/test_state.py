@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from flowerexp.journal.events import (
     DONE,
     ClusterChanged,
+    JobIntended,
+    JobSubmitted,
     KnownRunsChecked,
     Observed,
     RunEnded,
@@ -52,7 +56,7 @@ class TestClusters:
         assert [event.at for event in state.alive] == [4.0]
 
     def test_one_that_was_found_running_is_paid_for_from_then_on(self):
-        assert [paid.at for paid in after(cluster("running", 7.0)).paid] == [{"creating": 7.0}]
+        assert [paid.at for paid in after(cluster("running", 7.0)).paid] == [{"creating": 7.0, "running": 7.0}]
 
     def test_deleting_what_the_journal_does_not_know_costs_nothing(self):
         state = after(cluster("deleted", 7.0))
@@ -71,7 +75,8 @@ class TestRuns:
     def test_a_run_that_is_lost_is_not_done_and_a_new_start_forgets_why(self):
         lost = RunLost(run="0", error="the node is gone")
         assert (after(lost).errors, after(lost).is_done("0")) == ({"0": "the node is gone"}, False)
-        assert after(lost).runs == {"0": "lost"}
+        assert after(lost).runs == {"0": "not started"}
+        assert after(RunStarted(run="0", at=7.0), lost).runs == {"0": "lost"}
         again = after(lost, RunStarted(run="0", at=8.0))
         assert (again.runs, again.errors, again.started) == ({"0": "started"}, {}, {"0": 8.0})
 
@@ -106,6 +111,7 @@ class TestRuns:
         failed, looked = RunEnded(run="0", state="failed", observed=seen), KnownRunsChecked()
         assert after(looked, failed).succeeded
         assert not after(looked, failed, RunStarted(run="1")).succeeded
+        assert after(looked, *(RunEnded(run=state, state=state) for state in DONE)).succeeded
         assert after(failed).observed == [failed]
         assert after(SmokeStageEnded()).smoke_over
 
@@ -119,5 +125,7 @@ def test_an_event_is_the_same_once_it_was_written_and_read():
         RunEnded(run="0-smoke", state="finished", at=2.0, smoked=smoked),
         RunEnded(run="1", state="failed", at=1.0, error="no", retry=True),
         RunStarted(run="0", at=1.0),
+        JobIntended(folder="jobs/1-0", handle={"token": "t"}, runs=("0", "1"), at=1.0),
+        JobSubmitted(folder="jobs/1-0", handle={"token": "t"}, runs=("0", "1"), at=1.0),
     ):
-        assert from_json(to_json(event)) == event
+        assert from_json(json.loads(json.dumps(to_json(event)))) == event

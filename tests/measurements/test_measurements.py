@@ -6,6 +6,7 @@ import pytest
 
 from flowerexp.errors import MachineError
 from flowerexp.measurements import write_whole
+from flowerexp.measurements.written import write
 from tests.analysis.rows import table
 
 
@@ -33,7 +34,7 @@ class TestWriteWhole:
     def test_a_folder_that_is_a_file_is_one_clear_line(self, tmp_path):
         (tmp_path / "f").touch()
         with pytest.raises(MachineError, match=r"^writing .*m\.parquet failed: .*choose another folder$"):
-            table([{"a": 1}]).write(tmp_path / "f" / "m.parquet")
+            write(table([{"a": 1}]), tmp_path / "f" / "m.parquet")
 
 
 def test_measurements_and_analysis_import_nothing_heavy():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from flowerexp import index, records, tracking
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
-from flowerexp.errors import AbortedError, DataError, JobError, MachineError
+from flowerexp.errors import AbortedError, DataError, JobError, MachineError, QuotaError
 from flowerexp.job.results import JobEnd
 from flowerexp.orchestrate import collect, collect_run
 from flowerexp.plan import PlannedRun
@@ -44,7 +45,7 @@ def recorded(run: PlannedRun) -> dict[str, Any]:
 def test_a_run_that_finished_is_analysed_and_recorded_with_all_its_files(run):
     leave(run)
     result = collect_run(run, 50.0, JobEnd("t"))
-    assert (result.error, result.retry, result.run_id) == (None, False, None)
+    assert (result.run, result.error, result.retry, result.run_id) == (run, None, False, None)
     assert result.analysis is not None
     record = recorded(run)
     assert (record["state"], record["started_at"], record["ended_at"]) == ("finished", 100.0, 103.5)
@@ -52,6 +53,11 @@ def test_a_run_that_finished_is_analysed_and_recorded_with_all_its_files(run):
     assert record["facts"]["cores"] == 2
     assert "a note" in record["notes"]
     assert record["verdict"]["state"] == result.analysis.verdict.state
+    assert record["phases"] == {"measure": 3.0}
+    assert record["entrypoint"] == "read_speed"
+    assert record["tracking"] == record["config"]["tracking"]
+    assert record["facts"]["measurements"] == len(grid())
+    assert "attempts" not in record["facts"]
     listed = {"results/status.json", "results/measurements.jsonl", "analysis/summary.json"}
     assert listed <= set(record["files"])
     for name in listed:
@@ -127,6 +133,7 @@ def test_a_run_that_was_stopped_says_that_and_not_that_its_results_are_missing(r
     result = collect_run(run, 50.0, JobEnd("t", 143, ["Error: terminated"]), stopped)
     assert result.error is stopped
     assert not result.retry
+    assert (result.outcome.state, result.outcome.error, result.outcome.retry) == ("failed", str(stopped), False)
     record = recorded(run)
     assert (record["state"], record["error"]) == ("failed", str(stopped))
     assert record["started_at"] == 50.0, "it has no start of its own"
@@ -140,8 +147,75 @@ def test_a_run_without_results_points_to_the_log_of_its_job(run):
     assert result.retry
 
 
+def test_what_to_do_comes_from_the_run_where_it_knows(run):
+    (run.folder / "job").mkdir()
+    (run.folder / "job" / "driver.log").write_text("no room\n")
+    for known in ({"hint": "take another"}, {"where": "dataset"}):
+        leave(run, None, state="failed", error="no", **known)
+        error = collect_run(run, 50.0, JobEnd("t")).error
+        assert error is not None
+        assert (error.where, error.hint) == (known.get("where"), known.get("hint"))
+
+
+def test_a_refusal_is_passed_on_with_where_and_what_to_do(run):
+    refusal = QuotaError("too large", where="quota", hint="take fewer")
+    outcome = collect_run(run, 50.0, JobEnd(), refusal).outcome
+    assert (outcome.error, outcome.where, outcome.hint) == ("too large", "quota", "take fewer")
+
+
+def test_only_files_that_are_a_run_s_own_are_recorded(run):
+    leave(run)
+    results = run.folder / "results"
+    (results / "attached").mkdir()
+    for name in ("attached/plot.png", ".hidden", "z.txt"):
+        (results / name).write_text(name)
+    collect_run(run, 50.0, JobEnd("t"))
+    listed = [name for name in recorded(run)["files"] if name.startswith("results/")]
+    assert listed == [f"results/{name}" for name in (
+        "attached/plot.png", "measurements.jsonl", "phases.json", "status.json", "z.txt")]  # fmt: skip
+
+
+def test_what_a_run_that_did_not_end_has_measured_is_said(run):
+    leave(run)
+    (run.folder / "results" / "status.json").unlink()
+    begun = {"token": "t", "started_at": 90.0, "facts": {"cores": 2}, "phases": {}, "notes": []}
+    (run.folder / "results" / "attempt.json").write_text(json.dumps(begun))
+    result = collect_run(run, 50.0, JobEnd("t", 137, ["Killed"]))
+    record = recorded(run)
+    assert record["notes"] == [
+        f"unfinished: {len(grid())} of {run.measurements} measurements were made before it ended"
+    ]
+    assert record["started_at"] == 90.0
+    assert record["ended_at"] >= 90.0
+    assert "cost/cluster_seconds" not in record["facts"], "it is not known when it ended"
+    assert result.retry
+
+
+def test_a_run_without_measurements_has_no_analysis(run):
+    leave(run)
+    (run.folder / "results" / "measurements.jsonl").unlink()
+    result = collect_run(run, 50.0, JobEnd("t"))
+    assert result.analysis is None
+    assert recorded(run)["verdict"] is None
+    assert "measurements" not in recorded(run)["facts"]
+
+
+def test_what_a_cluster_can_reach_is_a_fact_unless_its_prices_cannot_be_read_any_more(config, tmp_path):
+    made = config("gcp.project=mine", "quota=none", "cluster=single_node")
+    run = PlannedRun("key", made, tmp_path / "paid", "code")
+    run.folder.mkdir()
+    leave(run)
+    collect_run(run, 50.0, JobEnd("t"))
+    assert recorded(run)["facts"]["limit/vcpus"] == 8
+    lost = replace(made, budget=replace(made.budget, prices=str(tmp_path / "removed.yaml")))
+    assert collect_run(replace(run, config=lost), 50.0, JobEnd("t")).error is None
+    facts = recorded(run)["facts"]
+    assert not any(name.startswith(("limit/", "cost/")) for name in facts)
+
+
 def test_attempts_and_what_they_measured_are_said(run):
     rows = [{**row, "attempt": 1 if place < 5 else 2} for place, row in enumerate(grid())]
+    del rows[0]["attempt"]  # of a version that knew no attempts
     leave(run, rows)
     collect_run(run, 50.0, JobEnd("t"))
     record = recorded(run)
@@ -164,6 +238,9 @@ def test_the_record_of_a_run_that_is_about_to_start_is_one_that_runs(run):
     record = recorded(run)
     assert (record["state"], record["started_at"], record["ended_at"]) == ("running", 7.0, None)
     assert record["facts"]["code_hash"] == "code"
+    assert (record["sweep_id"], record["error"], record["verdict"]) == ("s", None, None)
+    collect.record(replace(run, extra={}), 7.0, {})
+    assert recorded(run)["sweep_id"] is None, "a single run belongs to no sweep"
     assert Path(record["config"]["home"]).is_absolute()
 
 

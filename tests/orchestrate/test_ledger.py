@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from flowerexp.cluster.cost import Prices
+from flowerexp.cluster.dataproc.kind import DataprocKind
 from flowerexp.cluster.kind import kind_of
+from flowerexp.cluster.quota import QuotaLimits
 from flowerexp.errors import ConfigError
 from flowerexp.orchestrate import ClusterLifetime, Ledger
 
@@ -62,6 +64,14 @@ def test_the_budget_is_used_up_when_all_of_it_is_spent(run, usd_per_hour):
     assert Ledger(run, [ClusterLifetime(run.cluster, 0.0)]).over_budget(1e9) is None, "there is none"
 
 
+def test_what_is_there_at_once_has_no_start_to_pay_for(run):
+    """Such as the service that runs batches."""
+    ledger = Ledger(run)
+    ledger.note(run.cluster, "running", 1 * HOUR)
+    ledger.note(run.cluster, "deleted", 3 * HOUR)
+    assert ledger.lifetimes == [ClusterLifetime(run.cluster, 1 * HOUR, 1 * HOUR, 3 * HOUR)]
+
+
 def test_without_a_price_nothing_is_counted_unless_a_budget_is_to_be_kept(run):
     unknown = replace(run.cluster, region="nowhere-1")
     assert Ledger(run).usd(unknown, HOUR) == 0.0
@@ -93,6 +103,22 @@ class TestQuota:
         assert not ledger.fits(config(*CLOUD).cluster)
         assert ledger.fits(config(*CLOUD, "cluster.region=europe-west1").cluster)
         assert ledger.fits(config("cluster=single_node", "gcp.project=other").cluster)
+
+    def test_the_cloud_is_asked_once_for_each_place(self, config, monkeypatch):
+        asked = []
+
+        def live_limits(kind):
+            asked.append(kind.place.region)
+            return QuotaLimits(vcpus=8)
+
+        monkeypatch.setattr(DataprocKind, "live_limits", live_limits)
+        ledger = Ledger(config(*CLOUD, "quota=live"))
+        small, there = config(*CLOUD).cluster, config(*CLOUD, "cluster.region=europe-west1").cluster
+        assert ledger.fits(small)
+        ledger.take(small)
+        assert not ledger.fits(config("gcp.project=mine", "cluster=four_nodes").cluster)
+        assert ledger.fits(there)
+        assert asked == ["us-central1", "europe-west1"]
 
     def test_this_machine_has_none(self, ledger, config):
         ledger.take(config("gcp.project=mine", "cluster=four_nodes").cluster)

@@ -6,7 +6,8 @@ import io
 import queue
 import signal
 import threading
-from contextlib import nullcontext
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from flowerexp.cluster_search import walk_of
 from flowerexp.console import Screen
-from flowerexp.errors import TrackingError
+from flowerexp.errors import JobError, TrackingError
 from flowerexp.job.results import Outcome
 from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import logger as module
@@ -64,8 +65,16 @@ class TestQueue:
         monkeypatch.setattr(module, "log", log)
         begun = threading.Event()
         came: queue.Queue[Any] = queue.Queue()
-        logger = Logger(came, lambda _: nullcontext(), Screen(stream), Interrupt(), most=50)
-        yield SimpleNamespace(logger=logger, opened=opened, begun=begun, stream=stream)
+        beside: list[str] = []
+
+        @contextmanager
+        def aside(result):
+            beside.append(f"hold for {result.run.label}")
+            yield
+            beside.append("let go")
+
+        logger = Logger(came, aside, Screen(stream), Interrupt(), most=50)
+        yield SimpleNamespace(logger=logger, opened=opened, begun=begun, stream=stream, beside=beside)
         opened.set()
         logger.stop()
 
@@ -86,6 +95,51 @@ class TestQueue:
             "", "refused", "logging to MLflow failed: KeyError: 'a mistake of ours'", ""
         ]  # fmt: skip
         assert [one.error is None for one in ended] == [True, False, False, True]
+        assert made.beside[:3] == ["hold for 0", "let go", "hold for 1"]
+
+    def test_it_waits_for_the_next_run_however_long_that_takes(self, made, monkeypatch):
+        monkeypatch.setattr(module, "_PATIENCE", 0.001)
+        made.opened.set()
+        for number in (0, 3):
+            made.logger.add(result(number))
+            made.logger.drain(lambda event: made.logger.note())
+            made.logger.join(0.2)
+            assert made.logger.is_alive()
+
+    def test_an_error_of_the_run_stays_its_own(self, made):
+        logger, failed = made.logger, JobError("the run failed")
+        ended: list[Result] = []
+        for number in (1, 2):
+            logger.add(replace(result(number), error=failed))
+        made.opened.set()
+
+        def handle(event):
+            logger.note()
+            ended.append(event.result)
+
+        logger.drain(handle)
+        assert [one.error for one in ended] == [failed, failed]
+        assert all(isinstance(one.unlogged, TrackingError) for one in ended)
+
+    def test_a_wait_at_the_end_is_said_once(self, made, monkeypatch):
+        monkeypatch.setattr(module, "_PATIENCE", 0.25)
+        monkeypatch.setattr(module, "_DRAIN_SECONDS", 0.5)
+        said: list[str] = []
+
+        def say(self, text):
+            said.append(text)
+            made.opened.set()
+
+        monkeypatch.setattr(Screen, "say", say)
+        made.logger.add(result(0))
+        made.logger.drain(lambda event: made.logger.note())
+        assert said == ["all is measured; MLflow is 1 runs behind"]
+
+    def test_ctrl_c_ends_the_wait_at_the_end(self, made, monkeypatch):
+        made.logger.add(result(0))
+        monkeypatch.setattr(made.logger._interrupt, "_came", True)
+        with pytest.raises(KeyboardInterrupt):
+            made.logger.drain(pytest.fail)
 
     def test_says_how_far_behind_each_time_it_is_twice_as_far(self, made):
         logger, stream = made.logger, made.stream

@@ -9,6 +9,7 @@ import pytest
 from flowerexp import records, tracking
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
+from flowerexp.cluster.serverless import usage
 from flowerexp.errors import TrackingError
 from flowerexp.orchestrate import ClusterLifetime, settle
 from flowerexp.orchestrate.collect import SECONDS, record
@@ -26,14 +27,22 @@ def logged(monkeypatch):
 
 
 @pytest.fixture
+def tagged(monkeypatch):
+    """The tags that MLflow was given, by the run's name."""
+    given: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr(tracking, "add_tags", lambda folder, store, tags: given.update({folder.name: tags}))
+    return given
+
+
+@pytest.fixture
 def made(config, tmp_path):
     """Runs on one cluster, by their names, which kept it busy for so many seconds each."""
 
-    def make(**seconds):
+    def make(cluster="single_node", **seconds):
         runs = []
         for name, busy in seconds.items():
             run = PlannedRun(
-                name, config("gcp.project=mine", "quota=none", "cluster=single_node"), tmp_path / name, "code"
+                name, config("gcp.project=mine", "quota=none", f"cluster={cluster}"), tmp_path / name, "code"
             )
             run.folder.mkdir()
             record(run, 1.0, {"ended_at": 2.0, "state": "finished", "facts": {SECONDS: busy} if busy else {}})
@@ -123,6 +132,55 @@ def test_settling_again_changes_only_what_is_new(made, logged):
     assert logged == {}, "MLflow has these"
 
 
+class TestUsage:
+    """Batches cost what Google has measured of them."""
+
+    @pytest.fixture
+    def batch(self, made, tmp_path):
+        """Two runs of one batch, which used 12 DCU for half an hour, and its job's folder."""
+        runs = made("serverless", one=600.0, two=300.0)
+        folder = tmp_path / "jobs" / "here"
+        folder.mkdir(parents=True)
+        listed = [{"run_key": run.run_key, "token": "t"} for run in runs]
+        records.write(folder / "job.json", {"runs": listed})
+        usage.write(folder, 12_000 * 1800, 0)
+        return runs, folder
+
+    def test_is_what_runs_pay_for_whatever_the_time_says(self, batch, logged, tagged):
+        runs, folder = batch
+        spent = settle(runs, [ClusterLifetime(runs[0].config.cluster, HOUR, HOUR + 60, 2 * HOUR)], [folder])
+        assert spent == pytest.approx(6 * 0.06)
+        paid = [sum(facts(run)[f"cost/{part}"] for part in ("usd", "start_usd", "idle_usd")) for run in runs]
+        assert sum(paid) == pytest.approx(spent)
+        assert paid[0] == pytest.approx(2 * paid[1])
+        assert [records.of_run(run.folder)["cost_from"] for run in runs] == ["usage", "usage"]
+        assert tagged == {"one": {"cost_from": "usage"}, "two": {"cost_from": "usage"}}
+
+    def test_of_which_a_part_is_missing_is_estimated(self, batch, logged, tagged, tmp_path):
+        runs, folder = batch
+        other = tmp_path / "jobs" / "unmeasured"
+        other.mkdir()
+        (other / "job.json").write_bytes((folder / "job.json").read_bytes())
+        spent = settle(runs, [ClusterLifetime(runs[0].config.cluster, HOUR, HOUR, 2 * HOUR)], [folder, other])
+        assert spent == pytest.approx(rate_of(runs[0]))
+        assert tagged["one"] == {"cost_from": "estimate"}
+
+    def test_that_comes_later_replaces_the_estimate(self, batch, logged, tagged):
+        runs, folder = batch
+        lifetimes = [ClusterLifetime(runs[0].config.cluster, HOUR, HOUR, 2 * HOUR)]
+        assert settle(runs, lifetimes) == pytest.approx(rate_of(runs[0]))
+        assert tagged["one"] == {"cost_from": "estimate"}
+        assert settle(runs, lifetimes, [folder]) == pytest.approx(6 * 0.06)
+        assert records.of_run(runs[0].folder)["cost_from"] == "usage"
+
+    def test_of_machines_is_time(self, made, logged, tagged, batch):
+        (run,) = made(alone=600.0)
+        assert settle([run], [ClusterLifetime(run.config.cluster, HOUR, HOUR, 2 * HOUR)], [batch[1]]) == pytest.approx(
+            rate_of(run)
+        )
+        assert tagged["alone"] == {"cost_from": "estimate"}
+
+
 def test_a_run_that_mlflow_refuses_does_not_keep_the_others_from_their_share(made, monkeypatch):
     one, other = made(one=1 * HOUR, other=1 * HOUR)
 
@@ -137,8 +195,9 @@ def test_a_run_that_mlflow_refuses_does_not_keep_the_others_from_their_share(mad
 
 
 def test_a_damaged_record_pays_nothing(made, logged):
-    whole, damaged = made(whole=1 * HOUR, damaged=1 * HOUR)
+    whole, damaged, partial = made(whole=1 * HOUR, damaged=1 * HOUR, partial=1 * HOUR)
     (damaged.folder / "run.json").write_text("{")
-    settle([whole, damaged], [ClusterLifetime(whole.config.cluster, HOUR, HOUR, 3 * HOUR)])
+    records.write(partial.folder / "run.json", {"state": "finished"})
+    settle([whole, damaged, partial], [ClusterLifetime(whole.config.cluster, HOUR, HOUR, 3 * HOUR)])
     assert facts(whole)["cost/usd"] == pytest.approx(rate_of(whole))
     assert set(logged) == {"whole"}

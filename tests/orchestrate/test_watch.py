@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flowerexp import storage
 from flowerexp.orchestrate.events import Ended, Progressed, Started
 from flowerexp.orchestrate.watch import Watch
 from flowerexp.plan import PlannedRun
@@ -54,6 +55,18 @@ def test_a_run_has_started_and_ended_when_its_job_says_so_and_its_results_are_th
     assert job.seen() == [Started(first), Ended(first, "mine"), Started(second)]
     assert (job.watch.started, job.watch.ended) == ([first, second], [first])
     assert job.watch.remaining() == [second]
+
+
+def test_results_in_a_bucket_are_brought_into_the_run_s_folder(job, bucket):
+    run, output = job.runs[0], f"{bucket}/a"
+    watch = Watch({output: run}, "mine", job.events)
+    for name, content in (("measurements.jsonl", "{}\n"), ("phases.json", "{}"),
+                          ("status.json", json.dumps({**STATUS, "token": "mine"}))):  # fmt: skip
+        storage.write_bytes(f"{output}/{name}", content.encode())
+    watch.listen({"output": output, "state": "finished"})
+    assert job.seen() == [Ended(run, "mine")]
+    names = sorted(path.name for path in (run.folder / "results").iterdir())
+    assert names == ["measurements.jsonl", "phases.json", "status.json"]
 
 
 def test_an_end_counts_once(job):
@@ -105,11 +118,11 @@ def test_what_concerns_no_run_is_progress(job):
 def test_each_run_gets_what_was_printed_while_it_ran(job):
     first, second = job.runs
     for run, line in ((first, "of the first"), (second, "of the second")):
-        job.watch.printed.append(line)
+        job.watch.printed += [line, "and more"]
         job.leaves(run)
         job.says(run, "finished")
     logs = [(run.folder / "job" / "driver.log").read_text() for run in job.runs]
-    assert logs == ["of the first\n", "of the second\n"]
+    assert logs == ["of the first\nand more\n", "of the second\nand more\n"]
 
 
 def test_a_log_that_is_there_is_kept(job):
@@ -137,3 +150,16 @@ def test_rows_of_lost_runs_are_kept_and_damage_to_them_is_said(job):
     assert not (second.folder / "results" / "measurements.jsonl").exists()
     (line,) = job.watch.trouble
     assert line.startswith(f"the rows in {job.output(second)} cannot be kept: ")
+
+
+def test_rows_of_runs_that_go_on_are_left_where_they_are(job):
+    first, second = job.runs
+    for run in job.runs:
+        rows = Path(job.output(run)) / "rows"
+        rows.mkdir(parents=True)
+        begun = {"token": "mine", "started_at": 1.0, "facts": {}, "phases": {}, "notes": []}
+        (rows.parent / "attempt.json").write_text(json.dumps(begun))
+        (rows / "00001.jsonl").write_text('{"images": 1, "seconds": 2.0, "attempt": 1}\n')
+    job.watch.keep_rows([second])
+    assert not (first.folder / "results" / "measurements.jsonl").exists()
+    assert (second.folder / "results" / "measurements.jsonl").exists()

@@ -1,5 +1,6 @@
 """The search as a sweep uses it: what is suggested, when it stops, what wins."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ from flowerexp.search import (
     Suggestion,
     Why,
 )
+from flowerexp.search.rules import FAILURES
 from tests.search.conftest import clusters, finished, live
 
 CHEAPEST = min(clusters(), key=lambda candidate: finished(candidate).cost or 0)
@@ -153,7 +155,8 @@ def test_whatever_is_told_only_what_finished_wins(events):
     if isinstance(step, Suggestion):
         assert step.candidate not in [candidates[index] for index, _ in events]
     else:
-        assert result.winner or len({index for index, _ in events}) == len(candidates) or step.why is Why.MAX_RUNS
+        ended = {Why.MAX_RUNS, Why.ALL_FAIL}
+        assert result.winner or len({index for index, _ in events}) == len(candidates) or step.why in ended
     assert 0 <= result.probability_best <= 1 + 1e-9
 
 
@@ -175,6 +178,27 @@ def test_all_refused_ends_without_a_winner(candidates):
     told = live(search, lambda _: Observation(Status.REFUSED))
     assert len(told) == len(candidates)
     assert search.recommendation().winner is None
+
+
+@pytest.mark.parametrize("rule", [Rule.SAVING, Rule.CHERRYPICK, Rule.RANDOM])
+def test_runs_that_all_fail_end_it(candidates, rule):
+    search = Search(candidates, SearchSettings(rule=rule, max_runs=20))
+    told = live(search, lambda candidate: Observation(Status.FAILED, 0.1, 60.0))
+    assert len(told) == FAILURES
+    last = search.suggest()
+    assert isinstance(last, Stop)
+    assert last.explanation == "all 5 runs failed, so that the job is probably at fault, and not the clusters"
+    search.tell(candidates[-1], finished(candidates[-1]))  # one that works after all
+    assert isinstance(search.suggest(), Suggestion)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+@pytest.mark.parametrize("status", [Status.FINISHED, Status.ABORTED, Status.FAILED])
+def test_a_cost_or_a_time_that_is_not_a_number_is_refused(search, candidates, value, status):
+    for observation in (Observation(status, value, 60.0), Observation(status, 0.1, value)):
+        with pytest.raises(ConfigError, match=f"of the run on {candidates[0].name} is {value}"):
+            search.tell(candidates[0], observation)
+    assert search.recommendation().runs == 0
 
 
 def test_a_failed_run_makes_its_neighbours_less_likely(candidates):
@@ -291,8 +315,9 @@ def test_what_a_user_can_get_wrong_is_one_line(candidates):
         Search(free).tell(free[0], Observation(Status.FINISHED, None, 12.0))
     with pytest.raises(ConfigError, match="no clusters"):
         Search([])
-    with pytest.raises(ConfigError, match="expected_runs is 0"):
-        SearchSettings(expected_runs=0)
+    for wrong in (0, math.inf, math.nan):
+        with pytest.raises(ConfigError, match=f"expected_runs is {wrong}"):
+            SearchSettings(expected_runs=wrong)
     with pytest.raises(ConfigError, match="not one of the clusters"):
         Search(free).tell(Candidate("other", Shape(1, 1, 1)), Observation(Status.REFUSED))
 

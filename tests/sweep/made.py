@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import sys
@@ -56,7 +57,8 @@ class Session:
     """What the runner takes for Spark."""
 
     sparkContext = SimpleNamespace(
-        master="local[2]", _jsc=SimpleNamespace(sc=lambda: SimpleNamespace(isStopped=lambda: False))
+        master="local[2]",
+        _jsc=SimpleNamespace(sc=lambda: SimpleNamespace(isStopped=lambda: False), getPersistentRDDs=dict),
     )
 
     def stop(self) -> None:
@@ -189,3 +191,9 @@ def events(folder: Path, *kinds: str) -> list[dict[str, Any]]:
     """A journal's events of some kinds."""
     lines = (folder / "journal.jsonl").read_text().splitlines()
     return [event for event in map(json.loads, lines) if event["event"] in kinds]
+
+
+def runs_of(folder: Path) -> list[dict[str, str]]:
+    """The table of a sweep's runs, without how long each took: that differs from one time to the next."""
+    with (folder / "runs.csv").open(newline="") as file:
+        return [{key: cell for key, cell in line.items() if "seconds" not in key} for line in csv.DictReader(file)]

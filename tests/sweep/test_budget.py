@@ -12,6 +12,7 @@ from flowerexp.config.schema import Budget
 from flowerexp.errors import BudgetError
 from flowerexp.plan import PlannedRun
 from flowerexp.sweep.budget import budget, check_budget, expenses, over, total
+from flowerexp.workload import data
 
 CLOUD = ("gcp.project=mine", "quota=none")
 
@@ -85,9 +86,12 @@ def test_a_cluster_without_a_price_is_refused_where_there_is_a_budget(config):
         check_budget([nowhere])
     assert str(found.value).startswith("budget.usd: there is no price of the region asia-south2 in ")
     assert str(found.value).endswith(
-        ": so it is unknown whether the sweep stays below $5.00; add it to a file named by budget.prices"
+        ": so it is unknown whether the sweep stays below $5.00;"
+        " set budget.prices=live, or add it to a file that it names"
     )
     check_budget([run(config, "cluster=single_node", "cluster.region=asia-south2")])
+    (expense,) = expenses([(nowhere, 60.0)])
+    assert (expense.usd, total([expense])) == (None, 0)
 
 
 class TestSkipFinished:
@@ -103,6 +107,18 @@ class TestSkipFinished:
 
     def test_a_run_that_is_left_out_costs_nothing(self, made):
         check_budget([made])
+
+    def test_each_data_set_is_listed_once_for_all_runs(self, made, monkeypatch):
+        listed = []
+        fingerprint = data.fingerprint
+
+        def counted(values):
+            listed.append(values)
+            return fingerprint(values)
+
+        monkeypatch.setattr(data, "fingerprint", counted)
+        check_budget([made, made, made])
+        assert len(listed) == 1
 
     def test_another_run_or_one_on_other_data_does(self, made):
         other = replace(made.config, dataset=replace(made.config.dataset, seed=99))

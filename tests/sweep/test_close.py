@@ -7,12 +7,15 @@ import pytest
 
 from flowerexp.commands import report
 from flowerexp.console import Screen
-from flowerexp.errors import ConfigError, DataError
+from flowerexp.errors import ConfigError
 from flowerexp.journal.journal import Journal
+from flowerexp.measurements.parquet import read_parquet
+from flowerexp.measurements.table import Measurements
 from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, planned_runs
-from flowerexp.tracking import Store
+from flowerexp.tracking import Store, log_sweep
 from flowerexp.tracking.client import connect
+from tests.analysis.rows import READ_SPEED
 from tests.analysis.sweeps import config, write_run, write_sweep
 
 pytest_plugins = ["tests.tracking"]
@@ -54,6 +57,32 @@ def test_a_sweep_ends_with_its_report_and_mlflow_has_it(folder, local_store, cap
     assert "plan.json" not in logged
 
 
+def test_the_summary_lasts_as_long_as_the_sweep_and_has_the_value_of_each_setting(folder, local_store):
+    ends = [f'{{"event": "finished", "at": {at}, "run": "{run}"}}\n' for run, at in enumerate((110, 120, 130, 145.5))]
+    (folder / "journal.jsonl").write_text('{"event": "scope", "at": 100.25, "scope": "s"}\n' + "".join(ends))
+    close(folder)
+    _, (summary,) = summaries(folder, local_store)
+    assert (summary.info.start_time, summary.info.end_time) == (100_250, 145_500)
+    found = {name: value for name, value in summary.data.metrics.items() if "caching:" in name}
+    assert found.keys() == {
+        f"setting/{reader} caching:{value}" for reader in ("tfrecords", "image_files") for value in ("true", "false")
+    }
+    runs = [
+        Measurements(read_parquet(folder / str(run) / "analysis/measurements.parquet"), READ_SPEED) for run in (0, 1)
+    ]
+    over, under = (sum(run.firsts.by_series["tfrecords"].value[part].sum() for run in runs) for part in (0, 1))
+    assert found["setting/tfrecords caching:true"] == pytest.approx(over / under)
+
+
+def test_a_summary_that_is_logged_again_stays_one_and_ends_later(folder, local_store):
+    close(folder)
+    with (folder / "journal.jsonl").open("a") as journal:
+        journal.write('{"event": "finished", "at": 3000000000, "run": "0"}\n')
+    log_sweep(folder, local_store)
+    _, (summary,) = summaries(folder, local_store)
+    assert summary.info.end_time == 3_000_000_000_000
+
+
 def test_a_report_that_cannot_be_made_costs_nothing_else(folder, local_store, capsys):
     (folder / "search.json").write_text("{")
     close(folder)
@@ -82,12 +111,14 @@ def test_a_damaged_run_has_no_results_and_costs_no_other_any(folder, local_store
 
 
 def test_an_unfinished_sweep_has_no_report_until_somebody_asks(folder, capsys):
-    (folder / "journal.jsonl").write_text('{"event":"finished","at":1,"run":"0"}\n{"event":"lost","at":1,"run":"1"}\n')
+    events = [("finished", "0"), ("started", "1"), ("lost", "1")]
+    lines = [json.dumps({"event": event, "at": 1, "run": run}) for event, run in events]
+    (folder / "journal.jsonl").write_text("\n".join([*lines, ""]))
     close(folder)
     assert not (folder / "report.html").exists()
     capsys.readouterr()
     assert report.main([str(folder)]) == 0
-    assert capsys.readouterr().out == f"{folder / 'report.html'}\n"
+    assert capsys.readouterr().out.splitlines()[0] == str(folder / "report.html")
     assert "1 failed or lost" in (folder / "report.md").read_text()
 
 
@@ -98,17 +129,21 @@ class TestCommand:
         (folder / "report.html").write_text("old")
         assert report.main([str(folder), "--log"]) == 0
         client, (summary,) = summaries(folder, local_store)
-        assert capsys.readouterr().out.splitlines() == [
-            str(folder / "report.html"),
-            f"MLflow run {summary.info.run_id}",
-        ]
+        page, answer, logged = capsys.readouterr().out.splitlines()
+        assert (page, logged) == (str(folder / "report.html"), f"MLflow run {summary.info.run_id}")
+        assert summary.data.tags["flowerexp.answer"] == answer
+        assert summary.data.tags["mlflow.note.content"].startswith(
+            f"Does caching make a run faster?\n\n**{answer}**\n\n- "
+        )
         path = client.download_artifacts(summary.info.run_id, "report.html")
         assert Path(path).read_bytes() == (folder / "report.html").read_bytes()
 
     def test_a_runs_report_lies_with_its_analysis(self, tmp_path, capsys):
         folder = write_run(tmp_path / "one", config({}))
         assert report.main([str(folder)]) == 0
-        assert capsys.readouterr().out == f"{folder / 'analysis' / 'report.html'}\n"
+        page, answer = capsys.readouterr().out.splitlines()
+        assert page == str(folder / "analysis" / "report.html")
+        assert answer.startswith("Choose TFRecords: ")
         with pytest.raises(ConfigError, match=r"^--log: .* is not a sweep that has ended; leave --log out"):
             report.main([str(folder), "--log"])
 
@@ -117,5 +152,5 @@ class TestCommand:
         write_sweep(home / "outputs" / "2026-11-23" / "14-05-18-dfea", {"caching": [True, False]})
         monkeypatch.setenv("FLOWEREXP_HOME", str(home))
         assert report.main(["18-dfea"]) == 0
-        with pytest.raises(DataError, match="there is no sweep 'nothing'; the latest is"):
+        with pytest.raises(ConfigError, match=r"has a run or a sweep 'nothing'; .*; the newest is 14-05-18-dfea"):
             report.main(["nothing"])

@@ -57,7 +57,7 @@ OVERRIDES = [
     ["+cluster.spark.x=1"],
     ["++cluster.spark.x=1", "++cluster.spark.x=2", "++cluster.cores=3"],
     ["+cluster.spark={spark.a:1,b:{c:[1,2,{d:null}]}}"],
-    ["+cluster.spark.x.y.z=deep"],
+    ["+entrypoint.settings.x.y.z=deep"],
     ["~cluster.spark"],
     ["~cluster.memory=1g"],
     ["~cluster.memory", "+cluster.memory=4g"],

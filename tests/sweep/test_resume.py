@@ -20,7 +20,7 @@ from flowerexp.journal.journal import Journal
 from flowerexp.orchestrate import collect as collecting
 from flowerexp.orchestrate import log
 from flowerexp.sweep.resume import Consent, resume
-from tests.sweep.made import events, install, planned, run_sweep
+from tests.sweep.made import events, install, planned, run_sweep, runs_of
 
 QUALITIES = (70, 80, 90)
 
@@ -67,7 +67,7 @@ def test_runs_whose_files_are_damaged_are_noticed_and_whole_again(world, home, f
     """Each file of ours is damaged, each in a run of its own."""
     qualities = [70 + number for number in range(len(FILES) + 1)]
     run_sweep(folder, planned(folder, home, qualities))
-    table = (folder / "runs.csv").read_text()
+    table = runs_of(folder)
     for number, name in enumerate(FILES):
         path = folder / str(number) / name
         if damage == "removed":
@@ -81,7 +81,7 @@ def test_runs_whose_files_are_damaged_are_noticed_and_whole_again(world, home, f
         path = folder / str(number) / name
         missing = f"run {number}: {path.parent} holds no run: run.json is missing"
         assert f"run {number}: {path} is damaged: " in said or (name == "run.json" and missing in said)
-    assert (folder / "runs.csv").read_text() == table
+    assert runs_of(folder) == table
     # What was measured is still there where only what was made of it is damaged.
     assert world.measured == [71, 72, 73]
 
@@ -183,11 +183,11 @@ class TestJournal:
 
     def test_a_journal_that_is_gone_costs_nothing_that_was_measured_but_time(self, world, home, folder):
         run_sweep(folder, planned(folder, home, QUALITIES))
-        table = (folder / "runs.csv").read_text()
+        table = runs_of(folder)
         (folder / "journal.jsonl").unlink()
         state, _ = again(folder)
         assert state.succeeded
-        assert (folder / "runs.csv").read_text() == table
+        assert runs_of(folder) == table
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"runs": 7}'])
     def test_a_damaged_plan_is_one_line(self, world, home, folder, text):

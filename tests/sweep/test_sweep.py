@@ -57,7 +57,7 @@ class Marked(Home):
         config = {"name": "marking", "question": "What is marked?", "unit": "marks", "settings": settings}
         config |= {"script": str(path / "marking.py"), "limits": limits}
         (path / "mine" / "entrypoint" / "marking.yaml").write_text(json.dumps(config))
-        self.arguments = ["-m", "--config-dir", str(path / "mine"), "entrypoint=marking"]
+        self.arguments = ["-m", "--config-dir", str(path / "mine"), "entrypoint=marking", "sweep.order=interleaved"]
         self.arguments.append(f"entrypoint.settings.n=range({RUNS})")
 
     def start(self) -> subprocess.Popen[str]:
@@ -288,12 +288,11 @@ def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, ph
     subprocess.run(["cp", "-r", photos, broken], check=True)
     next((broken / "tulips").iterdir()).write_bytes(b"not a photograph")
     data = f"dataset.path={photos},{broken}"
-    exclude = f"sweep.exclude=[{{dataset.path:'{broken}',grid.batch_size:99}}]"
-    grid = ("grid.batch_size=2,99", "grid.batch_number=2", "measure.repetitions=1")
-    answer = home("-m", "dataset=folder", data, "cluster.cores=1,2", *grid, exclude, "grid.reader=tfrecords")
+    grid = ("grid.batch_size=2", "grid.batch_number=2", "measure.repetitions=1")
+    answer = home("-m", "dataset=folder", data, "cluster.cores=1,2", *grid, "grid.reader=tfrecords")
     assert answer.code == 1
     states = Counter(run.info.status for run in home.logged() if "run_key" in run.data.tags)
-    assert states == {"FINISHED": 2, "FAILED": 4}
+    assert states == {"FINISHED": 2, "FAILED": 2}
     (sweep,) = {path.parent.parent for path in tmp_path.glob("outputs/*/*/*/run.json")}
     assert len(list(sweep.glob("jobs/*"))) == 2, "a job a cluster"
     for run in sweep.glob("[0-9]*"):
@@ -327,3 +326,31 @@ def test_no_secret_of_a_sweep_reaches_the_store(home):
     written = [home.sweep / "multirun.yaml", *home.sweep.glob("*/.hydra/*.yaml")]
     assert len(written) > 4
     assert not [path for path in written if "hunter2" in path.read_text()]
+
+
+@pytest.mark.long
+def test_a_detached_sweep_goes_on_by_itself_and_is_followed_again(home):
+    answer = home(*home.arguments, "--detach")
+    assert answer.code == 0, answer.err
+    assert f"detached  {RUNS} of {RUNS} runs go on by themselves" in answer.err
+    assert alive(home.spark_pid()), "the job outlives the command that submitted it"
+    assert not (home.sweep / "runs.csv").exists()
+    attached = subprocess.Popen(
+        [sys.executable, "-m", "flowerexp", "attach", str(home.sweep)],
+        cwd=home.path,
+        env=home.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    home.launchers.append(attached)
+    until(lambda: len(home.events("finished")) == HELD)
+    attached.send_signal(signal.SIGINT)
+    _, said = attached.communicate(timeout=60)
+    assert attached.returncode == 130
+    assert "jobs that were submitted go on" in said
+    assert alive(home.spark_pid()), "Ctrl-C ends what follows the job, and not the job"
+    home.release()
+    answer = home("attach", "last")
+    assert answer.code == 0, answer.err
+    assert home.finished() == {"FINISHED": RUNS}
+    assert Counter(home.marks) == Counter(str(n) for n in range(RUNS)), "no run was made twice"

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from flowerexp.analysis.summary import summarise
+from flowerexp.measurements.written import write as write_measurements
 from flowerexp.tracking import Store, default_store
 from tests.analysis.rows import table
 
@@ -83,7 +84,7 @@ def record(store: Store, **changes: Any) -> dict[str, Any]:
     """What ``run.json`` holds."""
     return {
         "run_key": "a1b2c3",
-        "name": "local read_speed cache=off",
+        "name": "read_speed caching=false · local",
         "entrypoint": "read_speed",
         "config": CONFIG,
         "started_at": 1_700_000_000.25,
@@ -101,6 +102,7 @@ def record(store: Store, **changes: Any) -> dict[str, Any]:
             "cores": 2,
             "images": 736,
             "bytes": 46_000_000,
+            "data_fingerprint": "da7a",
             "skipped": 3,
             "prepared_reused": False,
         },
@@ -118,7 +120,7 @@ def write_run(folder: Path, store: Store, **changes: Any) -> Path:
     (folder / "run.json").write_text(json.dumps(record(store, **changes)))
     (folder / "results/measurements.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     (folder / "results/status.json").write_text('{"state": "finished"}')
-    table(rows).write(folder / "analysis/measurements.parquet")
+    write_measurements(table(rows), folder / "analysis/measurements.parquet")
     (folder / "analysis/summary.json").write_text(json.dumps(summarise(table(rows)).plain()))
     (folder / "analysis/regression.json").write_text("[]")
     (folder / "analysis/tfrecords_batch_size.png").write_bytes(b"\x89PNG")

@@ -23,7 +23,11 @@ MISSING = "" if CHROMIUM and CHROMEDRIVER else "needs Chromium: apt-get install 
 PATIENCE = 60.0
 """Seconds that a page may take on a busy machine until it shows what is looked for."""
 
-_FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=2200,1400")
+SIZE = (2200, 1400)
+"""Of the window, in pixels."""
+
+_WINDOW = f"--window-size={SIZE[0]},{SIZE[1]}"
+_FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", _WINDOW)
 # Nothing but loopback is asked for anything: MLflow's pages and Chromium itself would otherwise look for news.
 _OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-background-networking")
 
@@ -82,6 +86,10 @@ class Browser:
     def enter_frame(self, number: int | None) -> None:
         """Look into a frame of the page, by its number; None is the page itself."""
         self._ask("POST", "/frame", {"id": number})
+
+    def size(self, width: int, height: int) -> None:
+        """Make the window another size, in pixels."""
+        self._ask("POST", "/window/rect", {"width": width, "height": height})
 
     def picture(self, path: Path) -> None:
         """Write a screenshot."""

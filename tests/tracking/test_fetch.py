@@ -33,7 +33,7 @@ def test_everything_comes_from_the_store(tmp_path, store):
     config = CONFIG | {"entrypoint": CONFIG["entrypoint"] | {"settings": {"password": "hunter2"}}}
     run_id = logged(tmp_path / "run", store, config=redacted(config))
     run = find(store, run_id[:12])
-    assert (run.run_id, run.name, run.error) == (run_id, "local read_speed cache=off", None)
+    assert (run.run_id, run.name, run.error) == (run_id, "read_speed caching=false · local", None)
     assert run.config == recorded(redacted(config))
     assert run.config.entrypoint.settings["password"] == "***"
     assert run.measurements.rows() == measurements()
@@ -65,7 +65,7 @@ def test_a_prefix_of_several_runs_is_refused_with_the_candidates(tmp_path, local
     monkeypatch.setattr("mlflow.MlflowClient.search_runs", lambda *_, **__: found)
     with pytest.raises(TrackingError) as caught:
         find(local_store, "abcd")
-    name = "local read_speed cache=off"
+    name = "read_speed caching=false · local"
     assert str(caught.value) == (
         "command line: several runs begin with abcd; "
         f"give more of its run_id: {ids[0][:8]} ({name}), {ids[1][:8]} ({name})"

@@ -21,9 +21,11 @@ from flowerexp.analysis.summary import summarise
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking import Store, ensure, log_run
 from flowerexp.tracking.client import connect
-from flowerexp.tracking.content import metrics, params, tags
+from flowerexp.tracking.content import metrics, tags
 from flowerexp.tracking.log import TABLE
 from flowerexp.tracking.note import TOKEN_TAG
+from flowerexp.tracking.params import CONFIG_TAG, choices, config_hash, params
+from flowerexp.tracking.steps import is_line
 from tests.analysis.rows import table
 from tests.tracking import CONFIG, Server, measurements, record, write_run
 
@@ -67,20 +69,22 @@ def assert_whole(store: Store, run_id: str) -> None:
     run = client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert (run.info.start_time, run.info.end_time) == (1_700_000_000_250, 1_700_000_042_500)
-    assert run.info.run_name == "local read_speed cache=off"
+    assert run.info.run_name == "read_speed caching=false · local"
     assert run.data.params == params(CONFIG)
-    assert run.data.metrics == metrics(record(store), summarise(table(measurements())).plain())
+    results = {name: value for name, value in run.data.metrics.items() if not is_line(name)}
+    assert results == metrics(record(store), summarise(table(measurements())).plain())
     assert tags(record(store)).items() <= run.data.tags.items()
     assert files(client, run_id) == ARTIFACTS
     for name in run.data.metrics:
-        assert len(client.get_metric_history(run_id, name)) == 1, name
+        assert len(client.get_metric_history(run_id, name)) == (2 if is_line(name) else 1), name
+    assert [one.dataset.digest for one in run.inputs.dataset_inputs] == ["da7a"]
     with patch.dict(os.environ, MLFLOW_TRACKING_URI=store.uri):  # load_table forgets which store its client is of
         logged = client.load_table(run.info.experiment_id, TABLE, [run_id])
     assert logged.to_dict("records") == measurements()
 
 
-def test_params_are_the_choices_of_the_experiment_each_once():
-    assert params(CONFIG) == {
+def test_choices_are_all_that_results_depend_on():
+    assert choices(CONFIG) == {
         "cluster.kind": "local",
         "cluster.cores": "null",
         "cluster.memory": "1g",
@@ -99,25 +103,65 @@ def test_params_are_the_choices_of_the_experiment_each_once():
 
 
 def test_a_path_that_is_not_utf8_is_escaped():
-    assert params(CONFIG | {"dataset": {"path": "/p\udcff"}})["dataset.path"] == "/p\\udcff"
+    assert choices(CONFIG | {"dataset": {"path": "/p\udcff"}})["dataset.path"] == "/p\\udcff"
 
 
 def test_what_may_be_spent_and_where_is_no_choice_of_the_experiment():
     machine = {"gcp": {"project": "p"}, "quota": {"vcpus": 8}, "budget": {"usd": 1}, "skip_finished": True}
-    assert params({**CONFIG, **machine}) == params(CONFIG)
+    assert choices({**CONFIG, **machine}) == choices(CONFIG)
 
 
 def test_only_the_outermost_home_is_no_choice():
-    found = params(CONFIG | {"cluster": {"home": "x", "storage": "y"}})
+    found = choices(CONFIG | {"cluster": {"home": "x", "storage": "y"}})
     assert (found["cluster.home"], found["cluster.storage"]) == ("x", "y")
 
 
-def test_params_keep_to_mlflows_limits():
+def test_choices_keep_to_mlflows_limits():
     many = {"classes": ["x" * 100] * 100, "spark": {"a(b)": 1, "..": 2, "k" * 300: 3}}
-    found = {key: value for key, value in params(CONFIG | many).items() if key not in params(CONFIG)}
+    found = {key: value for key, value in choices(CONFIG | many).items() if key not in choices(CONFIG)}
     assert len(found["classes"]) == 6000
     assert found["classes"].endswith("...")
     assert set(found) - {"classes"} == {"spark.a_b_", "spark...", ("spark." + "k" * 300)[:250]}
+
+
+def test_params_are_what_was_chosen_and_not_what_the_data_or_a_default_says():
+    assert params(CONFIG) == {
+        "cluster.kind": "local",
+        "grid.reader": '["image_files","tfrecords"]',
+        "grid.batch_size": "[2,4]",
+        "grid.batch_number": "[3]",
+        "measure.repetitions": "2",
+        "entrypoint.name": "read_speed",
+        "entrypoint.settings.page_cache": "warm",
+        "caching": "false",
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "more"),
+    [
+        ("caching=false repeat=2", set()),
+        ("cluster.memory=1g", {"cluster.memory"}),  # though it is the default
+        ("caching=false dataset.on_error=fail", {"dataset.on_error"}),
+        ("dataset=folder", {"dataset.kind", "dataset.path", "dataset.classes"}),  # the group: what is no default
+        ("grid.reader=cluster.memory", set()),
+    ],
+)
+def test_what_a_sweep_varies_is_a_param_whatever_it_is(label, more):
+    assert params(CONFIG, label).keys() - params(CONFIG).keys() == more
+
+
+def test_our_own_experiments_have_about_ten_params(config):
+    from flowerexp.config import plain
+
+    assert len(params(plain(config()))) <= 14
+    assert len(params(plain(config("entrypoint=aggregate")))) <= 14
+
+
+def test_configs_that_hold_the_same_have_one_hash_whatever_their_params_and_repeat():
+    assert config_hash(CONFIG | {"repeat": 2}) == config_hash(CONFIG | {"home": "/elsewhere"}) == config_hash(CONFIG)
+    other = CONFIG | {"measure": {"repetitions": 2, "warm_up_seconds": 3.0}}
+    assert config_hash(other) != config_hash(CONFIG)
 
 
 def test_metrics_stand_in_sections(local_store):
@@ -161,14 +205,15 @@ def test_tags_say_what_ran_and_on_what(local_store):
     assert found == {
         "mlflow.source.name": "flowerexp",
         "mlflow.source.type": "LOCAL",
-        "mlflow.note.content": "How fast can images be read?",
         "mlflow.source.git.commit": "52a38cb",
         "git_dirty": "true",
         "run_key": "a1b2c3",
+        CONFIG_TAG: config_hash(CONFIG),
         "sweep_id": "s-1",
         "flowerexp.verdict": "suspect",
         "flowerexp.reasons": "one; two",
         "code_hash": "c0de",
+        "data_fingerprint": "da7a",
         "spark": "4.3.0",
         "executors": "1",
         "cores": "2",

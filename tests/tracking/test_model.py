@@ -6,9 +6,10 @@ import pytest
 
 from flowerexp.analysis.model import model_run, read
 from flowerexp.errors import TrackingError
+from flowerexp.lookup.in_mlflow import sweeps
 from flowerexp.tracking import Store, log_run, log_sweep
 from flowerexp.tracking.client import connect
-from flowerexp.tracking.fetch import find, find_sweep
+from flowerexp.tracking.fetch import find
 from tests.analysis.rows import grid, table
 from tests.analysis.sweeps import write_sweep
 from tests.tracking import write_run
@@ -61,7 +62,7 @@ def test_a_sweeps_summary_has_the_model_of_all_its_runs(tmp_path: Path, local_st
     make_report(folder)
     (folder / "runs.csv").write_text("run,state\n0,finished\n")
     run_id = log_sweep(folder, local_store)
-    found = find_sweep(local_store, "x")
+    (found,) = sweeps(local_store, "x")
     assert found.run_id == run_id
     assert {factor.name for factor in found.models[0].design.factors} >= {"caching", "preprocess.partitions", "reader"}
     mlflow.set_tracking_uri(local_store.uri)
@@ -73,5 +74,3 @@ def test_a_run_without_a_model_says_so(tmp_path: Path, local_store: Store):
     run_id = log_run(write_run(tmp_path / "run", local_store), local_store)
     with pytest.raises(TrackingError, match=r"has no analysis/model\.json in MLflow"):
         _ = find(local_store, run_id).models
-    with pytest.raises(TrackingError, match="does not have a run or sweep 'nothing-such'"):
-        find_sweep(local_store, "nothing-such")

@@ -222,3 +222,15 @@ def test_a_deleted_experiment_is_not_brought_back_silently(local_store):
 def test_ensure_at_a_server_that_is_gone_is_not_tried_again_and_again(free_port):
     with pytest.raises(TrackingError, match=r"logging to http://127\.0\.0\.1:\d+ failed: .*Connection refused"):
         ensure(Store(f"http://127.0.0.1:{free_port}"))
+
+
+def test_an_experiment_that_another_program_made_is_told_to_be_no_genai(local_store):
+    store = Store(local_store.uri, local_store.artifacts, "of another program")
+    ensure(local_store)
+    client = connect(local_store)
+    made = client.create_experiment(store.experiment, tags={"own": "kept"})
+    assert ensure(store) == made
+    assert client.get_experiment(made).tags == {"own": "kept", "mlflow.experimentKind": "custom_model_development"}
+    client.set_experiment_tag(made, "mlflow.experimentKind", "genai_development")
+    ensure(store)
+    assert client.get_experiment(made).tags["mlflow.experimentKind"] == "genai_development"  # somebody's choice

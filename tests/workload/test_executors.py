@@ -56,11 +56,17 @@ class TestWait:
             executors.wait(application())
         assert caught.value.where == "cluster"
 
-    def test_too_few_are_told_and_used(self, clock, told):
+    def test_too_few_are_told_and_used(self, clock):
         clock.come = {0: 2}
-        executors.wait(application(spark_cores_max="6"))
+        fewer = executors.wait(application(spark_cores_max="6"))
         assert clock.now >= 120
-        assert told.notes == ["1 executors with 2 cores, not 6 cores, started within 120 s"]
+        assert fewer == "1 executors with 2 cores, not 6 cores, started within 120 s"
+
+    def test_as_long_as_the_cluster_s_config_says(self, clock):
+        clock.come = {0: 2, 200: 2}
+        patient = application("yarn", **{"spark_executor_instances": "2", executors.WAIT: "300"})
+        assert executors.wait(patient) == ""
+        assert clock.now == pytest.approx(200)
 
 
 class TestAlone:

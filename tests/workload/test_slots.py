@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -142,7 +143,8 @@ class TestAllSlots:
                 holder.enter_context(slots.slot(2, tmp_path))
             seen = []
 
-            def pause(_):
+            def pause(seconds):
+                assert seconds > 0
                 seen.append(free(tmp_path, 2))  # the other slot is free: measurements can go on meanwhile
                 if len(seen) == 3:
                     holder.close()
@@ -162,9 +164,8 @@ class TestTelling:
 
         def tell(text):
             told.append(text)
-            for holder in holders:
-                holder.stdin.write("\n")
-                holder.stdin.flush()
+            holders[-1].stdin.write("\n")  # whichever slot is released is taken
+            holders[-1].stdin.flush()
 
         with slots.slot(concurrency, tmp_path, tell):
             assert len(told) == 1
@@ -188,6 +189,29 @@ class TestTelling:
         with slots.all_slots(concurrency, tmp_path, notify=tell):
             assert f"process {holder.pid}" in told[0]
             assert str(os.getpid()) not in re.findall(r"\d+", told[0])
+
+    def test_a_holder_that_is_not_known_is_another_process(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(slots, "_NOTIFY_SECONDS", 0.0)
+        told: list[str] = []
+        with ExitStack() as holder:
+            holder.enter_context(slots.slot(1, tmp_path))  # this process, which is not named
+
+            def tell(text):
+                told.append(text)
+                holder.close()
+
+            with slots.slot(1, tmp_path, tell):
+                assert told[0].startswith("waiting for another process, which measures")
+
+    def test_a_program_is_named_whatever_its_name_and_if_it_is_still_there(self):
+        own = Path("/proc/self/comm")
+        before = own.read_bytes()
+        try:
+            own.write_bytes(b"\xffspark")
+            assert slots._program(str(os.getpid())) == " (\ufffdspark)"
+        finally:
+            own.write_bytes(before)
+        assert slots._program("0") == ""
 
     def test_after_a_short_wait_nothing_is_said(self, hold, tmp_path):
         holder = hold(1)

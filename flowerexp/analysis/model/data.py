@@ -65,9 +65,9 @@ def _values(rows: Measurements, outcome: str) -> Array:
     if outcome != "steady_rate":
         values = rows.numbers(outcome)
         return np.where(values > 0, values, np.nan) if outcome == "seconds" else values
-    more, longer = rows.counts - rows.first_counts, rows.seconds - rows.first_seconds
+    more, longer = rows.later
     rates = np.full(len(rows), np.nan)
-    np.divide(more, longer, out=rates, where=(more > 0) & (longer > 0))
+    np.divide(more, longer, out=rates, where=longer > 0)
     return rates
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from flowerexp.analysis.model.cells import Cells, Rows, cells_of, factors_of
 from flowerexp.analysis.model.choosing import Trial, choose
-from flowerexp.analysis.model.factors import Design, terms_of
+from flowerexp.analysis.model.factors import Design, Factor, terms_of
 from flowerexp.analysis.model.noise import divisors, grows
 from flowerexp.analysis.model.predicting import Model, Quality
 from flowerexp.analysis.model.variance import Fitted, fit
@@ -42,15 +42,9 @@ def fit_model(
     factors, left_out = factors_of(rows)
     if not factors:
         return None
-    cells = cells_of(rows)
     positive = bool((rows.values > 0).all())
-    logs = cells.of(np.log(rows.values)) if positive else None
-    growing, joined = positive and grows(cells), cells.joined()
-    groups, some = cells.settings(joined), joined.some(_MOST_CELLS)
-    log_cells = logs.joined().at(some) if logs else None
-    chosen = choose(factors, products, joined.at(some), log_cells, groups[some], growing)
-    modelled, growing = (logs, False) if chosen.scale == "log" and logs else (cells, growing)
-    matrix = chosen.design.matrix(cells.columns)
+    chosen, modelled, growing = _choose(rows, factors, products, positive)
+    matrix = chosen.design.matrix(modelled.columns)
     size = divisors(matrix, modelled, growing)
     means, squares = modelled.means / size, modelled.squares / size**2
     fitted = fit(matrix / size[:, None], means, modelled.counts, modelled.runs, squares)
@@ -68,6 +62,19 @@ def fit_model(
         left_out=left_out,
         aliased=tuple(term for term in wanted.names if term not in chosen.design.names),
     )
+
+
+def _choose(
+    rows: Rows, factors: Sequence[Factor], products: Sequence[Sequence[str]], positive: bool
+) -> tuple[Trial, Cells, bool]:
+    """Choose a form: returns it, the cells to fit on its scale, and whether their noise grows with the value."""
+    cells = cells_of(rows)
+    logs = cells.of(np.log(rows.values)) if positive else None
+    growing, joined = positive and grows(cells), cells.joined()
+    groups, some = cells.settings(joined), joined.some(_MOST_CELLS)
+    log_cells = logs.joined().at(some) if logs else None
+    chosen = choose(factors, products, joined.at(some), log_cells, groups[some], growing)
+    return (chosen, logs, False) if chosen.scale == "log" and logs else (chosen, cells, growing)
 
 
 def _quality(chosen: Trial, cells: Cells, expected: Array, fitted: Fitted, missing: tuple[int, int]) -> Quality:

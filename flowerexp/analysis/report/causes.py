@@ -103,8 +103,18 @@ def _rate(name: str, value: float) -> str:
     return "" if math.isnan(value) else number(value / 1e6 if name.endswith("bytes_s") else value)
 
 
-def models_of(material: Material, some: Measurements, fits: Sequence[Fit], models: Sequence[TimeModel]) -> Section:
-    """The model of seconds beside straight lines, and which of them fits."""
+def models_of(
+    material: Material, some: Measurements, fits: Sequence[Fit], swept: Sequence[Fit], models: Sequence[TimeModel]
+) -> Section:
+    """The model of seconds beside straight lines, and which of them fits.
+
+    Args:
+        material: the material.
+        some: timed measurements.
+        fits: straight lines through them.
+        swept: straight lines through whole runs, against what the sweep varies.
+        models: models of seconds.
+    """
     section, which = Section("models", "Where the seconds of a measurement go"), material.experiment
     for model in models:
         section.text += _judged(material, model)
@@ -137,7 +147,7 @@ def models_of(material: Material, some: Measurements, fits: Sequence[Fit], model
         pictures.straight_lines(material, some, straight),
         "Straight lines: diamonds are averages (sum over sum), the band is the line's 95 % interval.",
     )
-    section.tables += _lines(material, fits)
+    section.tables += _lines(material, [*fits, *swept])
     return section
 
 
@@ -158,6 +168,7 @@ def _lines(material: Material, fits: Sequence[Fit]) -> Iterator[Table]:
     lines = [
         [
             material.label(fit.series),
+            fit.value.replace("_per_second", "/s").replace("_", " "),
             words.parameter(which, fit.parameter),
             number(fit.intercept),
             number(fit.slope),
@@ -169,8 +180,8 @@ def _lines(material: Material, fits: Sequence[Fit]) -> Iterator[Table]:
         for fit in fits
     ]
     if lines:
-        head = [words.head(which), f"{which.rate_unit} against", "intercept", "slope", "95 % interval", "p", "R²", "n"]
-        yield Table(head, lines, frozenset(range(2, 8)))
+        head = [words.head(which), "value", "against", "intercept", "slope", "95 % interval", "p", "R²", "n"]
+        yield Table(head, lines, frozenset(range(3, 9)))
 
 
 def _ends(low: float | None, high: float | None) -> str:

@@ -11,7 +11,8 @@ from flowerexp.analysis import words
 from flowerexp.analysis.estimate import Interval, grouped_medians, stratified_rate, student
 from flowerexp.analysis.instability import Instability, widened, wider
 from flowerexp.analysis.report.material import Material
-from flowerexp.experiment import RESERVED, Experiment
+from flowerexp.analysis.report.varied import column_of
+from flowerexp.experiment import Experiment
 
 NARROW = 0.10
 """A cell's interval is narrow if it reaches at most this share of its median to each side."""
@@ -24,7 +25,8 @@ def cells(material: Material) -> pd.DataFrame:
         What the run varies, its verdict, the cell, and: repetitions that were timed; censored, those that were stopped
         at their time limit; executions, those of later actions included; what was counted; seconds; the rate, a sum
         over a sum; its median with the 95 % interval low to high, which allows for the machine's instability; and,
-        where there are parts, the steady rate, after the first one. Rates are null where nothing was timed.
+        where there are parts, the steady rate, after the first one. Rates are null where nothing was timed. The last
+        column is the value that the experiment is about.
     """
     which, rows = material.experiment, material.rows
     table = _rated(material)
@@ -36,12 +38,14 @@ def cells(material: Material) -> pd.DataFrame:
     table["censored"] = stopped.reindex(table.index, fill_value=0).to_numpy()
     counted = rows.groupby(material.cell, dropna=False, sort=False).size()
     table["executions"] = counted.reindex(table.index).to_numpy()
+    sums = material.valued.groupby(material.cell, dropna=False, sort=False)[["top", "bottom"]].sum()
+    table["value"] = (sums["top"] / sums["bottom"]).reindex(table.index).to_numpy()
     table = _named(table.reset_index(), which)
     names = pd.DataFrame(
         [
             {
                 "run": run.name,
-                **{short_key(key, which): value for key, value in run.varied.items()},
+                **{column_of(key, which): value for key, value in run.varied.items()},
                 "verdict": run.verdict,
             }
             for run in material.measured
@@ -51,6 +55,15 @@ def cells(material: Material) -> pd.DataFrame:
     order = {run.name: place for place, run in enumerate(material.measured)}
     whole = names.merge(table, on="run")
     return whole.sort_values("run", key=lambda column: column.map(order), kind="stable").reset_index(drop=True)
+
+
+def typed_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a type for each column that a Parquet file can hold: whole numbers as such, and null as null."""
+    # Values of one column may be of several kinds, as those of a parameter that is a number or null.
+    typed = table.convert_dtypes().map(lambda value: value, na_action="ignore")
+    mixed = [name for name in typed.columns if typed[name].dtype == object]
+    typed[mixed] = typed[mixed].astype("string")
+    return typed
 
 
 def _rated(material: Material) -> pd.DataFrame:
@@ -105,34 +118,31 @@ def reach(table: pd.DataFrame, experiment: Experiment) -> pd.Series[float]:
     return (table["high"] - table["low"]) / 2 / table[f"median_{experiment.rate}"]
 
 
-def short_key(key: str, experiment: Experiment) -> str:
-    """A column's name for a config key: one that no column of the table has."""
-    return f"config.{key}" if key in (*RESERVED, *experiment.parameters, experiment.count) else key
-
-
-def rate_of(part: pd.DataFrame, material: Material) -> Interval | None:
-    """Unit/s of some timed rows of one series, sum over sum, with a 95 % interval.
+def value_of(part: pd.DataFrame, material: Material) -> Interval | None:
+    """The experiment's value over some valued rows of one series, with a 95 % interval if it is above 0.
 
     The interval is the wider of two: one from how far repetitions of a cell disagree and the machine's speed varies,
     and one from how far runs that repeat each other disagree.
     """
     if not len(part):
         return None
-    counts, seconds, strata = (part[name].to_numpy() for name in ("count", "seconds", "cell"))
-    weights = part.groupby("run")["seconds"].sum() / seconds.sum()
+    top, bottom, strata = (part[name].to_numpy() for name in ("top", "bottom", "cell"))
+    if top.sum() <= 0:
+        return Interval(float(top.sum() / bottom.sum()))
+    weights = part.groupby("run")["bottom"].sum() / bottom.sum()
     wandered = math.hypot(*(share * material.instability[str(run)].deviation for run, share in weights.items()))
     freedom = max(material.instability[str(run)].freedom for run in weights.index)
-    within = wider(stratified_rate(counts, seconds, strata), Instability(wandered, freedom))
+    within = wider(stratified_rate(top, bottom, strata), Instability(wandered, freedom))
     between = _between(part, material.disagreement[str(part["series"].iloc[0])])
     return max(within, Interval(within.value, *between), key=lambda interval: interval.reach or 0.0)
 
 
 def _between(part: pd.DataFrame, disagreement: tuple[float, int]) -> tuple[float, float] | tuple[None, None]:
-    """The interval of a part's rate by how far runs disagree; a run counts by its share of the seconds."""
+    """The interval of a part's value by how far runs disagree; a run counts by its share of the denominator."""
     deviation, freedom = disagreement
     if not freedom:
         return None, None
-    seconds = part.groupby("run")["seconds"].sum()
-    rate = float(part["count"].sum() / part["seconds"].sum())
-    factor = math.exp(student(freedom) * deviation * math.sqrt(((seconds / seconds.sum()) ** 2).sum()))
-    return rate / factor, rate * factor
+    bottom = part.groupby("run")["bottom"].sum()
+    value = float(part["top"].sum() / bottom.sum())
+    factor = math.exp(student(freedom) * deviation * math.sqrt(((bottom / bottom.sum()) ** 2).sum()))
+    return value / factor, value * factor

@@ -7,6 +7,7 @@ first: a figure of a million rows has as many marks as one of a hundred.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.drawing import ACCENT, INK, LINE, MUTED, PAPER, legend, number, plain, tidy, title
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.interference import Slowdown
-from flowerexp.analysis.report.cells import rate_of
+from flowerexp.analysis.report.cells import value_of
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.analysis.report.svg import WIDTH, figure
@@ -44,16 +45,20 @@ def settings(material: Material) -> dict[str, list[Run]]:
 
 
 def overview(material: Material) -> Figure | None:
-    """The rate of each setting with its interval, a panel for each series; of many settings, the fastest are drawn."""
-    timed, groups = material.timed, settings(material)
+    """The value of each setting with its interval, a panel for each series; of many settings, the best are drawn."""
+    timed, groups = material.valued, settings(material)
     series = words.ordered(material.experiment, timed["series"].unique())
     if len(groups) < 2 or not series:
         return None
     chosen = list(groups)
     if len(chosen) > MOST_LINES:
-        speeds = timed.groupby("run")["count"].sum() / timed.groupby("run")["seconds"].sum()
-        fastest = {name: max(speeds.get(run.name, 0.0) for run in runs) for name, runs in groups.items()}
-        chosen = sorted(chosen, key=lambda name: -fastest[name])[:MOST_LINES]
+        values = timed.groupby("run")["top"].sum() / timed.groupby("run")["bottom"].sum()
+        sign = 1.0 if material.experiment.value.better == "higher" else -1.0
+        best = {
+            name: max((sign * values[run.name] for run in runs if run.name in values), default=-math.inf)
+            for name, runs in groups.items()
+        }
+        chosen = sorted(chosen, key=lambda name: -best[name])[:MOST_LINES]
     drawn = figure(0.9 + 0.34 * len(chosen))
     panels = drawn.subplots(1, len(series), sharey=True, squeeze=False)[0]
     tones = material.tones
@@ -62,13 +67,22 @@ def overview(material: Material) -> Figure | None:
         for line, name in enumerate(chosen):
             part = rows[rows["run"].isin([run.name for run in groups[name]])]
             if len(groups[name]) > 1:
-                rates = [run.rates[one_series]["rate"] for run in groups[name] if one_series in run.rates]
-                panel.plot(rates, [line] * len(rates), "o", color=tones[one_series], alpha=0.3, ms=4, mew=0, zorder=2)
-            _bar(panel, rate_of(part, material), line, tones[one_series], across=True)
+                several = [run.values[one_series] for run in groups[name] if one_series in run.values]
+                panel.plot(
+                    several,
+                    [line] * len(several),
+                    "o",
+                    color=tones[one_series],
+                    alpha=0.3,
+                    ms=4,
+                    mew=0,
+                    zorder=2,
+                )
+            _bar(panel, value_of(part, material), line, tones[one_series], across=True)
         tidy(panel, grid="x", thousands="x")
         panel.set_xlim(left=0)
         title(panel, words.series(material.experiment, one_series))
-        panel.set_xlabel(material.experiment.rate_unit)
+        panel.set_xlabel(material.experiment.value_unit)
     panels[0].set_yticks(range(len(chosen)), [plain(name) for name in chosen])
     panels[0].set_ylim(len(chosen) - 0.5, -0.5)
     return drawn
@@ -87,8 +101,8 @@ def _bar(panel: Any, rate: Interval | None, place: float, colour: str, across: b
 
 
 def by_parameter(material: Material) -> Figure | None:
-    """Rates by each parameter that a sweep or a grid varies, with intervals; everything else pooled."""
-    timed = material.timed
+    """Values by each parameter that a sweep or a grid varies, with intervals; everything else pooled."""
+    timed = material.valued
     columns = parameters(material, timed)
     if not columns:
         return None
@@ -103,7 +117,7 @@ def by_parameter(material: Material) -> Figure | None:
     for panel in grid.flat[len(columns) :]:
         panel.set_visible(False)
     for panel in grid[:, 0]:
-        panel.set_ylabel(material.experiment.rate_unit)
+        panel.set_ylabel(material.experiment.value_unit)
     grid[0, 0].set_ylim(bottom=0)
     if len(series) > 1:
         legend(drawn, {words.series(material.experiment, name): tones[name] for name in series})
@@ -126,7 +140,7 @@ def parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.
 def _parameter(panel: Any, key: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
     groups = bundles(rows["value"])
     for name, of_series in rows.groupby("series"):
-        rates = [rate_of(of_series[of_series["value"].isin(group)], material) for group in groups]
+        rates = [value_of(of_series[of_series["value"].isin(group)], material) for group in groups]
         known = [(place, rate) for place, rate in enumerate(rates) if rate]
         if are_numbers(groups):
             values = [rate.value for _, rate in known]
@@ -226,16 +240,16 @@ def time_and_money(material: Material) -> Figure | None:
         return None
     drawn = figure(3.4, WIDTH * 0.75)
     panel = drawn.subplots()
-    points = [(run.seconds, cost) for run, cost in known]
+    points = [(run.seconds.own, cost) for run, cost in known]
     panel.plot(*zip(*points, strict=True), "o", color=ACCENT, ms=6, alpha=0.35, mew=0)
     for cluster in dict.fromkeys(run.cluster for run, _ in known):
-        of_cluster = [(run.seconds, cost) for run, cost in known if run.cluster == cluster]
+        of_cluster = [(run.seconds.own, cost) for run, cost in known if run.cluster == cluster]
         middle = tuple(sum(values) / len(of_cluster) for values in zip(*of_cluster, strict=True))
         panel.plot(*([value] for value in middle), "o", color=ACCENT, ms=10, mec=PAPER, mew=1.5)
         panel.annotate(plain(cluster), middle, (9, 7), textcoords="offset points", color=INK, fontsize=9.5)
     tidy(panel, grid="both", thousands="x")
     panel.set_xlim(0, 1.25 * max(seconds for seconds, _ in points))
     panel.set_ylim(0, 1.25 * max(cost for _, cost in points) or 1)
-    panel.set_xlabel("seconds of a run, all phases")
+    panel.set_xlabel("seconds of a run, without preparing and warming up")
     panel.set_ylabel("US dollars")
     return drawn

@@ -6,112 +6,110 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.conclusions.sentences import (
+    Conclusions,
+    at_most,
+    besides,
+    in_context,
+    listed,
+    name_of,
+    shown_gain,
+    sure,
+    times,
+)
 from flowerexp.analysis.drawing import number
-from flowerexp.analysis.estimate import Interval, ratio
 from flowerexp.analysis.interference import FACTOR, Slowdown
-from flowerexp.analysis.report.cells import rate_of
+from flowerexp.analysis.report.derive import Derived
+from flowerexp.analysis.report.evidence import believed
 from flowerexp.analysis.report.material import Material
-from flowerexp.analysis.report.parts import Finding
+from flowerexp.analysis.report.parts import Finding, Tone
 from flowerexp.analysis.report.runs import short, shown
 from flowerexp.analysis.timing import TimeModel
-from flowerexp.analysis.utilisation import Use
+from flowerexp.analysis.utilisation import OTHER, Use
 
 LEAST_SECONDS = 0.1
 """A shorter phase says nothing about executors: the event log counts milliseconds."""
 LEAST_FACTOR = 1.2
 """A smaller difference in tasks at once is not worth a finding."""
+NOT_BELIEVED = "; no run is valid, so nothing follows from it"
 
 
-def times(value: float) -> str:
-    """A factor: ``3.12 ×``."""
-    return f"{factor(value)} ×"
-
-
-def factor(value: float) -> str:
-    """A factor with as many digits as matter."""
-    return f"{value:.2f}" if value < 10 else number(value)
-
-
-def between(ratio: Interval) -> str:
-    """A ratio's interval: ``2.80 to 3.41``; empty where there is none."""
-    return "" if ratio.low is None or ratio.high is None else f"{factor(ratio.low)} to {factor(ratio.high)}"
-
-
-def sure(ratio: Interval) -> str:
-    """A ratio's interval in brackets, or that nothing is repeated."""
-    ends = between(ratio)
-    return f"(95 % interval {ends})" if ends else "(measured once, so without an interval)"
-
-
-def series_compared(material: Material) -> Iterator[Finding]:
-    """How much faster one series is than each other one, over the cells that were measured."""
-    timed, unit = material.fair, material.experiment.rate_unit
-    rates = [(rate, str(name)) for name, rows in timed.groupby("series") if (rate := rate_of(rows, material))]
-    rates.sort(key=lambda pair: -pair[0].value)
-    for rate, name in rates[1:]:
-        best, fastest = rates[0]
-        faster = ratio(best, rate)
-        text = f"{material.label(fastest)} against {material.label(name)}: {number(best.value)} and "
-        text += f"{number(rate.value)} {unit} {sure(faster)}"
-        yield Finding(times(faster.value), text, "good" if faster.excludes_one else "plain")
-    if len(rates) == 1:
-        rate, name = rates[0]
+def effects_found(found: Conclusions) -> Iterator[Finding]:
+    """The best level of each factor against the worst, a finding for each effect; grey if no run is valid."""
+    experiment = found.experiment
+    for effect in found.effects:
+        where, gain = in_context(experiment, effect), shown_gain(experiment, effect)
+        best, worst = effect.levels[0], effect.levels[effect.worst]
+        if effect.outcome == "same" and effect.bound is not None:
+            text = f"is the most by which {listed(experiment, effect)} differ in {experiment.value_unit}{where}"
+            yield Finding(at_most(effect.bound), f"{text} (95 %)", "plain")
+            continue
+        names = [name_of(experiment, effect, level) for level in (best, worst)]
+        values = f"{number(best.value)} and {number(worst.value)} {experiment.value_unit}"
+        text = f"{names[0]} against {names[1]}{where}: {values} {sure(gain)}{besides(experiment, effect)}"
+        tone: Tone = "good" if gain.excludes_one and not found.doubt else "plain"
+        yield Finding(times(gain.value), f"{text}{NOT_BELIEVED if found.doubt else ''}", tone)
+    if not found.effects and len(found.values) == 1:
+        ((name, value),) = found.values.items()
         ends = (
             ""
-            if rate.low is None or rate.high is None
-            else f", 95 % interval {number(rate.low)} to {number(rate.high)}"
+            if value.low is None or value.high is None
+            else f", 95 % interval {number(value.low)} to {number(value.high)}"
         )
-        yield Finding(f"{number(rate.value)} {unit}", f"{material.label(name)}, over all measurements{ends}")
-
-
-def parameters_compared(material: Material) -> Iterator[Finding]:
-    """For each factor of the sweep: its best value against its worst, in the series where they differ most."""
-    timed = material.fair
-    elsewhere = {"caching", FACTOR, *(f"grid.{name}" for name in material.experiment.categorical)}
-    for key in material.varied:
-        if key in elsewhere:
-            continue
-        values = {run.name: shown(run.varied.get(key)) for run in material.measured}
-        changes = []
-        for series, rows in timed.groupby("series"):
-            groups = rows.groupby(rows["run"].map(values))
-            rates = [(rate, str(value)) for value, part in groups if (rate := rate_of(part, material))]
-            rates.sort(key=lambda pair: pair[0].value)
-            if len(rates) > 1:
-                (worst, low), (best, high) = rates[0], rates[-1]
-                text = f"{material.label(str(series))} with {short(key)} {high} against {low}"
-                changes.append((ratio(best, worst), text))
-        if changes:
-            change, text = max(changes, key=lambda pair: (pair[0].excludes_one, pair[0].value))
-            doubt = "" if change.excludes_one or change.low is None else ", which may be chance"
-            yield Finding(
-                times(change.value), f"{text} {sure(change)}{doubt}", "good" if change.excludes_one else "plain"
-            )
+        text = f"{words.inside(words.series(experiment, name))}, over all measurements{ends}"
+        yield Finding(f"{number(value.value)} {experiment.value_unit}", f"{text}{NOT_BELIEVED if found.doubt else ''}")
 
 
 def caching_found(material: Material, caching: Caching | None) -> Iterator[Finding]:
     """What caching changes, in one sentence."""
     if caching is None:
         return
-    unit = material.experiment.rate_unit
+    unit = material.experiment.value_unit
     off, on = ([getattr(pair, side).executions for pair in caching.pairs] for side in ("off", "on"))
     executed = f"each cell is executed {number(sum(off) / len(off))} times instead of {number(sum(on) / len(on))}"
-    again = f"{executed}, and " if off != on else ""  # a measurement that is a job of the driver is executed once
-    moved = [material.label(name) for name, rate in caching.rates.items() if rate.excludes_one]
-    rates = f"the {unit} of {', '.join(moved)} differ" if moved else f"{unit} show no difference"
-    text = f"the wall time of measuring without caching {sure(caching.seconds)}: {again}{rates}"
+    # That is how the experiment is made; a measurement that is a job of the driver is executed once in any case.
+    again = f"by design {executed}, and " if off != on else ""
+    moved = [material.label(name) for name, value in caching.values.items() if value.excludes_one]
+    values = f"the {unit} of {', '.join(moved)} differ" if moved else f"{unit} show no difference"
+    text = f"the wall time of measuring without caching {sure(caching.seconds)}: {again}{values}"
+    if not is_believed(material, caching):
+        yield Finding(
+            times(caching.seconds.value), f"{text}; no pair of valid runs shows it, so nothing follows from it"
+        )
+        return
     yield Finding(times(caching.seconds.value), text, "good" if caching.seconds.excludes_one else "plain")
+
+
+def is_believed(material: Material, caching: Caching) -> bool:
+    """Whether all runs of the pairs are valid."""
+    valid = {run.name for run in believed(material)}
+    return all(side.run in valid for pair in caching.pairs for side in (pair.on, pair.off))
+
+
+def caching_answer(material: Material, caching: Caching | None) -> list[str]:
+    """What caching changes, as a part of the answer; nothing if no pair of valid runs shows it."""
+    if caching is None or not is_believed(material, caching):
+        return []
+    return [f"measuring takes {times(caching.seconds.value)} as long without caching {sure(caching.seconds)}"]
+
+
+def slowdowns_answer(material: Material, slowdowns: Sequence[Slowdown]) -> list[str]:
+    """What measuring several at once costs, as parts of the answer."""
+    return [
+        f"{material.label(slowdown.series)} take {times(slowdown.ratio.value)} as long when {slowdown.at_once} are "
+        f"measured at once {sure(slowdown.ratio)}"
+        for slowdown in slowdowns
+    ]
 
 
 def slowdowns_found(material: Material, slowdowns: Sequence[Slowdown]) -> Iterator[Finding]:
     """How much longer the measurements of each series take when several run at once on a host."""
     for slowdown in slowdowns:
         label, ratio = material.label(slowdown.series), slowdown.ratio
-        certain = ratio.excludes_one
-        doubt = "" if certain or ratio.low is None else ", which may be chance"
         text = f"{label} take {times(ratio.value)} as long when {slowdown.at_once} are measured at once on a host"
-        yield Finding(times(ratio.value), f"{text} {sure(ratio)}{doubt}", "warn" if certain else "plain")
+        yield Finding(times(ratio.value), f"{text} {sure(ratio)}", "warn" if ratio.excludes_one else "plain")
 
 
 def uses_found(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Iterator[Finding]:
@@ -119,8 +117,9 @@ def uses_found(material: Material, uses: Mapping[str, Mapping[str, Use]]) -> Ite
     compared = [
         _compared(key, phase, [(uses[run.name][phase], shown(run.varied.get(key))) for run in runs])
         for key in material.varied
-        if key != "caching"
+        if key not in ("caching", FACTOR)
         for phase in dict.fromkeys(phase for by_phase in uses.values() for phase in by_phase)
+        if phase != OTHER  # what is left of a run's jobs, which no key is about
         # Runs that found their data prepared have fewer phases: those with work to compare are compared.
         if (runs := [run for run in material.measured if _worked(uses, run.name, phase)])
     ]
@@ -165,14 +164,16 @@ def verdicts_found(material: Material) -> Iterator[Finding]:
     """How many runs can be believed."""
     if changed := material.other_data:
         yield Finding("other data", changed, "warn")
-    counts = Counter(run.verdict for run in material.runs)
+    counts = Counter(run.verdict for run in material.runs if run.state not in ("failed", "lost"))
+    unstarted = sum(run.state == "not started" for run in material.runs)
     failed = sum(run.state in ("failed", "lost") for run in material.runs)
     damaged = sum(run.state == "damaged" for run in material.runs)
     doubtful = counts["suspect"] + counts["invalid"]
     total = len(material.runs)
-    if doubtful or failed or damaged:
+    if doubtful or failed or damaged or unstarted:
         words = [f"{counts[word]} {word}" for word in ("suspect", "invalid") if counts[word]]
         words += [f"{failed} failed or lost"] if failed else []
+        words += [f"{unstarted} not started"] if unstarted else []
         words += [f"{damaged} with damaged files"] if damaged else []
         yield Finding(
             f"{counts['valid']} of {total}", f"runs are valid; {', '.join(words)}: the reasons are below", "warn"
@@ -187,20 +188,18 @@ def verdicts_found(material: Material) -> Iterator[Finding]:
 
 def findings(
     material: Material,
-    caching: Caching | None,
+    found: Conclusions,
+    runs: Derived,
     models: Sequence[TimeModel],
-    uses: Mapping[str, Mapping[str, Use]],
-    slowdowns: Sequence[Slowdown],
     extra: Sequence[Finding],
 ) -> list[Finding]:
     """All findings, the most important first; `extra` are those of the experiment alone."""
     return list(
         itertools.chain(
-            series_compared(material),
-            parameters_compared(material),
-            caching_found(material, caching),
-            slowdowns_found(material, slowdowns),
-            uses_found(material, uses),
+            effects_found(found),
+            caching_found(material, runs.caching),
+            slowdowns_found(material, runs.slowdowns),
+            uses_found(material, runs.uses),
             extra,
             models_found(material, models),
             verdicts_found(material),

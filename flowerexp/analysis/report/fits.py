@@ -20,15 +20,14 @@ from flowerexp.measurements.table import Measurements
 
 def straight_lines(material: Material, some: Measurements, fits: Sequence[Fit]) -> Figure | None:
     """A panel for each series and parameter, with averages, the line and its band."""
-    wanted = [fit for fit in fits if fit.parameter != "repetition"]
-    names = words.ordered(material.experiment, (fit.series for fit in wanted))
-    columns = max((sum(fit.series == name for fit in wanted) for name in names), default=0)
+    names = words.ordered(material.experiment, (fit.series for fit in fits))
+    columns = max((sum(fit.series == name for fit in fits) for name in names), default=0)
     if not columns:
         return None
     drawn = figure(0.4 + 2.6 * len(names))
     grid = drawn.subplots(len(names), columns, sharey="row", squeeze=False)
     for line, name in enumerate(names):
-        several = [fit for fit in wanted if fit.series == name]
+        several = [fit for fit in fits if fit.series == name]
         for panel, fit in zip(grid[line], several, strict=False):
             _straight(panel, some.by_series[name], fit, material)
         for panel in grid[line][len(several) :]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from flowerexp import records
-from flowerexp.analysis.earlier import find_summary, key_today
+from flowerexp.analysis.earlier import find_summary
 from flowerexp.analysis.experiments import extras_of
-from flowerexp.analysis.report.material import Material
+from flowerexp.analysis.report.material import Material, Typed
 from flowerexp.analysis.report.runs import Run
-from flowerexp.config import recorded, upgraded
-from flowerexp.config.redact import redacted, redacted_override
+from flowerexp.analysis.report.varied import varied
+from flowerexp.config import recorded
+from flowerexp.config.places import PROVIDER
+from flowerexp.config.redact import redacted_override
 from flowerexp.errors import DataError
 from flowerexp.experiment import Experiment
 from flowerexp.journal import PLAN
@@ -35,21 +38,26 @@ def load(folder: Path) -> Material:
     if (folder / PLAN).exists():
         journal = Journal(folder)
         plan, state = journal.read_plan()["runs"], journal.read()
-        varied = _varied(plan)
         runs = [
-            _run(folder / planned["run"], values, state.runs.get(planned["run"], "not started"))
-            for planned, values in zip(plan, varied, strict=True)
+            replace(
+                _run(folder / planned["run"], values, state.runs.get(planned["run"], "not started")),
+                run_key=planned["run_key"],
+                said=planned.get("label", ""),
+                order=planned.get("order"),
+                block=planned.get("block"),
+            )
+            for planned, values in zip(plan, varied(plan), strict=True)
         ]
-        overrides = _overrides(folder / "multirun.yaml", ("hydra", "overrides", "task"))
+        typed = _typed(folder / "multirun.yaml")
         first = recorded(plan[0]["config"]).entrypoint
-        return Material(folder, True, runs, overrides, first, _texts(first, runs), state.damage)
+        return Material(folder, True, runs, typed, first, _texts(first, runs), state.damage)
     if not (folder / "run.json").exists():
         hint = "name the folder of a sweep or of a run, such as outputs/DATE/TIME-ID"
         raise DataError(f"{folder} holds neither a sweep nor a run", hint=hint)
     record = records.of_run(folder)
     run, experiment = _run(folder, {}, record["state"]), recorded(record["config"]).entrypoint
-    overrides = _overrides(folder / ".hydra" / "overrides.yaml")
-    return Material(folder, False, [run], overrides, experiment, _texts(experiment, [run]))
+    typed = _typed(folder / ".hydra" / "hydra.yaml")
+    return Material(folder, False, [run], typed, experiment, _texts(experiment, [run]))
 
 
 def _texts(first: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
@@ -58,7 +66,7 @@ def _texts(first: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
     return (*TEXTS, *dict.fromkeys(name for experiment in experiments for name in extras_of(experiment).texts))
 
 
-def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
+def _run(folder: Path, varied: Mapping[str, Any], state: str) -> Run:
     try:
         whole = (folder / "run.json").exists() or state == "finished"
         record = records.of_run(folder) if whole else {}
@@ -66,41 +74,17 @@ def _run(folder: Path, varied: Mapping[str, str], state: str) -> Run:
         check_parquet(folder / "analysis" / "measurements.parquet")
     except DataError as error:
         state, record, summary = "damaged", {"error": error.problem}, {}
-    config = upgraded(record["config"]) if record.get("config") else {}
-    values = {key: _value(config, key, text) for key, text in varied.items()}
-    return Run(folder.name, values, state, record, summary, folder)
+    key, name = record.get("run_key", ""), record.get("name", "")
+    return Run(folder.name, varied, state, record, summary, folder, key, name)
 
 
-def _varied(plan: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The overrides of each run that not all runs share."""
-    overrides = [
-        {key_today(key, run["config"]): text for key, text in map(_key_and_value, run["overrides"])} for run in plan
-    ]
-    keys = dict.fromkeys(key for of_run in overrides for key in of_run if not key.startswith("hydra"))
-    differing = [key for key in keys if len({of_run.get(key) for of_run in overrides}) > 1]
-    return [{key: str(redacted(of_run[key], key)) for key in differing if key in of_run} for of_run in overrides]
-
-
-def _key_and_value(override: str) -> tuple[str, str]:
-    key, _, text = override.lstrip("+~").partition("=")
-    return key, text
-
-
-def _value(config: Mapping[str, Any], key: str, text: str) -> Any:
-    """What a config holds under a dotted key; for a config group, which holds many values, the option's name."""
-    value: Any = config
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return text if value is None or isinstance(value, Mapping) else value
-
-
-def _overrides(path: Path, place: Sequence[str] = ()) -> list[str]:
+def _typed(path: Path) -> Typed:
+    """What was typed, from a file with Hydra's node; nothing where that cannot be read."""
     try:
-        value = yaml.safe_load(path.read_bytes())
+        hydra: Any = (yaml.safe_load(path.read_bytes()) or {}).get("hydra") or {}
     except (OSError, yaml.YAMLError):
-        return []
-    for part in place:
-        value = (value or {}).get(part)
-    return [redacted_override(str(override)) for override in value or ()]
+        return Typed()
+    runtime = hydra.get("runtime") or {}
+    own = [one["path"] for one in runtime.get("config_sources") or () if one.get("provider") == PROVIDER]
+    overrides = [redacted_override(str(override)) for override in (hydra.get("overrides") or {}).get("task") or ()]
+    return Typed(overrides, Path(own[0]) if own else None, Path(runtime.get("cwd") or "."))

@@ -6,7 +6,7 @@ import math
 import shlex
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,26 @@ from flowerexp.analysis.instability import STEADY, Instability, instability
 from flowerexp.analysis.report.rows import no_rows, read_rows
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.waiting import Span, with_waits
+from flowerexp.config import Config
+from flowerexp.config.places import flags_for
 from flowerexp.errors import FlowerexpError
 from flowerexp.experiment import Experiment, Parameter
 from flowerexp.measurements.table import Measurements
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A command line.
+
+    Attributes:
+        overrides: without secrets.
+        configs: the folder with the user's own configs.
+        folder: the one in which it was typed.
+    """
+
+    overrides: Sequence[str] = ()
+    configs: Path | None = None
+    folder: Path = field(default_factory=Path)
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,7 @@ class Material:
         folder: the sweep's or the run's.
         is_sweep: whether it is a sweep's.
         runs: in the order of the sweep.
-        overrides: what was written on the command line, without secrets.
+        typed: the command line.
         planned: the experiment of its first run, which may never have started.
         texts: the columns of text that the report reads.
         damage: the message about a damaged journal; None if it is whole.
@@ -44,7 +61,7 @@ class Material:
     folder: Path
     is_sweep: bool
     runs: Sequence[Run]
-    overrides: Sequence[str]
+    typed: Typed
     planned: Experiment
     texts: tuple[str, ...]
     damage: str | None = None
@@ -75,9 +92,11 @@ class Material:
     @property
     def command(self) -> str:
         """The command that runs all of it again; without the home, which is of one machine."""
-        ready_made = any(override.startswith("experiment=") for override in self.overrides)
-        flags = ["-m"] if self.is_sweep and not ready_made else []
-        chosen = [override for override in self.overrides if not override.startswith("home=")]
+        overrides, own = self.typed.overrides, self.typed.configs
+        ready_made = any(override.startswith("experiment=") for override in overrides)
+        flags = flags_for(own, self.typed.folder) if own else []
+        flags += ["-m"] if self.is_sweep and not ready_made else []
+        chosen = [override for override in overrides if not override.startswith("home=")]
         return shlex.join(["flowerexp", *flags, *chosen])
 
     @property
@@ -86,6 +105,11 @@ class Material:
         homes = {run.config.home for run in self.runs if run.config}
         whole = self.folder.absolute()
         return next((whole.relative_to(home) for home in homes if whole.is_relative_to(home)), Path(whole.name))
+
+    @property
+    def margin(self) -> float:
+        """The share by which results may differ without a difference that matters, as the newest run has it."""
+        return next((run.config.margin for run in reversed(self.runs) if run.config), Config.margin)
 
     @property
     def experiment(self) -> Experiment:
@@ -136,14 +160,13 @@ class Material:
         return Measurements(pyarrow.Table.from_pandas(rows, preserve_index=False), experiment)
 
     @cached_property
-    def timed(self) -> pd.DataFrame:
-        """The rows that have a rate: first executions that were timed and counted something.
+    def firsts(self) -> pd.DataFrame:
+        """First executions.
 
         Measurements that repeat each other, also in repeats of a run, have the same number as their ``cell``.
         """
         rows = self.rows
-        first = rows["execution"].isna() | (rows["execution"] == 1)
-        chosen = first & (rows["count"] > 0) & (rows["seconds"] > 0)
+        chosen = rows["execution"].isna() | (rows["execution"] == 1)
         timed = rows if chosen.all() else rows[chosen]
         settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
         numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
@@ -151,24 +174,35 @@ class Material:
         return timed.assign(cell=alike.ngroup())
 
     @cached_property
+    def timed(self) -> pd.DataFrame:
+        """The first executions that have a rate: they were timed and counted something."""
+        return self.firsts[(self.firsts["count"] > 0) & (self.firsts["seconds"] > 0)]
+
+    @cached_property
+    def valued(self) -> pd.DataFrame:
+        """The first executions that have the experiment's value."""
+        return self.firsts[self.firsts["bottom"] > 0]
+
+    @cached_property
     def fair(self) -> pd.DataFrame:
-        """The timed rows by which settings and series are compared.
+        """The rows with the experiment's value by which settings and series are compared.
 
         Cells in which some measurement was stopped are left out, in all runs and series: only their fast measurements
         are left.
         """
         stopped, keys = self.rows[self.rows["censored"]], list(self.experiment.numeric)
         if not len(stopped) or not keys:
-            return self.timed
-        marked = self.timed.merge(stopped[keys].drop_duplicates(), on=keys, how="left", indicator="value")
+            return self.valued
+        marked = self.valued.merge(stopped[keys].drop_duplicates(), on=keys, how="left", indicator="value")
         return marked[marked["value"] == "left_only"].drop(columns="value")
 
     @cached_property
     def instability(self) -> dict[str, Instability]:
         """How far the machine's speed varied during each run, by all its series together."""
         by_run = {run.name: STEADY for run in self.measured}
-        for name, rows in self.timed.dropna(subset="repetition").groupby("run"):
-            logs = np.log((rows["count"] / rows["seconds"]).to_numpy(float))
+        known = self.valued[self.valued["top"] > 0].dropna(subset="repetition")
+        for name, rows in known.groupby("run"):
+            logs = np.log((rows["top"] / rows["bottom"]).to_numpy(float))
             cells = rows.groupby(self.cell, dropna=False).ngroup().to_numpy()
             by_run[str(name)] = instability(logs, cells, rows["repetition"].to_numpy(float))
         return by_run
@@ -181,14 +215,14 @@ class Material:
     def disagreement(self) -> dict[str, tuple[float, int]]:
         """How far runs of one setting disagree, by series.
 
-        The standard deviation of the logarithm of their rates, pooled over settings, and its degrees of freedom.
+        The standard deviation of the logarithm of their values, pooled over settings, and its degrees of freedom.
         """
         by_series = {}
-        for series in dict.fromkeys(series for run in self.measured for series in run.rates):
+        for series in dict.fromkeys(series for run in self.measured for series in run.values):
             logs: dict[tuple[Any, ...], list[float]] = {}
             for run in self.measured:
-                if series in run.rates:
-                    logs.setdefault(self.setting(run), []).append(math.log(run.rates[series]["rate"]))
+                if run.values.get(series, 0) > 0:
+                    logs.setdefault(self.setting(run), []).append(math.log(run.values[series]))
             freedom = sum(len(repeats) - 1 for repeats in logs.values())
             squares = math.fsum((log - statistics.fmean(repeats)) ** 2 for repeats in logs.values() for log in repeats)
             by_series[series] = (math.sqrt(squares / freedom) if freedom else 0.0, freedom)

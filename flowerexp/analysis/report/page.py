@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ from markupsafe import Markup, escape
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.interference import FACTOR
 from flowerexp.analysis.regression import Fit
-from flowerexp.analysis.report import causes, model, results, search, spark, trust
-from flowerexp.analysis.report.derive import caching_of, slowdowns_of, uses_of
-from flowerexp.analysis.report.findings import findings
+from flowerexp.analysis.report import causes, model, results, search, spark, spent, trust
+from flowerexp.analysis.report.derive import derived, looked_at, swept_lines
+from flowerexp.analysis.report.evidence import conclusions
+from flowerexp.analysis.report.findings import caching_answer, findings, slowdowns_answer
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding, Section
 from flowerexp.analysis.report.runs import short
@@ -31,14 +33,33 @@ if TYPE_CHECKING:
     import pandas
 
 
-def sections(
+@dataclass(frozen=True)
+class Content:
+    """What a report says.
+
+    Attributes:
+        material: what it is made of.
+        question: the question that it answers; names of keys have backticks.
+        answer: the answer, in one sentence.
+        findings: the most important first.
+        sections: without empty ones.
+    """
+
+    material: Material
+    question: str
+    answer: str
+    findings: Sequence[Finding]
+    sections: Sequence[Section]
+
+
+def content(
     material: Material,
     table: pandas.DataFrame,
     some: Measurements,
     fits: Sequence[Fit],
     models: Sequence[TimeModel],
-) -> tuple[list[Finding], list[Section]]:
-    """The content of a report: first its findings in a few sentences, then its sections, without empty ones.
+) -> Content:
+    """Put the content of a report together.
 
     Args:
         material: the material.
@@ -47,26 +68,31 @@ def sections(
         fits: the straight lines through them.
         models: the models of time of them.
     """
-    caching, uses, contention = caching_of(material), uses_of(material), slowdowns_of(material)
+    found = conclusions(material, looked_at(material))
+    runs = derived(material, found.families)
+    found = replace(
+        found, further=[*caching_answer(material, runs.caching), *slowdowns_answer(material, runs.slowdowns)]
+    )
     extra_findings, extra_sections = extras_of(material.experiment).report(material, some)
     all_of_them = [
         search.found(material),
         results.speed(material),
         results.runs(material),
-        results.cached(material, caching),
-        results.disturbed(material, contention),
+        results.cached(material, runs.caching),
+        results.disturbed(material, runs.slowdowns),
         results.money(material),
-        causes.whereabouts(material, uses),
+        causes.whereabouts(material, runs.uses),
         spark.did(material),
         *extra_sections,
-        causes.models_of(material, some, fits, models),
+        causes.models_of(material, some, fits, swept_lines(material), models),
         model.section(material),
-        trust.belief(material, table),
+        spent.section(material),
+        trust.belief(material, table, found),
         trust.settings(material),
         trust.again(material),
     ]
-    first = findings(material, caching, models, uses, contention, extra_findings)
-    return first, [section for section in all_of_them if section]
+    first = findings(material, found, runs, models, extra_findings)
+    return Content(material, question(material), found.answer, first, [each for each in all_of_them if each])
 
 
 _QUESTIONS = {
@@ -82,17 +108,21 @@ def question(material: Material) -> str:
     For a run it is its experiment's; for a sweep the one in the file of its ready-made experiment, or else one about
     the keys that it varies, whose names have backticks.
     """
-    for override in material.overrides if material.is_sweep else ():
+    own = material.typed.configs
+    folders = [*([own] if own else []), config_folder()]
+    for override in material.typed.overrides if material.is_sweep else ():
         key, _, name = override.partition("=")
-        path = config_folder() / "experiment" / f"{name}.yaml"
-        if key == "experiment" and re.fullmatch(r"\w+", name) and path.exists():
+        if key != "experiment" or not re.fullmatch(r"\w+", name):
+            continue
+        path = next((path for path in (folder / key / f"{name}.yaml" for folder in folders) if path.exists()), None)
+        if path:
             comment = " ".join(re.findall(r"^# (?!@)(.*)", path.read_text(encoding="utf-8"), re.MULTILINE))
             asked, mark, _ = comment.partition("?")
             if mark:
                 return f"{asked}?"
     which = material.experiment
     known = {**_QUESTIONS, **extras_of(which).questions}
-    asked_for = [known.get(key, f"how does `{short(key)}` change {which.rate_unit}") for key in material.varied]
+    asked_for = [known.get(key, f"how does `{short(key)}` change {which.value_unit}") for key in material.varied]
     text = ", and ".join(asked_for)
     return f"{text[0].upper()}{text[1:]}?" if text else which.question
 
@@ -117,30 +147,32 @@ def subtitle(material: Material) -> list[str]:
     return words
 
 
-def html(material: Material, found: Sequence[Finding], parts: Sequence[Section]) -> str:
+def html(content: Content) -> str:
     """The report as one HTML file that loads nothing else."""
-    template = _environment(True).get_template("report.html.jinja")
-    return template.render(**_content(material, found, parts), colours=VARIABLES)
+    return environment(True).get_template("report.html.jinja").render(**_values(content), colours=VARIABLES)
 
 
-def markdown(material: Material, found: Sequence[Finding], parts: Sequence[Section]) -> str:
+def markdown(content: Content) -> str:
     """The report as Markdown, without its pictures."""
-    text = _environment(False).get_template("report.md.jinja").render(**_content(material, found, parts))
+    text = environment(False).get_template("report.md.jinja").render(**_values(content))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _content(material: Material, found: Sequence[Finding], parts: Sequence[Section]) -> dict[str, Any]:
+def _values(content: Content) -> dict[str, Any]:
+    material = content.material
     return {
-        "question": question(material),
+        "question": content.question,
+        "answer": content.answer,
         "words": subtitle(material),
         "name": material.folder.name,
         "kind": "sweep" if material.is_sweep else "run",
-        "findings": found,
-        "sections": parts,
+        "findings": content.findings,
+        "sections": content.sections,
     }
 
 
-def _environment(is_html: bool) -> jinja2.Environment:
+def environment(is_html: bool) -> jinja2.Environment:
+    """Where the templates of pages are found and filled in."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=is_html,

@@ -17,13 +17,16 @@ MOST_ROWS = 200
 """The most lines of a table on a page; all of them are in the files beside it."""
 
 
+Tone = Literal["plain", "good", "warn"]
+
+
 @dataclass(frozen=True)
 class Finding:
     """A number, and the sentence that explains it."""
 
     figure: str
     text: str
-    tone: Literal["plain", "good", "warn"] = "plain"
+    tone: Tone = "plain"
 
 
 @dataclass(frozen=True)

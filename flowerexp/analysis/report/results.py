@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from flowerexp.analysis import words
 from flowerexp.analysis.caching import Caching
+from flowerexp.analysis.conclusions.sentences import between, times
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.interference import Slowdown
 from flowerexp.analysis.report import charts
-from flowerexp.analysis.report.findings import between, times
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run, short, shown
@@ -26,28 +26,36 @@ def runs(material: Material) -> Section:
     keys = list(dict.fromkeys(key for run in material.runs for key in run.varied))
     priced = any(run.dollars is not None for run in material.runs)
     head = ["run", *map(short, keys)]
+    both = experiment.value_name != experiment.rate
     for name in series:
-        head += [f"{material.label(name)}, {experiment.rate_unit}" if experiment.categorical else experiment.rate_unit]
-        head += ["95 % interval"]
-    head += ["seconds", *(["dollars"] if priced else []), "verdict"]
-    lines = [_run(run, keys, series, priced) for run in material.runs[:MOST_ROWS]]
+        of = f"{material.label(name)}, " if experiment.categorical else ""
+        head += [f"{of}{experiment.value_unit}", "95 % interval", *([experiment.rate_unit] if both else [])]
+    head += ["seconds", *(["dollars"] if priced else []), "preparing", "warming up", "verdict"]
+    lines = [_run(run, keys, series, both, priced) for run in material.runs[:MOST_ROWS]]
     section.tables.append(Table(head, lines, frozenset(range(1 + len(keys), len(head) - 1))))
     if len(material.runs) > MOST_ROWS:
         section.text.append(f"The first {MOST_ROWS} of {len(material.runs)} runs; all are in runs.csv and cells.csv.")
+    section.text.append(
+        "A run is charged for its own time: measuring, and filling the cache. What preparing and warming up took "
+        "stands apart, in seconds: it falls on whichever run comes first."
+    )
     section.tables += _other_columns(material)
     return section
 
 
-def _run(run: Run, keys: Sequence[str], series: Sequence[str], priced: bool) -> list[str]:
+def _run(run: Run, keys: Sequence[str], series: Sequence[str], both: bool, priced: bool) -> list[str]:
     line = [run.name, *(shown(run.varied[key]) if key in run.varied else "" for key in keys)]
     for name in series:
         group = run.rates.get(name, {})
         low, high = group.get("low"), group.get("high")
-        line.append(number(group["rate"]) if group else "")
+        value, rate = group.get("value"), group.get("rate")
+        line.append("" if value is None else number(value))
         line.append(f"{number(low)} to {number(high)}" if low is not None and high is not None else "")
-    line.append(number(run.seconds) if run.seconds else "")
+        line += [("" if rate is None else number(rate))] if both else []
+    line.append(number(run.seconds.own) if run.seconds.own else "")
     if priced:
         line.append("" if run.dollars is None else f"{run.dollars:.4f}")
+    line += [number(apart) if apart else "" for apart in (run.seconds.preparing, run.seconds.warm_up)]
     return [*line, run.verdict if run.verdict != "-" else run.state]
 
 
@@ -76,14 +84,14 @@ def _other_columns(material: Material) -> Iterator[Table]:
 
 def speed(material: Material) -> Section:
     """Rates by setting and by parameter."""
-    section = Section("speed", "How fast")
-    if len(material.timed):
+    section, experiment = Section("speed", "How fast"), material.experiment
+    if len(material.valued):
         count = len(charts.settings(material))
-        many = f" These are the {charts.MOST_LINES} fastest of {count} settings." if count > charts.MOST_LINES else ""
+        many = f" These are the {charts.MOST_LINES} best of {count} settings." if count > charts.MOST_LINES else ""
         section.draw(
             charts.overview(material),
-            f"A large dot is a rate over all measurements of a setting, sum of {material.experiment.unit} over sum of "
-            f"seconds, with its 95\u00a0% interval; small dots are single runs.{many}",
+            f"A large dot is the {experiment.value_unit} of a setting over all its measurements, with the 95\u00a0% "
+            f"interval that follows from how far these disagree; small dots are single runs.{many}",
         )
         section.draw(
             charts.by_parameter(material), "The same by one parameter at a time; everything else that varies is pooled."
@@ -99,8 +107,8 @@ def cached(material: Material, caching: Caching | None) -> Section:
     section.text.append(
         "A pair is two runs that differ only in caching and ran one after the other. "
         + (
-            "Caching changes how long a run takes and how often each cell is measured; rates are those of first "
-            "executions."
+            "Caching changes how long a run takes and how often each cell is measured, by design: without it, each of "
+            "several actions measures again. Rates are those of first executions."
             if material.experiment.where == "executor"
             else "With caching, the prepared data is computed once and kept, which counts as wall time; without, each "
             "measurement computes it again."
@@ -117,8 +125,8 @@ def cached(material: Material, caching: Caching | None) -> Section:
     )
     lines = [["wall time, off / on", times(caching.seconds.value), between(caching.seconds)]]
     lines += [
-        [f"{material.experiment.rate_unit} of {material.label(name)}, off / on", times(rates.value), between(rates)]
-        for name, rates in caching.rates.items()
+        [f"{material.experiment.value_unit} of {material.label(name)}, off / on", times(value.value), between(value)]
+        for name, value in caching.values.items()
     ]
     section.tables.append(
         Table([f"over {len(caching.pairs)} pairs", "ratio", "95 % interval"], lines, frozenset({1, 2}))
@@ -176,7 +184,7 @@ def money(material: Material) -> Section:
         for cluster in clusters:
             of_cluster = [run for run in material.measured if run.cluster == cluster]
             costs = [run.dollars for run in of_cluster if run.dollars is not None]
-            mean = sum(run.seconds for run in of_cluster) / len(of_cluster)
+            mean = sum(run.seconds.own for run in of_cluster) / len(of_cluster)
             lines.append(
                 [cluster, str(len(of_cluster)), number(mean), f"{sum(costs) / len(costs):.4f}" if costs else "unknown"]
             )

@@ -51,6 +51,7 @@ def read_rows(path: Path, experiment: Experiment, texts: Sequence[str]) -> pd.Da
     parts = experiment.parts
     of_parts = [parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
     columns = [*experiment.parameters, experiment.count, *filter(None, of_parts), *NUMBERS, *SPARK, *texts, "censored"]
+    columns += [experiment.value.name]  # of which only a column of the experiment's own exists
     return _frame(Measurements(read_parquet(path, [*dict.fromkeys(columns)]), experiment), texts)
 
 
@@ -63,7 +64,8 @@ def _frame(measured: Measurements, texts: Sequence[str]) -> pd.DataFrame:
     columns = {"series": np.array(measured.series_names, object)[measured.series]}
     columns |= {name: measured.numbers(name) for name in (*measured.experiment.numeric, *NUMBERS)}
     columns |= {name: measured.numbers(name) for name in SPARK if name in measured.names}
-    columns |= {"count": measured.counts, "parts": measured.parts}
+    top, bottom = measured.value
+    columns |= {"count": measured.counts, "parts": measured.parts, "top": top, "bottom": bottom}
     columns |= {"first_count": measured.first_counts, "first_seconds": measured.first_seconds}
     columns["censored"] = measured.censored
     for name in texts:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from flowerexp.analysis.charged import Seconds, seconds_of
 from flowerexp.cluster.kind import kind_of
 from flowerexp.config import Config, recorded
 
@@ -24,6 +26,10 @@ class Run:
         record: the content of its ``run.json``, or nothing; of a damaged run the error alone.
         summary: the content of its ``summary.json``, or nothing.
         folder: its folder.
+        run_key: its identity.
+        said: what distinguishes it from the others of its sweep, in one text; outside of a sweep its name.
+        order: the place in which it ran in its sweep, from 0, as that was planned; None where that is not recorded.
+        block: its repeat, likewise.
     """
 
     name: str
@@ -32,6 +38,10 @@ class Run:
     record: Mapping[str, Any]
     summary: Mapping[str, Any]
     folder: Path
+    run_key: str = ""
+    said: str = ""
+    order: int | None = None
+    block: int | None = None
 
     @cached_property
     def config(self) -> Config | None:
@@ -59,8 +69,12 @@ class Run:
 
     @property
     def reasons(self) -> Sequence[str]:
-        """The verdict's reasons."""
-        return list((self.record.get("verdict") or {}).get("reasons") or ())
+        """The verdict's reasons, without the name of the machine that started it."""
+        reasons = list((self.record.get("verdict") or {}).get("reasons") or ())
+        host = str(self.facts.get("host") or "")
+        if not (host and self.is_here):
+            return reasons
+        return [re.sub(rf"(?<![\w-]){re.escape(host)}(?![\w-])", "this machine", reason) for reason in reasons]
 
     @property
     def rates(self) -> dict[str, Mapping[str, Any]]:
@@ -68,9 +82,17 @@ class Run:
         return {group["name"]: group for group in self.summary.get("groups", ()) if group.get("rate") is not None}
 
     @property
-    def seconds(self) -> float:
-        """Its wall time: the sum of its phases, without those within others."""
-        return float(sum(value for name, value in self.record.get("phases", {}).items() if "." not in name))
+    def values(self) -> dict[str, float]:
+        """The experiment's value in each series, by the series' name."""
+        return {
+            group["name"]: group["value"] for group in self.summary.get("groups", ()) if group.get("value") is not None
+        }
+
+    @cached_property
+    def seconds(self) -> Seconds:
+        """Its wall time: its own, and what preparing and warming up took."""
+        phases = self.record.get("phases", {})
+        return seconds_of(phases, self.config.entrypoint) if self.config else Seconds(0.0, 0.0, 0.0)
 
     @property
     def cluster(self) -> str:
@@ -89,9 +111,12 @@ class Run:
 
     @property
     def dollars(self) -> float | None:
-        """What it cost, where that is known."""
-        cost = self.facts.get("cost/usd")
-        return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+        """What its own time cost, where that is known: preparing and warming up are left out, as in `seconds.own`."""
+        cost, whole = self.facts.get("cost/usd"), self.facts.get("cost/cluster_seconds")
+        if isinstance(cost, bool) or not isinstance(cost, int | float):
+            return None
+        share = min(1.0, self.seconds.own / whole) if whole and self.seconds.own else 1.0
+        return float(cost) * share
 
 
 def short(key: str) -> str:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
 from flowerexp.analysis import words
+from flowerexp.analysis.conclusions.effects import drift_of
+from flowerexp.analysis.conclusions.sentences import Conclusions
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.report.cells import NARROW, reach
+from flowerexp.analysis.report.evidence import believed, evidence
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import MOST_ROWS, Section, Table
 from flowerexp.analysis.report.runs import Run
@@ -40,14 +43,16 @@ _FACTS = (
 )
 
 
-def belief(material: Material, table: pandas.DataFrame) -> Section:
+def belief(material: Material, table: pandas.DataFrame, found: Conclusions) -> Section:
     """Verdicts with their reasons, outliers, how intervals are computed, and how wide those of single cells are.
 
     Args:
         material: the material.
         table: its cells.
+        found: what was concluded.
     """
     section, unit = Section("verdicts", "Can it be believed?"), material.experiment.unit
+    section.text += _adjusted(material, found)
     doubtful = [
         run
         for run in material.runs
@@ -64,7 +69,7 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
     ]
     if lines:
         section.tables.append(Table(["run", "what", "verdict", "why"], lines[:MOST_ROWS]))
-    section.text += _stopped(material)
+    section.text += [*_stopped(material), *_discarded(material)]
     far = [(run, outlier) for run in material.measured for outlier in run.summary.get("outliers", ())]
     flagged = f"{len(far)} of {len(material.timed):,} measurements"
     section.text.append(
@@ -95,6 +100,28 @@ def belief(material: Material, table: pandas.DataFrame) -> Section:
             "narrower: `measure.repetitions`."
         )
     return section
+
+
+def _adjusted(material: Material, found: Conclusions) -> list[str]:
+    """How findings are adjusted for their number, which runs they leave out, and whether the runs drifted."""
+    text = []
+    left_out = [run.name for run in material.measured if run not in believed(material)]
+    if left_out and not found.doubt:
+        text.append(f"Findings leave out {len(left_out)} runs that are not valid: {', '.join(left_out[:20])}.")
+    if found.families > 1 or any(len(effect.levels) > 2 for effect in found.effects):
+        text.append(
+            f"The intervals of the findings hold together with 95 %, although {found.families} comparisons were made "
+            "and the best of several values was picked: they are Tukey's within a factor, and Bonferroni's between "
+            "factors and series."
+        )
+    moved = drift_of(evidence(material, believed(material))) if believed(material) else None
+    if moved:
+        faster = "higher" if moved.change > 0 else "lower"
+        text.append(
+            f"The runs drifted: {material.experiment.value_unit} were {abs(moved.change):.0%} {faster} at the end of "
+            "the sweep than at its beginning, whatever the settings were."
+        )
+    return text
 
 
 def _outliers(material: Material, far: list[tuple[Run, Mapping[str, Any]]]) -> Table:
@@ -132,6 +159,18 @@ def _stopped(material: Material) -> list[str]:
     text = f"{stopped:,} of {len(rows):,} measurements were stopped when they reached `measure.max_seconds`. They do "
     text += "not count in rates and intervals, and the findings compare only cells in which none was stopped. In "
     return [f"{text}{int(cells.sum()):,} of {len(cells):,} cells no measurement finished; cells.csv has them all."]
+
+
+def _discarded(material: Material) -> list[str]:
+    """How many measurements were made again because machines were lost."""
+    counts = [int(run.facts.get("measurements_discarded") or 0) for run in material.measured]
+    if not any(counts):
+        return []
+    runs = sum(count > 0 for count in counts)
+    return [
+        f"{sum(counts):,} measurements of {runs:,} runs were discarded and made again, because executors were lost or "
+        "tasks failed while they were made. The notes of these runs say which."
+    ]
 
 
 def _wandering(material: Material) -> str:
@@ -200,7 +239,8 @@ def _note(path: Path) -> dict[str, Any] | None:
 def again(material: Material) -> Section:
     """How to run it again."""
     section = Section("again", "Run it again")
-    if material.is_sweep or not material.runs[0].record.get("sweep_id"):
+    record = material.runs[0].record
+    if material.is_sweep or not (record.get("sweep_id") or record.get("rerun_of")):
         section.text.append(f"All of it: `{material.command}`")
     known = [(run, note) for run in material.runs if (note := _note(run.folder / "mlflow.json"))]
     ids = [(run, store["run_id"]) for run, note in known for store in note["stores"][-1:] if store.get("run_id")]

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from flowerexp.cluster.dataproc.jobs import Job
     from flowerexp.cluster.dataproc.lifecycle import Lifecycle
 
-# https://cloud.google.com/dataproc/docs/concepts/versioning/dataproc-version-clusters
-_IMAGE_PYTHON = "3.11"  # of images 2.2, 2.3 and 3.0
-
 
 class DataprocBackend(GoogleBackend[Dataproc]):
     """A Dataproc cluster that is created for a sweep and deleted after it."""
@@ -39,7 +36,7 @@ class DataprocBackend(GoogleBackend[Dataproc]):
 
         self.opened = False
         self.bucket.ensure()
-        packages = self.packages(requires, _IMAGE_PYTHON, archive=False)
+        packages = self.packages(requires, "image", self.cluster.image_version, archive=False)
         name = cluster_name(scope, self.cluster)
         self.opened = True
         self._lifecycle_of(scope, observer).open(

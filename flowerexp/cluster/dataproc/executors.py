@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowerexp.cluster.dataproc.config import Dataproc
 from flowerexp.cluster.google.machines import machine
 from flowerexp.errors import ConfigError
+from flowerexp.workload.executors import WAIT
 
 # Dataproc gives YARN four fifths of a node's memory; what is left is for the system.
 _YARN_SHARE = 0.8
@@ -34,9 +35,12 @@ def executors(cluster: Dataproc) -> dict[str, str]:
     if container < _LEAST_MB:
         return {}
     heap = int(container * _HEAP_SHARE)
+    # Secondary workers come late.
+    late = {WAIT: str(cluster.secondary.wait_seconds)} if cluster.secondary.count else {}
     return {
-        "spark.executor.instances": str(1 if single else cluster.workers.count),
+        "spark.executor.instances": str(1 if single else cluster.workers.count + cluster.secondary.count),
         "spark.executor.cores": str(known.vcpus),
         "spark.executor.memory": f"{heap}m",
         "spark.executor.memoryOverhead": f"{container - heap}m",
+        **late,
     }

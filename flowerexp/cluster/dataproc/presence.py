@@ -13,7 +13,7 @@ from google.cloud import dataproc_v1
 from flowerexp.cluster import ClusterObserver
 from flowerexp.cluster.google.clients import Clients
 from flowerexp.cluster.google.names import SCOPE, slug
-from flowerexp.cluster.google.staging import GOOGLE_ERRORS
+from flowerexp.cluster.google.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.errors import ClusterError
 
 _State = dataproc_v1.ClusterStatus.State
@@ -41,6 +41,8 @@ class Presence:
         """Was it there, and created by flowerexp? Then it is deleted although Google may deny that it is there."""
         self._doubtful = True
         """May it be there although it is not seen: requested, now or by an earlier launcher, without an answer?"""
+        self._temporary = ("", "")
+        """The bucket and the URI of the folder of what Dataproc keeps for this cluster alone, once that is known."""
 
     @property
     def _request(self) -> dict[str, str]:
@@ -61,11 +63,21 @@ class Presence:
             ClusterError: Google does not say.
         """
         try:
-            return self._clients.clusters.get_cluster(request=self._request, **self._clients.call)
+            return self._seen()
         except exceptions.NotFound:
             return None
         except GOOGLE_ERRORS as error:
             raise self._explained(error, "looking for") from error
+
+    def _seen(self) -> Any:
+        """The cluster as it is; errors are Google's own."""
+        cluster = self._clients.clusters.get_cluster(request=self._request, **self._clients.call)
+        # https://docs.cloud.google.com/dataproc/docs/concepts/configuring-clusters/staging-bucket: Spark's and YARN's
+        # history, in a folder that is called as the cluster's unique id; nobody deletes it with the cluster.
+        bucket, folder = cluster.config.temp_bucket, cluster.cluster_uuid
+        if bucket and folder:
+            self._temporary = (bucket, f"gs://{bucket}/{folder}/")
+        return cluster
 
     def _appeared(self) -> Any:
         """The cluster that was requested; Google may deny it for a while. None if there is none."""
@@ -113,13 +125,24 @@ class Presence:
             raise ClusterError(
                 f"{reason.problem}; it may still be there, and cost money", hint=self._by_hand
             ) from error
+        left = self._clear()
         if there or (made and self._state != "deleted"):
-            self._notify("deleted")
+            self._notify("deleted", left)
+
+    def _clear(self) -> str:
+        """Delete what Dataproc kept of it, if it is ours; returns what could not be deleted, which costs little."""
+        bucket, folder = self._temporary
+        try:
+            if bucket and self._known:
+                Bucket(self._clients, bucket).delete(folder)
+        except GOOGLE_ERRORS as error:
+            return f"{folder} stays: {self._explained(error, 'clearing up after').problem}"
+        return ""
 
     def _remains(self) -> bool:
         """Is it still there? One that could not be deleted, or whose other operations came first, is asked again."""
         try:
-            cluster = self._clients.clusters.get_cluster(request=self._request, **self._clients.call)
+            cluster = self._seen()
         except exceptions.NotFound:
             return False
         return cluster.status.state == _State.DELETING or self._ask_to_delete()

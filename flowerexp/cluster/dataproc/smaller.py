@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from flowerexp.cluster.dataproc.config import Dataproc, Machine
+from flowerexp.cluster.dataproc.config import HYPERDISK, Dataproc, Machine
 from flowerexp.cluster.dataproc.nodes import demand
-from flowerexp.cluster.google.machines import Types
+from flowerexp.cluster.google.machines import Types, machine, series
 from flowerexp.cluster.google.machines import smaller as smaller_types
 from flowerexp.cluster.kind import Changes
 from flowerexp.cluster.quota import QuotaLimits, changed
@@ -16,10 +16,11 @@ _LEAST_DISK = 50  # GB: smaller boot disks are not proposed, since they have har
 
 
 def smaller(cluster: Dataproc, limits: QuotaLimits, further: Types) -> Iterator[Sequence[Changes]]:
-    """See `Kind.smaller`: fewer addresses, then smaller disks, fewer workers, smaller machines."""
+    """See `Kind.smaller`: fewer addresses, then smaller disks, fewer secondary and other workers, smaller machines."""
     yield [{"internal_ip_only": True}]
     ways: list[Sequence[Changes]] = [
         list(_disks(cluster, limits, further)),
+        [{"secondary.count": number} for number in range(cluster.secondary.count - 1, -1, -1)],
         [{"workers.count": number} for number in range(cluster.workers.count - 1, 1, -1)],
         list(_machines(cluster)),
     ]
@@ -43,17 +44,19 @@ def _machines(cluster: Dataproc) -> Iterator[Changes]:
 def _disks(cluster: Dataproc, limits: QuotaLimits, further: Types) -> Iterator[Changes]:
     """The largest disks that the quota has room for, or standard ones in the place of SSD."""
     for role, count, node in _nodes(cluster):
-        standard = node.disk_type == "pd-standard"
-        name = "standard_disk_gb" if standard else "ssd_gb"
-        others = getattr(demand(changed(cluster, {f"{role}.disk_gb": 0}), further), name)
-        most = ((getattr(limits, name) or 0) - others) // count
-        if _LEAST_DISK <= most < node.disk_gb:
-            yield {f"{role}.disk_gb": most}
-        if not standard:
+        name = {"pd-standard": "standard_disk_gb", HYPERDISK: ""}.get(node.disk_type, "ssd_gb")
+        if name:  # no quota of Hyperdisks is known
+            others = getattr(demand(changed(cluster, {f"{role}.disk_gb": 0}), further), name)
+            most = ((getattr(limits, name) or 0) - others) // count
+            if _LEAST_DISK <= most < node.disk_gb:
+                yield {f"{role}.disk_gb": most}
+        boots = series(machine(node.machine_type, further).series).get("disks", ["pd-standard"])
+        if node.disk_type != "pd-standard" and "pd-standard" in boots:
             yield {f"{role}.disk_type": "pd-standard"}
 
 
 def _nodes(cluster: Dataproc) -> list[tuple[str, int, Machine]]:
-    """The parts of a cluster, the workers first if there are any: key, number and machine."""
+    """The parts of a cluster, the workers first if there are any: key, number with secondary ones, and machine."""
     workers = cluster.workers
-    return [*([("workers", workers.count, workers)] if workers.count else []), ("master", 1, cluster.master)]
+    count = workers.count + cluster.secondary.count
+    return [*([("workers", count, workers)] if workers.count else []), ("master", 1, cluster.master)]

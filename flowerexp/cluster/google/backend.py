@@ -9,9 +9,11 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from flowerexp.cluster.google import versions
 from flowerexp.cluster.google.config import GoogleCluster
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from flowerexp.cluster.google.submission import CloudSubmission
     from flowerexp.cluster.google.wheels import Packages
 
+OWN = ("fsspec", "gcsfs")
+"""What every job needs to read its config from the bucket and to write its results there."""
 C = TypeVar("C", bound=GoogleCluster)
 
 
@@ -74,12 +78,27 @@ class GoogleBackend(ABC, Generic[C]):
 
         return Bucket(self.clients, self.cluster.bucket)
 
-    def packages(self, requires: Mapping[str, str], python: str, *, archive: bool) -> Packages | None:
-        """Stage what jobs import, see `wheels.stage`; None where the image has it."""
+    def packages(self, requires: Mapping[str, str], what: str, version: str, *, archive: bool) -> Packages | None:
+        """Stage what jobs import, and what flowerexp's own code there needs, for the Python of an image or a runtime.
+
+        Args:
+            requires: modules, each with its requirement.
+            what: `image` or `runtime`.
+            version: of it.
+            archive: see `wheels.stage`.
+
+        Returns:
+            None where the image has them.
+
+        Raises:
+            ConfigError: the Python of the version is not known.
+        """
+        if self.cluster.packages != "stage":
+            return None
         from flowerexp.cluster.google.wheels import stage
 
-        staged = self.cluster.packages == "stage"
-        return stage(self.bucket, requires, python, archive=archive) if staged else None
+        requires = {**{name: f"{name}=={metadata.version(name)}" for name in OWN}, **requires}
+        return stage(self.bucket, requires, versions.python_of(what, version), archive=archive)
 
     @abstractmethod
     def submitted(self, folder: Path, handle: Mapping[str, Any]) -> CloudSubmission:

@@ -113,6 +113,13 @@ class Clients:
         return self._client(dataproc_v1.BatchControllerClient)
 
     @cached_property
+    def logging(self) -> Any:
+        """Cloud Logging."""
+        from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client  # few need it
+
+        return self._client(LoggingServiceV2Client, "logging.googleapis.com")
+
+    @cached_property
     def storage(self) -> Any:
         """Cloud Storage."""
         if os.environ.get("STORAGE_EMULATOR_HOST"):
@@ -140,11 +147,11 @@ class Clients:
         """See `refusals.explained`."""
         return explained(error, doing, self.project, self.region)
 
-    def _client(self, kind: Callable[..., Any]) -> Any:
+    def _client(self, kind: Callable[..., Any], endpoint: str | None = None) -> Any:
         if self._emulator:
             # With credentials but without this transport, the library would use TLS.
             import grpc
 
             transport = kind.get_transport_class("grpc")  # type: ignore[attr-defined]
             return kind(transport=transport(channel=grpc.insecure_channel(self._emulator)))
-        return kind(client_options={"api_endpoint": f"{self.region}-dataproc.googleapis.com:443"})
+        return kind(client_options={"api_endpoint": endpoint or f"{self.region}-dataproc.googleapis.com:443"})

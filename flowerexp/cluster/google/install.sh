@@ -4,7 +4,10 @@
 # hash of the list of packages, and the list holds theirs: nothing else is installed, whatever the bucket holds by now.
 set -euo pipefail
 
-python=/opt/conda/default/bin/python
+# Spark's own settings name the Python of jobs; images 2.x have it in /opt/conda/default, later ones elsewhere.
+python="$(bash -c 'source /etc/spark/conf/spark-env.sh >/dev/null 2>&1; printf %s "${PYSPARK_PYTHON:-}"')"
+[[ -x "${python}" ]] || python=/opt/conda/default/bin/python
+[[ -x "${python}" ]] || python="$(command -v python3)"
 wheels="$(/usr/share/google/get_metadata_value attributes/flowerexp-wheels)"
 sha256="$(/usr/share/google/get_metadata_value attributes/flowerexp-wheels-sha256)"
 folder="$(mktemp -d)"

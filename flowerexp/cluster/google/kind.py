@@ -12,7 +12,7 @@ from flowerexp.cluster.quota import QuotaLimits
 from flowerexp.config import plain
 from flowerexp.config.paths import data_folders
 from flowerexp.config.schema import Config
-from flowerexp.errors import ConfigError
+from flowerexp.errors import ConfigError, require
 
 C = TypeVar("C", bound=GoogleCluster)
 
@@ -25,10 +25,19 @@ class GoogleKind(Kind[C]):
         """See `Kind.place`."""
         return Place(self.cluster.project, self.cluster.region)
 
+    def installed(self) -> None:
+        """Are Google's libraries here?
+
+        Raises:
+            MachineError: they are not.
+        """
+        require(f"cluster={self.cluster.name}", ("google.cloud.dataproc_v1", "google.cloud.storage", "gcsfs"))
+
     def live_limits(self) -> QuotaLimits:
         """See `Kind.live_limits`."""
         from flowerexp.cluster.google.quotas import left
 
+        require("quota=live", ("google.cloud.compute_v1",))
         return left(self.cluster.project, self.cluster.region)
 
     def check(self, config: Config) -> None:

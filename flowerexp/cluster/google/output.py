@@ -28,6 +28,10 @@ class DriverOutput:
         self.came = False
         """Is any of it there?"""
 
+    def place(self, prefix: str) -> str:
+        """Where it is looked for, as a user would find it."""
+        return f"{prefix}.*"
+
     def lines(self, prefix: str, *, ended: bool) -> list[str]:
         """The whole lines that came since the last call.
 

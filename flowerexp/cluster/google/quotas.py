@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
-from flowerexp.cluster.quota import QuotaLimits
+from flowerexp.cluster.quota import PREEMPTIBLE, QuotaLimits
 from flowerexp.errors import ClusterError
 
-# What Compute Engine calls them. That N1 and E2 count as CPUS, N2 separately, and balanced disks as SSD is how we read
-# its names; where it counts otherwise, creating the cluster fails. A serverless batch needs CPUS:
-# https://cloud.google.com/dataproc-serverless/quotas
+# What Compute Engine calls them; the vCPUs of a series have the metric that `machines.yaml` names. That N1 and E2 count
+# as CPUS, and balanced disks as SSD, is how we read its names; where it counts otherwise, creating the cluster fails.
 _METRICS = {
-    "CPUS": "shared_vcpus",
-    "N2_CPUS": "n2_vcpus",
     "IN_USE_ADDRESSES": "in_use_addresses",
     "SSD_TOTAL_GB": "ssd_gb",
     "DISKS_TOTAL_GB": "standard_disk_gb",
@@ -28,17 +26,19 @@ def left(project: str, region: str) -> QuotaLimits:
     Raises:
         ClusterError: Compute Engine does not answer.
     """
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
+    from flowerexp.cluster.google.staging import GOOGLE_ERRORS
 
     try:
         answer = _client().get(project=project, region=region)
-    except (GoogleAPIError, GoogleAuthError) as error:
+    except GOOGLE_ERRORS as error:
         problem = f"Compute Engine does not say what the quotas of {region} in {project} are: {error}"
         hint = "the Compute Engine API must be enabled, and you need compute.regions.get; or go without: quota=none"
         raise ClusterError(problem, where="quota", hint=hint) from error
-    known = [quota for quota in answer.quotas if quota.metric in _METRICS]
-    return QuotaLimits(**{_METRICS[quota.metric]: int(quota.limit - quota.usage) for quota in known})
+    now = {quota.metric: int(quota.limit - quota.usage) for quota in answer.quotas}
+    vcpus = {metric: number for metric, number in now.items() if re.fullmatch(r"([A-Z]\d[A-Z]?_)?CPUS", metric)}
+    if any(quota.metric == PREEMPTIBLE and quota.limit for quota in answer.quotas):
+        vcpus[PREEMPTIBLE] = now[PREEMPTIBLE]
+    return QuotaLimits(**{name: now[metric] for metric, name in _METRICS.items() if metric in now}, by_metric=vcpus)
 
 
 def _client() -> Any:

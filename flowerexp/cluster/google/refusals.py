@@ -33,6 +33,8 @@ _KEYS = [
     (re.compile(rf"(?i){words}"), key)
     for words, key in (
         ("service.?account", "gcp.service_account"),
+        ("autoscaling", "cluster.autoscaling_policy"),
+        ("secondary.?worker|preemptib", "cluster.secondary.count"),
         ("subnet", "gcp.subnetwork"),
         ("image version", "cluster.image_version"),
         ("runtime version", "cluster.runtime_version"),
@@ -52,12 +54,17 @@ _KEYS = [
     )
 ]
 _QUOTA_HINTS = {
+    "PREEMPTIBLE_CPUS": "take fewer secondary workers (cluster.secondary.count), or ask Google for more of that quota",
     "CPUS": "take fewer workers (cluster.workers.count) or smaller machines (cluster.workers.machine_type)",
     "IN_USE_ADDRESSES": "set cluster.internal_ip_only=true, or take fewer workers (cluster.workers.count)",
     "SSD_TOTAL_GB": "take smaller disks (cluster.master.disk_gb), or pd-standard for cluster.workers.disk_type",
     "DISKS_TOTAL_GB": "take smaller disks (cluster.workers.disk_gb) or fewer workers (cluster.workers.count)",
 }
 _ROLES = "you need the roles Dataproc Editor, Storage Admin and Service Account User in that project"
+# GoogleCloudPlatform/cloud-bigtable-examples, java/dataproc-wordcount/README.md, has this message:
+# "Service Accounts must have either 'Dataproc/Dataproc Worker' role or all permissions granted by the role."
+_WORKER_ROLE = "--role=roles/dataproc.worker"
+_WORKER = re.compile(r"Dataproc Worker|dataproc\.(agents|tasks)\.")
 _LOGIN = "run: gcloud auth application-default login, or name a key's file in GOOGLE_APPLICATION_CREDENTIALS"
 
 
@@ -132,9 +139,11 @@ def _quota(error: BaseException, doing: str) -> QuotaError:
         found = [*_EXCEEDED.finditer(text)]
         parts = [f"{one['name']}: the limit is {float(one['left']):g}" for one in found]
     # N2_CPUS and CPUS_ALL_REGIONS are CPUS, too.
-    hints = [hint for name, hint in _QUOTA_HINTS.items() if any(name in one["name"] for one in found)]
+    hints = dict.fromkeys(
+        next((hint for name, hint in _QUOTA_HINTS.items() if name in one["name"]), "") for one in found
+    )
     problem = f"{doing}: the region's quota is too small: {', '.join(parts) or message_of(error)}"
-    return QuotaError(problem, hint="; ".join(hints) or "ask Google for more, or choose another region")
+    return QuotaError(problem, hint="; ".join(filter(None, hints)) or "ask Google for more, or choose another region")
 
 
 def _problem(error: BaseException, text: str) -> str:
@@ -160,6 +169,9 @@ def _hint(error: BaseException, text: str, project: str, region: str) -> str | N
         return _LOGIN
     if re.search(r"SERVICE_DISABLED|has not been used in project|API .*disabled", text):
         return f"run: gcloud services enable dataproc.googleapis.com storage.googleapis.com --project={project}"
+    if _WORKER.search(text):
+        grant = f"gcloud projects add-iam-policy-binding {project} --member=serviceAccount:ACCOUNT {_WORKER_ROLE}"
+        return f"the clusters' service account needs the role Dataproc Worker; run: {grant}"
     if isinstance(error, exceptions.Forbidden):
         return f"is gcp.project={project} right? {_ROLES}"
     if "Private Google Access" in text:

@@ -18,6 +18,7 @@ from google.protobuf import duration_pb2
 from flowerexp import storage
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.google.clients import Clients, is_transient
+from flowerexp.cluster.google.logged import LoggedOutput
 from flowerexp.cluster.google.output import DriverOutput
 from flowerexp.cluster.google.refusals import message_of, scrubbed
 from flowerexp.cluster.google.staging import GOOGLE_ERRORS, Bucket
@@ -37,7 +38,7 @@ class Seen:
         ended: will there be no further state?
         good: did it end well?
         detail: what Google says about the state.
-        output: the prefix of the objects with the driver's output, or an empty string.
+        output: the prefix of the objects with the driver's output, or what finds it in Cloud Logging; may be empty.
     """
 
     state: str
@@ -66,7 +67,7 @@ class CloudSubmission(ABC):
         self._name = name
         self._folder = folder
         self._staged = staged
-        self._output = DriverOutput(bucket)
+        self._output: DriverOutput | LoggedOutput = DriverOutput(bucket)
         self._prefix = ""
         self._next_look = 0.0
         self._unseen_since: float | None = None
@@ -208,8 +209,9 @@ class CloudSubmission(ABC):
             problem = from_os_error(error, "writing the driver's log")
             raise ClusterError(problem.problem, hint=problem.hint) from error
         if self._prefix and not self._output.came and not self._stopped:
-            missing = f"nothing that the driver of {self.noun} {self._name} printed has come to {self._prefix}.*"
-            raise ClusterError(f"{missing}, so its log is empty", hint="look there again later")
+            missing = f"nothing that the driver of {self.noun} {self._name} printed has come to"
+            place = self._output.place(self._prefix)
+            raise ClusterError(f"{missing} {place}, so its log is empty", hint="look there again later")
 
 
 def stage_job(bucket: Bucket, files: JobFiles, staged: str) -> dict[str, Any]:

@@ -176,10 +176,11 @@ def _sha256(content: bytes) -> str:
 
 
 class _Note:
-    """What this machine remembers of packages that it staged; without it, they are staged again."""
+    """What this machine remembers of packages that it staged from one source; without it, they are staged again."""
 
     def __init__(self, kind: str, *parts: str) -> None:
-        self._name = f"staged-{kind}-{_sha256(chr(10).join(parts).encode())[:16]}"
+        source = os.environ.get(WHEELHOUSE, "")
+        self._name = f"staged-{kind}-{_sha256(chr(10).join((*parts, source)).encode())[:16]}"
 
     def read(self) -> bytes | None:
         with contextlib.suppress(OSError, MachineError):

@@ -25,12 +25,10 @@ class ServerlessBackend(GoogleBackend[Serverless]):
 
     def open(self, scope: str, requires: Mapping[str, str], observer: ClusterObserver) -> None:
         """See `Backend.open`: there is nothing to create but the bucket and what lies in it."""
-        from flowerexp.cluster.serverless.batches import python_of
-
         self.opened = False
         self.bucket.ensure()
-        if self.cluster.container is None and self.cluster.packages == "stage":
-            self._staged = self.packages(requires, python_of(self.cluster.runtime_version), archive=True)
+        if self.cluster.container is None:
+            self._staged = self.packages(requires, "runtime", self.cluster.runtime_version, archive=True)
         self.opened = True
         observer.notify("running", {"name": cluster_name(scope, self.cluster), "scope": scope})
 

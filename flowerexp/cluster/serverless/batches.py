@@ -10,33 +10,21 @@ from google.cloud import dataproc_v1
 
 from flowerexp.cluster import JobFiles
 from flowerexp.cluster.google.clients import CALL_SECONDS, Clients
+from flowerexp.cluster.google.logged import LoggedOutput, is_logged, wanted
 from flowerexp.cluster.google.names import CLUSTER, SCOPE, cluster_name, job_id, labels, request_id, slug
 from flowerexp.cluster.google.staging import GOOGLE_ERRORS, Bucket
 from flowerexp.cluster.google.submission import CloudSubmission, Seen, duration, event_log, stage_job
 from flowerexp.cluster.google.wheels import Packages
+from flowerexp.cluster.serverless import usage
 from flowerexp.cluster.serverless.config import Serverless
+from flowerexp.cluster.serverless.rate import disk_gb
 from flowerexp.cluster.spark_submit import MEASURING, configured
-from flowerexp.errors import ConfigError
+from flowerexp.errors import ClusterError, from_os_error
 
 _State = dataproc_v1.Batch.State
 ACTIVE = ("PENDING", "RUNNING", "CANCELLING")
 _ENDED = (_State.SUCCEEDED, _State.FAILED, _State.CANCELLED)
 _FOLDER = "packages"  # in the working directory of the driver and of each executor
-# https://cloud.google.com/dataproc-serverless/docs/concepts/versions/spark-runtime-versions
-_PYTHONS = {"1.2": "3.12", "2.2": "3.12", "3.0": "3.12"}
-
-
-def python_of(runtime_version: str) -> str:
-    """The Python of a runtime version.
-
-    Raises:
-        ConfigError: it is not known here.
-    """
-    version = ".".join(runtime_version.split(".")[:2])
-    if version not in _PYTHONS:
-        hint = f"choose from {', '.join(_PYTHONS)}, or bring the packages in an image: cluster.container=IMAGE"
-        raise ConfigError(f"cluster.runtime_version={runtime_version} has a Python that is not known here", hint=hint)
-    return _PYTHONS[version]
 
 
 class Batch(CloudSubmission):
@@ -56,7 +44,15 @@ class Batch(CloudSubmission):
         """See `CloudSubmission.look`."""
         batch = self._get(call)
         good = batch.state == _State.SUCCEEDED
-        return Seen(batch.state.name, batch.state in _ENDED, good, batch.state_message, batch.runtime_info.output_uri)
+        return Seen(batch.state.name, batch.state in _ENDED, good, batch.state_message, self._output_of(batch))
+
+    def _output_of(self, batch: Any) -> str:
+        """See `Seen.output`."""
+        if batch.runtime_info.output_uri or not is_logged(batch.runtime_config.version):
+            return str(batch.runtime_info.output_uri)
+        if not isinstance(self._output, LoggedOutput):
+            self._output = LoggedOutput(self._clients)
+        return wanted(self._clients, self._name)
 
     @property
     def command(self) -> str:
@@ -65,6 +61,26 @@ class Batch(CloudSubmission):
 
     def _cancel(self) -> None:
         cancel(self._clients, self._get(self._clients.once))
+
+    def collect(self) -> None:
+        """See `Submission.collect`; what Google has measured of its usage comes, too."""
+        try:
+            super().collect()
+        finally:
+            self._keep_usage()
+
+    def _keep_usage(self) -> None:
+        try:
+            found = self._get(self._clients.call).runtime_info.approximate_usage
+            if found.milli_dcu_seconds:  # Google counts it once the batch has ended, and may take a moment
+                usage.write(self._folder, found.milli_dcu_seconds, found.shuffle_storage_gb_seconds)
+        except exceptions.NotFound:
+            return
+        except GOOGLE_ERRORS as error:
+            raise self._clients.explained(error, f"asking for the usage of batch {self._name}") from error
+        except OSError as error:
+            problem = from_os_error(error, "writing the usage of a batch")
+            raise ClusterError(problem.problem, hint=problem.hint) from error
 
 
 def cancel(clients: Clients, batch: Any) -> None:
@@ -142,6 +158,7 @@ def _runtime(config: Serverless, packages: Packages | None, staged: str) -> dict
         "spark.executor.instances": str(config.executors),
         "spark.executor.cores": str(config.cores),
         "spark.driver.cores": str(config.cores),
+        **_tier(config),
         **event_log(staged),
     }
     if packages:
@@ -150,6 +167,20 @@ def _runtime(config: Serverless, packages: Packages | None, staged: str) -> dict
         properties["spark.executorEnv.PYTHONPATH"] = f"./{_FOLDER}"
     runtime = {"version": config.runtime_version, "properties": {**properties, **configured(config)}}
     return {**runtime, "container_image": config.container} if config.container else runtime
+
+
+def _tier(config: Serverless) -> dict[str, str]:
+    """The tier of compute and disks: https://cloud.google.com/dataproc-serverless/docs/concepts/properties.
+
+    Each is named by itself: `dataproc.tier` would choose another engine, too, and so another experiment.
+    """
+    found = {}
+    for role in ("driver", "executor"):
+        found[f"spark.dataproc.{role}.compute.tier"] = config.tier
+        found[f"spark.dataproc.{role}.disk.tier"] = config.tier
+        if config.tier == "premium":
+            found[f"spark.dataproc.{role}.disk.size"] = f"{disk_gb(config.cores, config.tier)}g"
+    return found
 
 
 def _execution(config: Serverless) -> dict[str, Any]:

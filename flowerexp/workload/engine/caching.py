@@ -54,6 +54,20 @@ def remove(prepared: Any) -> Any:
     return prepared
 
 
+def clear(spark: Any) -> None:
+    """Uncache everything, so that a run neither reads nor counts what an earlier run of its application left cached.
+
+    Args:
+        spark: the SparkSession.
+    """
+    if frames := getattr(sys.modules.get("pyspark.sql"), "SparkSession", None):
+        session = frames.getActiveSession()
+        if session is not None:
+            session.catalog.clearCache()  # else a frame that is equal to a cached one would be cached again
+    for rdd in [*spark.sparkContext._jsc.getPersistentRDDs().values()]:
+        rdd.unpersist(True)
+
+
 def _cacheable(value: Any, seen: dict[int, Any]) -> Iterator[Any]:
     """Each RDD and DataFrame once."""
     if id(value) in seen:

@@ -11,7 +11,7 @@ from typing import Any
 
 from flowerexp.errors import ConfigError
 from flowerexp.workload import report
-from flowerexp.workload.engine.declared import Subject
+from flowerexp.workload.engine.declared import Declared, Subject
 
 _LISTED = 10
 
@@ -83,11 +83,31 @@ def planned(subject: Subject) -> list[Task]:
     for repetition in range(1, experiment.repetitions + 1):
         chance.shuffle(cells)
         for cell in cells:
-            numbers = (cell[name] for name in experiment.numeric)
-            seed = _seed(experiment.seed, *numbers, repetition)
             first = firsts[warmth_of(subject, cell)]
-            tasks.append(Task(Cell(cell.parameters, repetition, seed), len(tasks), first))
+            tasks.append(Task(_repeated(experiment, cell, repetition), len(tasks), first))
     return tasks
+
+
+def again(experiment: Declared, tasks: Sequence[Task], repetition: int, order: int) -> list[Task]:
+    """One more repetition of some cells, in a seeded random order.
+
+    Args:
+        experiment: the run's experiment.
+        tasks: a measurement of each of these cells.
+        repetition: the number of the repetition.
+        order: the place of its first measurement among all of the run.
+    """
+    chosen = sorted(tasks, key=lambda task: str(task.cell.key))
+    random.Random(f"{experiment.seed} {repetition}").shuffle(chosen)
+    return [
+        Task(_repeated(experiment, task.cell, repetition), place, task.first)
+        for place, task in enumerate(chosen, start=order)
+    ]
+
+
+def _repeated(experiment: Declared, cell: Cell, repetition: int) -> Cell:
+    numbers = (cell[name] for name in experiment.numeric)
+    return Cell(cell.parameters, repetition, _seed(experiment.seed, *numbers, repetition))
 
 
 def warmth_of(subject: Subject, cell: Cell) -> Hashable:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flowerexp.workload.engine.until import FEWEST, Value
+
 Row = dict[str, Any]
 
 _NUMERIC = ("int", "float")
@@ -36,13 +38,18 @@ class Declared:
         grid: the values of each parameter, in the declared order of the parameters.
         numeric: the parameters that are numbers.
         products: groups of them whose product matters as well.
-        repetitions: the number of measurements of each cell.
+        repetitions: the number of measurements of each cell; with `until`, the smallest number.
         seed: decides the order of cells, and the random choices of measurements.
         concurrency: the number of measurements at once on one host.
         warm_up_seconds: how long a process may warm up for a series; 0 turns warm-up off.
         max_seconds: how long a measurement may take; None for no limit.
         caching: whether the data that is measured on is cached.
         storage_level: Spark's name of the storage level; None for Spark's default.
+        probe: whether the host's speed is probed beside each measurement.
+        value: the number that the experiment is about.
+        until: how far the interval of a cell may reach to each side, as a share, before it is measured no more; None
+            to measure each cell `repetitions` times.
+        until_seconds: how long a run may measure to get there.
     """
 
     name: str
@@ -59,27 +66,36 @@ class Declared:
     max_seconds: float | None
     caching: bool
     storage_level: str | None
+    probe: bool
+    value: Value
+    until: float | None
+    until_seconds: float
 
     @classmethod
     def of(cls, config: Mapping[str, Any], run_key: str) -> Declared:
         """Read a run's config."""
         experiment, measure = config["entrypoint"], config["measure"]
-        parameters = experiment["parameters"]
+        parameters, count = experiment["parameters"], experiment.get("column") or experiment["unit"]
+        value, parts = experiment.get("value") or {}, experiment.get("parts") or {}
         return cls(
             name=experiment["name"],
             run_key=run_key,
             on_executors=experiment["where"] == "executor",
-            count=experiment.get("column") or experiment["unit"],
+            count=count,
             grid={name: config["grid"][name] for name in parameters},
             numeric=tuple(name for name, parameter in parameters.items() if parameter["type"] in _NUMERIC),
             products=tuple(map(tuple, experiment.get("products", ()))),
-            repetitions=measure["repetitions"],
+            repetitions=max(measure["repetitions"], FEWEST if measure["until"] else 1),
             seed=measure["seed"],
             concurrency=measure["concurrency"],
             warm_up_seconds=measure["warm_up_seconds"],
             max_seconds=measure["max_seconds"],
             caching=config["caching"],
             storage_level=measure["storage_level"],
+            probe=measure["probe"],
+            value=Value(value.get("name", "rate"), count, parts.get("first_count"), parts.get("first_seconds")),
+            until=measure["until"],
+            until_seconds=measure["until_seconds"],
         )
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from flowerexp.workload import report
 from flowerexp.workload.engine.cells import Cell, Task, listed
 from flowerexp.workload.engine.declared import Declared, Row
+from flowerexp.workload.engine.losses import Loss
 from flowerexp.workload.engine.stream import Stream, line_of, read
 
 _RECENT = 64  # rows of a host that a new row is compared with, until all rows are there
@@ -23,21 +24,30 @@ class Gathered:
         experiment: the run's experiment.
         earlier: the folders with rows of earlier attempts, which count as measured.
         stream: gets each new row.
+
+    Attributes:
+        rows: all rows so far.
+        earlier: how many of them are of earlier attempts.
+        taken_out: how many were taken out again, since they were disturbed.
     """
 
     def __init__(self, experiment: Declared, earlier: Sequence[str], stream: Stream) -> None:
         self._experiment = experiment
         self._stream = stream
-        needed = (*experiment.grid, "repetition", "execution", "order", "seconds", "started_ns", "ended_ns", "host")
+        times = ("seconds", "started_at", "started_ns", "ended_ns")
+        needed = (*experiment.grid, "repetition", "execution", "order", *times, "host")
         self.rows: list[Row] = read(earlier, needed)
         for row in self.rows:
             row.setdefault("attempt", 1)
         self.earlier = len(self.rows)
+        self.taken_out = 0
         self._attempt = 1 + max([len(earlier), *(row["attempt"] for row in self.rows)])
         self._lock = threading.Lock()
         self._executions = Counter(map(self._key, self.rows))
         self._stopped = {self._key(row)[1:] for row in self.rows if row.get("censored")}
         self._recent: dict[str, deque[Row]] = defaultdict(lambda: deque(maxlen=_RECENT))
+        self._discarded: Counter[tuple[Any, ...]] = Counter()
+        self._because: dict[str, None] = {}
 
     def _key(self, row: Row) -> tuple[Any, ...]:
         return row["repetition"], *(row[name] for name in self._experiment.grid)
@@ -48,6 +58,8 @@ class Gathered:
             row["attempt"] = self._attempt
             self._executions[self._key(row)] += 1
             row["execution"] = self._executions[self._key(row)]
+            if before := self._discarded.pop(self._key(row), 0):
+                row["discarded"] = row.get("discarded", 0) + before
             if row["censored"]:
                 self._stopped.add(self._key(row)[1:])
             recent = self._recent[row["host"]]
@@ -61,13 +73,47 @@ class Gathered:
         for row in rows:
             self.add(row)
 
+    def discard(self, task: Task, because: str) -> None:
+        """Count a measurement that was made and is not added, so that it is still missing.
+
+        Args:
+            task: the measurement.
+            because: why it does not count.
+        """
+        with self._lock:
+            self._discarded[task.key] += 1
+            self._because[because] = None
+
+    def discard_during(self, lost: Sequence[Loss]) -> None:
+        """Take the rows of this attempt out again during which an executor was lost; they are missing again."""
+        with self._lock:
+            self._because.update(dict.fromkeys(map(str, lost)))
+            disturbed = [row for row in self.rows if row["attempt"] == self._attempt and _is_disturbed(row, lost)]
+            for row in disturbed:
+                key = self._key(row)
+                self._discarded[key] += 1 + row.get("discarded", 0)
+                self._executions[key] -= 1
+            self._executions = +self._executions  # without those of which none is left
+            self.rows = [row for row in self.rows if not any(row is other for other in disturbed)]
+            self._stopped = {self._key(row)[1:] for row in self.rows if row.get("censored")}
+            self.taken_out += len(disturbed)
+            lines = {line_of(row) for row in disturbed}
+        if lines:
+            self._stream.take_back(lines)
+
     def forget(self, tasks: Sequence[Task]) -> None:
-        """Leave out, and report, rows of earlier attempts that do not belong to these measurements."""
-        planned = {task.key for task in tasks}
-        unplanned = [row for row in self.rows if self._key(row) not in planned]
+        """Leave out, and report, rows of earlier attempts that belong neither to these measurements nor to a round."""
+        planned, cells = {task.key for task in tasks}, {task.cell.key for task in tasks}
+
+        def belongs(row: Row) -> bool:
+            repetition, *cell = key = self._key(row)
+            later = self._experiment.until is not None and repetition > self._experiment.repetitions
+            return key in planned or (later and tuple(cell) in cells)
+
+        unplanned = [row for row in self.rows if not belongs(row)]
         if unplanned:
-            self.rows = [row for row in self.rows if self._key(row) in planned]
-            self._stopped &= {task.cell.key for task in tasks}
+            self.rows = [row for row in self.rows if belongs(row)]
+            self._stopped &= cells
             self.earlier = len(self.rows)
             report.note(f"{len(unplanned)} rows of earlier attempts are left out: their cells are not measured now")
 
@@ -81,6 +127,16 @@ class Gathered:
         with self._lock:
             return [task for task in tasks if task.cell.key not in self._stopped]
 
+    def spent(self) -> float:
+        """The seconds from the first measurement to the end of the last one; of each attempt, if there were several."""
+        with self._lock:
+            spans: dict[int, list[float]] = {}
+            for row in self.rows:
+                first, last = spans.get(row["attempt"], (float("inf"), 0.0))
+                started = row["started_at"]
+                spans[row["attempt"]] = [min(first, started), max(last, started + row["seconds"])]
+        return sum(last - first for first, last in spans.values())
+
     def report_censored(self) -> None:
         """Report the cells that were stopped, if any."""
         if self._stopped:
@@ -91,6 +147,15 @@ class Gathered:
                 f"and their other repetitions are left out: {listed(cells)}"
             )
             report.fact("cells_censored", len(stopped))
+
+    def report_discarded(self) -> None:
+        """Report the measurements that were discarded and made again, and why, if any were."""
+        count = sum(row.get("discarded", 0) for row in self.rows)
+        if count:
+            report.fact("measurements_discarded", count)
+        if self._because:
+            made = f"{count} measurement{' was' if count == 1 else 's were'} discarded and made again"
+            report.note(f"{made if count else 'while nothing was measured'}: {'; '.join(self._because)}")
 
     def numbered(self) -> list[Row]:
         """All rows, in the order of their measurements, the first executions first.
@@ -109,6 +174,10 @@ class Gathered:
         for together in by_host.values():
             _count_neighbours(together)
         return sorted(ordered, key=lambda row: (row["execution"], row["order"]))
+
+
+def _is_disturbed(row: Row, lost: Sequence[Loss]) -> bool:
+    return any(loss.is_during(row) for loss in lost)
 
 
 def _overlap(first: Row, second: Row) -> bool:

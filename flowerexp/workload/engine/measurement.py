@@ -6,6 +6,7 @@ import math
 import numbers
 import os
 import socket
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -15,6 +16,7 @@ from typing import Any
 
 from flowerexp.errors import JobError
 from flowerexp.workload import host, slots
+from flowerexp.workload.engine import probe
 from flowerexp.workload.engine.cells import Cell, Task
 from flowerexp.workload.engine.declared import Declared, Row, Subject
 from flowerexp.workload.engine.limit import Cancel, Clocked, clocked
@@ -22,7 +24,18 @@ from flowerexp.workload.engine.warm_up import settle, tidy
 
 _RESERVED = {
     *("repetition", "execution", "order", "seconds", "started_ns", "ended_ns", "started_at", "host", "pid"),
-    *("waited_seconds", "neighbours", "warm_ups", "warm_up_steady", "attempt", "censored", *host.COLUMNS),
+    *(
+        "waited_seconds",
+        "neighbours",
+        "warm_ups",
+        "warm_up_steady",
+        "attempt",
+        "censored",
+        "discarded",
+        "executors_lacking",
+        *host.COLUMNS,
+        *probe.COLUMNS,
+    ),
 }
 """The columns that the engine fills, in addition to the parameters."""
 
@@ -62,11 +75,13 @@ def measured(subject: Subject, task: Task, place: Place | None = None) -> Row:
     experiment, workload = subject.experiment, subject.workload
     with slots.slot(experiment.concurrency) as waited:
         warm = settle(subject, task, place.cancel)
+        probes = [probe.probe()] if experiment.probe else []  # before `ready`, whose caches it would cool down
         argument = workload.ready(subject.prepared, task.cell) if workload.ready else subject.prepared
         with place.recorded() as recorded:
             before, started_at = place.snapshot(), time.time()
             clock = clocked(partial(workload.measure, argument, task.cell), experiment.max_seconds, place.cancel)
             after = place.snapshot()
+            probes += [probe.probe() for _ in probes]
         del argument
         if place.tidies:
             tidy()
@@ -89,6 +104,7 @@ def measured(subject: Subject, task: Task, place: Place | None = None) -> Row:
         "warm_up_steady": warm.steady,
         **recorded,
         **host.between(before, after),
+        **({"probe_seconds": statistics.fmean(probes)} if probes else {}),
     }
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from pyspark import StorageLevel, cloudpickle
+from pyspark import StorageLevel, TaskContext, cloudpickle
 from pyspark.accumulators import AccumulatorParam
 
 from flowerexp.errors import JobError
 from flowerexp.workload import executors, report
+from flowerexp.workload.engine import losses
 from flowerexp.workload.engine.cells import Task, warmth_of
 from flowerexp.workload.engine.declared import Declared, Row, Subject
 from flowerexp.workload.engine.gathered import Gathered
 from flowerexp.workload.engine.measurement import measured
+from flowerexp.workload.engine.schedule import Schedule
 from flowerexp.workload.engine.warm_up import tidy
 
 
@@ -39,16 +42,18 @@ class _Packed:
         return cloudpickle.loads, (cloudpickle.dumps(self.value),)
 
 
-def measure(context: Any, subject: Subject, tasks: Sequence[Task], gathered: Gathered) -> None:
+def measure(context: Any, subject: Subject, schedule: Schedule, gathered: Gathered, watch: losses.Watch) -> None:
     """Warm the workers up, and make all missing measurements.
 
     Raises:
         JobError: the prepared data cannot be sent to executors.
+        MachineError: executors were lost again and again.
         Exception: a measurement failed; the rows of those that had ended are gathered.
     """
     experiment = subject.experiment
-    missing = gathered.missing(tasks)
-    if not missing:
+    groups, missing = schedule.groups(), gathered.missing(schedule.tasks)
+    first = next(groups, None)
+    if not first:
         return
     try:
         shared = context.broadcast(_Packed(subject.prepared))
@@ -60,9 +65,10 @@ def measure(context: Any, subject: Subject, tasks: Sequence[Task], gathered: Gat
         ) from error
     profile = executors.alone(context) if experiment.concurrency == 1 else None
     with report.phase("warm_up"):
-        _warm_up_workers(context, subject, shared, missing, profile)
-    with report.phase("measure"):
-        _act(context, subject, shared, missing, profile, gathered)
+        _warm_up_workers(context, subject, shared, missing or first, profile)
+    with report.phase("measure"), report.job_group(context, f"{experiment.run_key} measure"):
+        measurements = _Measurements(context, Subject(experiment, subject.workload, shared), profile, gathered, watch)
+        _act(context, experiment, measurements, itertools.chain([first], groups), gathered)
 
 
 _warmed: set[Hashable] = set()
@@ -97,53 +103,109 @@ def _warm_up_workers(context: Any, subject: Subject, shared: Any, tasks: Iterabl
 
 
 def _act(
-    context: Any, subject: Subject, shared: Any, tasks: Sequence[Task], profile: Any | None, gathered: Gathered
+    context: Any,
+    experiment: Declared,
+    measurements: _Measurements,
+    groups: Iterable[Sequence[Task]],
+    gathered: Gathered,
 ) -> None:
     """Run the actions on the measurement RDD; `gathered` gets the row of every execution when its task ends."""
-    executed = context.accumulator(gathered, _Rows())
-    experiment, workload = subject.experiment, subject.workload  # not what was prepared, which executors have already
-
-    def measure_task(task: Task) -> Row:
-        row = measured(Subject(experiment, workload, shared.value), task)
-        executed.add([row])
-        return row
-
-    def rdd_of(chosen: Sequence[Task]) -> Any:
-        rdd = context.parallelize(chosen, len(chosen)).map(measure_task)
-        if profile:
-            rdd = rdd.withResources(profile)
-        return _persisted(rdd, experiment) if experiment.caching else rdd
-
-    rdds = []
-    with report.spark_progress(context, len(tasks)), report.phase("measure.rows"):
-        for group in _groups(experiment, tasks):
-            missing = gathered.missing(group)
-            if missing:
-                rdds.append(rdd_of(missing))
-                rdds[-1].collect()
+    tasks: list[Task] = []
+    with report.phase("measure.rows"):
+        for group in groups:
+            with report.spark_progress(context, len(tasks) + len(group), done=len(tasks)):
+                measurements.make(group)
+            tasks += group
     # Cached rows are read again; without caching, the tasks measure again, except those that exceed the time limit.
-    kept = gathered.uncensored(tasks)
+    rdds, kept = measurements.rdds, gathered.uncensored(tasks)
     if kept:
         again = context.union(rdds) if experiment.caching and len(rdds) > 1 else rdds[0]
-        _average_all(context, experiment, again if experiment.caching or len(rdds) == 1 else rdd_of(kept))
-    if experiment.caching:
-        for rdd in rdds:
-            rdd.unpersist()
+        all_rows = again if experiment.caching or len(rdds) == 1 else measurements.rdd_of(kept)
+        _average_all(context, experiment, all_rows)
+    measurements.end()
+
+
+class _Measurements:
+    """Makes measurements, until none of them was disturbed by the loss of an executor.
+
+    Args:
+        context: the SparkContext.
+        subject: what is measured; what was prepared is a broadcast.
+        profile: the profile that `executors.alone` has returned.
+        gathered: gets the rows.
+        watch: of the executors.
+
+    Attributes:
+        rdds: of the measurements that were made, in their order.
+    """
+
+    def __init__(
+        self, context: Any, subject: Subject, profile: Any | None, gathered: Gathered, watch: losses.Watch
+    ) -> None:
+        self._context = context
+        self._experiment = subject.experiment
+        self._profile = profile
+        self._gathered = gathered
+        self._watch = watch
+        watch.lost()  # before the first measurement: nothing of theirs was cached
+        self.rdds: list[Any] = []
+        executed = context.accumulator(gathered, _Rows())
+        experiment, workload, shared = subject.experiment, subject.workload, subject.prepared
+
+        def measure_task(task: Task) -> Row:
+            row = measured(Subject(experiment, workload, shared.value), task)
+            if repeated := TaskContext.get().attemptNumber():  # what came before failed, or was lost with its executor
+                row["discarded"] = repeated
+            executed.add([row])
+            return row
+
+        self._measure_task = measure_task
+
+    def rdd_of(self, chosen: Sequence[Task]) -> Any:
+        """An RDD with a task for each measurement."""
+        rdd = self._context.parallelize(chosen, len(chosen)).map(self._measure_task)
+        if self._profile:
+            rdd = rdd.withResources(self._profile)
+        return _persisted(rdd, self._experiment) if self._experiment.caching else rdd
+
+    def make(self, group: Sequence[Task]) -> None:
+        """Make measurements, and those again during which an executor was lost.
+
+        Raises:
+            MachineError: executors were lost again and again.
+            Exception: a measurement failed, although no executor was lost.
+        """
+        chosen, lost = group, list[losses.Loss]()
+        for _ in range(losses.MOST):
+            self.rdds.append(self.rdd_of(chosen))
+            lost = self._collected(self.rdds[-1])
+            self._gathered.discard_during(lost)
+            chosen = self._gathered.missing(group) if lost else []
+            if not chosen:
+                return
+        raise losses.given_up(chosen, "; ".join(map(str, lost)))
+
+    def _collected(self, rdd: Any) -> list[losses.Loss]:
+        """Let all measurements of an RDD be made; returns the executors that were lost meanwhile."""
+        try:
+            rdd.collect()
+        except Exception:
+            if executors.is_gone(self._context) or not (lost := self._watch.lost()):
+                raise
+            return lost
+        return self._watch.lost()
+
+    def end(self) -> None:
+        """Discard later executions during which an executor was lost, which are not made again, and uncache all."""
+        self._gathered.discard_during(self._watch.lost())
+        if self._experiment.caching:
+            for rdd in self.rdds:
+                rdd.unpersist()
 
 
 def _persisted(rdd: Any, experiment: Declared) -> Any:
     level = experiment.storage_level
     return rdd.persist(getattr(StorageLevel, level)) if level else rdd.cache()
-
-
-def _groups(experiment: Declared, tasks: Sequence[Task]) -> Iterable[Sequence[Task]]:
-    """The tasks of each action: all tasks or, if there is a time limit that a cell can exceed, one repetition."""
-    if experiment.max_seconds is None:
-        return [tasks]
-    repetitions: dict[int, list[Task]] = {}
-    for task in tasks:
-        repetitions.setdefault(task.cell.repetition, []).append(task)
-    return repetitions.values()
 
 
 def _average_all(context: Any, experiment: Declared, rdd: Any) -> None:

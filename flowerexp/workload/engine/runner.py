@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.errors import FlowerexpError
+from flowerexp.errors import FlowerexpError, MissingError
 from flowerexp.workload import executors, failures, report
+from flowerexp.workload.engine import caching
 from flowerexp.workload.engine.declared import Workload
 from flowerexp.workload.engine.run import Lines, of_generator, of_workload
 from flowerexp.workload.engine.session import LazySession, environment
@@ -36,10 +37,10 @@ def main(measure: Callable[..., Any], prepare: Callable[..., Any] | None = None,
     started = time.perf_counter_ns()
     spark = LazySession()
     try:
-        facts, lines = _ready(lines, spark, job.get("requires", {}))
+        facts, lines, fewer = _ready(lines, spark, job.get("requires", {}))
         start_seconds = (time.perf_counter_ns() - started) / 1e9
         for number, entry in enumerate(job["runs"]):
-            _run_one(lines, spark, entry, facts, start_seconds if number == 0 else 0.0)
+            _run_one(_noting(fewer, lines), spark, entry, facts, start_seconds if number == 0 else 0.0)
     finally:
         spark.stop()
 
@@ -48,34 +49,46 @@ def _read_job(uri: str) -> dict[str, Any]:
     """Read the job file. If that fails, no results can be written, so the driver's log has to say why."""
     try:
         job: dict[str, Any] = json.loads(storage.read_bytes(uri))
-    except ImportError as error:
+    except (ImportError, MissingError) as error:
+        what = error.problem if isinstance(error, MissingError) else error
         raise SystemExit(
-            f"flowerexp: error: {error}: the driver's Python on {socket.gethostname()} lacks a module, so it cannot "
+            f"flowerexp: error: {what}: the driver's Python on {socket.gethostname()} lacks a module, so it cannot "
             f"read {uri}"
         ) from error
     return job
 
 
-def _ready(lines: Lines, spark: Any, requires: Mapping[str, str]) -> tuple[dict[str, report.Scalar], Lines]:
+def _noting(note: str, lines: Lines) -> Lines:
+    """The same lines, and a note in each run."""
+
+    def noted(*arguments: Any) -> Iterable[str]:
+        report.note(note)
+        return lines(*arguments)
+
+    return noted if note else lines
+
+
+def _ready(lines: Lines, spark: Any, requires: Mapping[str, str]) -> tuple[dict[str, report.Scalar], Lines, str]:
     """Wait for all executors and check their imports before anything is timed, once for all runs of the job.
 
     Returns:
-        The facts about the environment, and the entrypoint, or a function that raises the reason why it cannot run.
+        The facts about the environment, the entrypoint, or a function that raises the reason why it cannot run, and
+        what each run has to say of the executors.
     """
-    context = spark.sparkContext
+    context, fewer = spark.sparkContext, ""
     try:
         if not executors.in_driver(context):
-            executors.wait(context)
+            fewer = executors.wait(context)
         if requires:
             executors.check_imports(context, requires)
-        return environment(spark), lines
+        return environment(spark), lines, fewer
     except FlowerexpError as error:
         refused = error
 
         def refuse(*_: Any) -> Iterable[str]:
             raise refused
 
-        return environment(spark), refuse
+        return environment(spark), refuse, fewer
 
 
 def _run_one(
@@ -93,6 +106,7 @@ def _run_one(
     report.attempt(output, token, status["started_at"])
     lines: list[str] = []
     try:
+        caching.clear(spark)
         with Stream(output, keep=bool(entry.get("earlier"))) as stream:
             for line in make(spark, entry, stream):
                 lines.append(line)

@@ -81,6 +81,7 @@ def _lighten_converters() -> None:
 def environment(spark: Any) -> dict[str, report.Scalar]:
     """The facts about where a run runs: versions, host, executors and cores."""
     context = spark.sparkContext
+    asked = executors.asked(context)
     return {
         "spark": context.version,
         "java": context._jvm.java.lang.System.getProperty("java.version"),
@@ -90,5 +91,6 @@ def environment(spark: Any) -> dict[str, report.Scalar]:
         "spark_master": context.master,
         "application_id": context.applicationId,
         "executors": 1 if executors.in_driver(context) else len(executors.cores(context)),
+        **({"executors_asked": asked} if asked else {}),
         "cores": context.defaultParallelism,
     }

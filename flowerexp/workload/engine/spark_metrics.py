@@ -41,7 +41,8 @@ def recorded(context: Any, group: str) -> Iterator[Numbers]:
 
     Yields:
         A dict that is empty until the body has ended without an error. Then it has `spark_jobs`, `spark_stages` and
-        `spark_tasks` (those that ran: without skipped stages, with failed tasks), `shuffle_read_bytes`,
+        `spark_tasks` (those that ran: without skipped stages, with failed tasks), `spark_failed_tasks` (those that
+        failed and were repeated), `shuffle_read_bytes`,
         `shuffle_write_bytes`, `spill_bytes` (to disk), `gc_seconds`, `task_seconds` and `executor_cpu_seconds` (sums
         over tasks), and `slowest_task_seconds` and `median_task_seconds` of the stage with the longest total run time.
         If Spark does not give these numbers, it stays empty: a note of the run says so, and the measurement counts.
@@ -85,13 +86,14 @@ def _read(context: Any, group: str) -> Numbers:
         "spark_jobs": len(jobs),
         "spark_stages": len(stages),
         "spark_tasks": sum(stage.numCompleteTasks() + stage.numFailedTasks() for stage in stages),
+        "spark_failed_tasks": sum(stage.numFailedTasks() for stage in stages),
     }
     for name, (method, scale) in _SUMS.items():
         total = sum(getattr(stage, method)() for stage in stages)
         numbers[name] = total / scale if scale > 1 else total
     # A stage may have run without a complete task, if an action needed no more of it.
     longest = max(stages, key=lambda stage: stage.executorRunTime(), default=None)
-    if longest is not None and (count := longest.numCompleteTasks()):
+    if longest is not None and not longest.numFailedTasks() and (count := longest.numCompleteTasks()):
         (numbers["slowest_task_seconds"],) = _task_seconds(context, store, longest, 0, 1, rising=False)
         middle = _task_seconds(context, store, longest, (count - 1) // 2, 2 - count % 2, rising=True)
         numbers["median_task_seconds"] = sum(middle) / len(middle)

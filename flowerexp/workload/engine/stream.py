@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flowerexp import storage
@@ -44,7 +44,7 @@ class Stream:
         self._due = time.monotonic() + (0.0 if local else self._pause)
         self._number = 0
         self._lines: list[str] = []
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._waiting, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep_writing, daemon=True)
         self._problem = ""
@@ -54,6 +54,22 @@ class Stream:
         with self._lock:
             self._lines.append(line)
         self._waiting.set()
+
+    def take_back(self, lines: Collection[str]) -> None:
+        """Remove lines that were put, also from the parts that hold them already."""
+        with self._writing:
+            with self._lock:
+                self._lines = [line for line in self._lines if line not in lines]
+            try:
+                for part in _parts(self._folder):
+                    written = storage.read_bytes(part.uri).decode().splitlines(keepends=True)
+                    kept = [line for line in written if line not in lines]
+                    if len(kept) < len(written):
+                        storage.write_bytes(part.uri, "".join(kept).encode(), durable=False)
+            except Exception as error:  # of a disk or a bucket; the run itself can go on
+                report.note(
+                    f"rows that do not count are still in {self._folder}, and would count in a resumed run: {error}"
+                )
 
     def __enter__(self) -> Stream:
         for entry in _parts(self._folder):
@@ -79,6 +95,10 @@ class Stream:
             self._due = time.monotonic() + self._pause
 
     def _write(self) -> None:
+        with self._writing:
+            self._write_part()
+
+    def _write_part(self) -> None:
         with self._lock:
             lines, self._lines = self._lines, []
         if not lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -12,8 +13,19 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from flowerexp.errors import DataError
+from flowerexp.workload.images import SCALES
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Decoded", "decode", "inspect", "orientation_of", "upright"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "Decoded",
+    "decode",
+    "inspect",
+    "orientation_of",
+    "scale_of",
+    "stored_size",
+    "upright",
+]
 
 #: Larger pictures are refused before they are decompressed: a file of some kB can claim to be 12 GB. Pillow's limit.
 MAX_PIXELS = 178_956_970
@@ -45,7 +57,7 @@ class Decoded(NamedTuple):
     warning: str | None = None
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+def decode(data: bytes, least: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Decode a picture; a JPEG gives the pixels that ``tf.image.decode_jpeg`` gives.
 
     JPEGs that simplejpeg refuses (stray bytes in the header, chroma subsampled in an unusual way) are left to Pillow,
@@ -55,17 +67,20 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         data: the file's content: a JPEG, PNG, GIF, BMP, WebP or TIFF; the file's name does not matter. The first frame
             of an animation is taken, transparency is dropped, and an orientation in the EXIF data is not applied
             (TensorFlow does not apply it either; see `upright`).
+        least: None to decode all of it. A height and width in pixels, to decode a JPEG 2, 4 or 8 times smaller (see
+            `scale_of`) as ``tf.image.decode_jpeg(ratio=...)`` does; other formats have no scales.
 
     Returns:
-        RGB, shape (height, width, 3). Grey, CMYK and palette pictures become RGB too.
+        RGB, shape (height, width, 3); a smaller height or width is rounded up. Grey, CMYK and palette pictures become
+        RGB too.
 
     Raises:
         DataError: the data is empty, truncated, not a picture, or larger than ``MAX_PIXELS``.
     """
-    return inspect(data).pixels
+    return inspect(data, least).pixels
 
 
-def inspect(data: bytes) -> Decoded:
+def inspect(data: bytes, least: tuple[int, int] | None = None) -> Decoded:
     """Decode a picture like `decode`, and return what else is known about it.
 
     Raises:
@@ -76,15 +91,40 @@ def inspect(data: bytes) -> Decoded:
     try:
         height, width = simplejpeg.decode_jpeg_header(data, strict=False)[:2]
     except (ValueError, KeyError):  # not a JPEG, or simplejpeg does not know its colour space or subsampling
-        return _decode_with_pillow(data)
+        return _decode_with_pillow(data, least)
     _check_size(height, width)
-    return _decode_jpeg(data)
+    return _decode_jpeg(data, height, width, least)
 
 
-def _decode_jpeg(data: bytes) -> Decoded:
+def scale_of(height: int, width: int, least: tuple[int, int]) -> int:
+    """How many times smaller a JPEG is decoded: the most of `images.SCALES` that leaves enough, or 1.
+
+    Pillow's ``draft`` has the same rule.
+
+    Args:
+        height: the picture's, in pixels.
+        width: the picture's, in pixels.
+        least: the height and width that must be left, without rounding up.
+    """
+    return next((scale for scale in SCALES if height >= scale * least[0] and width >= scale * least[1]), 1)
+
+
+def stored_size(target_size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """The (height, width) that a picture needs to have before `upright` turns it, to have `target_size` after that."""
+    height, width = target_size
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+def _decode_jpeg(data: bytes, height: int, width: int, least: tuple[int, int] | None) -> Decoded:
+    # simplejpeg scales rather than OpenCV (IMREAD_REDUCED_COLOR_2), which turns pictures by their EXIF data, returns
+    # damaged ones without a word and has other pixels than TensorFlow, or Pillow (draft). It takes the
+    # smallest of libjpeg's sixteen scales that leaves these sides: whole ones, or those of one of SCALES.
+    scale = scale_of(height, width, least) if least else 1
     # The fast DCT and the smooth upsampling are TensorFlow's defaults: the same pixels depend on them.
+    taken = partial(simplejpeg.decode_jpeg, data, "RGB", fastdct=True, fastupsample=False)
+    pixels_of = partial(taken, min_height=-(-height // scale), min_width=-(-width // scale))
     try:
-        return Decoded(simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=True), "JPEG")
+        return Decoded(pixels_of(strict=True), "JPEG")
     except (ValueError, KeyError) as error:
         # libjpeg reports only its first warning, which can hide a later "premature end": so look for the end marker.
         # (The compressed data cannot contain one by chance: there, 0xFF is followed by 0x00 or is a restart marker.)
@@ -92,13 +132,13 @@ def _decode_jpeg(data: bytes) -> Decoded:
             raise DataError("truncated JPEG") from error
         warning = str(error)
     try:
-        pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=True, fastupsample=False, strict=False)
+        pixels = pixels_of(strict=False)
     except (ValueError, KeyError):  # more than a warning
-        return _decode_with_pillow(data)._replace(warning=warning)
+        return _decode_with_pillow(data, least)._replace(warning=warning)
     return Decoded(pixels, "JPEG", warning=warning)
 
 
-def _decode_with_pillow(data: bytes) -> Decoded:
+def _decode_with_pillow(data: bytes, least: tuple[int, int] | None) -> Decoded:
     is_jpeg = data.startswith(_JPEG_START)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -106,6 +146,8 @@ def _decode_with_pillow(data: bytes) -> Decoded:
             kind = "JPEG" if is_jpeg else str(image.format)  # Pillow calls a JPEG that another follows an MPO
             animated = kind == "GIF" and bool(getattr(image, "is_animated", False))
             image.seek(0)
+            if least:
+                image.draft(None, least[::-1])  # without effect on what is no JPEG
             if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8; TensorFlow keeps the upper 8
                 grey = (np.asarray(image) >> 8).astype(np.uint8)
                 return Decoded(np.repeat(grey[:, :, None], 3, axis=2), kind, animated)

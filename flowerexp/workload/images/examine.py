@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Examiner:
-    """A run's rules for photographs that cannot be decoded, are damaged, or have an EXIF orientation."""
+    """A run's rules for photographs that cannot be decoded, are damaged, large, or have an EXIF orientation."""
 
     on_error: str
     on_warning: str
     orientation: str
     target_size: tuple[int, int]
+    scaled: bool = False
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> Examiner:
         """The rules of a run."""
         dataset, preprocess = config["dataset"], config["preprocess"]
         height, width = preprocess["target_size"]
-        return cls(dataset["on_error"], dataset["on_warning"], preprocess["orientation"], (height, width))
+        rules = (dataset["on_error"], dataset["on_warning"], preprocess["orientation"])
+        return cls(*rules, (height, width), preprocess["decode"] == "scaled")
 
     def decode(
         self, photograph: Photograph, content: bytes | OSError, inspection: Inspection
@@ -46,7 +48,8 @@ class Examiner:
             inspection: records what is unusual.
 
         Returns:
-            RGB, shape (height, width, 3); None if the photograph is left out or ends the run.
+            RGB, shape (height, width, 3), scaled if the rules say so; None if the photograph is left out or ends the
+            run.
 
         Raises:
             MachineError: a bucket does not answer.
@@ -57,7 +60,9 @@ class Examiner:
             if isinstance(content, OSError):
                 _refuse_bucket_trouble(photograph.uri, content)
                 raise content
-            picture = decoded.inspect(content)
+            orientation = decoded.orientation_of(content)
+            applied = orientation if self.orientation == "exif" else 1
+            picture = decoded.inspect(content, decoded.stored_size(self.target_size, applied) if self.scaled else None)
         except (DataError, OSError) as error:
             self._leave_out(Skipped(photograph.relative, _reason(error)), "on_error", inspection)
             return None
@@ -71,13 +76,12 @@ class Examiner:
         foreign = why_not_for_image_files(picture.kind, picture.animated)
         if foreign:
             inspection.foreign.append(Skipped(photograph.relative, foreign))
-        orientation = decoded.orientation_of(content)
         if orientation != 1:
             inspection.turned = (inspection.turned[0] + 1, inspection.turned[1] or photograph.relative)
         height, width, _ = picture.pixels.shape
         if transform.is_narrow(height, width, *self.target_size):
             inspection.narrow = (inspection.narrow[0] + 1, inspection.narrow[1] or photograph.relative)
-        return decoded.upright(picture.pixels, orientation) if self.orientation == "exif" else picture.pixels
+        return decoded.upright(picture.pixels, applied)
 
     def _leave_out(self, skipped: Skipped, key: str, inspection: Inspection) -> None:
         if getattr(self, key) == "fail":

@@ -19,6 +19,8 @@ SYNTHETIC_VERSION = 1
 def synthetic_fingerprint(config: dict[str, Any]) -> str:
     """The fingerprint of a sample of synthetic photographs; it follows from the config, so they need not exist yet."""
     sampling = [config["sampling"][key] for key in ("fraction", "seed")]
+    if config["sampling"]["fraction"] < 1 and (least := config["sampling"].get("least")):
+        sampling.append(least)
     known = [_name(config), config["dataset"]["classes"], *sampling]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 

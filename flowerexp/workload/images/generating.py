@@ -57,6 +57,10 @@ class Generated(Source):
         """See `Source.fingerprint`."""
         return synthetic_fingerprint(self.config)
 
+    def most(self) -> int:
+        """See `Source.most`."""
+        return int(self.config["dataset"]["images"])
+
     def check(self, total: int, place: str) -> None:
         """See `Source.check`: all that were generated must still be there."""
         count = self.config["dataset"]["images"]

@@ -99,8 +99,10 @@ def listing_of(root: str, config: dict[str, Any], context: Any = None) -> Listin
     """
     scan = Scan(config)
     with refusing(root):
-        if not scan.walk(root, most=LARGE if context else None):
-            return _distributed(context, root, config)
+        # A sample that may have to be filled up is chosen where all of it is seen.
+        large = config["sampling"]["fraction"] * LARGE > 2 * config["sampling"].get("least", 0)
+        if not scan.walk(root, most=LARGE if context and large else None):
+            return _distributed(context, root, {**config, "sampling": {**config["sampling"], "least": 0}})
     classes = classes_of(root, config, scan.by_class, scan.skipped, scan.left_out)
     check_sample(len(scan.sample), scan.total, config)
     numbers = {name: number for number, name in enumerate(classes)}

@@ -114,10 +114,12 @@ def _report(prepared: Prepared) -> None:
 
 def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
     """The name of prepared data: a hash of the input files and of every setting that changes the output."""
+    # `decode` was added later: data of `full` keeps the name that it had before.
+    preprocess = {key: value for key, value in config["preprocess"].items() if (key, value) != ("decode", "full")}
     settings = {
         "format": FORMAT,
         "files": listing.fingerprint,
-        "preprocess": config["preprocess"],
+        "preprocess": preprocess,
         "seed": config["sampling"]["seed"],
         "on_error": config["dataset"]["on_error"],
         "on_warning": config["dataset"]["on_warning"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
+from array import array
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +43,9 @@ class Scan:
         """
         self._dataset, self._sampling = config["dataset"], config["sampling"]
         self._markers = source_of(config).markers
+        self._least = int(self._sampling.get("least", 0))
+        self._spare: list[tuple[int, int, storage.Entry, int]] = []  # a heap of those that come next, the last first
+        self._places = array("Q")  # among all photographs, of those in the sample
         self._known = None if self._dataset["classes"] is None else frozenset(self._dataset["classes"])
         self.classes: dict[str, int] = {}
         self.counts: list[int] = []
@@ -49,17 +54,18 @@ class Scan:
         self.skipped: list[Skipped] = []
         self.left_out = LeftOut()
 
-    def walk(self, root: str, below: str = "", most: int | None = None) -> bool:
+    def walk(self, root: str, below: str = "", most: int | None = None, enough: int | None = None) -> bool:
         """Take in every file below a folder, or below one of its folders; only one is an object at a time.
 
         Returns:
-            False as soon as there are more photographs than `most`.
+            False as soon as there are more photographs than `most`, or `enough` in the sample.
         """
         access = storage.access(self._dataset.get("anonymous"))
         for entry in storage.list_files(root, below=below, passed=self.pass_over, **access):
             self.add(entry)
-            if most is not None and self.total > most:
+            if (most is not None and self.total > most) or (enough is not None and len(self.sample) >= enough):
                 return False
+        self._fill_up()
         return True
 
     def add(self, entry: storage.Entry) -> None:
@@ -75,9 +81,26 @@ class Scan:
         self.total += 1
         if self._known is not None and class_of(relative) not in self._known:
             self.skipped.append(Skipped(relative, f"class '{shown(class_of(relative))}' is not in dataset.classes"))
-        elif is_sampled(relative, self._sampling):
-            self.sample.root = entry.uri.removesuffix(relative)
-            self.sample.add(relative, place, entry.size, entry.version)
+        elif (number := _number(relative, self._sampling)) < _bound(self._sampling):
+            self._take(entry, place, self.total)
+        elif self._least:
+            heapq.heappush(self._spare, (-number, self.total, entry, place))
+            if len(self._spare) > self._least:
+                heapq.heappop(self._spare)
+
+    def _take(self, entry: storage.Entry, place: int, number: int) -> None:
+        self.sample.root = entry.uri.removesuffix(entry.relative)
+        self.sample.add(entry.relative, place, entry.size, entry.version)
+        if self._least:
+            self._places.append(number)
+
+    def _fill_up(self) -> None:
+        """Add to a small sample those that a larger fraction would have added, as far as there are as many."""
+        added = heapq.nlargest(self._least - len(self.sample), self._spare)
+        for _, number, entry, place in added:
+            self._take(entry, place, number)
+        if added:  # in the order of the listing
+            self.sample = self.sample.pick(sorted(range(len(self.sample)), key=self._places.__getitem__))
 
     def pass_over(self, relative: str, reason: str) -> None:
         """Count something that a listing passed over, and remember it as a class if it is a class folder."""
@@ -108,6 +131,13 @@ def is_sampled(relative: str, sampling: dict[str, Any]) -> bool:
 
     A seeded hash of its name decides, so that a fraction always picks the same files, and a larger one includes them.
     """
+    return _number(relative, sampling) < _bound(sampling)
+
+
+def _number(relative: str, sampling: dict[str, Any]) -> int:
     name = f"{sampling['seed']}:{relative}".encode(errors="surrogateescape")  # a name need not be UTF-8
-    digest = hashlib.blake2b(name, digest_size=8).digest()
-    return int.from_bytes(digest, "big") < float(sampling["fraction"]) * 2**64
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
+
+
+def _bound(sampling: dict[str, Any]) -> float:
+    return float(sampling["fraction"]) * 2**64

@@ -55,6 +55,10 @@ class Source:
         """The sample's fingerprint where it follows from the config alone; None where files must be listed."""
         return None
 
+    def most(self) -> int | None:
+        """How many photographs there are at most, where that follows from the config alone."""
+        return None
+
     def check(self, total: int, place: str) -> None:
         """Refuse a data set that was found with `total` photographs at a place.
 

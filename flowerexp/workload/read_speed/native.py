@@ -86,7 +86,7 @@ class _Kept:
 def _opened(source: Source, files: Sequence[str]) -> tuple[Iterator[Any], _Work]:
     """The items that threads work on, one per image, and their work on each."""
     if data_of(source.reader) == IMAGE_FILES:
-        return _photographs(source, files), partial(_photograph, source.target_size, source.orientation)
+        return _photographs(source, files), partial(_photograph, source)
     return _records(source, files), partial(picture_of, source)
 
 
@@ -101,15 +101,13 @@ def _photographs(source: Source, files: Sequence[str]) -> Iterator[tuple[str, by
         yield uri, content
 
 
-def _photograph(
-    target: tuple[int, int], orientation: str, item: tuple[str, bytes | None]
-) -> tuple[NDArray[np.uint8], bytes]:
+def _photograph(source: Source, item: tuple[str, bytes | None]) -> tuple[NDArray[np.uint8], bytes]:
     uri, content = item
     content = storage.read_bytes(uri) if content is None else content
-    image = transform.decode(content)
-    if orientation == "exif":
-        image = decoded.upright(image, decoded.orientation_of(content))
-    return _fitted(image, *target), os.fsencode(uri.split("/")[-2])
+    orientation = decoded.orientation_of(content) if source.orientation == "exif" else 1
+    least = decoded.stored_size(source.target_size, orientation) if source.scaled else None
+    image = decoded.upright(transform.decode(content, least), orientation)
+    return _fitted(image, *source.target_size), os.fsencode(uri.split("/")[-2])
 
 
 def _fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

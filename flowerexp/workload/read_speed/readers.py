@@ -53,6 +53,7 @@ class Source:
         features: the names of the features in TFRecord files.
         compressions: `GZIP` or `ZLIB` for each TFRecord file that is compressed.
         orientation: `exif` turns photographs as their EXIF data says; `stored` leaves them as they are.
+        scaled: whether large JPEGs are decoded 2, 4 or 8 times smaller, but not smaller than the target.
         narrow: whether some photographs are so long and narrow that they have to be cut before they are resized
             (`images.LARGEST`), which costs `image_files` 0.07 ms for each photograph.
     """
@@ -67,6 +68,7 @@ class Source:
     features: Features = Features()
     compressions: Mapping[str, str] = field(default_factory=dict)
     orientation: str = "stored"
+    scaled: bool = False
     narrow: bool = False
 
     @property

@@ -152,9 +152,9 @@ def _photographs(photographs: Photographs, skipped: set[str], config: dict[str, 
         photographs = photographs.pick(kept)
     files = photographs.uris
     anonymous = bool(config["dataset"].get("anonymous"))
-    orientation = config["preprocess"]["orientation"]
-    records = [1] * len(files)
-    return Source(IMAGE_FILES, files, records, _target(config), anonymous=anonymous, orientation=orientation)
+    source = Source(IMAGE_FILES, files, [1] * len(files), _target(config), anonymous=anonymous)
+    preprocess = config["preprocess"]
+    return replace(source, orientation=preprocess["orientation"], scaled=preprocess["decode"] == "scaled")
 
 
 def _target(config: dict[str, Any]) -> tuple[int, int]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from itertools import islice
 from typing import Any
 
 from flowerexp import storage
-from flowerexp.workload.images import LARGEST
+from flowerexp.workload.images import LARGEST, SCALES
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, Features, Source
 
 Pipeline = Callable[[Sequence[str]], Any]
@@ -51,18 +51,21 @@ def _read_file(anonymous: bool, *, local: bool) -> Any:
 def _image_files(source: Source, files: Sequence[str]) -> Any:
     """Photographs: read, decode, resize to cover the target, crop the centre; labels are the folders' names."""
     local = all(map(storage.is_local, source.files[:1]))
-    return _photograph_pipeline(source.target_size, source.anonymous, local, source.narrow)(files)
+    return _photograph_pipeline(source.target_size, source.anonymous, local, source.narrow, source.scaled)(files)
 
 
 @cache
-def _photograph_pipeline(target_size: tuple[int, int], anonymous: bool, local: bool, narrow: bool) -> Pipeline:
+def _photograph_pipeline(
+    target_size: tuple[int, int], anonymous: bool, local: bool, narrow: bool, scaled: bool
+) -> Pipeline:
     import tensorflow as tf
 
     read = _read_file(anonymous, local=local)
     height, width = target_size
 
     def decode(uri: Any) -> Any:
-        image = tf.image.decode_jpeg(read(uri), channels=3)
+        content = read(uri)
+        image = _decode_scaled(content, target_size) if scaled else tf.image.decode_jpeg(content, channels=3)
         return image, tf.strings.split(tf.expand_dims(uri, axis=-1), sep="/").values[-2]
 
     def resize(image: Any, label: Any) -> Any:
@@ -82,6 +85,28 @@ def _photograph_pipeline(target_size: tuple[int, int], anonymous: bool, local: b
         return tf.image.crop_to_bounding_box(image, (new[0] - height) // 2, (new[1] - width) // 2, height, width), label
 
     return _traced(lambda uris: tf.data.Dataset.from_tensor_slices(uris).map(decode).map(resize))
+
+
+def _decode_scaled(content: Any, target_size: tuple[int, int]) -> Any:
+    """Decode a picture; a large JPEG at the scale of `decoded.scale_of`."""
+    import tensorflow as tf
+
+    def whole() -> Any:
+        return tf.image.decode_jpeg(content, channels=3)
+
+    def scaled() -> Any:
+        shape = tf.image.extract_jpeg_shape(content)[:2]
+        # `ratio` is an attribute of the operation, not one of its inputs: hence an operation for each.
+        choices = [
+            (
+                tf.reduce_all(shape >= [scale * side for side in target_size]),
+                partial(tf.image.decode_jpeg, content, channels=3, ratio=scale),
+            )
+            for scale in SCALES
+        ]
+        return tf.case(choices, default=whole)
+
+    return tf.cond(tf.io.is_jpeg(content), scaled, whole)
 
 
 def _cut(image: Any, shape: Any, new: Any, target_size: tuple[int, int]) -> tuple[Any, Any]:

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
-from flowerexp.analysis.report import FILES, interference, make_report
-from flowerexp.analysis.report.cells import rate_of
+from flowerexp.analysis.report import FILES, make_report
+from flowerexp.analysis.report.cells import value_of
 from flowerexp.analysis.report.gather import load
 from flowerexp.config import plain
 from flowerexp.errors import DataError
+from flowerexp.measurements.written import write as write_measurements
 from tests.analysis.report.page import Page
 from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS, grid, row, table, written
 from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, write_sweep
@@ -40,7 +41,7 @@ def swept(tmp_path_factory):
     axes: dict[str, list[Any]] = {"cluster": list(CLUSTERS), "caching": [True, False], "repeat": [1, 2]}
     secret = f"tracking.uri=http://me:{SECRET}@localhost:5000"
     folder = write_sweep(tmp_path_factory.mktemp("sweep"), axes, CLUSTERS, overrides=["sweep.repeats=2", secret])
-    assert [path.name for path in make_report(folder)] == [*FILES]
+    assert [path.name for path in make_report(folder).paths] == [*FILES]
     return folder
 
 
@@ -102,9 +103,10 @@ class TestFindings:
     def test_readers_parameters_caching_and_limits_have_their_numbers(self, page):
         text = page.text["findings"]
         assert re.search(
-            r"3\.\d\d × TFRecords against image files: 1,\d{3} and \d{3} images/s \(95 % interval 3\.", text
+            r"2\.\d\d × TFRecords against image files: 2,\d{3} and 1,\d{3} steady images/s \(95 % interval 2\.", text
         )
-        assert re.search(r"1\.0\d × .* which may be chance", text)
+        assert "which is a part of the difference" in text
+        assert re.search(r"1\.0\d × cluster .* against cluster .*: it may be chance\)", text)
         assert re.search(r"[34]\.\d\d × the wall time of measuring without caching .*5 times instead of 1", text)
         assert "all 8 runs are valid" in text
 
@@ -114,11 +116,11 @@ class TestFindings:
         )
 
     def test_the_question_of_an_experiment_stands_in_its_file(self, tmp_path):
-        page = Page(make_report(write_partitions(tmp_path))[0])
+        page = Page(make_report(write_partitions(tmp_path)).paths[0])
         assert "Into how many TFRecord files should a data set be written?" in page.text["head"]
 
     def test_two_partitions_against_sixteen_is_a_number_and_a_picture(self, tmp_path):
-        page = Page(make_report(write_partitions(tmp_path))[0])
+        page = Page(make_report(write_partitions(tmp_path)).paths[0])
         assert re.search(
             r"7\.9\d × the tasks at once in phase prepare with partitions 16 against 2: 15\.\d and 2",
             page.text["findings"],
@@ -145,7 +147,7 @@ class TestTables:
         keys = ["run", "cluster", "caching", "repeat", "verdict", "reader", "batch_size", "batch_number"]
         counts = ["repetitions", "images", "seconds", "first_batch_seconds"]
         rates = ["images_per_second", "steady_images_per_second", "median_images_per_second", "low", "high"]
-        assert [*table.columns] == [*keys, *counts, *rates, "censored", "executions"]
+        assert [*table.columns] == [*keys, *counts, *rates, "censored", "executions", "value"]
         rows = pd.read_parquet(swept / "2" / "analysis" / "measurements.parquet")
         own = rows[(rows.reader == "tfrecords") & (rows.batch_size == 4) & (rows.batch_number == 6)]
         first = own[own.execution == 1]
@@ -157,7 +159,7 @@ class TestTables:
         assert line["median_images_per_second"] == pytest.approx((first.images / first.seconds).median())
         assert line["low"] < line["median_images_per_second"] < line["high"]
         steady = (first.images - first.first_batch_images).sum() / (first.seconds - first.first_batch_seconds).sum()
-        assert line["steady_images_per_second"] == pytest.approx(steady)
+        assert line["steady_images_per_second"] == line["value"] == pytest.approx(steady)
 
     def test_parquet_and_csv_hold_the_same(self, swept):
         one, two = pd.read_csv(swept / "cells.csv"), pd.read_parquet(swept / "cells.parquet")
@@ -188,25 +190,26 @@ def test_what_company_on_a_host_costs_has_its_section_and_its_line(tmp_path):
         path = folder / name / "analysis" / "measurements.parquet"
         rows = pd.read_parquet(path)
         pd.DataFrame(rows.assign(seconds=rows.seconds * 1.6, neighbours=1)).to_parquet(path)
-    page = Page(make_report(folder)[0])
+    page = Page(make_report(folder).paths[0])
     assert "How much do measurements on one node slow each other down" in page.text["head"]
     assert re.search(r"image files 2 1\.6\d × 1\.5\d to 1\.6\d 81 of 81 1", page.text["interference"])
     assert re.search(r"TFRecords take 1\.6\d × as long when 2 are measured at once on a host", page.text["findings"])
-    line = r"image files 1\.6\d × \(95 % interval 1\.5\d to 1\.6\d\), 2 at once; TFRecords 1\.6"
-    assert re.match(line, interference(folder))
-    assert interference(write_run(tmp_path / "one", config({}))) == ""
+    line = (
+        r"Image files take 1\.6\d × as long when 2 are measured at once \(95 % interval 1\.5\d to 1\.6\d\); TFRecords"
+    )
+    assert re.match(line, make_report(folder).answer)
 
 
 def test_repeats_that_disagree_widen_the_interval(tmp_path):
     """Repetitions within a run agree to 5 %, but one run is half as fast as the other: that must be seen."""
     folder = write_sweep(tmp_path, {"repeat": [1, 2]})
-    quiet = rate_of(load(folder).timed.query("series == 'tfrecords'"), load(folder))
+    quiet = value_of(load(folder).valued.query("series == 'tfrecords'"), load(folder))
     path = folder / "1" / "analysis" / "summary.json"
     summary = json.loads(path.read_text())
     for group in summary["groups"]:
-        group["rate"] /= 2
+        group["value"] /= 2
     path.write_text(json.dumps(summary))
-    loud = rate_of(load(folder).timed.query("series == 'tfrecords'"), load(folder))
+    loud = value_of(load(folder).valued.query("series == 'tfrecords'"), load(folder))
     assert quiet is not None
     assert loud is not None
     assert quiet.reach is not None
@@ -217,13 +220,13 @@ def test_repeats_that_disagree_widen_the_interval(tmp_path):
 
 def test_many_rows_are_aggregated_before_they_are_drawn(tmp_path):
     folder = write_sweep(tmp_path, {"preprocess.partitions": [2, 16]})
-    small = make_report(folder)[0].stat().st_size
+    small = make_report(folder).paths[0].stat().st_size
     path = folder / "0" / "analysis" / "measurements.parquet"
     rows = pd.read_parquet(path)
     large = pd.concat([rows] * (200_000 // len(rows) + 1), ignore_index=True)
     large["seconds"] *= np.random.default_rng(0).gamma(100, 0.01, len(large))
     large.to_parquet(path)
-    html, _, table, _ = make_report(folder)
+    html, _, table, _, _ = make_report(folder).paths
     assert html.stat().st_size < 1.5 * small
     assert len(pd.read_csv(table)) == 2 * 2 * 9
     assert "200," in html.read_text()
@@ -234,8 +237,8 @@ def test_of_many_settings_the_fastest_are_drawn(tmp_path):
     rows = pd.read_parquet(folder / "29" / "analysis" / "measurements.parquet")
     rows["seconds"] /= 2
     rows.to_parquet(folder / "29" / "analysis" / "measurements.parquet")
-    page = Page(make_report(folder)[0])
-    assert "These are the 24 fastest of 30 settings." in page.text["speed"]
+    page = Page(make_report(folder).paths[0])
+    assert "These are the 24 best of 30 settings." in page.text["speed"]
     drawn = re.findall(r"partitions=(\d+)", page.text["speed"])
     assert len(drawn) == 24
     assert drawn[0] == "30"
@@ -243,8 +246,8 @@ def test_of_many_settings_the_fastest_are_drawn(tmp_path):
 
 class TestWhatElseMayLieInAFolder:
     def test_a_single_run_has_a_report_of_its_own(self, tmp_path):
-        paths = make_report(write_run(tmp_path / "one", config({})))
-        assert [path.parent for path in paths] == [tmp_path / "one" / "analysis"] * 4
+        paths = make_report(write_run(tmp_path / "one", config({}))).paths
+        assert [path.parent for path in paths] == [tmp_path / "one" / "analysis"] * 5
         page = Page(paths[0])
         assert "How fast can images be read?" in page.text["head"]
         assert "caching" not in page.sections
@@ -255,7 +258,7 @@ class TestWhatElseMayLieInAFolder:
         folder = write_run(tmp_path / "one", chosen, rows=[written(0, 1.0)])
         (folder / "results" / "attached").mkdir(parents=True)
         (folder / "results" / "attached" / "contact_sheet.jpg").write_bytes(b"\xff\xd8picture")
-        page = Page(make_report(folder)[0])
+        page = Page(make_report(folder).paths[0])
         assert ("img", "src", "data:image/jpeg;base64,/9hwaWN0dXJl") in page.attributes
         assert "Nine of the images" in page.text["written"]
 
@@ -270,7 +273,7 @@ class TestWhatElseMayLieInAFolder:
         (folder / "journal.jsonl").write_text(
             '{"event":"failed","at":1,"run":"1"}\n{"event":"finished","at":1,"run":"0"}\n'
         )
-        page = Page(make_report(folder)[0])
+        page = Page(make_report(folder).paths[0])
         assert "2 of 4 runs are valid; 1 failed or lost" in page.text["findings"]
         assert "no room | left" in page.text["verdicts"]
         assert "not started" in page.text["runs"]
@@ -287,7 +290,7 @@ class TestWhatElseMayLieInAFolder:
         (folder / "journal.jsonl").write_text(
             '{"event":"failed","at":1,"run":"0"}\n{"event":"failed","at":1,"run":"1"}\n'
         )
-        page = Page(make_report(folder)[0])
+        page = Page(make_report(folder).paths[0])
         assert page.sections == ["runs", "verdicts", "again"]
         assert page.text["verdicts"].count("no Java") == 2
 
@@ -304,7 +307,7 @@ class TestWhatElseMayLieInAFolder:
     )
     def test_rows_of_all_kinds_make_a_report(self, tmp_path, rows):
         chosen = config({}) | {"entrypoint": plain(replace(READ_SPEED, name="ping"))}
-        page = Page(make_report(write_run(tmp_path / "one", chosen, rows=rows))[0])
+        page = Page(make_report(write_run(tmp_path / "one", chosen, rows=rows)).paths[0])
         assert {"runs", "verdicts", "again"} <= {*page.sections}
         if "latency_ms" in rows[0]:
             assert re.search(r"median latency_ms .* ping 4", page.text["runs"])
@@ -312,7 +315,7 @@ class TestWhatElseMayLieInAFolder:
     def test_what_users_write_is_text_and_no_markup(self, tmp_path):
         nasty = "<script>alert('$x_1$')</script>"
         folder = write_sweep(tmp_path, {"cluster": [nasty, "b"]})
-        page = Page(make_report(folder)[0])
+        page = Page(make_report(folder).paths[0])
         assert "script" not in page.tags
         assert nasty in page.text["runs"]
 
@@ -351,7 +354,7 @@ class TestWhatElseMayLieInAFolder:
     def test_what_hosts_did_during_measurements_is_told_where_it_is_known(self, tmp_path):
         load = {"cpu_percent": 61.0, "net_bytes_s": 125e6, "load_before": 0.5}
         rows = [one | load for one in grid()] + [row(repetition=9, cpu_percent=61.0)]
-        page = Page(make_report(write_run(tmp_path / "one", config({"cluster": "four_nodes"}), rows=rows))[0])
+        page = Page(make_report(write_run(tmp_path / "one", config({"cluster": "four_nodes"}), rows=rows)).paths[0])
         assert "CPU, % network, MB/s load average before" in page.text["executors"]
         assert "TFRecords a 61 125 0.5" in page.text["executors"]
 
@@ -360,15 +363,19 @@ class TestWhatElseMayLieInAFolder:
         rows = [one | {"host": "annas-laptop", "cpu_percent": 61.0} for one in grid()]
         local = config({}) | {"home": str(tmp_path)}
         folder = write_run(tmp_path / "outputs" / "one", local, facts={"host": "annas-laptop", "java": "17"}, rows=rows)
-        overrides = folder / ".hydra" / "overrides.yaml"
-        overrides.parent.mkdir()
-        overrides.write_text(f"[reader=tfrecords, home={tmp_path}]")
-        page, told = Page(make_report(folder)[0]), (folder / "analysis" / "report.md").read_text()
+        hydra = folder / ".hydra" / "hydra.yaml"
+        hydra.parent.mkdir()
+        sources = f"[{{path: {tmp_path}/mine/conf, provider: own}}, {{path: {tmp_path}/shipped, provider: main}}]"
+        hydra.write_text(
+            f"hydra: {{overrides: {{task: [reader=tfrecords, home={tmp_path}]}}, "
+            f"runtime: {{cwd: {tmp_path}/here, config_sources: {sources}}}}}"
+        )
+        page, told = Page(make_report(folder).paths[0]), (folder / "analysis" / "report.md").read_text()
         for text in (page.source, told):
             assert "annas-laptop" not in text
             assert str(tmp_path) not in text
             assert "<code>outputs/one</code>" in text or "`outputs/one`" in text
-        assert "`flowerexp reader=tfrecords`" in told
+        assert "`flowerexp --config-dir ../mine/conf reader=tfrecords`" in told
         assert "TFRecords this machine 61" in page.text["executors"]
         assert "java 17" in page.text["settings"]
 
@@ -376,7 +383,7 @@ class TestWhatElseMayLieInAFolder:
         folder = write_partitions(tmp_path)
         for path in folder.glob("jobs/*/events/*"):
             path.write_bytes(b'{"Event":"SparkListenerTaskEnd",\n')
-        page = Page(make_report(folder)[0])
+        page = Page(make_report(folder).paths[0])
         assert "executors" not in page.sections
         assert "speed" in page.sections
 
@@ -391,8 +398,8 @@ class TestWhatElseMayLieInAFolder:
 def test_runs_without_measurements_files_are_passed_over(tmp_path):
     folder = write_sweep(tmp_path, {"caching": [True, False]})
     (folder / "0" / "analysis" / "measurements.parquet").unlink()
-    table([]).write(folder / "1" / "analysis" / "measurements.parquet")
-    assert Page(make_report(folder)[0]).sections[0] == "runs"
+    write_measurements(table([]), folder / "1" / "analysis" / "measurements.parquet")
+    assert Page(make_report(folder).paths[0]).sections[0] == "runs"
 
 
 def searched(folder: Path, winner: str | None = "single_node") -> dict[str, Any]:
@@ -428,14 +435,14 @@ def searched(folder: Path, winner: str | None = "single_node") -> dict[str, Any]
 
 def test_a_search_for_a_cluster(tmp_path):
     folder = write_sweep(tmp_path, {"cluster": list(CLUSTERS)}, CLUSTERS)
-    assert "search" not in Page(make_report(folder)[0]).sections
+    assert "search" not in Page(make_report(folder).paths[0]).sections
     account = searched(folder)
     smoked = {"status": "finished", "seconds": 12.0, "usd": 0.004, "error": "", "dropped": None}
     dropped = {**smoked, "candidate": "forty_nodes", "dropped": "its smoke run took longer"}
     account |= {"smoke": [{**smoked, "candidate": "single_node"}, dropped]}
     account["tries"].append({**account["tries"][0], "candidate": "forty_nodes", "status": "dropped", "usd": None})
     (folder / "search.json").write_text(json.dumps(account))
-    page = Page(make_report(folder)[0])
+    page = Page(make_report(folder).paths[0])
     assert page.sections[0] == "search"
     text = page.text["search"]
     assert "Rent single_node : $0.031 and 310 seconds a run." in text
@@ -447,7 +454,7 @@ def test_a_search_for_a_cluster(tmp_path):
     assert "its smoke run took longer" in text
     assert text.count("nothing is known yet") == 1, "what was dropped was not tried"
     searched(folder, winner=None)
-    text = Page(make_report(folder)[0]).text["search"]
+    text = Page(make_report(folder).paths[0]).text["search"]
     assert "No cluster can be recommended" in text
     assert "smoke" not in text
     (folder / "search.json").write_text("{")

@@ -41,7 +41,7 @@ def page(tmp_path_factory):
         skewed = {"skew": 8.0, "spill": 5_000_000} if place < 2 else {}
         chosen = config({"preprocess.partitions": [2, 16][place // 2], "repeat": place % 2 + 1})
         write_run(folder / str(place), chosen, place, rows=rows_of(**skewed))
-    return Page(make_report(folder)[0])
+    return Page(make_report(folder).paths[0])
 
 
 def test_skew_and_spill_are_told_with_the_cell_that_has_them(page):
@@ -69,7 +69,7 @@ def test_medians_of_each_cell_are_in_a_table(page):
 
 
 def test_nothing_is_said_of_rows_without_sparks_numbers(tmp_path):
-    page = Page(make_report(write_sweep(tmp_path, {"preprocess.partitions": [2, 16]}))[0])
+    page = Page(make_report(write_sweep(tmp_path, {"preprocess.partitions": [2, 16]})).paths[0])
     assert "spark" not in page.sections
 
 
@@ -86,5 +86,5 @@ def test_a_run_of_its_own_has_the_section_and_numbers_that_are_missing_stay_out(
     assert len(found) == len(rows) - 1
     assert found["slowest task / median"].max() == pytest.approx(20)
     assert found["spilled to disk, MB"].isna().sum() == len(rows[::3])
-    text = Page(make_report(tmp_path / "run")[0]).text["spark"]
+    text = Page(make_report(tmp_path / "run").paths[0]).text["spark"]
     assert "Nothing is spilled to disk." in text

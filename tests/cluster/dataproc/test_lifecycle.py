@@ -13,9 +13,9 @@ from flowerexp.cluster.google import backend as module
 from flowerexp.cluster.google.names import cluster_name
 from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import ClusterError, QuotaError, StoppedError
+from flowerexp.rehearsal.cloud import FREE_TIER
 from tests.cloud.marked import until
 from tests.cluster.conftest import BUCKET, SCOPE, Observer
-from tests.fakes.cloud import FREE_TIER
 
 NONE: dict[str, str] = {}
 
@@ -23,6 +23,13 @@ NONE: dict[str, str] = {}
 def created(google):
     """The messages of the clusters that were asked for."""
     return [message["cluster"] for message in google.requests("CreateCluster")]
+
+
+def uuid_of(backend, google):
+    """Google's own id of the only cluster."""
+    (name,) = google.clusters()
+    clients = backend.clients
+    return clients.clusters.get_cluster(request={**clients.place, "cluster_name": name}).cluster_uuid
 
 
 class TestOpen:
@@ -39,7 +46,7 @@ class TestOpen:
         assert config["lifecycle_config"] == {"idle_delete_ttl": "600s", "auto_delete_ttl": "14400s"}
         assert config["gce_cluster_config"]["internal_ip_only"] is True
         assert config["gce_cluster_config"]["zone_uri"] == "us-central1-b"
-        assert config["config_bucket"] == BUCKET
+        assert config["config_bucket"] == config["temp_bucket"] == BUCKET
         assert config["worker_config"]["num_instances"] == 3
         assert config["worker_config"]["disk_config"]["boot_disk_size_gb"] == 666
         assert config["master_config"]["disk_config"]["boot_disk_type"] == "pd-ssd"
@@ -48,6 +55,8 @@ class TestOpen:
         properties = config["software_config"]["properties"]
         assert properties["spark:spark.dynamicAllocation.enabled"] == "false"
         assert properties["spark:spark.executor.instances"] == "3"
+        writing = ("diagnostic.capture", "dataproc.logging.syslog", "dataproc.logging.extended")
+        assert {properties[f"dataproc:{name}.enabled"] for name in writing} == {"false"}
         assert len(google.requests("CreateCluster")[0]["request_id"]) == 36
         made.close(SCOPE, observer)
         assert observer.states == ["creating", "running", "deleting", "deleted"]
@@ -75,6 +84,36 @@ class TestOpen:
         assert again.states == ["running"]
         dataproc().close(SCOPE, again)
         assert google.clusters() == {}
+
+    def test_what_dataproc_keeps_of_a_cluster_goes_with_it_and_nothing_else(self, google, dataproc, observer):
+        made = dataproc()
+        made.open(SCOPE, NONE, observer)
+        bucket = google.storage().bucket(BUCKET)
+        uuid = uuid_of(made, google)
+        kept = [f"{uuid[:-1]}x/spark-job-history/1", "data/photo.jpg"]
+        for name in (f"{uuid}/spark-job-history/app-1", f"{uuid}/yarn-logs/1", *kept):
+            bucket.blob(name).upload_from_string(b"x")
+        made.close(SCOPE, observer)
+        assert sorted(blob.name for blob in google.storage().list_blobs(BUCKET)) == sorted(kept)
+
+    def test_what_dataproc_keeps_of_a_cluster_that_deleted_itself_goes_when_it_is_closed(
+        self, google, dataproc, observer
+    ):
+        made = dataproc()
+        made.open(SCOPE, NONE, observer)
+        google.storage().bucket(BUCKET).blob(f"{uuid_of(made, google)}/yarn-logs/1").upload_from_string(b"x")
+        google.expire(*google.clusters())
+        made.close(SCOPE, observer)
+        assert list(google.storage().list_blobs(BUCKET)) == []
+
+    def test_a_cluster_is_deleted_although_its_temporary_files_cannot_be(self, google, dataproc, observer):
+        made = dataproc()
+        made.open(SCOPE, NONE, observer)
+        google.storage().bucket(BUCKET).delete(force=True)
+        made.close(SCOPE, observer)
+        assert google.clusters() == {}
+        assert observer.states[-1] == "deleted"
+        assert "stays" in observer.events[-1][2]
 
     def test_another_sweep_has_another_one(self, google, dataproc, observer):
         dataproc().open(SCOPE, NONE, observer)
@@ -121,6 +160,8 @@ class TestOpen:
             ("Selected software image version '9.9' is invalid", "cluster.image_version"),
             ("Machine type 'z9' of the master is not supported", "cluster.master.machine_type"),
             ("Requested worker disk size 10 GB is smaller than the image size", "cluster.workers.disk_gb"),
+            ("Invalid autoscaling policy 'projects/p/locations/l/autoscalingPolicies/x'", "cluster.autoscaling_policy"),
+            ("Secondary workers need primary workers", "cluster.secondary.count"),
             ("Google Cloud Storage bucket does not exist 'b'", "gcp.bucket"),
         ],
     )
@@ -150,6 +191,15 @@ class TestWhatIsInTheWay:
         assert list(google.clusters().values()) == ["RUNNING"]
         assert observer.states[-1] == "running"
 
+    def test_one_that_somebody_stopped_is_deleted_and_made_anew(self, google, dataproc, observer):
+        dataproc().open(SCOPE, NONE, observer)
+        (name,) = google.clusters()
+        google.stop(name)
+        later = Observer()
+        dataproc().open(SCOPE, NONE, later)
+        assert google.clusters() == {name: "RUNNING"}
+        assert later.states == ["deleting", "deleted", "creating", "running"]
+
     @staticmethod
     def impatient(dataproc, observer):
         patch = pytest.MonkeyPatch()
@@ -177,7 +227,10 @@ class TestWhatIsInTheWay:
 
     def test_one_that_is_not_ours_is_left_alone(self, google, dataproc, cluster, observer):
         other = "another-scope-89abcdef"
-        dataproc().open(other, NONE, Observer())
+        theirs = dataproc()
+        theirs.open(other, NONE, Observer())
+        kept = google.storage().bucket(BUCKET).blob(f"{uuid_of(theirs, google)}/spark-job-history/1")
+        kept.upload_from_string(b"x")
         patch = pytest.MonkeyPatch()
         taken = cluster_name(other, cluster())
         patch.setattr(dataproc_backend, "cluster_name", lambda *_: taken)
@@ -189,6 +242,7 @@ class TestWhatIsInTheWay:
         finally:
             patch.undo()
         assert google.clusters() == {taken: "RUNNING"}
+        assert kept.exists()
         assert "deleting" not in observer.states
 
     def test_one_that_is_there_and_denied_is_asked_for_with_pauses_and_not_for_ever(self, google, dataproc, observer):

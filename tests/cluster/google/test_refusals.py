@@ -82,6 +82,14 @@ def test_no_machines_left_in_all_its_forms(error):
         (auth_exceptions.RefreshError("Reauthentication is needed"), "gcloud auth application-default login"),
         (exceptions.Unauthenticated("..."), "gcloud auth application-default login"),
         (exceptions.Forbidden("Permission 'dataproc.clusters.create' denied"), "Dataproc Editor"),
+        (
+            exceptions.InvalidArgument(
+                "Default Service Account '1-compute@developer.gserviceaccount.com' is missing required permissions: "
+                "[dataproc.agents.create, dataproc.tasks.lease]. Service Accounts must have either 'Dataproc/Dataproc "
+                "Worker' role or all permissions granted by the role."
+            ),
+            "add-iam-policy-binding my-project --member=serviceAccount:ACCOUNT --role=roles/dataproc.worker",
+        ),
         (exceptions.Forbidden("Cloud Dataproc API has not been used in project 1 before"), "gcloud services enable"),
         (exceptions.NotFound("Project 'my-project' not found"), "check gcp.project=my-project"),
         (exceptions.InvalidArgument("Unknown project id: 0"), "check gcp.project=my-project"),

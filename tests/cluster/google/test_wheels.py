@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from flowerexp.cluster import java
-from flowerexp.cluster.google import wheels
+from flowerexp.cluster.google import backend, wheels
 from flowerexp.config.places import entry_folder
 from flowerexp.errors import ClusterError, ConfigError, MachineError
+from flowerexp.rehearsal import wheelhouse
 from tests.cloud.marked import until
 from tests.cluster.conftest import BUCKET, SCOPE, Observer
 
@@ -101,10 +102,20 @@ class TestEntrypoints:
         assert loaded & third_party <= set(config["requires"])
 
 
+def test_what_every_job_needs_to_reach_the_bucket_is_staged(google, dataproc, observer, monkeypatch, tmp_path):
+    """Also where an experiment imports nothing of its own."""
+    wheelhouse.build(tmp_path, backend.OWN)
+    monkeypatch.setenv(wheels.WHEELHOUSE, str(tmp_path))
+    monkeypatch.setattr(java, "own_folders", lambda: [tmp_path])
+    dataproc("single_node", "cluster.packages=stage").open(SCOPE, {}, observer)
+    assert {"fsspec", "gcsfs"} <= set(google.installed())
+
+
 class TestStage:
     @pytest.fixture(autouse=True)
     def from_the_house(self, house, monkeypatch, tmp_path):
         monkeypatch.setenv(wheels.WHEELHOUSE, str(house))
+        monkeypatch.setattr(backend, "OWN", ())
         monkeypatch.setattr(java, "own_folders", lambda: [house / "petals-1.0-py3-none-any.whl", tmp_path])
 
     def test_nodes_install_what_was_staged(self, google, dataproc, observer):
@@ -119,10 +130,10 @@ class TestStage:
             "stems-2.5-py3-none-any.whl",
         ]
 
-    def test_they_are_staged_once(self, google, dataproc, observer, monkeypatch, tmp_path):
+    def test_they_are_staged_once(self, google, dataproc, observer, monkeypatch):
         dataproc("four_nodes", "cluster.packages=stage").open(SCOPE, OWN, observer)
         before = names(google)
-        monkeypatch.setenv(wheels.WHEELHOUSE, str(tmp_path))  # an empty one
+        monkeypatch.setattr(wheels, "_pip", None)
         dataproc("single_node", "cluster.packages=stage").open(SCOPE, OWN, observer)
         assert names(google) == before
 
@@ -216,5 +227,5 @@ class TestStage:
         assert properties["spark.executorEnv.PYTHONPATH"] == "./packages"
 
     def test_a_runtime_whose_python_is_unknown(self, google, dataproc, observer):
-        with pytest.raises(ConfigError, match=r"runtime_version=9\.9"):
+        with pytest.raises(ConfigError, match=r"runtime 9\.9"):
             dataproc("serverless", "cluster.packages=stage", "cluster.runtime_version='9.9'").open(SCOPE, OWN, observer)

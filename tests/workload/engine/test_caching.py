@@ -9,16 +9,6 @@ from flowerexp.workload.engine import caching
 pytestmark = pytest.mark.spark
 
 
-@pytest.fixture(autouse=True)
-def uncached(spark):
-    """Nothing is cached before a test, nor after it."""
-    spark.catalog.clearCache()
-    yield
-    spark.catalog.clearCache()
-    for rdd in spark.sparkContext._jsc.getPersistentRDDs().values():
-        rdd.unpersist(True)
-
-
 def stored(spark):
     """What Spark has stored: of each the cached and all partitions, whether in memory and on disk, and the bytes."""
     spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
@@ -104,6 +94,17 @@ def test_what_the_experiments_code_cached_is_removed_and_what_is_hidden_is_told(
     (note,) = told.notes
     assert note.startswith("1 RDDs stay cached")
     caching.remove([hidden])
+    assert stored(spark) == []
+
+
+def test_what_an_earlier_run_left_cached_is_cleared(spark):
+    left = frame(spark).cache()
+    left.count()
+    spark.sparkContext.parallelize(range(9), 2).cache().count()
+    assert len(stored(spark)) == 2
+    caching.clear(spark)
+    assert stored(spark) == []
+    frame(spark).count()  # equal to what was cached
     assert stored(spark) == []
 
 

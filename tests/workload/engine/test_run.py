@@ -14,6 +14,7 @@ import pytest
 from flowerexp.errors import DataError, JobError
 from flowerexp.workload import failures, host, slots
 from flowerexp.workload.engine import on_executors
+from flowerexp.workload.engine.until import FEWEST
 from tests.workload.engine.tiny import GRID, config, make, slept, workload
 
 pytestmark = pytest.mark.spark
@@ -139,6 +140,68 @@ class TestBoth:
         again = make(spark, made, workload(count, nothing), tmp_path, earlier=[str(tmp_path / "rows")])
         assert again == rows
         assert told.notes[-1].startswith("12 rows of earlier attempts are kept")
+
+
+class TestUntil:
+    """A run goes on until its cells are known; the value of these cells is what `measure` says it is."""
+
+    def of(self):
+        """Size 1 says the same each time, and size 2 needs some more: 1 + 0.3 / (its repetition) is steadier later."""
+        return workload(
+            lambda prepared, cell: {"things": 1, "loss": 1.0 if cell["size"] == 1 else 1 + 0.3 / cell.repetition},
+            nothing,
+        )
+
+    def config(self, where, **changes):
+        return config({"size": [1, 2]}, where, value={"name": "loss"}, until=0.04, **changes)
+
+    @pytest.mark.parametrize("caching", [True, False])
+    def test_rounds_follow_until_all_is_known(self, spark, where, tmp_path, told, caching):
+        rows = make(spark, self.config(where, caching=caching), self.of(), tmp_path)
+        firsts = [row for row in rows if row["execution"] == 1]
+        made = Counter(row["size"] for row in firsts)
+        assert made[1] == FEWEST < made[2]
+        assert [row["order"] for row in firsts] == list(range(len(firsts)))
+        assert [row["repetition"] for row in firsts if row["size"] == 2] == list(range(1, made[2] + 1))
+        assert told.facts["until_rounds"] == made[2] - FEWEST
+        assert told.facts["measurements"] == len(firsts)
+        assert told.notes == []
+        again = {} if caching or where == "driver" else dict.fromkeys(range(2, 4), len(firsts))
+        assert Counter(row["execution"] for row in rows) == {1: len(firsts)} | again
+
+    def test_a_budget_ends_it_and_the_rest_is_named(self, spark, where, tmp_path, told):
+        rows = make(spark, self.config(where, until_seconds=0.001), self.of(), tmp_path)
+        assert Counter(row["size"] for row in rows) == {1: FEWEST, 2: FEWEST}
+        assert told.facts["cells_wide"] == 1
+        (note,) = told.notes
+        assert note.startswith("1 of 2 cells are not known to 4 % after measure.until_seconds")
+
+    def test_a_later_attempt_goes_on_with_the_rounds(self, spark, where, tmp_path, told):
+        whole = make(spark, self.config(where), self.of(), tmp_path / "whole")
+        (tmp_path / "rows").mkdir()
+        lines = [json.dumps(row) + "\n" for row in whole if row["repetition"] <= FEWEST + 1]
+        (tmp_path / "rows" / "00001.jsonl").write_text("".join(lines))
+        rows = make(spark, self.config(where), self.of(), tmp_path, earlier=[str(tmp_path / "rows")])
+        assert [(row["size"], row["repetition"], row["order"]) for row in rows] == [
+            (row["size"], row["repetition"], row["order"]) for row in whole
+        ]
+        assert Counter(row["attempt"] for row in rows) == {1: len(lines), 2: len(whole) - len(lines)}
+
+    def test_a_cell_that_takes_too_long_is_left_as_it_is(self, spark, where, tmp_path, told):
+        of = workload(lambda prepared, cell: {"things": slept(LONG if cell["size"] == 2 else 0, 1), "loss": 1}, nothing)
+        rows = make(spark, self.config(where, max_seconds=0.3), of, tmp_path)
+        assert Counter(row["size"] for row in rows) == {1: FEWEST, 2: 1}
+        assert told.facts["cells_wide"] == 0
+
+    def test_progress_counts_what_is_known_so_far(self, spark, where, tmp_path, capsys):
+        make(spark, self.config(where), self.of(), tmp_path)
+        lines = [json.loads(line)["flowerexp"] for line in capsys.readouterr().out.splitlines() if "done" in line]
+        counts = [
+            (line["done"], line["total"]) for line in lines if line["phase"].startswith("measure") and line["total"]
+        ]
+        assert len({total for _, total in counts}) > 1  # it grows with the rounds
+        assert all(done <= total for done, total in counts)
+        assert [done for done, _ in counts] == sorted(done for done, _ in counts)
 
 
 class TestLimit:

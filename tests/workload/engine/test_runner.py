@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from flowerexp import storage
-from flowerexp.errors import ClusterError, DataError
+from flowerexp.errors import ClusterError, ConfigError, DataError
 from flowerexp.job import results
 from flowerexp.workload import executors, report
-from flowerexp.workload.engine import runner, session
+from flowerexp.workload.engine import caching, run, runner, session
+from flowerexp.workload.engine.stream import Stream
 
 ROWS = [{"images": 3, "seconds": 0.5, "reader": "ü"}, {"images": 4, "seconds": None, "reader": "b"}]
 
@@ -32,7 +33,7 @@ def job(tmp_path, monkeypatch):
     """Run entrypoints as a job's runs, one each, without Spark; returns the results of those that left any."""
 
     class Session:
-        sparkContext = SimpleNamespace(master="local[2]")
+        sparkContext = SimpleNamespace(master="local[2]", _jsc=SimpleNamespace(getPersistentRDDs=dict))
 
         def stop(self):
             (tmp_path / "stopped").touch()
@@ -46,7 +47,7 @@ def job(tmp_path, monkeypatch):
             {
                 "run_key": f"key{number}",
                 "token": f"token{number}",
-                "config": {"number": number},
+                "config": {"number": number, "measure": {"until": None}},
                 "output": str(tmp_path / str(number)),
             }
             for number in range(len(entrypoints))
@@ -105,6 +106,22 @@ def test_a_run_leaves_rows_phases_and_status(job, capsys):
     assert {message["run_key"] for message in messages} == {"key0"}
     states = [(message["output"], message["state"]) for message in (messages[0], messages[-1])]
     assert states == [(str(outcome.folder), "started"), (str(outcome.folder), "finished")]
+
+
+def test_each_run_starts_with_nothing_cached(job, monkeypatch):
+    seen = []
+    monkeypatch.setattr(caching, "clear", lambda spark: seen.append("cleared"))
+
+    def leaves_a_cached_rdd_and_fails():
+        seen.append("run")
+        raise ZeroDivisionError
+
+    def measures():
+        seen.append("run")
+        return ROWS
+
+    job(leaves_a_cached_rdd_and_fails, measures)
+    assert seen == ["cleared", "run", "cleared", "run"]
 
 
 def test_the_status_comes_last(job, monkeypatch):
@@ -217,6 +234,19 @@ def test_a_fact_that_cannot_be_written_does_not_cost_the_results(job, tmp_path):
 
     (outcome,) = job(run)
     assert outcome.status["facts"]["folder"] == str(tmp_path)
+
+
+def test_an_entrypoint_that_measures_by_itself_has_no_rounds(tmp_path):
+    started: list[str] = []
+    entry = {"config": {"measure": {"until": 0.05}}}
+
+    def measures(spark, config):
+        started.append("started")
+        return [{}]
+
+    with pytest.raises(ConfigError, match=r"^measure\.until: this entrypoint measures everything by itself"):
+        list(run.of_generator(measures)(None, entry, Stream(str(tmp_path), keep=False)))
+    assert started == []
 
 
 def test_results_that_cannot_be_written_fail_the_process(job, tmp_path):

@@ -11,7 +11,15 @@ from flowerexp.workload import report
 from flowerexp.workload.engine.spark_metrics import recorded
 
 COLUMNS = {
-    *("spark_jobs", "spark_stages", "spark_tasks", "shuffle_read_bytes", "shuffle_write_bytes", "spill_bytes"),
+    *(
+        "spark_jobs",
+        "spark_stages",
+        "spark_tasks",
+        "spark_failed_tasks",
+        "shuffle_read_bytes",
+        "shuffle_write_bytes",
+        "spill_bytes",
+    ),
     *("gc_seconds", "task_seconds", "executor_cpu_seconds", "slowest_task_seconds", "median_task_seconds"),
 }
 

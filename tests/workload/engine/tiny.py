@@ -19,8 +19,8 @@ GRID: dict[str, Sequence[Any]] = {"kind": ["a", "b"], "size": [1, 2, 3]}
 def config(grid: dict[str, Sequence[Any]] | None = None, where: str = "driver", **changes: Any) -> dict[str, Any]:
     """A run's config: `changes` are of `measure`, of `caching`, or of the entrypoint."""
     grid = GRID if grid is None else grid
-    measure = {"repetitions": 2, "seed": 0, "concurrency": 1, "warm_up_seconds": 0, "max_seconds": None}
-    measure["storage_level"] = None
+    measure: dict[str, Any] = {"repetitions": 2, "seed": 0, "concurrency": 1, "warm_up_seconds": 0, "max_seconds": None}
+    measure |= {"storage_level": None, "probe": True, "until": None, "until_seconds": 60.0}
     measure |= {name: changes.pop(name) for name in [*changes] if name in measure}
     made = {
         "caching": changes.pop("caching", True),

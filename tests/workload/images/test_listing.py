@@ -48,6 +48,34 @@ class TestSampling:
     def test_a_file_s_fate_does_not_depend_on_the_others(self):
         assert sampled(0.1, names=NAMES[::2]) == sampled(0.1) & set(NAMES[::2])
 
+    def test_at_least_so_many_are_those_that_a_larger_fraction_has(self, folder, listed):
+        path = folder(*(f"{name}/{number:03d}.jpg" for name in "abc" for number in range(100)))
+        few = listed(path, "sampling=smoke", "sampling.least=0").photographs
+        filled = listed(path, "sampling=smoke", "sampling.least=60")
+        more = listed(path, "sampling.fraction=0.3").photographs  # 90 or so
+        names = [photograph.relative for photograph in filled.photographs]
+        assert len(few) < 60 == len(names)
+        assert names == sorted(names)
+        assert {photograph.relative for photograph in few} < set(names)
+        assert set(names) < {photograph.relative for photograph in more}
+        assert filled.total == 300
+
+    def test_at_least_so_many_changes_no_large_sample_and_takes_no_more_than_there_are(self, folder, listed):
+        path = folder(*(f"a/{number:03d}.jpg" for number in range(50)))
+        half = listed(path, "sampling.fraction=0.5")
+        assert listed(path, "sampling.fraction=0.5", "sampling.least=10").photographs == half.photographs
+        assert len(listed(path, "sampling=smoke").photographs) == 50
+
+    def test_a_smoke_sample_of_a_small_set_is_enough_for_the_ready_made_grids(self, config, tmp_path):
+        for number in range(200):
+            path = tmp_path / "few" / "a" / f"{number:03d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        for grid in ("quick", "notebook"):
+            made = config("dataset=folder", f"dataset.path={tmp_path}/few", "sampling=smoke", f"grid={grid}")
+            needed = max(made["grid"]["batch_size"]) * max(made["grid"]["batch_number"])
+            assert len(list_photographs(None, made).photographs) >= needed
+
 
 @pytest.fixture
 def folder(tmp_path):

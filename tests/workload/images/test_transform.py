@@ -2,12 +2,10 @@
 
 import io
 import math
-import os
 import struct
 import tracemalloc
 import zlib
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +17,7 @@ from PIL import Image
 
 from flowerexp.errors import DataError
 from flowerexp.workload.images import decoded, synthetic, transform
+from tests.command import PHOTOGRAPHS
 
 side = st.integers(1, 700)
 target_side = st.integers(1, 300)
@@ -387,8 +386,7 @@ class TestChain:
     @pytest.mark.flowers
     @pytest.mark.parametrize(("target_size", "quality"), TARGETS)
     def test_real_photographs(self, target_size, quality):
-        default = Path(__file__).parents[2] / "../shared/data/flower_photos"
-        files = sorted(Path(os.environ.get("FLOWEREXP_PHOTOS", default)).glob("*/*.jpg"))
+        files = sorted(PHOTOGRAPHS.glob("*/*.jpg"))
         if not files:
             pytest.skip("no flower photographs: set FLOWEREXP_PHOTOS to a folder with a folder for each class")
         check_chains([file.read_bytes() for file in files[:: max(1, len(files) // 20)]], target_size, quality)

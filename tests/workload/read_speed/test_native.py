@@ -65,9 +65,9 @@ def count_decoded(monkeypatch):
     decoded = []
     decode = transform.decode
 
-    def decode_and_count(content):
+    def decode_and_count(content, least=None):
         decoded.append(content)
-        return decode(content)
+        return decode(content, least)
 
     monkeypatch.setattr(transform, "decode", decode_and_count)
     return decoded

@@ -1,5 +1,0 @@
-"""The fixtures of the servers, for their own tests."""
-
-from tests.fakes.plugin import cloud, cloud_servers
-
-__all__ = ["cloud", "cloud_servers"]
