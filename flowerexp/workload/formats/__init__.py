@@ -1,7 +1,7 @@
 """The file formats that prepared data can have: a module here for each, found by its name in `preprocess.format`.
 
-A format writes the labelled pictures of one shard into one file, counts them, and opens the file for reading in order or
-by number. What a picture is (JPEG bytes and the number of its class) is the same for all formats, so that whatever
+A format writes the labelled pictures of one shard into one file, counts them, and opens the file for reading in order
+or by number. What a picture is (JPEG bytes and the number of its class) is the same for all formats, so that whatever
 differs between two of them is the format.
 """
 
@@ -19,7 +19,7 @@ NAMES = ("tfrecord", "webdataset", "array_record", "parquet", "lance", "lmdb")
 
 
 class Shard(Protocol):
-    """A file of a format, open for reading. It can be read by several threads, and is closed by its `with` statement."""
+    """A file of a format, open for reading in several threads; its `with` statement closes it."""
 
     def __len__(self) -> int:
         """The number of its samples."""
