@@ -9,13 +9,13 @@ import shutil
 import pytest
 
 from flowerexp import cli
-from flowerexp.app import composed
 from flowerexp.config import Origin, plain, typed
 from flowerexp.config.again import again
 from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError
 from flowerexp.tracking.drift import Change, drift, here, made_with
 from tests.command import Home
+from tests.composing import composed
 from tests.tracking import CONFIG
 
 CHANGING = {"git commit", "git changes", "code (hash)"}  # while somebody works on the checkout
