@@ -148,6 +148,7 @@ class Experiment:
         shared: the phases that make what later runs of the same data find made, so that the first run alone takes them.
         repeatable: whether a run that is made again measures the same; false where it leaves its results to be found.
         refuses: values that do not go together.
+        simulates_bucket: whether it can read its data through a simulated bucket (`storage.latency_ms`).
     """
 
     name: str
@@ -169,6 +170,7 @@ class Experiment:
     shared: tuple[str, ...] = ()
     repeatable: bool = True
     refuses: tuple[Refusal, ...] = ()
+    simulates_bucket: bool = False
 
     @cached_property
     def numeric(self) -> tuple[str, ...]:

@@ -141,6 +141,8 @@ def subtitle(material: Material) -> list[str]:
     data = {text for run in runs if (text := extras_of(material.experiment).data(run.facts))}
     if len(data) == 1:
         words.append(data.pop())
+    if material.simulated:
+        words.append(material.simulated)
     clusters = list(dict.fromkeys(run.cluster for run in runs))
     if clusters:
         words.append("on " + ", ".join(clusters))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.read_speed import page_cache, pipeline, unreadable
+from flowerexp.workload.read_speed import page_cache, pipeline, through_bucket, unreadable
 from flowerexp.workload.read_speed.readers import Source
 from flowerexp.workload.read_speed.sources import Sources, mended, sources_of
 
@@ -71,7 +71,7 @@ def prepare(spark: Any, config: dict[str, Any]) -> Sources:
             hint="use more images or a smaller grid"
             + ("" if none_left else ", or entrypoint.settings.on_short=drop leaves such cells out"),
         )
-    return sources
+    return replace(sources, of=through_bucket.moved(sources.of, config))
 
 
 def _needed(cell: Mapping[str, Any]) -> int:
@@ -142,4 +142,5 @@ def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def recover(spark: Any, config: dict[str, Any], sources: Sources, error: Exception) -> Sources | None:
     """Write damaged files of prepared data again; None if no file is damaged."""
-    return mended(sources)
+    again = mended(sources)
+    return again and replace(again, of=through_bucket.moved(again.of, config))

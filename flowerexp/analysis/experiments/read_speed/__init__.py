@@ -20,6 +20,7 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
 
     columns = write_tfrecords.WriteTFRecords.columns | {"page_cache_fraction", "warm_up_reads"}
     texts = ("page_cache",)
+    facts: tuple[str, ...] = (*write_tfrecords.WriteTFRecords.facts, "simulated_bucket")
     questions: Mapping[str, str] = {
         **write_tfrecords.WriteTFRecords.questions,
         "cluster": "which cluster reads fastest, and at what price",
@@ -50,10 +51,12 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
         """How near rates come to the ceilings of their hosts, and some of the images that were written."""
         from flowerexp.analysis.experiments.read_speed import ceilings
+        from flowerexp.analysis.report.parts import Finding
 
         limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
-        return [*ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
+        simulated = [Finding("simulated", material.simulated, "warn")] if material.simulated else []
+        return [*simulated, *ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
 
 
 def _existing(run: ComparedRun) -> str | None:
