@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.config import Origin, check, keys_with
+from flowerexp.config.earlier import with_optional
 from flowerexp.config.places import group_options
 from flowerexp.config.redact import HIDDEN
 from flowerexp.config.schema import Config
@@ -53,7 +54,7 @@ def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[
 
     parsed = _parsed(overrides)
     now = {key: place[key] for key in keys_with("place", "sweep")}
-    config = OmegaConf.create(_literal({**old, **now, "skip_finished": False}))
+    config = OmegaConf.create(_literal({**with_optional(old), **now, "skip_finished": False}))
     try:
         apply_overrides(parsed, config)
     except (HydraException, OmegaConfBaseException) as error:

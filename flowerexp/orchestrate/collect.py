@@ -198,7 +198,7 @@ def _analyse(
     from flowerexp.measurements.loading import load
 
     path = run.folder / "results" / rows.MEASUREMENTS
-    found = load(path, run.config.entrypoint) if path.exists() else None
+    found = load(path, run.config.experiment) if path.exists() else None
     if not found:
         return None, Counted()
     counted = Counted(_by_attempt(found.firsts))
