@@ -108,6 +108,9 @@ class Parts:
         planned: the parameter that says how many there should be; for rows that lack `count`.
         first_count: the column that holds how many units were counted in the first part.
         first_seconds: the column that holds how long the first part took.
+        column: the column that holds a part's number, counted from 1, if each part is a row of its own, such as an
+            epoch of training; `measure` then yields the result of each part (see `flowerexp.workload.main`), and
+            `planned` is needed. The columns above are then the framework's, and those of the first part are in its row.
     """
 
     name: str
@@ -115,6 +118,7 @@ class Parts:
     planned: str | None = None
     first_count: str
     first_seconds: str
+    column: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
