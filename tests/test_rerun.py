@@ -9,13 +9,13 @@ import shutil
 import pytest
 
 from flowerexp import cli
-from flowerexp.app import composed
 from flowerexp.config import Origin, plain, typed
 from flowerexp.config.again import again
 from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError
 from flowerexp.tracking.drift import Change, drift, here, made_with
 from tests.command import Home
+from tests.composing import composed
 from tests.tracking import CONFIG
 
 CHANGING = {"git commit", "git changes", "code (hash)"}  # while somebody works on the checkout
@@ -148,6 +148,15 @@ def test_the_config_is_the_old_one_but_for_this_machines_places(place):
     here = {key: place[key] for key in ("home", "storage", "tracking", "sweep", "skip_finished")}
     assert plain(config) == {**old, **here}
     assert (config.caching, config.repeat, config.skip_finished) == (False, 2, False)
+
+
+def test_a_run_from_before_a_parameter_was_declared_has_its_default(place):
+    optional = [name for name, one in place["entrypoint"]["parameters"].items() if one["default"] is not None]
+    old = copy.deepcopy(place)
+    for name in optional:
+        del old["entrypoint"]["parameters"][name], old["grid"][name]
+    config = again(old, place, [], Origin())
+    assert config.entrypoint.idle(config.grid) == optional != []
 
 
 @pytest.fixture

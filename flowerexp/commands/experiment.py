@@ -108,7 +108,7 @@ def _present(result: Result) -> None:
         reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
         lines += [
             "",
-            table(result.analysis.summary.groups, result.run.config.entrypoint),
+            table(result.analysis.summary.groups, result.run.config.experiment),
             "",
             f"verdict   {verdict.state}{reasons}",
         ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowerexp.config import Origin, check, is_of, keys_with
+from flowerexp.config.earlier import with_optional
 from flowerexp.config.places import group_options
 from flowerexp.config.redact import HIDDEN
 from flowerexp.config.roles import Role
@@ -58,7 +59,7 @@ def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[
     from flowerexp.config.hydra_private import apply_overrides
 
     parsed = _parsed(overrides)
-    config = OmegaConf.create(_literal({**_placed(old, place, origin), "skip_finished": False}))
+    config = OmegaConf.create(_literal({**_placed(with_optional(old), place, origin), "skip_finished": False}))
     try:
         apply_overrides(parsed, config)
     except (HydraException, OmegaConfBaseException) as error:

@@ -285,3 +285,8 @@ class Config:
     quota: Quota = field(default_factory=Quota, metadata=ACCOUNT)
     budget: Budget = field(default_factory=Budget, metadata=ACCOUNT)
     home: str = text(names.HOME, role="place")
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment without the parameters that have no value but their default here."""
+        return self.entrypoint.in_play([self.grid])

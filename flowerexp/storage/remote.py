@@ -192,6 +192,11 @@ def open_read(uri: str, options: dict[str, Any]) -> BinaryIO:
     return cast("BinaryIO", file)
 
 
+def open_ranges(uri: str, options: dict[str, Any]) -> BinaryIO:
+    """Open a file for reading ranges of it; each is one request, and there are no others but one for the size."""
+    return cast("BinaryIO", _Stream(*locate(uri, options), uri))
+
+
 class _Stream(io.RawIOBase):
     """A file whose ranges are requested when they are read.
 

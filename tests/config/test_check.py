@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from flowerexp.app import composed
 from flowerexp.config import Origin, check, plain
 from flowerexp.errors import ConfigError
+from tests.composing import composed
 
 FOLDER = ("dataset=folder", "dataset.path=/photographs")
 

@@ -122,8 +122,16 @@ class Material:
 
     @property
     def experiment(self) -> Experiment:
-        """What was measured."""
-        return next((run.config.entrypoint for run in self.measured if run.config), self.planned)
+        """What was measured: that of the first run."""
+        return next((self.experiment_of(run) for run in self.measured if run.config), self.planned)
+
+    def experiment_of(self, run: Run) -> Experiment:
+        """What a run measured, with the parameters that are in play in any of the runs that measured the same."""
+        if run.config is None:
+            return self.experiment
+        own = run.config.entrypoint
+        configs = [other.config for other in self.measured if other.config]
+        return own.in_play(config.grid for config in configs if config.entrypoint.name == own.name)
 
     @cached_property
     def series(self) -> list[str]:
@@ -152,8 +160,7 @@ class Material:
         for run in self.measured:
             path = run.folder / "analysis" / "measurements.parquet"
             if path.exists():
-                experiment = run.config.entrypoint if run.config else self.experiment
-                parts.append(read_rows(path, experiment, self.texts).assign(run=run.name))
+                parts.append(read_rows(path, self.experiment_of(run), self.texts).assign(run=run.name))
         empty = no_rows(self.experiment, self.texts).assign(run="")
         return pd.concat(parts or [empty], ignore_index=True)
 

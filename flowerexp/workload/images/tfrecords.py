@@ -142,18 +142,53 @@ def count_records(file: BinaryIO, name: str | None = None) -> int:
     Raises:
         DataError: a length is damaged, or the file ends inside a record; says where. Damage to a payload is not seen.
     """
-    if compression_of(file):
-        return sum(1 for _ in read_records(file, name))
+    return sum(1 for _ in (read_records(file, name) if compression_of(file) else ends(file, name)))
+
+
+def ends(file: BinaryIO, name: str | None = None) -> Iterator[int]:
+    """The place behind each record of a TFRecord file that is not compressed, without reading the payloads.
+
+    Args:
+        file: seekable, open for reading in binary mode, at its start.
+        name: see `read_records`.
+
+    Raises:
+        DataError: see `count_records`.
+    """
     place = _Place(name or str(getattr(file, "name", "in memory")))
-    end = file.seek(0, os.SEEK_END)
+    file.seek(0, os.SEEK_END)
+    end = file.tell()
     file.seek(0)
     while header := file.read(_HEADER_SIZE):
         following = place.byte + _HEADER_SIZE + _length(header, place) + _CRC.size
         if following > end:
             raise place.damaged("is cut off by the file's end")
+        yield following
         place.record += 1
-        place.byte = file.seek(following)
-    return place.record - 1
+        place.byte = following
+        file.seek(following)
+
+
+def payload(framed: bytes | memoryview, name: str, number: int, start: int) -> bytes:
+    """The payload of a record in its frame, as `frame` made it, verified.
+
+    Args:
+        framed: the bytes of the record.
+        name: the file's name in errors.
+        number: of the record in the file, counted from 0.
+        start: the byte at which it begins in the file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    place = _Place(name, record=number + 1, byte=start)
+    length = _length(bytes(framed[:_HEADER_SIZE]), place)
+    record, crc = bytes(framed[_HEADER_SIZE : -_CRC.size]), framed[-_CRC.size :]
+    if len(record) != length:
+        raise place.damaged("is cut off by the file's end")
+    if crc != _masked_crc(record):
+        raise place.damaged("has a wrong checksum")
+    return record
 
 
 @dataclass

@@ -10,6 +10,7 @@ from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFREC
 
 if TYPE_CHECKING:
     from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.conclusions.evidence import Evidence
     from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
@@ -47,6 +48,14 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
             yield "TFRecord files", _existing(a), _existing(b)
         if _only_existing(a, b, series):
             yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
+
+    def decision(
+        self, evidence: Evidence, varied: Mapping[str, str], facts: Sequence[Mapping[str, Any]], margin: float
+    ) -> Sequence[str]:
+        """What to store and how to read it."""
+        from flowerexp.analysis.experiments.read_speed.decision import decided
+
+        return decided(evidence, varied, facts, margin)
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
         """How near rates come to the ceilings of their hosts, and some of the images that were written."""
