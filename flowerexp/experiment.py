@@ -48,6 +48,7 @@ class Parameter:
         max: the largest number that is allowed.
         default: its value where a grid or the settings leave it out. A parameter that has no other value in a run is
             not shown: its results are named, seeded and compared like those of a run that does not know it.
+        optional: whether a setting may be null.
         unit: of a number, such as `rows`.
         label: what to call it in pictures and tables; its name by default.
         labels: the same of each choice, where that differs from it.
@@ -66,6 +67,7 @@ class Parameter:
     above: float | None = None
     max: float | None = None
     default: Any = None
+    optional: bool = False
     unit: str | None = None
     label: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

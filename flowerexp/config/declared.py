@@ -129,6 +129,8 @@ def _values(values: Any, spec: Mapping[str, Any], key: str, origin: Origin, chec
 
 def _value(value: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> Any:
     kind, choices = spec["type"], spec["choices"]
+    if value is None and spec["optional"]:
+        return None
     if kind == "text" and not isinstance(value, str) and value is not None and not choices:
         # What was typed may have been 2024_10, of which a number has kept 202410.
         hint = f"put it into quotes: '{key}=\"TEXT\"'"
