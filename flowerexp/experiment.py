@@ -48,6 +48,7 @@ class Parameter:
         max: the largest number that is allowed.
         default: its value where a grid or the settings leave it out. A parameter that has no other value in a run is
             not shown: its results are named, seeded and compared like those of a run that does not know it.
+        optional: whether a setting may be null.
         unit: of a number, such as `rows`.
         label: what to call it in pictures and tables; its name by default.
         labels: the same of each choice, where that differs from it.
@@ -66,6 +67,7 @@ class Parameter:
     above: float | None = None
     max: float | None = None
     default: Any = None
+    optional: bool = False
     unit: str | None = None
     label: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -108,6 +110,9 @@ class Parts:
         planned: the parameter that says how many there should be; for rows that lack `count`.
         first_count: the column that holds how many units were counted in the first part.
         first_seconds: the column that holds how long the first part took.
+        column: the column that holds a part's number, counted from 1, if each part is a row of its own, such as an
+            epoch of training; `measure` then yields the result of each part (see `flowerexp.workload.main`), and
+            `planned` is needed. The columns above are then the framework's, and those of the first part are in its row.
     """
 
     name: str
@@ -115,6 +120,7 @@ class Parts:
     planned: str | None = None
     first_count: str
     first_seconds: str
+    column: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +162,7 @@ class Experiment:
         shared: the phases that make what later runs of the same data find made, so that the first run alone takes them.
         repeatable: whether a run that is made again measures the same; false where it leaves its results to be found.
         refuses: values that do not go together.
+        simulates_bucket: whether it can read its data through a simulated bucket (`storage.latency_ms`).
     """
 
     name: str
@@ -177,6 +184,7 @@ class Experiment:
     shared: tuple[str, ...] = ()
     repeatable: bool = True
     refuses: tuple[Refusal, ...] = ()
+    simulates_bucket: bool = False
 
     @cached_property
     def numeric(self) -> tuple[str, ...]:

@@ -112,6 +112,8 @@ def _present(result: Result) -> None:
             "",
             f"verdict   {verdict.state}{reasons}",
         ]
+        if pace := result.run.config.storage.simulated:
+            lines.append(f"bucket    simulated: {pace}")
         if verdict.state == "valid":  # else the answer would say the same as the verdict
             lines.append(f"answer    {result.analysis.answer}")
     phases = {name: seconds for name, seconds in result.outcome.phases.items() if "." not in name}

@@ -167,6 +167,8 @@ def _experiment_lines(configs: Sequence[Config]) -> list[str]:
         if grid:
             lines.append(f"grid      {'; '.join(grid)}")
             lines.append(f"measures  {_how(own)}")
+        for pace in dict.fromkeys(str(config.storage.simulated) for config in own if config.storage.simulated):
+            lines.append(f"bucket    simulated: {pace}")
         if experiment.uses:
             lines.append(f"uses      {', '.join(experiment.uses)}")
     return lines

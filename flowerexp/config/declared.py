@@ -83,6 +83,7 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
         for key, spec in entrypoint["limits"].items()
     }
     _check_products(entrypoint, origin)
+    _check_parts(plain, origin)
 
 
 def _fill_in(values: dict[str, Any], known: Mapping[str, Any], node: str, origin: Origin, check: CheckItem) -> None:
@@ -128,6 +129,8 @@ def _values(values: Any, spec: Mapping[str, Any], key: str, origin: Origin, chec
 
 def _value(value: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> Any:
     kind, choices = spec["type"], spec["choices"]
+    if value is None and spec["optional"]:
+        return None
     if kind == "text" and not isinstance(value, str) and value is not None and not choices:
         # What was typed may have been 2024_10, of which a number has kept 202410.
         hint = f"put it into quotes: '{key}=\"TEXT\"'"
@@ -149,6 +152,23 @@ def _check_products(entrypoint: Mapping[str, Any], origin: Origin) -> None:
                 key = f"entrypoint.{node}"
                 problem = f"{key}: {name} is not a numeric parameter of {entrypoint['name']}"
                 raise ConfigError(problem, where=origin.of(key), hint=did_you_mean(str(name), numeric))
+
+
+def _check_parts(plain: Mapping[str, Any], origin: Origin) -> None:
+    """Can parts be rows of their own?"""
+    entrypoint, key = plain["entrypoint"], "entrypoint.parts.column"
+    parts = entrypoint["parts"] or {}
+    if not parts.get("column"):
+        return
+    if entrypoint["where"] != "driver":
+        problem = f"{key}: only measurements in the driver can have parts that are rows of their own"
+        raise ConfigError(problem, where=origin.of(key), hint="set where: driver, or leave it out")
+    if parts["planned"] not in entrypoint["parameters"]:
+        problem = f"{key}: entrypoint.parts.planned must be the parameter that says how many parts there will be"
+        raise ConfigError(problem, where=origin.of("entrypoint.parts.planned"), hint="name a parameter")
+    if plain["measure"]["until"]:
+        problem = f"measure.until has no meaning here: each {parts['name']} is a row, and these are no repetitions"
+        raise ConfigError(problem, where=origin.of("measure.until"), hint="set it to null")
 
 
 def drop_unused(plain: dict[str, Any], origin: Origin) -> None:

@@ -190,9 +190,24 @@ class Measurements:
     @cached_property
     def later(self) -> tuple[Array, Array]:
         """What each measurement counted after its first part, and the seconds for it; 0 if there is nothing more."""
-        more, longer = self.counts - self.first_counts, self.seconds - self.first_seconds
+        first_counts, first_seconds = (
+            np.where(self._is_later, 0, of) for of in (self.first_counts, self.first_seconds)
+        )
+        more, longer = self.counts - first_counts, self.seconds - first_seconds
         goes_on = (more > 0) & (longer > 0) & ~self.censored
         return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
+
+    @property
+    def _is_later(self) -> Array:
+        """Which rows are a part of their own, and not the first one; none where a row has all parts."""
+        parts = self.experiment.parts
+        return self.numbers(parts.column if parts and parts.column else "") > 1
+
+    @property
+    def settled(self) -> Measurements:
+        """The rows without those of first parts, where each part is a row of its own; else all."""
+        parts = self.experiment.parts
+        return self.where(self._is_later | ~self.known(parts.column)) if parts and parts.column else self
 
     @cached_property
     def value(self) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ class WriteTFRecords(Extras):
     """Photographs that are written as TFRecord files."""
 
     columns = frozenset({"file", "partition"})
-    facts = ("images", "bytes")
+    facts: tuple[str, ...] = ("images", "bytes")
     questions: Mapping[str, str] = {"preprocess.partitions": "into how many TFRecord files should the data be written"}
 
     def data(self, facts: Mapping[str, Any]) -> str | None:

@@ -80,6 +80,15 @@ class Material:
         return [*([self.damage] if self.damage else []), *broken]
 
     @property
+    def simulated(self) -> str | None:
+        """A sentence about the simulated buckets that runs have read through; None if there is none."""
+        paces = list(dict.fromkeys(run.simulated for run in self.measured))
+        if not any(paces):
+            return None
+        which = "the bucket is" if None not in paces else "the bucket of some runs is"
+        return f"{which} simulated: {'; or '.join(pace for pace in paces if pace)}"
+
+    @property
     def varied(self) -> list[str]:
         """The keys that a sweep varies, without its repeats."""
         return [key for key in dict.fromkeys(key for run in self.runs for key in run.varied) if key != "repeat"]

@@ -27,6 +27,35 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The columns of parts that are rows of their own; see `flowerexp.experiment.Parts`."""
+
+    column: str
+    planned: str
+    count: str
+    first_count: str
+    first_seconds: str
+
+    @classmethod
+    def of(cls, declared: Mapping[str, Any]) -> Parts | None:
+        """Read a declaration; None if parts are not rows of their own."""
+        if not declared.get("column"):
+            return None
+        return cls(**{name: declared[name] for name in cls.__dataclass_fields__})
+
+    def filled(self, number: int, count: float | None, seconds: float) -> Row:
+        """The columns of one part.
+
+        Args:
+            number: its number, counted from 1.
+            count: how many units it counted; None if it was stopped.
+            seconds: how long it took.
+        """
+        first = {self.first_count: count, self.first_seconds: seconds}
+        return {self.column: number, self.count: 1, **(first if number == 1 else dict.fromkeys(first))}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Declared:
     """An experiment and how one run measures it.
 
@@ -52,6 +81,7 @@ class Declared:
         until: how far the interval of a cell may reach to each side, as a share, before it is measured no more; None
             to measure each cell `repetitions` times.
         until_seconds: how long a run may measure to get there.
+        parts: the columns of parts that are rows of their own; None where a measurement is one row.
     """
 
     name: str
@@ -74,6 +104,7 @@ class Declared:
     value: Value
     until: float | None
     until_seconds: float
+    parts: Parts | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any], run_key: str) -> Declared:
@@ -105,6 +136,7 @@ class Declared:
             value=Value(value.get("name", "rate"), count, parts.get("first_count"), parts.get("first_seconds")),
             until=measure["until"],
             until_seconds=measure["until_seconds"],
+            parts=Parts.of(parts),
         )
 
     @property

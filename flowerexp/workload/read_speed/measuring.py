@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.read_speed import page_cache, pipeline, unreadable
+from flowerexp.workload.read_speed import accelerators, feeding, page_cache, pipeline, through_bucket, unreadable
 from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources, mended, sources_of
 
@@ -71,7 +71,8 @@ def prepare(spark: Any, config: dict[str, Any]) -> Sources:
             hint="use more images or a smaller grid"
             + ("" if none_left else ", or entrypoint.settings.on_short=drop leaves such cells out"),
         )
-    return sources
+    takes = accelerators.seconds_an_image(grid["accelerator"], config["entrypoint"]["settings"])
+    return replace(sources, of=through_bucket.moved(sources.of, config), accelerators=takes)
 
 
 def _needed(cell: Mapping[str, Any]) -> int:
@@ -85,11 +86,13 @@ def _is_short(sources: Sources, cell: Mapping[str, Any]) -> bool:
 def possible(sources: Sources, cell: Mapping[str, Any]) -> str | None:
     """Why a cell cannot be measured, so that the engine leaves it out.
 
-    Its reader has too few images, or takes no number of workers or of batches ahead.
+    Its reader has too few images, cannot read a bucket, or takes no number of workers or of batches ahead.
     """
     if _is_short(sources, cell):
         return "they need more images than there are"
     reader, options = READERS[cell["reader"]], Options.of(cell)
+    if not reader.remote and not all(map(storage.is_local, sources.of[reader.name].files[:1])):
+        return f"their readers read local files only, which {reader.data}_native does not"
     if options.workers and not reader.workers:
         return "their readers take no number of workers"
     if options.prefetch and not reader.prefetch:
@@ -128,6 +131,7 @@ class Chosen:
     batches: Iterable[Any]
     page_cache: str
     page_cache_fraction: float | None
+    seconds_an_image: float | None = None  # of the accelerator that is fed
 
 
 def ready(sources: Sources, cell: Any) -> Chosen:
@@ -137,10 +141,11 @@ def ready(sources: Sources, cell: Any) -> Chosen:
     files = drawn(source, size * number, options)
     page_cache.bring_to(sources.page_cache, files)
     cached, fraction = page_cache.look_up(files)
+    takes = sources.accelerators.get(cell.get("accelerator"))
     with unreadable.named(source, files):
         images = pipeline.dataset(source, files, options)
         expected = min(size * number, source.images)
-        return Chosen(source, expected, files, images.batch(size).take(number), cached, fraction)
+        return Chosen(source, expected, files, images.batch(size).take(number), cached, fraction, takes)
 
 
 def drawn(source: Source, images: int, options: Options) -> list[str]:
@@ -152,17 +157,21 @@ def drawn(source: Source, images: int, options: Options) -> list[str]:
 
 
 def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Read all batches, and count their images.
+    """Read all batches, and count their images; as fast as an accelerator takes them, if the cell has one.
 
     Raises:
         DataError: a file cannot be read; the message says which, and where it is damaged.
     """
     with unreadable.named(chosen.source, chosen.files):
-        timing = time_batches(chosen.batches)
-        if timing.images != chosen.images:  # a format cannot tell that its end is missing
-            raise DataError(f"{timing.images} images were read, not {chosen.images}", where=chosen.source.origin)
+        if chosen.seconds_an_image is None:
+            columns = vars(time_batches(chosen.batches))
+        else:
+            ahead = cell.get("prefetch") or feeding.AHEAD
+            columns = feeding.feed(chosen.batches, cell["batch_number"], chosen.seconds_an_image, ahead).columns
+        if columns["images"] != chosen.images:  # a format cannot tell that its end is missing
+            raise DataError(f"{columns['images']} images were read, not {chosen.images}", where=chosen.source.origin)
     return {
-        **vars(timing),
+        **columns,
         "page_cache": chosen.page_cache,
         "page_cache_fraction": chosen.page_cache_fraction,
     }
@@ -170,4 +179,5 @@ def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def recover(spark: Any, config: dict[str, Any], sources: Sources, error: Exception) -> Sources | None:
     """Write damaged files of prepared data again; None if no file is damaged."""
-    return mended(sources)
+    again = mended(sources)
+    return again and replace(again, of=through_bucket.moved(again.of, config))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload import report
 from flowerexp.workload.images import examine, preparing
@@ -31,11 +31,13 @@ class Sources:
         of: the source of each reader.
         page_cache: the state of the page cache that files are brought into before they are read.
         mends: by data that was prepared, what verifies it and writes damaged files again. They stay in the driver.
+        accelerators: of each accelerator that is fed, the seconds that it computes for an image.
     """
 
     of: Mapping[str, Source]
     page_cache: str
     mends: Mapping[str, Callable[[], Prepared]] = field(default_factory=dict)
+    accelerators: Mapping[str, float] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "mends": {}}
@@ -47,13 +49,24 @@ def sources_of(spark: Any, config: dict[str, Any]) -> Sources:
     Raises:
         DataError: there is nothing to read, or a file is damaged.
     """
+    photographs = not config["dataset"]["tfrecords"] or any(
+        data_of(reader) != TFRECORDS for reader in config["grid"]["reader"]
+    )
+    return sources_from(spark, config, list_photographs(spark, config) if photographs else None)
+
+
+def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) -> Sources:
+    """What each reader of the run reads of a listing; None where only existing TFRecord files are read.
+
+    Raises:
+        DataError: there is nothing to read, or a file is damaged.
+    """
     existing = config["dataset"]["tfrecords"]
     wanted: dict[str, list[str]] = {}
     for reader in config["grid"]["reader"]:
         wanted.setdefault(data_of(reader), []).append(reader)
     of_photographs = wanted.pop(IMAGE_FILES, [])
     from_existing = wanted.pop(TFRECORDS, []) if existing else []
-    listing = list_photographs(spark, config) if of_photographs or wanted else None
     sources: dict[str, Source] = {}
     entries: dict[str, Any] | None = None  # of `Inspection.entries`
     mends: dict[str, Callable[[], Prepared]] = {}
@@ -73,7 +86,8 @@ def sources_of(spark: Any, config: dict[str, Any]) -> Sources:
         if of_photographs:
             sources |= _of_photographs(spark, config, of_photographs, listing, entries)
     for name, source in sources.items():
-        _check(name, source)
+        if not source.images:
+            raise DataError(f"{name}: there is no image to read", where="dataset")
     ordered = {reader: sources[reader] for reader in config["grid"]["reader"]}
     return Sources(ordered, config["entrypoint"]["settings"]["page_cache"], mends)
 
@@ -81,27 +95,9 @@ def sources_of(spark: Any, config: dict[str, Any]) -> Sources:
 def _with_format(config: dict[str, Any], reader: str) -> dict[str, Any]:
     """The config of the data that a reader of prepared data reads, whatever format the config names."""
     preprocess, kind = config["preprocess"], READERS[reader].format
-    return (
-        config
-        if preprocess.get("format", "tfrecord") == kind
-        else {**config, "preprocess": {**preprocess, "format": kind}}
-    )
-
-
-def _check(name: str, source: Source) -> None:
-    """Refuse a source that has nothing to read, or that its reader cannot reach.
-
-    Raises:
-        DataError: it is such a one.
-    """
-    if not source.images:
-        raise DataError(f"{name}: there is no image to read", where="dataset")
-    if not (READERS[name].remote or all(map(storage.is_local, source.files[:1]))):
-        raise DataError(
-            f"{name} reads local files only, and its data is in a bucket",
-            where="grid.reader",
-            hint=f"choose {READERS[name].data}_native, or keep prepared data on the machine: storage.prepared=FOLDER",
-        )
+    if preprocess.get("format", "tfrecord") == kind:
+        return config
+    return {**config, "preprocess": {**preprocess, "format": kind}}
 
 
 def mended(sources: Sources) -> Sources | None:
@@ -120,7 +116,7 @@ def mended(sources: Sources) -> Sources | None:
         for reader, source in sources.of.items()
         for data in [data_of(reader)]
     }
-    return Sources(of, sources.page_cache)
+    return replace(sources, of=of, mends={})
 
 
 def _of_photographs(
@@ -176,6 +172,8 @@ def _for_each(readers: Sequence[str], source: Source) -> dict[str, Source]:
 def _enough(config: dict[str, Any]) -> int:
     """The number of photographs to choose from a large data set: enough for each measurement to read other ones."""
     grid = config["grid"]
+    if "batch_number" not in grid:  # an experiment that reads all of them
+        return sys.maxsize
     return max(FEWEST, int(config["measure"]["repetitions"] * sum(grid["batch_size"]) * sum(grid["batch_number"])))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.storage import simulated
 from flowerexp.workload import failures
 from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import READERS, Source
@@ -29,7 +30,7 @@ def refused(problem: str, origin: str, hint: str | None = None) -> DataError:
         origin: the config key that says where the file is.
         hint: what to do; by default the advice for files of that origin.
     """
-    return DataError(problem, where=origin, hint=hint or _HINTS.get(origin))
+    return DataError(simulated.plain(problem), where=origin, hint=hint or _HINTS.get(origin))
 
 
 @contextmanager
