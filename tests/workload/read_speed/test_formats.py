@@ -12,7 +12,7 @@ from flowerexp.errors import DataError
 from flowerexp.workload import formats
 from flowerexp.workload.engine.cells import Cell
 from flowerexp.workload.images import transform
-from flowerexp.workload.read_speed import measuring, pipeline
+from flowerexp.workload.read_speed import measuring, pipeline, steps
 from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources
 
@@ -107,6 +107,18 @@ def test_workers_of_grain_are_processes_that_share_the_images(sets):
     source = source_of("array_record", sets["array_record"])
     batches = pipeline.dataset(source, source.files, Options(workers=2)).batch(4)
     assert sorted(int(label) for _, labels in batches for label in labels) == [*range(COUNT)]
+
+
+@pytest.mark.parametrize("reader", [name for name in OF_FORMATS if READERS[name].way != "cached"])
+def test_each_step_of_a_reader_takes_a_part_of_its_time(sets, reader, monkeypatch):
+    monkeypatch.setattr(steps, "ROUNDS", 1)
+    found = steps.timed(source_of(reader, sets[READERS[reader].format]))
+    separable = READERS[reader].module not in ("tf_data", "loaders.array_record")
+    assert ("decode" in found) == separable
+    assert [*found][-2:] == ["whole", "floor"]
+    assert found["whole"] > found["floor"] > 0
+    parts = [value for name, value in found.items() if name not in ("whole", "floor")]
+    assert not parts or sum(parts) >= found["whole"] * 0.999  # more, where a later pass was disturbed less
 
 
 @pytest.mark.parametrize("way", ["cut off", "empty"])

@@ -59,13 +59,17 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
         """How near rates come to the ceilings of their hosts, and some of the images that were written."""
-        from flowerexp.analysis.experiments.read_speed import ceilings
+        from flowerexp.analysis.experiments.read_speed import ceilings, steps
         from flowerexp.analysis.report.parts import Finding
 
         limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
         simulated = [Finding("simulated", material.simulated, "warn")] if material.simulated else []
-        return [*simulated, *ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
+        return [*simulated, *ceilings.findings(material, limits)], [
+            *written,
+            steps.section(material),
+            ceilings.section(material, limits),
+        ]
 
 
 def _existing(run: ComparedRun) -> str | None:
