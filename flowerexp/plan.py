@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.config import key_of, measured_part
+from flowerexp.config.roles import without
 from flowerexp.config.schema import Cluster, Config
 
 _OF_THE_ENTRYPOINT = ("name", "script", "where", "unit", "column", "settings", "requires", "requires_for")
@@ -55,7 +56,7 @@ class PlannedRun:
     @property
     def subject(self) -> str:
         """What is measured: the series if the grid has only one, else the experiment."""
-        chosen = [self.config.grid[name] for name in self.config.entrypoint.categorical]
+        chosen = [self.config.grid[name] for name in self.config.experiment.categorical]
         only = [shown(values[0]) for values in chosen] if all(len(values) == 1 for values in chosen) else []
         return " ".join(only) or self.entrypoint
 
@@ -167,6 +168,7 @@ def run_key(config: Config, code_hash: str) -> str:
         16 hexadecimal digits.
     """
     stable = measured_part(config)
+    stable["grid"] = without(stable["grid"], config.entrypoint.idle(config.grid))
     stable["entrypoint"] = {key: stable["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}
     text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -150,6 +150,15 @@ def test_the_config_is_the_old_one_but_for_this_machines_places(place):
     assert (config.caching, config.repeat, config.skip_finished) == (False, 2, False)
 
 
+def test_a_run_from_before_a_parameter_was_declared_has_its_default(place):
+    optional = [name for name, one in place["entrypoint"]["parameters"].items() if one["default"] is not None]
+    old = copy.deepcopy(place)
+    for name in optional:
+        del old["entrypoint"]["parameters"][name], old["grid"][name]
+    config = again(old, place, [], Origin())
+    assert config.entrypoint.idle(config.grid) == optional != []
+
+
 @pytest.fixture
 def own(place):
     """The config of a run whose experiment has settings of text and a number."""

@@ -26,7 +26,7 @@ _LEAST = 0.10  # a measurement nearer than this to its cell's median is no outli
 
 def repetition_spread(rows: Measurements) -> float | None:
     """How far repetitions of the same cell disagree: the median over cells of the `spread` of their rates."""
-    timed = rows.timed
+    timed = rows.timed.settled
     timed = timed.where(timed.known("repetition"))
     if not len(timed):
         return None
@@ -69,7 +69,7 @@ def drift(measurements: Measurements) -> Drift | None:
         The change from the first repetition to the last, and Student's two-sided probability of one as large by chance;
         None below three repetitions: two of them always lie on a line.
     """
-    timed = measurements.timed
+    timed = measurements.timed.settled
     timed = timed.where(~np.isnan(timed.numbers("repetition")))
     sizes = np.bincount(timed.cells)
     repeated = sizes[timed.cells] > 1
@@ -99,7 +99,7 @@ def outliers(measurements: Measurements) -> list[dict[str, Any]]:
     Returns:
         The parameters and repetition of each, its rate and the median rate of its cell, in unit/s.
     """
-    timed, experiment = measurements.firsts.timed, measurements.experiment
+    timed, experiment = measurements.firsts.timed.settled, measurements.experiment
     timed = timed.where(np.bincount(timed.cells)[timed.cells] > 2) if len(timed) else timed
     (middles,) = grouped_quantiles(timed.rates, timed.cells, len(timed.cell_keys), (0.5,))
     away = np.abs(np.log(timed.rates / middles[timed.cells]))

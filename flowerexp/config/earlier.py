@@ -15,7 +15,7 @@ import yaml
 from flowerexp.config.convert import plain, typed
 from flowerexp.config.declared import infer_types
 from flowerexp.config.origin import Origin
-from flowerexp.config.places import config_folder
+from flowerexp.config.places import config_folder, own_folder
 from flowerexp.config.renamed import EXPERIMENTS, config_of
 from flowerexp.config.schema import Config
 
@@ -69,10 +69,24 @@ def _with_formats(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def with_optional(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded config that declares the optional parameters and settings, too, which its experiment has got since.
+
+    The code that runs it again asks for their values: the check of a config gives them their defaults.
+    """
+    entrypoint = dict(config["entrypoint"])
+    today = _declared(entrypoint["name"])
+    for node in ("parameters", "limits"):
+        new = {name: spec for name, spec in today.get(node, {}).items() if spec.get("default") is not None}
+        entrypoint[node] = new | dict(entrypoint.get(node) or {})
+    return {**config, "entrypoint": entrypoint}
+
+
 def _declared(name: str) -> dict[str, Any]:
     """What an experiment declares today; of one that is not ours, what all were taken to be."""
-    path = config_folder() / "entrypoint" / f"{name}.yaml"
-    if not path.exists():
+    folders = filter(None, (own_folder(), config_folder()))
+    path = next((path for folder in folders if (path := folder / "entrypoint" / f"{name}.yaml").exists()), None)
+    if path is None:
         question = f"What does {name} measure?"
         return {"name": name, "question": question, "unit": "images", "uses": ["dataset", "sampling", "preprocess"]}
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -68,7 +68,13 @@ class Measurements:
         return ~self._lacking[name] if name in self._lacking else np.full(len(self), name in self.names)
 
     def _column(self, name: str) -> Any:
-        return self.table.column(name) if name in self.names else pyarrow.chunked_array([pyarrow.nulls(len(self))])
+        if name in self.names:
+            return self.table.column(name)
+        known = self.experiment.parameters.get(name)
+        if known is None or known.default is None:
+            return pyarrow.chunked_array([pyarrow.nulls(len(self))])
+        # A run in which the parameter had its default alone, or that did not know it yet.
+        return pyarrow.chunked_array([pyarrow.array([known.default] * len(self))])
 
     def _values(self, name: str) -> list[Any]:
         values = self._column(name).to_pylist()
@@ -184,9 +190,24 @@ class Measurements:
     @cached_property
     def later(self) -> tuple[Array, Array]:
         """What each measurement counted after its first part, and the seconds for it; 0 if there is nothing more."""
-        more, longer = self.counts - self.first_counts, self.seconds - self.first_seconds
+        first_counts, first_seconds = (
+            np.where(self._is_later, 0, of) for of in (self.first_counts, self.first_seconds)
+        )
+        more, longer = self.counts - first_counts, self.seconds - first_seconds
         goes_on = (more > 0) & (longer > 0) & ~self.censored
         return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
+
+    @property
+    def _is_later(self) -> Array:
+        """Which rows are a part of their own, and not the first one; none where a row has all parts."""
+        parts = self.experiment.parts
+        return self.numbers(parts.column if parts and parts.column else "") > 1
+
+    @property
+    def settled(self) -> Measurements:
+        """The rows without those of first parts, where each part is a row of its own; else all."""
+        parts = self.experiment.parts
+        return self.where(self._is_later | ~self.known(parts.column)) if parts and parts.column else self
 
     @cached_property
     def value(self) -> tuple[Array, Array]:
@@ -226,9 +247,12 @@ class Measurements:
         places = np.zeros(len(self), int)
         for name in self.experiment.categorical:
             texts, values = self.texts(name)
-            if self.experiment.parameters[name].type == "bool":
-                values = [f"{name}={value}" for value in values]
-            labels = [(*label, *value) for label in labels for value in (*((text,) for text in values), ())]
+            known = self.experiment.parameters[name]
+            if known.is_named:
+                values = ["" if text == _text(known.default) else f"{name}={text}" for text in values]
+            labels = [
+                (*label, *part) for label in labels for part in (*((text,) if text else () for text in values), ())
+            ]
             places = places * (len(values) + 1) + np.where(texts < 0, len(values), texts)
         named = [" ".join(label) if label else self.experiment.name for label in labels]
         names = sorted({named[place] for place in np.unique(places)})

@@ -41,7 +41,8 @@ def of_settings(folder: Path, plan: Mapping[str, Any], lines: Sequence[Mapping[s
     valid = {line["run"] for line in lines if line["verdict"] == "valid"}
     found: dict[str, float] = {}
     for runs in _by_experiment(plan, valid).values():
-        some = Measurements(table, recorded(runs[0]["config"]).entrypoint)
+        configs = [recorded(run["config"]) for run in runs]
+        some = Measurements(table, configs[0].entrypoint.in_play(config.grid for config in configs))
         found |= _values(some, {run["run"]: _setting(run) for run in runs})
     return found
 

@@ -48,7 +48,7 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
             config[node] = value
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
     made = typed(config, Config)
-    return ComparedRun(name, made, table(rows, made.entrypoint), facts, phases or {}, error)
+    return ComparedRun(name, made, table(rows, made.experiment), facts, phases or {}, error)
 
 
 def simulated(chance, *, speed=1.0, noise=0.1, cells=9, repetitions=3, odd=0.0, shared=None):
@@ -324,3 +324,14 @@ def test_any_experiment_is_compared_by_what_it_declares(changes, reasons):
 def test_cells_of_which_some_were_stopped_are_left_out():
     (found,) = ratios([counted()], [counted(censored=(1,))])
     assert (found.cells, found.base) == (1, 4 / 5)
+
+
+def test_a_parameter_and_a_setting_that_one_side_does_not_know_equal_their_defaults():
+    entrypoint = copy.deepcopy(CONFIG["entrypoint"])
+    entrypoint["parameters"]["workers"] = plain(Parameter(type="int", default=0))
+    entrypoint["limits"]["steps"] = plain(Parameter(type="bool", default=False))
+    entrypoint["settings"]["steps"] = False
+    today = {"entrypoint": entrypoint, "grid": {**CONFIG["grid"], "workers": [0]}}
+    assert comparable(measured(grid()), measured(grid(), "b", **today)) == []
+    today["grid"]["workers"] = [2]
+    assert comparable(measured(grid()), measured(grid(), "b", **today)) == ["different grid.workers (None and [2])"]

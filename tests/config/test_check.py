@@ -288,7 +288,7 @@ class TestFolders:
         )
         home = tmp_path / "here"
         assert made.home == str(home)
-        assert plain(made.storage) == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
+        assert made.storage.folders == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
         assert made.tracking.uri == f"sqlite:///{home}/mlruns/mlflow.db"
         assert made.tracking.artifacts == f"{home}/mlruns/artifacts"
         assert Path(made.dataset.path).is_absolute()

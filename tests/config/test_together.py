@@ -111,3 +111,25 @@ class TestLabels:
     def test_hold_text(self):
         cluster: Any = composed([*CLOUD, "+cluster.labels={run:2024_10,team:'Vision Lab'}"]).cluster
         assert cluster.labels == {"run": "2024_10", "team": "Vision Lab"}
+
+
+class TestSimulatedBucket:
+    def test_is_refused_where_nothing_would_be_read_through_it(self):
+        assert "storage.latency_ms=30 has no effect: aggregate reads nothing through a" in refusal(
+            "entrypoint=aggregate", "storage=simulated_bucket"
+        )
+        assert "storage.jitter=0.3 has no effect without storage.latency_ms" in refusal("storage.jitter=0.3")
+
+    def test_is_refused_where_there_is_a_real_one(self):
+        told = refusal(*CLOUD, "gcp.bucket=b-b", "storage.latency_ms=5")
+        assert "storage.latency_ms=5 does not go with cluster=four_nodes: a bucket is simulated here only" in told
+        for place in ("dataset.tfrecords=gs://b/t", "storage.prepared=gs://b/p"):
+            told = refusal("storage.bandwidth_mb_s=100", place)
+            assert f"storage.bandwidth_mb_s=100 does not go with {place}, which is not a folder" in told
+
+    def test_is_accepted_on_this_machine(self):
+        for cluster in ("local", "local_nodes"):
+            pace = composed(["storage=simulated_bucket", f"cluster={cluster}"]).storage.simulated
+            assert pace is not None
+            assert (pace.latency_ms, pace.connection_mb_s) == (30, 210)
+        assert composed([]).storage.simulated is None

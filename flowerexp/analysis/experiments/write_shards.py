@@ -18,7 +18,7 @@ class WriteShards(Extras):
     """Photographs that are written as shards, files of some format."""
 
     columns = frozenset({"file", "partition"})
-    facts = ("images", "bytes")
+    facts: tuple[str, ...] = ("images", "bytes")
     questions: Mapping[str, str] = {
         "preprocess.shards": "into how many files should the data be written",
         "preprocess.shard_mb": "how large should the files be",

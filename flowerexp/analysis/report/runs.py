@@ -105,6 +105,12 @@ class Run:
         return self.config.measure.concurrency if self.config else 1
 
     @property
+    def simulated(self) -> str | None:
+        """How fast its simulated bucket was; None where data was read from where it is."""
+        pace = self.config.storage.simulated if self.config else None
+        return str(pace) if pace else None
+
+    @property
     def is_here(self) -> bool:
         """Whether it ran on the machine that started it: a report does not show that machine's name."""
         return self.config is not None and kind_of(self.config.cluster).on_this_machine

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.read_speed import page_cache, pipeline, unreadable
+from flowerexp.workload.read_speed import accelerators, feeding, page_cache, pipeline, through_bucket, unreadable
 from flowerexp.workload.read_speed.readers import Source
 from flowerexp.workload.read_speed.sources import Sources, mended, sources_of
 
@@ -71,7 +71,8 @@ def prepare(spark: Any, config: dict[str, Any]) -> Sources:
             hint="use more images or a smaller grid"
             + ("" if none_left else ", or entrypoint.settings.on_short=drop leaves such cells out"),
         )
-    return sources
+    takes = accelerators.seconds_an_image(grid["accelerator"], config["entrypoint"]["settings"])
+    return replace(sources, of=through_bucket.moved(sources.of, config), accelerators=takes)
 
 
 def _needed(cell: Mapping[str, Any]) -> int:
@@ -111,6 +112,7 @@ class Chosen:
     batches: Iterable[Any]
     page_cache: str
     page_cache_fraction: float | None
+    seconds_an_image: float | None = None  # of the accelerator that is fed
 
 
 def ready(sources: Sources, cell: Any) -> Chosen:
@@ -121,20 +123,25 @@ def ready(sources: Sources, cell: Any) -> Chosen:
     files = source.prefix(order, size * number)
     page_cache.bring_to(sources.page_cache, files)
     cached, fraction = page_cache.look_up(files)
+    takes = sources.accelerators.get(cell["accelerator"])
     with unreadable.named(source, files):
-        return Chosen(source, files, pipeline.dataset(source, files).batch(size).take(number), cached, fraction)
+        return Chosen(source, files, pipeline.dataset(source, files).batch(size).take(number), cached, fraction, takes)
 
 
 def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Read all batches, and count their images.
+    """Read all batches, and count their images; as fast as an accelerator takes them, if the cell has one.
 
     Raises:
         DataError: a file cannot be read; the message says which, and where it is damaged.
     """
     with unreadable.named(chosen.source, chosen.files):
-        timing = time_batches(chosen.batches)
+        if chosen.seconds_an_image is None:
+            columns = vars(time_batches(chosen.batches))
+        else:
+            ahead = cell.get("prefetch") or feeding.AHEAD
+            columns = feeding.feed(chosen.batches, cell["batch_number"], chosen.seconds_an_image, ahead).columns
     return {
-        **vars(timing),
+        **columns,
         "page_cache": chosen.page_cache,
         "page_cache_fraction": chosen.page_cache_fraction,
     }
@@ -142,4 +149,5 @@ def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def recover(spark: Any, config: dict[str, Any], sources: Sources, error: Exception) -> Sources | None:
     """Write damaged files of prepared data again; None if no file is damaged."""
-    return mended(sources)
+    again = mended(sources)
+    return again and replace(again, of=through_bucket.moved(again.of, config))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.storage import simulated
 from flowerexp.workload import failures
 from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import TFRECORDS, Source, data_of
@@ -30,7 +31,7 @@ def refused(problem: str, origin: str, hint: str | None = None) -> DataError:
         origin: the config key that says where the file is.
         hint: what to do; by default the advice for files of that origin.
     """
-    return DataError(problem, where=origin, hint=hint or _HINTS.get(origin))
+    return DataError(simulated.plain(problem), where=origin, hint=hint or _HINTS.get(origin))
 
 
 @contextmanager

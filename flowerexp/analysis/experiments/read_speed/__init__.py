@@ -10,6 +10,7 @@ from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFREC
 
 if TYPE_CHECKING:
     from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.conclusions.evidence import Evidence
     from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
@@ -20,6 +21,7 @@ class ReadSpeed(write_shards.WriteShards):
 
     columns = write_shards.WriteShards.columns | {"page_cache_fraction", "warm_up_reads"}
     texts = ("page_cache",)
+    facts: tuple[str, ...] = (*write_shards.WriteShards.facts, "simulated_bucket")
     questions: Mapping[str, str] = {
         **write_shards.WriteShards.questions,
         "cluster": "which cluster reads fastest, and at what price",
@@ -47,13 +49,23 @@ class ReadSpeed(write_shards.WriteShards):
         if _only_existing(a, b, series):
             yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
 
+    def decision(
+        self, evidence: Evidence, varied: Mapping[str, str], facts: Sequence[Mapping[str, Any]], margin: float
+    ) -> Sequence[str]:
+        """What to store and how to read it."""
+        from flowerexp.analysis.experiments.read_speed.decision import decided
+
+        return decided(evidence, varied, facts, margin)
+
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
         """How near rates come to the ceilings of their hosts, and some of the images that were written."""
         from flowerexp.analysis.experiments.read_speed import ceilings
+        from flowerexp.analysis.report.parts import Finding
 
         limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
-        return [*ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
+        simulated = [Finding("simulated", material.simulated, "warn")] if material.simulated else []
+        return [*simulated, *ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
 
 
 def _existing(run: ComparedRun) -> str | None:

@@ -65,6 +65,9 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
         return None
     facts = {name: value for name, value in run.facts.items() if isinstance(value, int | float)}
     limits = {**({DECODE: decode} if decode else {}), CORES: facts.get("cores", 0), **facts}
+    bucket = run.config.storage.simulated if run.config else None
+    if bucket and bucket.bandwidth_mb_s:
+        limits[NETWORK] = bucket.bandwidth_mb_s
     rows = material.timed[(material.timed["run"] == run.name) & (material.timed["series"] == reader)]
     # Hosts that happened to measure nothing are counted by the ceilings of all hosts, where these are known.
     known = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
@@ -78,6 +81,8 @@ def _is_remote(run: Run, reader: str) -> bool:
     config = run.config
     if config is None or config.dataset is None:
         return False
+    if config.storage.simulated:
+        return True
     place = getattr(config.dataset, "path", None)
     if data_of(reader) == TFRECORDS:
         place = config.dataset.tfrecords or config.storage.prepared
