@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -49,12 +50,25 @@ def sources_of(spark: Any, config: dict[str, Any]) -> Sources:
     Raises:
         DataError: there is nothing to read, or a file is damaged.
     """
+    needed = not config["dataset"]["tfrecords"] or any(map(_reads_photographs, config["grid"]["reader"]))
+    return sources_from(spark, config, list_photographs(spark, config) if needed else None)
+
+
+def _reads_photographs(reader: str) -> bool:
+    return data_of(reader) == IMAGE_FILES
+
+
+def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) -> Sources:
+    """What each reader of the run reads of a listing; None where only existing TFRecord files are read.
+
+    Raises:
+        DataError: there is nothing to read, or a file is damaged.
+    """
     mend: Callable[[], Prepared] | None = None
     existing = config["dataset"]["tfrecords"]
     of_photographs, of_records = (
         [reader for reader in config["grid"]["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
     )
-    listing = list_photographs(spark, config) if of_photographs or not existing else None
     sources: dict[str, Source] = {}
     entries: dict[str, Any] | None = None  # of `Inspection.entries`
     if of_records and existing:
@@ -145,6 +159,8 @@ def _for_each(readers: Sequence[str], source: Source) -> dict[str, Source]:
 def _enough(config: dict[str, Any]) -> int:
     """The number of photographs to choose from a large data set: enough for each measurement to read other ones."""
     grid = config["grid"]
+    if "batch_number" not in grid:  # an experiment that reads all of them
+        return sys.maxsize
     return max(FEWEST, int(config["measure"]["repetitions"] * sum(grid["batch_size"]) * sum(grid["batch_number"])))
 
 
