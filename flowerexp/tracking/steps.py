@@ -62,10 +62,13 @@ def _curves(measured: Measurements, ended: float) -> Iterator[Step]:
         return
     rows = measured.firsts.finished
     rows = rows.where(rows.numbers("repetition") == 1)
-    for place, key in enumerate(rows.cell_keys if len(rows) else ()):
+    cells = rows.cell_keys if len(rows) else []
+    varied = [len({key[place] for key in cells}) > 1 for place in range(1 + len(experiment.numeric))]
+    for place, key in enumerate(cells):
         own = rows.where(rows.cells == place)
-        named = [*key[:1], *(f"{name}={value}" for name, value in zip(experiment.numeric, key[1:], strict=True))]
-        prefix = f"{CURVES}{' '.join(map(str, named))} " if len(rows.cell_keys) > 1 else CURVES
+        named = [key[0], *(f"{name}={value}" for name, value in zip(experiment.numeric, key[1:], strict=True))]
+        shown = [name for name, varies in zip(named, varied, strict=True) if varies]
+        prefix = f"{CURVES}{' '.join(shown)} " if shown else CURVES
         numbers, moments = own.numbers(parts.column), own.numbers("started_at") + np.nan_to_num(own.seconds)
         for column in columns:
             for value, step, at in zip(own.numbers(column), numbers, moments, strict=True):

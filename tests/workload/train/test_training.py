@@ -94,7 +94,7 @@ def test_each_reader_trains_on_the_same_photographs(trained, told, keep):
 
 @pytest.mark.long
 def test_a_loss_that_is_not_a_number_ends_the_run_and_the_epochs_before_it_are_kept(trained):
-    rows = []
+    rows: list[dict[str, float]] = []
     with pytest.raises(Exception, match="not a number") as caught:
         trained("grid.epochs=2", "grid.batch_size=16", "grid.learning_rate=[1e-6,1e30]", "measure.seed=1", rows=rows)
     error = failures.explained(caught.value)
