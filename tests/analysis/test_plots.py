@@ -127,8 +127,7 @@ class TestAnalyse:
 
     def test_rows_without_a_reader_are_called_by_the_given_name(self, tmp_path):
         assert (
-            analyse(table([written(0, 1.0)], "write_tfrecords"), tmp_path, 0.05).summary.groups[0].name
-            == "write_tfrecords"
+            analyse(table([written(0, 1.0)], "write_shards"), tmp_path, 0.05).summary.groups[0].name == "write_shards"
         )
 
     @pytest.mark.parametrize("numeric", [(), ("partitions",), ("partitions", "words", "cores")])

@@ -17,7 +17,7 @@ from flowerexp.workload.images.photographs import Photograph
 from flowerexp.workload.images.preparing import prepare
 from flowerexp.workload.read_speed import pipeline, sources
 from flowerexp.workload.read_speed.readers import READERS, Source
-from flowerexp.workload.write_tfrecords import writing
+from flowerexp.workload.write_shards import writing
 from tests.workload.images.test_decoded import damaged, turned
 from tests.workload.images.test_left_out import ODD
 from tests.workload.images.test_transform import noise, saved
@@ -44,7 +44,7 @@ FOREIGN = ["animated", "bmp", "tiff", "webp"]
 SMALL = (
     *(
         "preprocess.target_size=[16,24]",
-        "preprocess.partitions=3",
+        "preprocess.shards=3",
         "entrypoint.settings.page_cache=as_found",
         "measure.repetitions=1",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.analysis.experiments import write_tfrecords
+from flowerexp.analysis.experiments import write_shards
 from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 if TYPE_CHECKING:
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from flowerexp.measurements.table import Measurements
 
 
-class ReadSpeed(write_tfrecords.WriteTFRecords):
+class ReadSpeed(write_shards.WriteShards):
     """Images that are read from photographs, or from TFRecord files made of them."""
 
-    columns = write_tfrecords.WriteTFRecords.columns | {"page_cache_fraction", "warm_up_reads"}
+    columns = write_shards.WriteShards.columns | {
+        *("page_cache_fraction", "warm_up_reads", "accelerator_busy_seconds", "accelerator_window_seconds"),
+    }
     texts = ("page_cache",)
-    facts: tuple[str, ...] = (*write_tfrecords.WriteTFRecords.facts, "simulated_bucket")
+    facts: tuple[str, ...] = (*write_shards.WriteShards.facts, "simulated_bucket")
     questions: Mapping[str, str] = {
-        **write_tfrecords.WriteTFRecords.questions,
+        **write_shards.WriteShards.questions,
         "cluster": "which cluster reads fastest, and at what price",
         "grid.reader": "how much faster are TFRecord files read than photographs",
     }
@@ -58,18 +60,16 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
         return decided(evidence, varied, facts, margin)
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
-        """How near rates come to the ceilings of their hosts, and some of the images that were written."""
-        from flowerexp.analysis.experiments.read_speed import ceilings, steps
+        """How busy accelerators were, how near rates come to the ceilings of hosts, and some written images."""
+        from flowerexp.analysis.experiments.read_speed import ceilings, feeding_report, steps
         from flowerexp.analysis.report.parts import Finding
 
         limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
         simulated = [Finding("simulated", material.simulated, "warn")] if material.simulated else []
-        return [*simulated, *ceilings.findings(material, limits)], [
-            *written,
-            steps.section(material),
-            ceilings.section(material, limits),
-        ]
+        found = [*feeding_report.findings(material), *simulated, *ceilings.findings(material, limits)]
+        sections = [feeding_report.section(material), *written, steps.section(material)]
+        return found, [*sections, ceilings.section(material, limits)]
 
 
 def _existing(run: ComparedRun) -> str | None:

@@ -1,4 +1,4 @@
-"""What each reader of `read_speed` reads, by its name."""
+"""What each reader of `read_speed` reads, by the name of its series, whose first word is the reader."""
 
 from __future__ import annotations
 
