@@ -16,7 +16,7 @@ from flowerexp.workload.images import synthetic, transform
 from flowerexp.workload.read_speed import measuring, pipeline, steps
 from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources
-from tests.workload.images.test_transform import PHOTOGRAPHS
+from tests.command import PHOTOGRAPHS
 
 SIZE = (32, 48)
 EACH, SHARDS = 6, 3
