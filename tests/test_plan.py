@@ -149,7 +149,7 @@ class TestGrouping:
         (["grid=quick"], 2 * 9 * 3),
         (["grid=notebook"], 2 * 16 * 3),
         (["grid=notebook", "grid.reader=tfrecords"], 16 * 3),
-        (["grid=quick", f"grid.reader=[{','.join(READERS)}]"], 6 * 9 * 3),
+        (["grid=quick", f"grid.reader=[{','.join(READERS)}]"], len(READERS) * 9 * 3),
         (["grid.batch_size=1", "grid.batch_number=1", "measure.repetitions=1", "grid.reader=image_files"], 1),
         (["entrypoint=write_shards"], 0),
     ],

@@ -73,7 +73,7 @@ class Fed:
         first_batch_seconds: the time until the first batch was there, from the start.
         first_batch_images: its images.
         timeline: of the accelerator.
-        cpu_seconds: of this process and the processes that it has started.
+        cpu_seconds: of this process and the processes that it has started, after the first batch.
     """
 
     images: int = 0
@@ -84,7 +84,7 @@ class Fed:
     cpu_seconds: float = 0.0
 
     @property
-    def columns(self) -> dict[str, float | int | None]:
+    def columns(self) -> dict[str, Any]:
         """The columns of a row. Without a second batch, nothing is known of the accelerator."""
         line = self.timeline
         known = line.window > 0
@@ -114,11 +114,11 @@ def feed(batches: Iterable[Any], number: int, seconds_an_image: float, ahead: in
         Exception: reading failed.
     """
     fed, line = Fed(), Timeline()
-    cpu, started = _cpu_seconds(), time.perf_counter()
+    cpu, started = 0.0, time.perf_counter()
     with _read_ahead(batches, ahead) as coming:
         for count, ready in coming:
             if not fed.batches:
-                fed.first_batch_seconds, fed.first_batch_images = ready - started, count
+                fed.first_batch_seconds, fed.first_batch_images, cpu = ready - started, count, _cpu_seconds()
             fed.images += count
             fed.batches += 1
             line.take(ready, count * seconds_an_image)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flowerexp.config import plain
-from flowerexp.workload.read_speed import accelerators, feeding, pipeline
+from flowerexp.workload.read_speed import accelerators, pipeline
 from flowerexp.workload.read_speed.feeding import Timeline, feed
 from flowerexp.workload.read_speed.readers import Source
 
@@ -79,7 +79,7 @@ class TestFeed:
         found = feed(delayed(12, 0.05), 12, 0.05 / 10).columns["accelerator_utilisation"]
         assert found > 0.6
 
-    def test_no_more_batches_are_ready_than_asked_for(self):
+    def test_no_more_batches_are_ready_than_asked_for(self, monkeypatch):
         given, most = [], []
 
         def batches():
@@ -94,11 +94,8 @@ class TestFeed:
             real(seconds)
             most.append(len(given) - next(taken) - 1)
 
-        feeding.time.sleep, patched = sleep, feeding.time.sleep
-        try:
-            feed(batches(), 8, 0.02, ahead=2)
-        finally:
-            feeding.time.sleep = patched
+        monkeypatch.setattr(time, "sleep", sleep)
+        feed(batches(), 8, 0.02, ahead=2)
         assert 2 <= max(most) <= 2 + 1, "two are ready, and the thread holds one more"
 
     def test_an_error_of_the_reader_is_raised(self):
@@ -114,7 +111,7 @@ class TestFeed:
         def stop(seconds):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(feeding.time, "sleep", stop)
+        monkeypatch.setattr(time, "sleep", stop)
         with pytest.raises(KeyboardInterrupt):
             feed(((pictures(1), None) for _ in range(10_000)), 10_000, 1.0)
         assert not [one for one in threading.enumerate() if one.name == "read ahead"]

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class ReadSpeed(write_shards.WriteShards):
     """Images that are read from photographs, or from TFRecord files made of them."""
 
-    columns = write_shards.WriteShards.columns | {"page_cache_fraction", "warm_up_reads"}
+    columns = write_shards.WriteShards.columns | {
+        *("page_cache_fraction", "warm_up_reads", "accelerator_busy_seconds", "accelerator_window_seconds"),
+    }
     texts = ("page_cache",)
     facts: tuple[str, ...] = (*write_shards.WriteShards.facts, "simulated_bucket")
     questions: Mapping[str, str] = {
@@ -58,14 +60,15 @@ class ReadSpeed(write_shards.WriteShards):
         return decided(evidence, varied, facts, margin)
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
-        """How near rates come to the ceilings of their hosts, and some of the images that were written."""
-        from flowerexp.analysis.experiments.read_speed import ceilings
+        """How busy accelerators were, how near rates come to the ceilings of hosts, and some written images."""
+        from flowerexp.analysis.experiments.read_speed import ceilings, feeding_report
         from flowerexp.analysis.report.parts import Finding
 
         limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
         simulated = [Finding("simulated", material.simulated, "warn")] if material.simulated else []
-        return [*simulated, *ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
+        found = [*feeding_report.findings(material), *simulated, *ceilings.findings(material, limits)]
+        return found, [feeding_report.section(material), *written, ceilings.section(material, limits)]
 
 
 def _existing(run: ComparedRun) -> str | None:
