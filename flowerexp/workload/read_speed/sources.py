@@ -76,11 +76,10 @@ def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) ->
         report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, folder.files))
     if listing:
         for data, readers in wanted.items():
-            of_format = _with_format(config, readers[0])
-            prepared = preparing.prepare(spark, of_format, listing)
+            prepared = preparing.prepare(spark, config, listing, READERS[readers[0]].format)
             entries = prepared.manifest
             sources |= _for_each(readers, _prepared(prepared, config))
-            mends[data] = partial(preparing.mend, spark, of_format, listing, prepared)
+            mends[data] = partial(preparing.mend, spark, config, listing, prepared)
             if len(wanted) > 1:  # the facts without a section are those of the last format
                 report.fact(f"prepared_bytes/{data}", prepared.manifest["bytes"])
         if of_photographs:
@@ -90,14 +89,6 @@ def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) ->
             raise DataError(f"{name}: there is no image to read", where="dataset")
     ordered = {reader: sources[reader] for reader in config["grid"]["reader"]}
     return Sources(ordered, config["entrypoint"]["settings"]["page_cache"], mends)
-
-
-def _with_format(config: dict[str, Any], reader: str) -> dict[str, Any]:
-    """The config of the data that a reader of prepared data reads, whatever format the config names."""
-    preprocess, kind = config["preprocess"], READERS[reader].format
-    if preprocess.get("format", "tfrecord") == kind:
-        return config
-    return {**config, "preprocess": {**preprocess, "format": kind}}
 
 
 def mended(sources: Sources) -> Sources | None:
