@@ -7,7 +7,7 @@ the format is all that differs), and from memory, where everything was decoded b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
@@ -174,3 +174,9 @@ class Source:
             chosen.append(self.files[index])
             held += self.records[index]
         return chosen
+
+
+def exhaust(items: Iterable[object]) -> None:
+    """Take all items."""
+    for _ in items:
+        pass
