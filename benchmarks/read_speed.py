@@ -84,7 +84,7 @@ def main() -> None:
     asked = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in ("batch_size", "batch_number")]
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "flowerexp", "dataset=folder", f"dataset.path={images}", f"home={home}"]
-        wall([*command, "entrypoint=write_tfrecords"])
+        wall([*command, "entrypoint=write_shards"])
         (prepared,) = (Path(home) / "data" / "prepared").iterdir()
         folders = {"image_files": images, "tfrecords": prepared}
         rates: dict[str, list[float]] = {}

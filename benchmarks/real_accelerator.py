@@ -2,10 +2,11 @@
 
     python benchmarks/real_accelerator.py [--images 4096] [--batch 256] [--workers 1 2 3 4 8] [--out FILE.json]
 
-It needs PyTorch with a GPU, beside what the readers need. A ResNet-50 trains (bfloat16, channels last, SGD) on generated
-photographs that `tfrecords_native` reads, with few and with many threads, so that sometimes the reader and sometimes the
-GPU is the limit. The time of a step is measured first, with a batch that is in memory; then real training and the
-accelerator that sleeps for that time take turns on the same files. Printed are both utilisations, and how they differ.
+It needs PyTorch with a GPU, beside what the readers need. A ResNet-50 trains (bfloat16, channels last, SGD) on
+generated photographs that `tfrecords_native` reads, with few and with many threads, so that sometimes the reader and
+sometimes the GPU is the limit. The time of a step is measured first, with a batch that is in memory; then real training
+and the accelerator that sleeps for that time take turns on the same files. Printed are both utilisations, and how they
+differ.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ _FORCED = ("grid.", SPARK)
 """Keys whose overrides are shown as they were typed, though Hydra was given them in another form."""
 
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
+OmegaConf.register_new_resolver("unless", lambda other, value: value if other is None else None, replace=True)
 
 
 class App(Hydra):

@@ -158,6 +158,7 @@ class Experiment:
         settings: its own settings, as checked.
         limits: the type and limits of each setting.
         requires: what it imports on the cluster beside PySpark: the module, and the requirement that brings it.
+        requires_for: what it imports besides for some values of config keys: for each key, by the value.
         phases: what the phases of its runs are called on screen.
         shared: the phases that make what later runs of the same data find made, so that the first run alone takes them.
         repeatable: whether a run that is made again measures the same; false where it leaves its results to be found.
@@ -180,6 +181,7 @@ class Experiment:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Parameter] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
+    requires_for: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     phases: Mapping[str, str] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
     repeatable: bool = True

@@ -1,4 +1,4 @@
-"""Train a network on photographs, and measure how fast and what it waits for: `spark-submit train.py --job JOB.json`."""
+"""Train a network, and measure how fast it learns and what it waits for: `spark-submit train.py --job JOB.json`."""
 
 from flowerexp.workload import main
 from flowerexp.workload.train import training

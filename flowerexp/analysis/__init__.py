@@ -55,6 +55,7 @@ def analyse(
         MachineError: a file cannot be written.
     """
     from flowerexp.analysis.conclusions.of_run import conclude
+    from flowerexp.analysis.experiments import extras_of
     from flowerexp.analysis.regression import fit_all
     from flowerexp.analysis.repetitions import outliers
     from flowerexp.analysis.summary import summarise
@@ -85,6 +86,8 @@ def analyse(
         from flowerexp.analysis.model import model_run
 
         paths += model_run(measurements, folder)
+    if len(measurements):
+        paths += extras_of(measurements.experiment).draw(measurements, folder.parent / "results" / "attached", folder)
     answer = conclude(measurements, verdict, margin, facts).answer
     return Analysis(summary, tuple(fits), verdict, answer, tuple(paths))
 

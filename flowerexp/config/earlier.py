@@ -1,7 +1,8 @@
 """Configs of runs that an earlier version recorded, in today's shape.
 
-Before experiments declared themselves, there was read_speed: `reader` was a key of its own, `grid` held how cells were
-measured as well, and an entrypoint said no more than its script.
+Keys and experiments that were renamed have their new names (see `renamed`). Before experiments declared themselves,
+there was read_speed: `reader` was a key of its own, `grid` held how cells were measured as well, and an entrypoint said
+no more than its script.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from flowerexp.config.convert import plain, typed
 from flowerexp.config.declared import infer_types
 from flowerexp.config.origin import Origin
 from flowerexp.config.places import config_folder, own_folder
+from flowerexp.config.renamed import EXPERIMENTS, config_of
 from flowerexp.config.schema import Config
 
 _MEASURE = ("repetitions", "seed", "concurrency")
@@ -32,8 +34,9 @@ def recorded(config: Mapping[str, Any]) -> Config:
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     """A recorded config as plain values in today's shape, with what today has defaults for; one of today's as it is."""
+    config = _with_formats(config_of(config))
     if "measure" in config:
-        return dict(config)
+        return config
     entrypoint, grid = dict(config["entrypoint"]), dict(config["grid"])
     declared = _declared(entrypoint["name"])
     kept = {key: entrypoint[key] for key in ("name", "script", "requires") if entrypoint.get(key) is not None}
@@ -52,6 +55,18 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     today: dict[str, Any] = plain(typed(whole))
     return today
+
+
+def _with_formats(config: dict[str, Any]) -> dict[str, Any]:
+    """A config whose experiments and settings have the names that they have since there are several formats."""
+    entrypoint, preprocess = config["entrypoint"], config.get("preprocess")
+    if name := EXPERIMENTS.get(entrypoint["name"]):
+        declared = _declared(name)
+        today = {key: declared[key] for key in ("name", "question", "script", "phases")}
+        config["entrypoint"] = {**entrypoint, **{key: value for key, value in today.items() if key in entrypoint}}
+    if preprocess and "format" not in preprocess:
+        config["preprocess"] = {**preprocess, "shard_mb": None, "format": "tfrecord", "compression": None}
+    return config
 
 
 def with_optional(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from omegaconf import MISSING
 from flowerexp.config import names
 from flowerexp.config.fields import ACCOUNT, MOST_SEEDS, items, number, optional, text
 from flowerexp.experiment import Experiment
+from flowerexp.workload import formats
 from flowerexp.workload.engine.until import FEWEST
+from flowerexp.workload.images.shards import MOST as MOST_SHARDS
 
 if TYPE_CHECKING:
     from flowerexp.storage.simulated import Pace
@@ -137,10 +139,13 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """How photographs become TFRecord files.
+    """How photographs become shards.
 
     Attributes:
-        partitions: how many files.
+        shards: how many files; None where `shard_mb` decides.
+        shard_mb: about how many MB (10^6 bytes) a file is to have.
+        format: of the files.
+        compression: of the files, one that the format knows; None for none.
         target_size: (height, width) in pixels.
         quality: libjpeg's.
         exact: whether pictures are resized as TensorFlow does it, to the byte.
@@ -148,7 +153,10 @@ class Preprocess:
         decode: whether large JPEGs are decoded whole, or 2, 4 or 8 times smaller.
     """
 
-    partitions: int = number(min=1, max=100_000)
+    shards: int | None = field(default=None, metadata={"min": 1, "max": MOST_SHARDS})
+    shard_mb: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
+    format: str = field(default="tfrecord", metadata={"choices": formats.NAMES})
+    compression: str | None = None
     target_size: tuple[int, ...] = items(min=1, max=16_384, length=2)
     quality: int = number(min=1, max=100)
     exact: bool = MISSING

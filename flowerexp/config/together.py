@@ -10,6 +10,7 @@ from typing import Any
 from flowerexp.config.kinds import CLUSTERS
 from flowerexp.config.origin import Origin
 from flowerexp.errors import ConfigError
+from flowerexp.workload import formats
 
 MOST_MEASUREMENTS = 1_000_000
 """Of one run: cells x repetitions."""
@@ -26,7 +27,8 @@ def check_together(config: Mapping[str, Any], origin: Origin) -> None:
 
     Raises:
         ConfigError: the grid has too many cells, a zone lies in another region, labels would be left out, or the
-            experiment refuses values that are combined, or rounds of what it measures once; or a bucket cannot be
+            experiment refuses values that are combined, it is not said in one way how many shards there are, the format
+            of these does not know their compression, or rounds of what it measures once; or a bucket cannot be
             simulated.
     """
     _check_grid(config, origin)
@@ -35,6 +37,7 @@ def check_together(config: Mapping[str, Any], origin: Origin) -> None:
     _check_zones(config["cluster"], origin)
     _check_labels(config["cluster"].get("labels") or {}, origin)
     _check_refusals(config, origin)
+    _check_shards(config.get("preprocess"), origin)
     _check_bucket(config, origin)
 
 
@@ -86,6 +89,21 @@ def _check_labels(labels: Mapping[str, Any], origin: Origin) -> None:
             raise ConfigError(
                 f"{key}.{name} is a label that flowerexp sets", where=origin.of(key), hint="choose another key"
             )
+
+
+def _check_shards(preprocess: Mapping[str, Any] | None, origin: Origin) -> None:
+    if not preprocess:
+        return
+    shards, size = preprocess["shards"], preprocess["shard_mb"]
+    if (shards is None) == (size is None):
+        said = f"preprocess.shards={shards} and preprocess.shard_mb={size:g} both say" if size else "nothing says"
+        problem, hint = f"{said} how many files are written", "set one of preprocess.shards and preprocess.shard_mb"
+        raise ConfigError(problem, where=origin.of("preprocess.shards"), hint=hint)
+    compression = preprocess["compression"]
+    if compression is not None and compression not in (form := formats.of(preprocess["format"])).compressions:
+        known = f"set {', '.join((*form.compressions, 'null')[:-1])} or null" if form.compressions else "set it to null"
+        problem = f"{form.title} files have no compression '{compression}'"
+        raise ConfigError(problem, where=f"{origin.of('preprocess.compression')} (preprocess.compression)", hint=known)
 
 
 def _check_refusals(config: Mapping[str, Any], origin: Origin) -> None:

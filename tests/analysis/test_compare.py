@@ -24,7 +24,7 @@ CONFIG: dict[str, Any] = {
     "dataset": {"kind": "synthetic", "images": 60, "seed": 1, "tfrecords": None},
     "grid": {"reader": ["tfrecords"], "batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18]},
     "measure": {"repetitions": 3},
-    "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
+    "preprocess": {"shards": 16, "target_size": [192, 192], "quality": 95, "exact": False},
     "cluster": {"kind": "local", "cores": 2},
     "caching": True,
 }
@@ -190,10 +190,10 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
     ]
     one, two = (measured(rows, entrypoint=plain(WRITE_TFRECORDS)) for rows in several)
     (found,) = ratios([one], [two])
-    assert (found.series, found.verdict) == ("write_tfrecords", "faster")
+    assert (found.series, found.verdict) == ("write_shards", "faster")
     assert 1.9 < found.interval.value < 2.15
     assert values([one]) == {
-        "write_tfrecords": pytest.approx(16 / math.fsum(row["seconds"] for row in several[0]), rel=99)
+        "write_shards": pytest.approx(16 / math.fsum(row["seconds"] for row in several[0]), rel=99)
     }
 
 
@@ -202,7 +202,7 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
     [
         {"caching": False},
         {"cluster__cores": 8},
-        {"preprocess__partitions": 2},
+        {"preprocess__shards": 2},
         {"measure__repetitions": 9},
         {"grid__batch_size": [8, 6, 4, 2]},
     ],

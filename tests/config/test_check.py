@@ -100,7 +100,7 @@ def test_sparks_properties_are_set_by_their_names():
         ("sampling.fraction=nan", "more than 0"),
         ("sampling.fraction=inf", "at most 1"),
         ("preprocess.quality=101", "at most 100"),
-        ("preprocess.partitions=0", "1 or more"),
+        ("preprocess.shards=0", "1 or more"),
         ("preprocess.target_size=192", "a list of 2"),
         ("preprocess.target_size=[192,192,3]", "a list of 2"),
         ("preprocess.target_size=[192,0]", "1 or more"),
@@ -186,7 +186,7 @@ def test_a_reader_that_cannot_turn_photographs_is_refused_before_anything_starts
     ) as caught:
         config("preprocess.orientation=exif", "grid.reader=[tfrecords,image_files]")
     assert "command line" in str(caught.value)
-    for more in (["grid.reader=image_files_native"], ["grid.reader=tfrecords"], ["entrypoint=write_tfrecords"]):
+    for more in (["grid.reader=image_files_native"], ["grid.reader=tfrecords"], ["entrypoint=write_shards"]):
         assert config("preprocess.orientation=exif", *more).preprocess.orientation == "exif"
 
 

@@ -91,7 +91,7 @@ class TestHash:
         assert shipped(moved).code_hash == before
 
 
-@pytest.mark.parametrize("name", ["read_speed", "write_tfrecords"])
+@pytest.mark.parametrize("name", ["read_speed", "write_shards"])
 def test_the_archive_is_all_that_a_shipped_script_needs(name, tmp_path):
     script = find_script(f"spark_entry/{name}.py")
     archive = Bundle(script).write(tmp_path)

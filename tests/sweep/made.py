@@ -169,7 +169,7 @@ def planned(folder: Path, home: Path, qualities: Sequence[int], *overrides: str)
     runs = []
     for number, quality in enumerate(qualities):
         own = [f"preprocess.quality={quality}"]
-        config = composed([f"home={home}", "entrypoint=write_tfrecords", *overrides, *own])
+        config = composed([f"home={home}", "entrypoint=write_shards", *overrides, *own])
         code = Bundle(find_script(config.entrypoint.script)).code_hash
         extra = {"sweep_id": folder.name, "label": own[0], "name": f"quality {quality}"}
         runs.append(PlannedRun(run_key(config, code), config, folder / str(number), code, extra))

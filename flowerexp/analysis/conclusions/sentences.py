@@ -116,7 +116,7 @@ def _cost(effect: Effect, costs: Mapping[str, float]) -> str:
 
 
 def name_of(experiment: Experiment, effect: Effect, level: Level) -> str:
-    """A level of an effect within a sentence: ``TFRecords``, ``partitions 16``."""
+    """A level of an effect within a sentence: ``TFRecords``, ``shards 16``."""
     if effect.factor.key in experiment.categorical:
         return categorical(experiment, effect.factor.key, level.name)
     return f"{effect.factor.label} {level.name}"
@@ -130,7 +130,7 @@ def categorical(experiment: Experiment, name: str, value: str) -> str:
 
 
 def listed(experiment: Experiment, effect: Effect) -> str:
-    """All levels of an effect: ``partitions 2, 4 and 8``."""
+    """All levels of an effect: ``shards 2, 4 and 8``."""
     if effect.factor.key in experiment.categorical:
         return _and([name_of(experiment, effect, level) for level in effect.levels])
     return f"{effect.factor.label} {_and(sorted((level.name for level in effect.levels), key=_by_number))}"

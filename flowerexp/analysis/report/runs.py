@@ -57,7 +57,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """What distinguishes it from the others: ``partitions=2 caching=true``."""
+        """What distinguishes it from the others: ``shards=2 caching=true``."""
         return " ".join(f"{short(key)}={shown(value)}" for key, value in self.varied.items()) or str(
             self.record.get("name", self.name)
         )
@@ -126,7 +126,7 @@ class Run:
 
 
 def short(key: str) -> str:
-    """A key without its node: ``preprocess.partitions`` is ``partitions``."""
+    """A key without its node: ``preprocess.shards`` is ``shards``."""
     return key.rpartition(".")[2]
 
 

@@ -153,9 +153,8 @@ class Gathered:
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
         """The measurements still to make: not measured yet, and not of a cell that exceeded the time limit."""
         with self._lock:
-            made = self._executions.keys()
-            if self._experiment.parts:
-                made = {key[:-1] for key in made}  # without the part's number
+            parts = self._experiment.parts is not None
+            made = {key[:-1] for key in self._executions} if parts else self._executions.keys()
             return [task for task in tasks if task.key not in made and task.cell.key not in self._stopped]
 
     def uncensored(self, tasks: Iterable[Task]) -> list[Task]:

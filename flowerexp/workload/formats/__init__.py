@@ -99,6 +99,17 @@ class Format(Protocol):
             OSError: it cannot be read.
         """
 
+    def verify(self, uri: str, options: dict[str, Any]) -> int:
+        """Read all of a file, as far as it can tell whether it is damaged.
+
+        Returns:
+            How many samples it has.
+
+        Raises:
+            DataError: it is damaged.
+            OSError: it cannot be read.
+        """
+
     def open(self, uri: str, options: dict[str, Any]) -> Shard:
         """Open a file.
 

@@ -8,6 +8,7 @@ import mmap
 import shutil
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +16,12 @@ from typing import Any, BinaryIO, Generic, Self, TypeVar, cast
 
 from flowerexp import storage
 from flowerexp.errors import DataError, require
+from flowerexp.workload.formats import Shard
 
 _T = TypeVar("_T")
 
 
-class BaseFormat:
+class BaseFormat(ABC):
     """What most formats have in common; see `flowerexp.workload.formats.Format`."""
 
     name: str
@@ -30,8 +32,18 @@ class BaseFormat:
     checks: bool = False
     modules: tuple[str, ...] = ()
 
+    def verify(self, uri: str, options: dict[str, Any]) -> int:
+        """See `Format.verify`."""
+        with self.open(uri, options) as shard:
+            return sum(1 for _ in shard)
+
+    @abstractmethod
+    def open(self, uri: str, options: dict[str, Any]) -> Shard:
+        """See `Format.open`."""
+
     def complete(self, folder: str, files: Sequence[tuple[str, int]]) -> None:
-        """Nothing: the format's own loaders need only the files."""
+        """See `Format.complete`; the format's own loaders need only the files."""
+        return
 
     def require(self) -> None:
         """Name what is not installed.

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import google_crc32c
 
@@ -22,16 +22,6 @@ from flowerexp.workload.images import compressed
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _HEADER_SIZE = _LENGTH.size + _CRC.size
-
-_BLOCK = 1 << 20
-
-
-class Written(NamedTuple):
-    """What a file holds: the number of records, the number of bytes with framing, and the CRC32C of these bytes."""
-
-    records: int
-    bytes: int
-    crc32c: str
 
 
 def frame(record: bytes) -> bytes:
@@ -47,7 +37,7 @@ def _masked_crc(data: bytes) -> bytes:
     return _CRC.pack(rotated + 0xA282EAD8 & 0xFFFFFFFF)
 
 
-def write_file(file: BinaryIO, records: Iterable[bytes]) -> Written:
+def write_file(file: BinaryIO, records: Iterable[bytes]) -> int:
     """Write a TFRecord file.
 
     Args:
@@ -55,28 +45,13 @@ def write_file(file: BinaryIO, records: Iterable[bytes]) -> Written:
         records: the payloads; taken one at a time.
 
     Returns:
-        How many records and bytes were written, and their checksum.
+        How many records were written.
     """
-    count = size = crc = 0
+    count = 0
     for record in records:
-        framed = frame(record)
-        file.write(framed)
+        file.write(frame(record))
         count += 1
-        size += len(framed)
-        crc = google_crc32c.extend(crc, framed)
-    return Written(count, size, _hexadecimal(crc))
-
-
-def checksum(file: BinaryIO) -> str:
-    """The CRC32C of the rest of a file, as 8 hexadecimal digits like `Written.crc32c`."""
-    crc = 0
-    while block := file.read(_BLOCK):
-        crc = google_crc32c.extend(crc, block)
-    return _hexadecimal(crc)
-
-
-def _hexadecimal(crc: int) -> str:
-    return f"{crc:08x}"
+    return count
 
 
 def compression(head: bytes) -> str:

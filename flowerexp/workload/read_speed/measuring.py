@@ -12,7 +12,7 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload.read_speed import accelerators, feeding, page_cache, pipeline, through_bucket, unreadable
-from flowerexp.workload.read_speed.readers import Source
+from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources, mended, sources_of
 
 PROBE = 8
@@ -60,7 +60,7 @@ def prepare(spark: Any, config: dict[str, Any]) -> Sources:
         dict(zip(("reader", "batch_size", "batch_number"), values, strict=True))
         for values in product(sources.of, grid["batch_size"], grid["batch_number"])
     ]
-    short = [cell for cell in cells if possible(sources, cell)]
+    short = [cell for cell in cells if _is_short(sources, cell)]
     none_left = len(short) == len(cells)
     if short and (none_left or config["entrypoint"]["settings"]["on_short"] == "fail"):
         worst = max(short, key=_needed)
@@ -79,9 +79,25 @@ def _needed(cell: Mapping[str, Any]) -> int:
     return int(cell["batch_size"] * cell["batch_number"])
 
 
+def _is_short(sources: Sources, cell: Mapping[str, Any]) -> bool:
+    return _needed(cell) > sources.of[cell["reader"]].images
+
+
 def possible(sources: Sources, cell: Mapping[str, Any]) -> str | None:
-    """Why a cell cannot be measured, so that the engine leaves it out: its reader has too few images."""
-    return "they need more images than there are" if _needed(cell) > sources.of[cell["reader"]].images else None
+    """Why a cell cannot be measured, so that the engine leaves it out.
+
+    Its reader has too few images, cannot read a bucket, or takes no number of workers or of batches ahead.
+    """
+    if _is_short(sources, cell):
+        return "they need more images than there are"
+    reader, options = READERS[cell["reader"]], Options.of(cell)
+    if not reader.remote and not all(map(storage.is_local, sources.of[reader.name].files[:1])):
+        return f"their readers read local files only, which {reader.data}_native does not"
+    if options.workers and not reader.workers:
+        return "their readers take no number of workers"
+    if options.prefetch and not reader.prefetch:
+        return "their readers take no number of batches to read ahead"
+    return None
 
 
 def warmth(sources: Sources, cell: Mapping[str, Any]) -> Hashable:
@@ -89,7 +105,9 @@ def warmth(sources: Sources, cell: Mapping[str, Any]) -> Hashable:
     source = sources.of[cell["reader"]]
     local = all(map(storage.is_local, source.files[:1]))
     kinds = {source.compressions.get(uri, "") for uri in source.files[:1]}
-    return source.reader, source.target_size, source.anonymous, source.narrow, local, source.features, *kinds
+    traits = (source.reader, source.target_size, source.anonymous, source.narrow, local, source.features)
+    options = Options.of(cell)
+    return *traits, options.workers, options.shuffle == "full", *kinds
 
 
 def warm(sources: Sources, cell: Mapping[str, Any]) -> None:
@@ -100,14 +118,15 @@ def warm(sources: Sources, cell: Mapping[str, Any]) -> None:
     source = sources.of[cell["reader"]]
     files = [source.files[0]] * (PROBE if source.records[0] == 1 else 1)
     with unreadable.named(source, files):
-        time_batches(pipeline.dataset(source, files).batch(PROBE).take(1))
+        time_batches(pipeline.dataset(source, files, Options.of(cell)).batch(PROBE).take(1))
 
 
 @dataclass
 class Chosen:
-    """The files of a measurement, and the state of their pages before it; iterating over `batches` reads them."""
+    """The files of a measurement, and the state of their pages before it; iterating over `batches` reads `images`."""
 
     source: Source
+    images: int
     files: list[str]
     batches: Iterable[Any]
     page_cache: str
@@ -116,16 +135,25 @@ class Chosen:
 
 
 def ready(sources: Sources, cell: Any) -> Chosen:
-    """Choose files by the measurement's seed, and bring their pages into the state that the config asks for."""
+    """Draw files by the measurement's seed, and bring their pages into the state that the config asks for."""
     source, size, number = sources.of[cell["reader"]], cell["batch_size"], cell["batch_number"]
-    order = list(range(len(source.files)))
-    random.Random(cell.seed).shuffle(order)
-    files = source.prefix(order, size * number)
+    options = Options.of(cell, cell.seed)
+    files = drawn(source, size * number, options)
     page_cache.bring_to(sources.page_cache, files)
     cached, fraction = page_cache.look_up(files)
-    takes = sources.accelerators.get(cell["accelerator"])
+    takes = sources.accelerators.get(cell.get("accelerator"))
     with unreadable.named(source, files):
-        return Chosen(source, files, pipeline.dataset(source, files).batch(size).take(number), cached, fraction, takes)
+        images = pipeline.dataset(source, files, options)
+        expected = min(size * number, source.images)
+        return Chosen(source, expected, files, images.batch(size).take(number), cached, fraction, takes)
+
+
+def drawn(source: Source, images: int, options: Options) -> list[str]:
+    """Files that hold enough images, drawn by chance: in the order of their names, or if shuffled, as drawn."""
+    order = list(range(len(source.files)))
+    random.Random(options.seed).shuffle(order)
+    files = source.prefix(order, images)
+    return [source.files[place] for place in sorted(order[: len(files)])] if options.shuffle == "none" else files
 
 
 def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,6 +168,8 @@ def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
         else:
             ahead = cell.get("prefetch") or feeding.AHEAD
             columns = feeding.feed(chosen.batches, cell["batch_number"], chosen.seconds_an_image, ahead).columns
+        if columns["images"] != chosen.images:  # a format cannot tell that its end is missing
+            raise DataError(f"{columns['images']} images were read, not {chosen.images}", where=chosen.source.origin)
     return {
         **columns,
         "page_cache": chosen.page_cache,

@@ -13,7 +13,7 @@ from flowerexp.workload.read_speed.readers import Source
 _AHEAD = 2  # batches that are read while the network computes
 _FROM_PYTHON = 16  # images that a reader without tf.data passes on at once
 _MIXED = 8
-"""Of files with several images: from as many batches the next image is drawn. Of files with one, the order is random."""
+"""Of files with several images: from as many batches the next image is drawn. Files with one are read in any order."""
 
 Dataset = Any
 

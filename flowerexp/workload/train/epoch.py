@@ -96,7 +96,7 @@ def train(trainer: Trainer, batches: Any, steps: int, epoch: int, beat: Beat) ->
 
 @dataclass(frozen=True)
 class Validated:
-    """How the network does on photographs that it has not seen, on all workers together; and the workers' mean times."""
+    """How the network does on photographs that it has not seen, on all workers together; and their mean times."""
 
     val_loss: float
     val_accuracy: float

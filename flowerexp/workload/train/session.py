@@ -94,7 +94,7 @@ class Session:
 def cores_of(context: Any, workers: int) -> int | None:
     """How many cores each of some workers uses; None for all of its host."""
     if executors.in_driver(context):
-        return max(1, context.defaultParallelism // workers)
+        return max(1, int(context.defaultParallelism) // workers)
     return min(executors.cores(context), default=None)
 
 

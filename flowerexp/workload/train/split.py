@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -90,7 +91,7 @@ def _looks(spark: Any, config: dict[str, Any], photographs: Photographs, fingerp
     context = spark.sparkContext
     count = min(len(photographs), context.defaultParallelism * 4)
     bounds = [len(photographs) * number // count for number in range(count + 1)]
-    parts = [photographs[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    parts = [photographs[start:end] for start, end in itertools.pairwise(bounds)]
     looks = [one for part in context.parallelize(parts, count).map(look).collect() for one in part]
     storage.write_bytes(kept, json.dumps([one.hex() for one in looks]).encode())
     return looks

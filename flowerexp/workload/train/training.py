@@ -20,8 +20,9 @@ from flowerexp.workload.train.session import Row, Session
 from flowerexp.workload.train.split import split
 from flowerexp.workload.train.worker import Done, Work
 
-NETWORK, PREDICTIONS = "network.keras", "predictions.json"
-"""What a run attaches for each cell: the network, and what it says of the photographs that it was validated with."""
+NETWORK, EXAMPLE, PREDICTIONS = "network.keras", "network.npy", "predictions.json"
+"""What a run attaches for each cell: the network, an example of its input, and what it says of photographs that it has
+not seen."""
 
 
 @dataclass
@@ -133,8 +134,9 @@ def _attach(started: Started, done: Sequence[Done]) -> None:
     found = together([one.predictions for one in done]).plain(work.training.classes, work.seed)
     report.attach(f"{started.name}{PREDICTIONS}", json.dumps({"cell": dict(work.cell), **found}).encode())
     for one in done:
-        if one.network:
+        if one.network and one.example:
             report.attach(f"{started.name}{NETWORK}", one.network)
+            report.attach(f"{started.name}{EXAMPLE}", one.example)
 
 
 def recover(spark: Any, config: dict[str, Any], prepared: Prepared, error: Exception) -> Prepared | None:

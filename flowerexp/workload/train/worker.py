@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -59,10 +60,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """What a worker brings home: its predictions, and, of the first worker, the network as a `.keras` file."""
+    """What a worker brings home: its predictions; of the first worker also the network, and an example of its input.
+
+    Attributes:
+        predictions: of its part of the validation.
+        network: a `.keras` file; None of the other workers.
+        example: an image as a `.npy` file, of shape (1, height, width, 3).
+    """
 
     predictions: predictions.Predictions
-    network: bytes | None
+    network: bytes | None = None
+    example: bytes | None = None
 
 
 def train(told: Work, context: Any) -> Done:
@@ -126,7 +134,15 @@ def _trained(told: Work, place: workers.Place, context: Any, driver: Worker) -> 
             },
         )
     found = predictions.predict(trainer, kept, classes, told.seed)
-    return Done(found, _saved(made) if place.is_chief else None)
+    return Done(found, _saved(made), _example(kept)) if place.is_chief else Done(found)
+
+
+def _example(batches: Any) -> bytes:
+    import numpy as np
+
+    file = io.BytesIO()
+    np.save(file, next(iter(batches))[0][:1].numpy(), allow_pickle=False)
+    return file.getvalue()
 
 
 def _saved(made: Any) -> bytes:

@@ -13,7 +13,7 @@ QUICK = ("grid.batch_size=[4]", "grid.batch_number=[2]", "measure.repetitions=2"
 
 @pytest.fixture
 def overrides(photos):
-    return ("dataset=folder", f"dataset.path={photos}", "preprocess.partitions=3", *QUICK)
+    return ("dataset=folder", f"dataset.path={photos}", "preprocess.shards=3", *QUICK)
 
 
 @pytest.mark.spark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.analysis.experiments import write_tfrecords
+from flowerexp.analysis.experiments import write_shards
 from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 if TYPE_CHECKING:
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from flowerexp.measurements.table import Measurements
 
 
-class ReadSpeed(write_tfrecords.WriteTFRecords):
+class ReadSpeed(write_shards.WriteShards):
     """Images that are read from photographs, or from TFRecord files made of them."""
 
-    columns = write_tfrecords.WriteTFRecords.columns | {
+    columns = write_shards.WriteShards.columns | {
         *("page_cache_fraction", "warm_up_reads", "accelerator_busy_seconds", "accelerator_window_seconds"),
     }
     texts = ("page_cache",)
-    facts: tuple[str, ...] = (*write_tfrecords.WriteTFRecords.facts, "simulated_bucket")
+    facts: tuple[str, ...] = (*write_shards.WriteShards.facts, "simulated_bucket")
     questions: Mapping[str, str] = {
-        **write_tfrecords.WriteTFRecords.questions,
+        **write_shards.WriteShards.questions,
         "cluster": "which cluster reads fastest, and at what price",
         "grid.reader": "how much faster are TFRecord files read than photographs",
     }
