@@ -64,8 +64,8 @@ def _why(fed: Fed) -> str:
     if fed.limit == "open":
         return f"whether it reaches {GOAL:.0%} is open; more repetitions would tell (`measure.repetitions`)"
     if fed.limit == "accelerator":
-        more = fed.node_feeds
-        return "the accelerator is the limit" + (f"; one node could feed {more:.1f} of them" if more else "")
+        feeds = fed.node_feeds
+        return "the accelerator is the limit" + (f"; one node could feed {feeds:.1f} of them" if feeds else "")
     if fed.cpu_share is None or fed.needs_vcpus is None or fed.cores is None:
         return "the reader is the limit"
     if not fed.is_full:
