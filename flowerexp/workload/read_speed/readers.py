@@ -100,6 +100,9 @@ class Options:
         return cls(seed=seed, **{name: cell[name] for name in ("shuffle", "workers", "prefetch") if name in cell})
 
 
+PREPARING = "preparing_seconds"
+"""With the data's name, the fact that says how many seconds of work preparing it takes, over the cores of a cluster."""
+
 SHUFFLE_BUFFER = 1000
 """Images of which one is drawn, where a format or its loader cannot read by number."""
 
