@@ -16,6 +16,7 @@ import pyarrow
 import pyarrow.compute
 
 from flowerexp.experiment import Experiment
+from flowerexp.measurements.series import series_of
 
 Array = np.ndarray[Any, Any]
 
@@ -70,11 +71,10 @@ class Measurements:
     def _column(self, name: str) -> Any:
         if name in self.names:
             return self.table.column(name)
-        known = self.experiment.parameters.get(name)
-        if known is None or known.default is None:
-            return pyarrow.chunked_array([pyarrow.nulls(len(self))])
-        # A run in which the parameter had its default alone, or that did not know it yet.
-        return pyarrow.chunked_array([pyarrow.array([known.default] * len(self))])
+        # A run in which a parameter had its default alone, or that did not know it yet, has no column of it.
+        default = getattr(self.experiment.parameters.get(name), "default", None)
+        lacking = pyarrow.nulls(len(self)) if default is None else pyarrow.array([default] * len(self))
+        return pyarrow.chunked_array([lacking])
 
     def _values(self, name: str) -> list[Any]:
         values = self._column(name).to_pylist()
@@ -243,21 +243,7 @@ class Measurements:
 
     @cached_property
     def _series(self) -> tuple[Array, list[str]]:
-        labels: list[tuple[str, ...]] = [()]
-        places = np.zeros(len(self), int)
-        for name in self.experiment.categorical:
-            texts, values = self.texts(name)
-            known = self.experiment.parameters[name]
-            if known.is_named:
-                values = ["" if text == _text(known.default) else f"{name}={text}" for text in values]
-            labels = [
-                (*label, *part) for label in labels for part in (*((text,) if text else () for text in values), ())
-            ]
-            places = places * (len(values) + 1) + np.where(texts < 0, len(values), texts)
-        named = [" ".join(label) if label else self.experiment.name for label in labels]
-        names = sorted({named[place] for place in np.unique(places)})
-        order = np.array([names.index(name) if name in names else -1 for name in named], int)
-        return order[places], names
+        return series_of(self)
 
     @property
     def series(self) -> Array:

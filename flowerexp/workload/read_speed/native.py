@@ -74,13 +74,6 @@ class Pictures:
 dataset = Pictures
 
 
-def steps(source: Source, files: Sequence[str], size: int) -> Sequence[tuple[str, Callable[[], object]]]:
-    """See `native_steps.passes`."""
-    from flowerexp.workload.read_speed import native_steps
-
-    return native_steps.passes(source, files, size)
-
-
 class _Kept:
     """Pictures that are decoded already, in batches that are copied when they are asked for."""
 

@@ -14,7 +14,7 @@ from flowerexp.workload.read_speed.readers import READERS, Options, Source, exha
 Pass = tuple[str, Callable[[], object]]
 
 
-def passes(source: Source, files: Sequence[str], size: int) -> list[Pass]:
+def steps(source: Source, files: Sequence[str], size: int) -> list[Pass]:
     """The passes up to putting images together into batches; what comes after is the threads' handing over."""
     if READERS[source.reader].format is None:
         return [*_photographs(source, files), ("batch", lambda: _batched(source, files, size))]

@@ -21,7 +21,7 @@ def dataset(source: Source, files: Sequence[str], options: Options | None = None
         A tf.data.Dataset, or an object that is used like one (`native.Pictures`, `loaders.Images`). The tf.data
         pipeline of photographs gives float32, like TensorFlow's resize; all others give uint8.
     """
-    return _module(source).dataset(source, files, options or Options())
+    return _module(READERS[source.reader].module).dataset(source, files, options or Options())
 
 
 def steps(source: Source, files: Sequence[str], size: int) -> Sequence[tuple[str, Any]]:
@@ -34,9 +34,10 @@ def steps(source: Source, files: Sequence[str], size: int) -> Sequence[tuple[str
         files: some of its files.
         size: images a batch.
     """
-    found: Sequence[tuple[str, Any]] = getattr(_module(source), "steps", lambda *_: ())(source, files, size)
+    module = READERS[source.reader].steps
+    found: Sequence[tuple[str, Any]] = _module(module).steps(source, files, size) if module else ()
     return found
 
 
-def _module(source: Source) -> Any:
-    return import_module(f"flowerexp.workload.read_speed.{READERS[source.reader].module}")
+def _module(name: str) -> Any:
+    return import_module(f"flowerexp.workload.read_speed.{name}")

@@ -27,6 +27,7 @@ class Reader:
         workers: whether it takes a number of workers.
         prefetch: whether it takes a number of batches to read ahead.
         remote: whether it reads files in a bucket.
+        steps: the module that times its steps; None where they cannot be told apart.
     """
 
     data: str
@@ -36,6 +37,7 @@ class Reader:
     workers: bool = True
     prefetch: bool = True
     remote: bool = True
+    steps: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,21 +47,24 @@ class Reader:
 
 # What the loader of each ecosystem is, and what it takes by itself: several workers need PyTorch with webdataset and
 # LMDB, and pyarrow and lance leave decoding to whoever reads.
+_LOCAL: dict[str, Any] = {"workers": False, "remote": False}
 _OWN = (
     Reader(IMAGE_FILES, None, "own", "tf_data"),
     Reader(TFRECORDS, "tfrecord", "own", "tf_data"),
-    Reader("webdataset", "webdataset", "own", "loaders.webdataset", workers=False, prefetch=False, remote=False),
+    Reader(
+        "webdataset", "webdataset", "own", "loaders.webdataset", prefetch=False, steps="loaders.webdataset", **_LOCAL
+    ),
     Reader("array_record", "array_record", "own", "loaders.array_record", remote=False),
-    Reader("parquet", "parquet", "own", "loaders.parquet", workers=False, remote=False),
-    Reader("lance", "lance", "own", "loaders.lance", workers=False, remote=False),
-    Reader("lmdb", "lmdb", "own", "loaders.lmdb", workers=False, prefetch=False, remote=False),
+    Reader("parquet", "parquet", "own", "loaders.parquet", steps="loaders.parquet", **_LOCAL),
+    Reader("lance", "lance", "own", "loaders.lance", steps="loaders.lance", **_LOCAL),
+    Reader("lmdb", "lmdb", "own", "loaders.lmdb", prefetch=False, steps="loaders.lmdb", **_LOCAL),
 )
 
 
 def _readers() -> Iterator[Reader]:
     yield from _OWN
     for own in _OWN:
-        yield Reader(own.data, own.format, "native", "native")
+        yield Reader(own.data, own.format, "native", "native", steps="native_steps")
     for data, kind in ((IMAGE_FILES, None), (TFRECORDS, "tfrecord")):
         yield Reader(data, kind, "cached", "native", workers=False, prefetch=False)
 
