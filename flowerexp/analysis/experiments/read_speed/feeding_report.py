@@ -135,10 +135,18 @@ def _line(material: Material, run: Run, fed: Fed, of_run: Sequence[Fed], priced:
 
 
 def _paid(material: Material, fed: Fed, of_run: Sequence[Fed], images: float | None) -> str:
-    name = f"{SECONDS}/{data_of(fed.reader.partition(' ')[0])}"
-    known = [run.facts[name] for run in material.measured if name in run.facts]
+    known = [seconds for run in material.measured if (seconds := _preparing(run, data_of(fed.reader)))]
     epochs = epochs_until_paid(fed, of_run, images, fmean(known)) if images and known else None
     return f"{epochs:,}" if epochs is not None else ""
+
+
+def _preparing(run: Run, data: str) -> float | None:
+    """How long a run took to prepare data; None if that is not known, since others were prepared with it, or before."""
+    if (seconds := run.facts.get(f"{SECONDS}/{data}")) is not None:
+        return float(seconds)
+    prepared = [name for name in run.facts if name.startswith("prepared_bytes/")]
+    alone = len(prepared) <= 1 and run.facts.get("prepared_reused") is False
+    return run.record.get("phases", {}).get("prepare") if alone else None
 
 
 def _shown(value: Any) -> str:
