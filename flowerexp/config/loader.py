@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository, read_in_c
 from flowerexp.config.overrides import Parser
-from flowerexp.config.renamed import config_of
+from flowerexp.config.renamed import config_of, path_of
 from flowerexp.config.text import as_typed, holds_text
 from flowerexp.errors import ConfigError
 
@@ -56,6 +56,7 @@ class _Repository(CachingConfigRepository):
         Raises:
             ConfigError: it is not YAML that Hydra accepts.
         """
+        config_path = path_of(config_path)
         try:
             loaded = self._load_quickly(config_path)
         except (yaml.YAMLError, ValueError, RecursionError, OmegaConfBaseException) as error:

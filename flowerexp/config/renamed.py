@@ -10,7 +10,7 @@ KEYS = {"preprocess.partitions": "preprocess.shards"}
 """Old keys, with dots, and today's."""
 
 EXPERIMENTS = {"write_tfrecords": "write_shards"}
-"""Old names of experiments, and today's, as runs have recorded them; `conf/entrypoint` has a file for each."""
+"""Old names of experiments, and today's."""
 
 _OLD = re.compile(rf"^([+~]*)({'|'.join(map(re.escape, KEYS))})(?=$|=)")
 
@@ -18,6 +18,12 @@ _OLD = re.compile(rf"^([+~]*)({'|'.join(map(re.escape, KEYS))})(?=$|=)")
 def today(text: str) -> str:
     """A key, or an override that begins with one, by today's name."""
     return _OLD.sub(lambda found: found[1] + KEYS[found[2]], text)
+
+
+def path_of(config_path: str) -> str:
+    """The path of a config, such as `entrypoint/write_shards`, by today's name of an experiment."""
+    group, slash, name = config_path.rpartition("/")
+    return f"{group}{slash}{EXPERIMENTS.get(name, name)}" if group == "entrypoint" else config_path
 
 
 def keys_of(value: Any) -> Any:

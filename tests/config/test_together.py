@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flowerexp.config import plain
 from flowerexp.config.together import MOST_MEASUREMENTS
 from flowerexp.errors import ConfigError
 from tests.composing import composed
@@ -24,7 +25,7 @@ class TestGrid:
     def test_is_counted_and_refused_at_once(self):
         from omegaconf import OmegaConf
 
-        from flowerexp.config import check, plain
+        from flowerexp.config import check
 
         config = OmegaConf.create(plain(composed([])))
         config.grid.batch_size = list(range(1, 20_001))
@@ -133,3 +134,30 @@ class TestSimulatedBucket:
             assert pace is not None
             assert (pace.latency_ms, pace.connection_mb_s) == (30, 210)
         assert composed([]).storage.simulated is None
+
+
+class TestShards:
+    def test_their_number_is_said_once(self):
+        said = "preprocess.shards=4 and preprocess.shard_mb=2 both say how many files are written"
+        assert said in refusal("preprocess.shards=4", "preprocess.shard_mb=2")
+        assert "nothing says how many files are written" in refusal("preprocess.shards=null")
+        assert plain(composed([]))["preprocess"]["shards"] == 16
+        by_size = plain(composed(["preprocess.shard_mb=2"]))["preprocess"]
+        assert (by_size["shards"], by_size["shard_mb"]) == (None, 2.0)
+
+    @pytest.mark.parametrize(
+        ("form", "compression", "hint"),
+        [("lmdb", "zstd", "set it to null"), ("parquet", "gzip", "set zstd, snappy or null"),
+         ("tfrecord", "zstd", "set gzip or null")],
+    )  # fmt: skip
+    def test_a_compression_that_the_format_lacks(self, form, compression, hint):
+        message = refusal(f"preprocess.format={form}", f"preprocess.compression={compression}")
+        assert message.startswith("command line (preprocess.compression): ")
+        assert message.endswith(f" files have no compression '{compression}'; {hint}")
+        assert plain(composed([f"preprocess.format={form}"]))["preprocess"]["compression"] is None
+
+    def test_what_an_experiment_imports_depends_on_the_format(self):
+        from flowerexp.plan import required
+
+        assert "lmdb" not in required(composed(["entrypoint=write_shards"]))
+        assert required(composed(["entrypoint=write_shards", "preprocess.format=lmdb"]))["lmdb"] == "lmdb==3.0.0"

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload import report
+from flowerexp.workload import formats, report
 from flowerexp.workload.images.layout import forbidden
 from flowerexp.workload.read_speed.readers import EXISTING, TFRECORDS, Features, Source
 from flowerexp.workload.read_speed.unreadable import refused
@@ -50,13 +50,17 @@ def find(root: str, anonymous: bool) -> ExistingFiles:
 def source_of(folder: ExistingFiles, config: dict[str, Any]) -> Source:
     """The source for readers of existing TFRecord files: counts the records, and checks the first of each file.
 
+    With `dataset.on_error=skip`, damaged files are left out and counted; to find them, all files are read whole.
+
     Raises:
         DataError: there are no records, a file is damaged, or a reader cannot use its records.
     """
     root, dataset = config["dataset"]["tfrecords"], config["dataset"]
     features, anonymous = Features(**dataset.get("features", {})), bool(dataset.get("anonymous"))
     with report.phase("list"):
-        heads = [_read_head(entry.uri, features, anonymous) for entry in folder.files]
+        is_whole = _whole(folder.files, anonymous) if dataset["on_error"] == "skip" else [True] * len(folder.files)
+        whole = [entry for entry, fits in zip(folder.files, is_whole, strict=True) if fits]
+        heads = [_read_head(entry.uri, features, anonymous) for entry in whole]
     _report(root, folder, heads)
     filled = [head for head in heads if head.records]
     if not filled:
@@ -73,6 +77,22 @@ def source_of(folder: ExistingFiles, config: dict[str, Any]) -> Source:
         features=Features(features.image, features.label, filled[0].text),
         compressions={head.uri: head.compression for head in heads if head.compression},
     )
+
+
+def _whole(files: Sequence[storage.Entry], anonymous: bool) -> list[bool]:
+    """Which of the files are whole; reports those that are damaged."""
+    problems = []
+    for entry in files:
+        try:
+            formats.of("tfrecord").verify(entry.uri, storage.access(anonymous))
+            problems.append("")
+        except DataError as error:
+            problems.append(error.problem)
+    damaged = [problem for problem in problems if problem]
+    report.fact("files_damaged", len(damaged))
+    if damaged:
+        report.note(f"{len(damaged)} of {len(files)} TFRecord files left out; the first: {damaged[0]}")
+    return [not problem for problem in problems]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from flowerexp.workload.read_speed.readers import READERS, Source
 
 _HINTS = {
     "dataset": "mend or remove it, or set dataset.on_error=skip to leave such files out",
-    "dataset.tfrecords": "flowerexp did not write it: mend it or get it again, or remove it from that folder",
+    "dataset.tfrecords": "flowerexp did not write it: mend it or get it again, or leave it out: dataset.on_error=skip",
     "storage.prepared": "flowerexp verify names all damaged files; a run that reads one writes it again",
 }
 

@@ -9,7 +9,6 @@ from typing import Any
 from flowerexp.analysis import words
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval
-from flowerexp.analysis.experiments.read_speed.decision import SECONDS
 from flowerexp.analysis.experiments.read_speed.feeding import ACCELERATOR, COLUMNS, GOAL, Fed, epochs_until_paid, fed_in
 from flowerexp.analysis.experiments.read_speed.readers import data_of
 from flowerexp.analysis.report.evidence import believed
@@ -18,6 +17,7 @@ from flowerexp.analysis.report.parts import Finding, Section, Table
 from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
+from flowerexp.workload.read_speed.readers import PREPARING
 
 PRICE = "accelerator_usd_hour"
 
@@ -135,18 +135,10 @@ def _line(material: Material, run: Run, fed: Fed, of_run: Sequence[Fed], priced:
 
 
 def _paid(material: Material, fed: Fed, of_run: Sequence[Fed], images: float | None) -> str:
-    known = [seconds for run in material.measured if (seconds := _preparing(run, data_of(fed.reader)))]
+    name = f"{PREPARING}/{data_of(fed.reader)}"
+    known = [run.facts[name] for run in material.measured if name in run.facts]
     epochs = epochs_until_paid(fed, of_run, images, fmean(known)) if images and known else None
     return f"{epochs:,}" if epochs is not None else ""
-
-
-def _preparing(run: Run, data: str) -> float | None:
-    """How long a run took to prepare data; None if that is not known, since others were prepared with it, or before."""
-    if (seconds := run.facts.get(f"{SECONDS}/{data}")) is not None:
-        return float(seconds)
-    prepared = [name for name in run.facts if name.startswith("prepared_bytes/")]
-    alone = len(prepared) <= 1 and run.facts.get("prepared_reused") is False
-    return run.record.get("phases", {}).get("prepare") if alone else None
 
 
 def _shown(value: Any) -> str:
