@@ -95,7 +95,7 @@ def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) ->
 def _preparing(spark: Any, prepared: Prepared) -> float:
     """The seconds of all tasks that wrote prepared data, also in an earlier run, over the cores that there are now."""
     seconds = sum(file.get("seconds", 0.0) for file in prepared.manifest["files"])
-    return round(seconds / spark.sparkContext.defaultParallelism, 3)
+    return float(round(seconds / spark.sparkContext.defaultParallelism, 3))
 
 
 def mended(sources: Sources) -> Sources | None:

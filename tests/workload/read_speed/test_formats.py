@@ -16,7 +16,7 @@ from flowerexp.workload.images import synthetic, transform
 from flowerexp.workload.read_speed import measuring, pipeline, steps
 from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources
-from tests.workload.images.test_transform import PHOTOGRAPHS
+from tests.command import PHOTOGRAPHS
 
 SIZE = (32, 48)
 EACH, SHARDS = 6, 3
@@ -124,16 +124,18 @@ def test_each_step_of_a_reader_takes_a_part_of_its_time(sets, reader, monkeypatc
 
 
 @pytest.mark.parametrize("way", ["cut off", "empty"])
-@pytest.mark.parametrize("reader", [name for name in OF_FORMATS if READERS[name].way == "native"])
+@pytest.mark.parametrize("reader", [*LOADERS, *(name for name in OF_FORMATS if READERS[name].way == "native")])
 def test_a_damaged_file_is_named(sets, tmp_path, reader, way):
-    good, bad = sets[READERS[reader].format][:2]
-    damaged = tmp_path / "data" / Path(bad).name
-    damaged.parent.mkdir()
-    content = Path(bad).read_bytes()
-    damaged.write_bytes(content[: len(content) // 2] if way == "cut off" else b"")
-    source = Source(reader, [good, str(damaged)], [EACH] * 2, SIZE, origin="storage.prepared")
+    kind = READERS[reader].format
+    whole = Path(os.path.commonpath(sets[kind])) if kind != "lance" else Path(sets[kind][0]).parents[1]
+    folder = Path(shutil.copytree(whole, tmp_path / kind))
+    files = [str(folder / Path(file).relative_to(whole)) for file in sets[kind]][:2]
+    bad = Path(files[1])
+    content = bad.read_bytes()
+    bad.write_bytes(content[: len(content) // 2] if way == "cut off" else b"")
+    source = Source(reader, files, [EACH] * 2, SIZE, origin="storage.prepared")
     cell, sources = Cell({"reader": reader, "batch_size": COUNT, "batch_number": 1}), Sources({reader: source}, "warm")
-    with pytest.raises(DataError, match=Path(bad).name) as caught:
+    with pytest.raises(DataError, match=bad.name) as caught:
         measuring.measure(measuring.ready(sources, cell), cell)
     assert "\n" not in str(caught.value)
 

@@ -38,8 +38,8 @@ class Way:
 
     Attributes:
         label: what to call it.
-        preparing: how long it takes to prepare the data, in seconds of the whole cluster; 0 for photographs as they are,
-            None where that is not known.
+        preparing: how long it takes to prepare the data, in seconds of the whole cluster; 0 for photographs as they
+            are, None where that is not known.
     """
 
     label: str

@@ -12,12 +12,20 @@ from contextlib import ExitStack
 from itertools import accumulate
 
 from flowerexp.errors import DataError
+from flowerexp.workload import formats
 from flowerexp.workload.read_speed.loaders import Batch, Images, Picture, batches, decoded, order, steps_of
 from flowerexp.workload.read_speed.readers import Options, Source, exhaust
 
 
 def dataset(source: Source, files: Sequence[str], options: Options) -> Images:
-    """The images and labels in some files."""
+    """The images and labels in some files.
+
+    Raises:
+        DataError: a file is damaged. This is found out before it is read: one that is cut off would end the process.
+    """
+    for path in files:
+        with formats.of("lmdb").open(path, {}):
+            pass
 
     def read(size: int) -> Iterable[Batch]:
         with ExitStack() as opened:
