@@ -22,7 +22,7 @@ from flowerexp.errors import ConfigError
 SPARK = "cluster.spark."
 """What the keys begin with that set Spark's properties, such as `cluster.spark.spark.sql.shuffle.partitions`."""
 
-_FORCED = ("sweep.axes", "grid.")
+_FORCED = ("sweep.axes", "grid.", "entrypoint.settings.")
 
 _OF_NUMBERS = frozenset({"range", "interval", "int", "float", "bool"})
 

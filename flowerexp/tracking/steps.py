@@ -66,7 +66,7 @@ def _curves(measured: Measurements, ended: float) -> Iterator[Step]:
     varied = [len({key[place] for key in cells}) > 1 for place in range(1 + len(experiment.numeric))]
     for place, key in enumerate(cells):
         own = rows.where(rows.cells == place)
-        named = [key[0], *(f"{name}={value}" for name, value in zip(experiment.numeric, key[1:], strict=True))]
+        named = [key[0], *(f"{name} {value}" for name, value in zip(experiment.numeric, key[1:], strict=True))]
         shown = [name for name, varies in zip(named, varied, strict=True) if varies]
         prefix = f"{CURVES}{' '.join(shown)} " if shown else CURVES
         numbers, moments = own.numbers(parts.column), own.numbers("started_at") + np.nan_to_num(own.seconds)

@@ -29,5 +29,5 @@ def test_two_workers_train_on_a_cluster(tmp_path, cloud):
     ]
     assert json.loads((attached / "workers-2_predictions.json").read_bytes())["classes"][0] == "daisy"
     (run,) = home.logged()
-    assert run.data.metrics["curves/workers=2 val_loss"] > 0
+    assert run.data.metrics["curves/workers 2 val_loss"] > 0
     assert (cloud.counts().created, cloud.counts().deleted, cloud.counts().leaked) == (1, 1, 0)

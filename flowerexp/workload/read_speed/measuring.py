@@ -11,7 +11,7 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.read_speed import accelerators, feeding, page_cache, pipeline, through_bucket, unreadable
+from flowerexp.workload.read_speed import accelerators, feeding, page_cache, pipeline, steps, through_bucket, unreadable
 from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources, mended, sources_of
 
@@ -71,8 +71,17 @@ def prepare(spark: Any, config: dict[str, Any]) -> Sources:
             hint="use more images or a smaller grid"
             + ("" if none_left else ", or entrypoint.settings.on_short=drop leaves such cells out"),
         )
-    takes = accelerators.seconds_an_image(grid["accelerator"], config["entrypoint"]["settings"])
-    return replace(sources, of=through_bucket.moved(sources.of, config), accelerators=takes)
+    settings = config["entrypoint"]["settings"]
+    takes = accelerators.seconds_an_image(grid["accelerator"], settings)
+    sources = replace(sources, of=through_bucket.moved(sources.of, config), accelerators=takes)
+    if settings["steps"]:
+        steps.look(spark, {name: source for name, source in sources.of.items() if _reaches(name, source)})
+    return sources
+
+
+def _reaches(reader: str, source: Source) -> bool:
+    """Whether a reader can read where its files are."""
+    return READERS[reader].remote or all(map(storage.is_local, source.files[:1]))
 
 
 def _needed(cell: Mapping[str, Any]) -> int:
@@ -91,7 +100,7 @@ def possible(sources: Sources, cell: Mapping[str, Any]) -> str | None:
     if _is_short(sources, cell):
         return "they need more images than there are"
     reader, options = READERS[cell["reader"]], Options.of(cell)
-    if not reader.remote and not all(map(storage.is_local, sources.of[reader.name].files[:1])):
+    if not _reaches(reader.name, sources.of[reader.name]):
         return f"their readers read local files only, which {reader.data}_native does not"
     if options.workers and not reader.workers:
         return "their readers take no number of workers"

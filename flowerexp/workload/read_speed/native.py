@@ -68,10 +68,17 @@ class Pictures:
     def __iter__(self) -> Iterator[Batch]:
         wanted = None if self.number is None else self.size * self.number
         with opened(self.source, self.files, self.options) as (items, work):
-            yield from _Loop(work, self.size, self.source.target_size, self.options).batches(islice(items, wanted))
+            yield from Loop(work, self.size, self.source.target_size, self.options).batches(islice(items, wanted))
 
 
 dataset = Pictures
+
+
+def steps(source: Source, files: Sequence[str], size: int) -> Sequence[tuple[str, Callable[[], object]]]:
+    """See `native_steps.passes`."""
+    from flowerexp.workload.read_speed import native_steps
+
+    return native_steps.passes(source, files, size)
 
 
 class _Kept:
@@ -210,7 +217,7 @@ def fitted(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
 
 
 @dataclass(frozen=True)
-class _Loop:
+class Loop:
     """Works on items with threads, and runs some images ahead of the batch that is asked for."""
 
     work: Work
@@ -241,11 +248,18 @@ class _Loop:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    def in_this_thread(self, items: Iterator[Any]) -> Iterator[Batch]:
+        """The same batches without threads: to time what the threads are for."""
+        for group in iter(lambda: list(islice(items, self.size)), []):
+            pictures = np.empty((len(group), *self.target, 3), np.uint8)
+            labels = [self.work(item, place) for item, place in zip(group, pictures, strict=True)]
+            yield pictures, np.array(labels)
+
 
 class _PendingBatch:
     """A batch that n threads are working on: each thread takes every n-th image."""
 
-    def __init__(self, pool: ThreadPoolExecutor, items: Sequence[Any], loop: _Loop, threads: int) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, items: Sequence[Any], loop: Loop, threads: int) -> None:
         self._pictures = np.empty((len(items), *loop.target, 3), np.uint8)
         self._labels: list[bytes | int] = [0] * len(items)
         self._parts: list[Future[None]] = [

@@ -24,5 +24,19 @@ def dataset(source: Source, files: Sequence[str], options: Options | None = None
     return _module(source).dataset(source, files, options or Options())
 
 
+def steps(source: Source, files: Sequence[str], size: int) -> Sequence[tuple[str, Any]]:
+    """Passes over some files, each a step further than the one before, see `read_speed.steps`.
+
+    There are none where the steps of a reader cannot be told apart.
+
+    Args:
+        source: what is read, and by which reader.
+        files: some of its files.
+        size: images a batch.
+    """
+    found: Sequence[tuple[str, Any]] = getattr(_module(source), "steps", lambda *_: ())(source, files, size)
+    return found
+
+
 def _module(source: Source) -> Any:
     return import_module(f"flowerexp.workload.read_speed.{READERS[source.reader].module}")

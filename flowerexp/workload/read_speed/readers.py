@@ -7,7 +7,7 @@ the format is all that differs), and from memory, where everything was decoded b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
@@ -100,6 +100,9 @@ class Options:
         return cls(seed=seed, **{name: cell[name] for name in ("shuffle", "workers", "prefetch") if name in cell})
 
 
+PREPARING = "preparing_seconds"
+"""With the data's name, the fact that says how many seconds of work preparing it takes, over the cores of a cluster."""
+
 SHUFFLE_BUFFER = 1000
 """Images of which one is drawn, where a format or its loader cannot read by number."""
 
@@ -174,3 +177,9 @@ class Source:
             chosen.append(self.files[index])
             held += self.records[index]
         return chosen
+
+
+def exhaust(items: Iterable[object]) -> None:
+    """Take all items."""
+    for _ in items:
+        pass

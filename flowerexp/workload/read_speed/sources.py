@@ -17,7 +17,7 @@ from flowerexp.workload.images.listing import Listing, list_photographs
 from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.prepared import Prepared
 from flowerexp.workload.read_speed.existing import find, source_of
-from flowerexp.workload.read_speed.readers import IMAGE_FILES, READERS, TFRECORDS, Source, data_of
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, PREPARING, READERS, TFRECORDS, Source, data_of
 
 FEWEST = 10_000
 """The least number of photographs that are chosen from a large data set; from a smaller one, any may be read."""
@@ -80,6 +80,7 @@ def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) ->
             entries = prepared.manifest
             sources |= _for_each(readers, _prepared(prepared, config))
             mends[data] = partial(preparing.mend, spark, config, listing, prepared)
+            report.fact(f"{PREPARING}/{data}", _preparing(spark, prepared))
             if len(wanted) > 1:  # the facts without a section are those of the last format
                 report.fact(f"prepared_bytes/{data}", prepared.manifest["bytes"])
         if of_photographs:
@@ -89,6 +90,12 @@ def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) ->
             raise DataError(f"{name}: there is no image to read", where="dataset")
     ordered = {reader: sources[reader] for reader in config["grid"]["reader"]}
     return Sources(ordered, config["entrypoint"]["settings"]["page_cache"], mends)
+
+
+def _preparing(spark: Any, prepared: Prepared) -> float:
+    """The seconds of all tasks that wrote prepared data, also in an earlier run, over the cores that there are now."""
+    seconds = sum(file.get("seconds", 0.0) for file in prepared.manifest["files"])
+    return float(round(seconds / spark.sparkContext.defaultParallelism, 3))
 
 
 def mended(sources: Sources) -> Sources | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowerexp.errors import JobError
+from flowerexp.workload.train.batches import Shuffled
 from flowerexp.workload.train.network import Trainer
 
 Beat = Callable[[], object]
@@ -53,14 +54,14 @@ class Learned:
     times: Times
 
 
-def train(trainer: Trainer, batches: Any, steps: int, epoch: int, beat: Beat) -> Learned:
+def train(trainer: Trainer, batches: Shuffled, steps: int, epoch: int, beat: Beat) -> Learned:
     """Train an epoch.
 
     Args:
         trainer: the network.
-        batches: this worker's batches of images and labels.
+        batches: this worker's; opening them counts as waiting for them.
         steps: how many steps all workers make, also those that have fewer batches.
-        epoch: its number from 1, for messages.
+        epoch: its number from 1.
         beat: called after each step.
 
     Raises:
@@ -70,7 +71,7 @@ def train(trainer: Trainer, batches: Any, steps: int, epoch: int, beat: Beat) ->
 
     times, exchange, sums = Times(), trainer.exchange, [0.0, 0.0, 0.0]
     times.start()
-    iterator = iter(batches)
+    iterator = iter(batches.epoch(epoch))
     for step in range(1, steps + 1):
         batch = next(iterator, None)
         times.add("input_seconds")

@@ -116,7 +116,7 @@ def _trained(told: Work, place: workers.Place, context: Any, driver: Worker) -> 
     driver.say("ready")
     for number in range(1, cell["epochs"] + 1):
         driver.wait()
-        learned = epoch.train(trainer, batches.epoch(number), told.steps, number, driver.beat)
+        learned = epoch.train(trainer, batches, told.steps, number, driver.beat)
         driver.say("trained")
         validated = epoch.validate(trainer, kept, learned.times, of, driver.beat)
         driver.say(

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from PIL import Image
 from flowerexp.errors import DataError
 from flowerexp.workload import formats
 from flowerexp.workload.engine.cells import Cell
-from flowerexp.workload.images import transform
-from flowerexp.workload.read_speed import measuring, pipeline
+from flowerexp.workload.images import synthetic, transform
+from flowerexp.workload.read_speed import measuring, pipeline, steps
 from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources
+from tests.command import PHOTOGRAPHS
 
 SIZE = (32, 48)
 EACH, SHARDS = 6, 3
@@ -61,7 +63,7 @@ def source_of(reader: str, files: list[str]) -> Source:
 
 def read(source: Source, options: Options | None = None, size: int = 4) -> tuple[list[int], np.ndarray]:
     """The labels and pictures of all batches."""
-    found = list(pipeline.dataset(source, source.files, options).batch(size).take(99))
+    found = list(pipeline.dataset(source, source.files, options).batch(size).take(9999))
     assert [len(labels) for _, labels in found][:-1] == [size] * (len(found) - 1)
     labels = [int(label) for _, of_batch in found for label in of_batch]
     return labels, np.concatenate([np.asarray(pictures) for pictures, _ in found])
@@ -109,16 +111,60 @@ def test_workers_of_grain_are_processes_that_share_the_images(sets):
     assert sorted(int(label) for _, labels in batches for label in labels) == [*range(COUNT)]
 
 
+@pytest.mark.parametrize("reader", [name for name in OF_FORMATS if READERS[name].way != "cached"])
+def test_each_step_of_a_reader_takes_a_part_of_its_time(sets, reader, monkeypatch):
+    monkeypatch.setattr(steps, "ROUNDS", 1)
+    found = steps.timed(source_of(reader, sets[READERS[reader].format]))
+    separable = READERS[reader].module not in ("tf_data", "loaders.array_record")
+    assert ("decode" in found) == separable
+    assert [*found][-2:] == ["whole", "floor"]
+    assert found["whole"] > found["floor"] > 0
+    parts = [value for name, value in found.items() if name not in ("whole", "floor")]
+    assert not parts or sum(parts) >= found["whole"] * 0.999  # more, where a later pass was disturbed less
+
+
 @pytest.mark.parametrize("way", ["cut off", "empty"])
-@pytest.mark.parametrize("reader", [name for name in OF_FORMATS if READERS[name].way == "native"])
+@pytest.mark.parametrize("reader", [*LOADERS, *(name for name in OF_FORMATS if READERS[name].way == "native")])
 def test_a_damaged_file_is_named(sets, tmp_path, reader, way):
-    good, bad = sets[READERS[reader].format][:2]
-    damaged = tmp_path / "data" / Path(bad).name
-    damaged.parent.mkdir()
-    content = Path(bad).read_bytes()
-    damaged.write_bytes(content[: len(content) // 2] if way == "cut off" else b"")
-    source = Source(reader, [good, str(damaged)], [EACH] * 2, SIZE, origin="storage.prepared")
+    kind = READERS[reader].format
+    whole = Path(os.path.commonpath(sets[kind])) if kind != "lance" else Path(sets[kind][0]).parents[1]
+    folder = Path(shutil.copytree(whole, tmp_path / kind))
+    files = [str(folder / Path(file).relative_to(whole)) for file in sets[kind]][:2]
+    bad = Path(files[1])
+    content = bad.read_bytes()
+    bad.write_bytes(content[: len(content) // 2] if way == "cut off" else b"")
+    source = Source(reader, files, [EACH] * 2, SIZE, origin="storage.prepared")
     cell, sources = Cell({"reader": reader, "batch_size": COUNT, "batch_number": 1}), Sources({reader: source}, "warm")
-    with pytest.raises(DataError, match=Path(bad).name) as caught:
+    with pytest.raises(DataError, match=bad.name) as caught:
         measuring.measure(measuring.ready(sources, cell), cell)
     assert "\n" not in str(caught.value)
+
+
+def photographs(which: str) -> list[bytes]:
+    """The contents of 1,000 generated photographs, or of all real ones."""
+    if which == "generated":
+        return [synthetic.photograph(number, seed=0)[1] for number in range(1000)]
+    files = sorted(PHOTOGRAPHS.glob("*/*.jpg"))
+    if not files:
+        pytest.skip("no flower photographs: set FLOWEREXP_PHOTOS to a folder with a folder for each class")
+    return [file.read_bytes() for file in files]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("which", ["generated", pytest.param("real", marks=pytest.mark.flowers)])
+def test_whole_sets_are_the_same_with_every_reader(tmp_path, which):
+    pictures = [transform.recompress(content, (192, 192), 95) for content in photographs(which)]
+    pictures = pictures[: len(pictures) // SHARDS * SHARDS]
+    samples = [(content, number % 5) for number, content in enumerate(pictures)]
+    expected = np.stack([transform.decode(content) for content in pictures]).astype(np.int16)
+    labels = [label for _, label in samples]
+    for name in formats.NAMES:
+        files = written(tmp_path, name, samples, SHARDS)
+        for reader in (reader for reader in OF_FORMATS if READERS[reader].format == name):
+            source = Source(reader, files, [len(samples) // SHARDS] * SHARDS, (192, 192))
+            found, images = read(source, size=64)
+            assert found == labels
+            differences = np.abs(images - expected)
+            assert differences.max() <= (MOST if reader in LOADERS else 0), reader
+            assert differences.mean() <= ON_AVERAGE
+        shutil.rmtree(tmp_path / name)

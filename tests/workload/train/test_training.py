@@ -2,11 +2,10 @@
 
 import itertools
 import json
-import os
-import signal
 import threading
-import time
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from flowerexp.errors import DataError, JobError
@@ -104,10 +103,15 @@ def test_a_loss_that_is_not_a_number_ends_the_run_and_the_epochs_before_it_are_k
     assert all(row["loss"] < 100 for row in rows)
 
 
-def _children(pid):
-    import psutil
-
-    return [one for one in psutil.Process(pid).children(recursive=True) if "FLOWEREXP_TRAINING" in one.environ()]
+def busy_workers():
+    """The processes that train together with others, and have begun to: importing TensorFlow takes less than 8 s."""
+    found = []
+    for pid in psutil.pids():  # the children of a process are more than psutil can list while some of them end
+        with suppress(psutil.Error, OSError):
+            one = psutil.Process(pid)
+            if one.environ().get("FLOWEREXP_TRAINING", "1") != "1" and one.cpu_times().user > 8:
+                found += [one] if psutil.Process() in one.parents() else []
+    return found
 
 
 @pytest.mark.long
@@ -120,26 +124,26 @@ def test_two_workers_learn_what_one_does_with_the_same_batch(trained):
     assert all(row["exchange_seconds"] > 0 for row in two)
     # The same images in other batches: the losses differ as those of two shuffles do.
     assert two[-1]["loss"] == pytest.approx(one[-1]["loss"], rel=0.15)
-    assert two[-1]["val_loss"] == pytest.approx(one[-1]["val_loss"], rel=0.15)
+    assert two[-1]["val_loss"] == pytest.approx(one[-1]["val_loss"], rel=0.3)  # of 7 photographs
 
 
 @pytest.mark.long
 def test_a_worker_that_dies_ends_the_run_with_a_clear_line(trained):
-    killed = threading.Event()
+    ended = threading.Event()
 
     def kill():
-        deadline = time.monotonic() + 300
-        while not killed.is_set() and time.monotonic() < deadline:
-            if len(trains := _children(os.getpid())) >= 2 and all(one.cpu_times().user > 8 for one in trains[-2:]):
-                os.kill(trains[-1].pid, signal.SIGKILL)
-                killed.set()
-            time.sleep(0.2)
+        while not ended.wait(0.2):
+            if len(found := busy_workers()) == 2:
+                found[1].kill()
+                return
 
-    thread = threading.Thread(target=kill, daemon=True)
+    thread = threading.Thread(target=kill)
     thread.start()
-    with pytest.raises(Exception, match=r"worker") as caught:
-        trained("grid.epochs=10000", "grid.batch_size=16", "grid.workers=2")
-    killed.set()
-    thread.join()
+    try:
+        with pytest.raises(Exception, match="worker") as caught:
+            trained("grid.epochs=10000", "grid.batch_size=16", "grid.workers=2")
+    finally:
+        ended.set()
+        thread.join()
     problem = failures.explained(caught.value, "measure").problem
     assert "Python worker was killed" in problem or "has left the training" in problem

@@ -61,14 +61,15 @@ class ReadSpeed(write_shards.WriteShards):
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
         """How busy accelerators were, how near rates come to the ceilings of hosts, and some written images."""
-        from flowerexp.analysis.experiments.read_speed import ceilings, feeding_report
+        from flowerexp.analysis.experiments.read_speed import ceilings, feeding_report, steps
         from flowerexp.analysis.report.parts import Finding
 
         limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
         simulated = [Finding("simulated", material.simulated, "warn")] if material.simulated else []
         found = [*feeding_report.findings(material), *simulated, *ceilings.findings(material, limits)]
-        return found, [feeding_report.section(material), *written, ceilings.section(material, limits)]
+        sections = [feeding_report.section(material), *written, steps.section(material)]
+        return found, [*sections, ceilings.section(material, limits)]
 
 
 def _existing(run: ComparedRun) -> str | None:

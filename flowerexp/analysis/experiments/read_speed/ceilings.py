@@ -84,16 +84,19 @@ def _is_remote(run: Run, reader: str) -> bool:
     if config.storage.simulated:
         return True
     place = getattr(config.dataset, "path", None)
-    if data_of(reader) == TFRECORDS:
-        place = config.dataset.tfrecords or config.storage.prepared
+    if data_of(reader) != IMAGE_FILES:
+        existing = config.dataset.tfrecords if data_of(reader) == TFRECORDS else None
+        place = existing or config.storage.prepared
     return "://" in str(place or "").removeprefix("file://")
 
 
 def _bytes_per_image(run: Run, reader: str) -> float | None:
     if keeps_decoded(reader):  # nothing was read, so that no disk or network limits it
         return None
-    names = {TFRECORDS: ("prepared_bytes", "prepared_images"), IMAGE_FILES: ("bytes", "images")}
-    size, count = (run.facts.get(name) for name in names.get(data_of(reader), ("", "")))
+    data = data_of(reader)
+    names = ("bytes", "images") if data == IMAGE_FILES else ("prepared_bytes", "prepared_images")
+    size, count = (run.facts.get(name) for name in names)
+    size = run.facts.get(f"prepared_bytes/{data}", size)  # of a run that has read several formats
     return size / count if size and count else None
 
 

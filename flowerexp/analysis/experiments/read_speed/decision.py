@@ -20,13 +20,11 @@ from flowerexp.analysis.conclusions.evidence import Evidence, Factor, codes, joi
 from flowerexp.analysis.conclusions.sentences import between, sure, times
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval
-from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, data_of
+from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, data_of, keeps_decoded
 from flowerexp.measurements.table import Array
+from flowerexp.workload.read_speed.readers import PREPARING
 
 READER = "reader"
-SECONDS = "preparing_seconds"
-"""Facts of a run, by format: how long its executors worked to prepare all of the data, over the cores of one node."""
-
 FEWEST = 3
 """With fewer ways, the sentence about readers says everything already."""
 _MOST_TIMES = 50
@@ -40,8 +38,8 @@ class Way:
 
     Attributes:
         label: what to call it.
-        preparing: how long it takes to prepare the data, in seconds of the whole node; 0 for photographs as they are,
-            None where that is not known.
+        preparing: how long it takes to prepare the data, in seconds of the whole cluster; 0 for photographs as they
+            are, None where that is not known.
     """
 
     label: str
@@ -56,7 +54,7 @@ def decided(
     for reader in np.unique(evidence.columns[READER]):
         data = data_of(str(reader))
         known = (
-            [0.0] if data == IMAGE_FILES else [each[name] for each in facts if (name := f"{SECONDS}/{data}") in each]
+            [0.0] if data == IMAGE_FILES else [each[name] for each in facts if (name := f"{PREPARING}/{data}") in each]
         )
         if known:
             preparing[str(reader)] = fmean(known)
@@ -77,8 +75,9 @@ def paragraphs(
         margin: the share by which ways may differ without a difference that matters.
 
     Returns:
-        Nothing where fewer than `FEWEST` ways were compared.
+        Nothing where fewer than `FEWEST` ways were compared. Images that were decoded before are no way to store them.
     """
+    evidence = evidence.where(np.array([not keeps_decoded(str(reader)) for reader in evidence.columns[READER]]))
     chosen = {key: _where_it_matters(evidence, key) for key in keys}
     places = joined([evidence.columns[READER], *chosen.values()], len(evidence))
     first = np.unique(places, return_index=True)[1]

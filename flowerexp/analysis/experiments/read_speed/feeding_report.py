@@ -9,7 +9,6 @@ from typing import Any
 from flowerexp.analysis import words
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval
-from flowerexp.analysis.experiments.read_speed.decision import SECONDS
 from flowerexp.analysis.experiments.read_speed.feeding import ACCELERATOR, COLUMNS, GOAL, Fed, epochs_until_paid, fed_in
 from flowerexp.analysis.experiments.read_speed.readers import data_of
 from flowerexp.analysis.report.evidence import believed
@@ -18,6 +17,7 @@ from flowerexp.analysis.report.parts import Finding, Section, Table
 from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
+from flowerexp.workload.read_speed.readers import PREPARING
 
 PRICE = "accelerator_usd_hour"
 
@@ -64,8 +64,8 @@ def _why(fed: Fed) -> str:
     if fed.limit == "open":
         return f"whether it reaches {GOAL:.0%} is open; more repetitions would tell (`measure.repetitions`)"
     if fed.limit == "accelerator":
-        more = fed.node_feeds
-        return "the accelerator is the limit" + (f"; one node could feed {more:.1f} of them" if more else "")
+        feeds = fed.node_feeds
+        return "the accelerator is the limit" + (f"; one node could feed {feeds:.1f} of them" if feeds else "")
     if fed.cpu_share is None or fed.needs_vcpus is None or fed.cores is None:
         return "the reader is the limit"
     if not fed.is_full:
@@ -135,7 +135,7 @@ def _line(material: Material, run: Run, fed: Fed, of_run: Sequence[Fed], priced:
 
 
 def _paid(material: Material, fed: Fed, of_run: Sequence[Fed], images: float | None) -> str:
-    name = f"{SECONDS}/{data_of(fed.reader.partition(' ')[0])}"
+    name = f"{PREPARING}/{data_of(fed.reader)}"
     known = [run.facts[name] for run in material.measured if name in run.facts]
     epochs = epochs_until_paid(fed, of_run, images, fmean(known)) if images and known else None
     return f"{epochs:,}" if epochs is not None else ""

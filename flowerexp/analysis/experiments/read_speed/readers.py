@@ -6,7 +6,7 @@ IMAGE_FILES, TFRECORDS = "image_files", "tfrecords"
 
 
 def data_of(reader: str) -> str:
-    """What a reader reads: `image_files` or `tfrecords`; of another one, its name."""
+    """What a reader, or a series of one, reads, such as `image_files` or `tfrecords`."""
     return reader.partition(" ")[0].removesuffix("_native").removesuffix("_cached")
 
 

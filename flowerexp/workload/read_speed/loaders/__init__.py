@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from flowerexp.workload.read_speed.readers import SHUFFLE_BUFFER, Options
+from flowerexp.workload.read_speed.readers import SHUFFLE_BUFFER, Options, exhaust
 
 Picture = tuple[NDArray[np.uint8], int]
 Batch = tuple[NDArray[np.uint8], NDArray[Any]]
@@ -62,6 +62,19 @@ def batches(pictures: Iterable[Picture], size: int) -> Iterator[Batch]:
     while some := list(islice(left, size)):
         images, labels = zip(*some, strict=True)
         yield np.stack(images), np.array(labels)
+
+
+def steps_of(read: Callable[[], Iterable[tuple[bytes, int]]], size: int) -> list[tuple[str, Callable[[], None]]]:
+    """The passes of a loader that reads contents, decodes them and stacks them, one after the other."""
+
+    def pictures() -> Iterator[Picture]:
+        return ((decoded(content), label) for content, label in read())
+
+    return [
+        ("read", lambda: exhaust(read())),
+        ("decode", lambda: exhaust(pictures())),
+        ("batch", lambda: exhaust(batches(pictures(), size))),
+    ]
 
 
 def buffered(items: Iterable[_T], options: Options) -> Iterator[_T]:

@@ -5,13 +5,13 @@ Rows are decoded one after the other. The data set is the folder above the files
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from flowerexp.workload.formats.columns import IMAGE, LABEL
-from flowerexp.workload.read_speed.loaders import Batch, Images, batches, decoded, order
+from flowerexp.workload.read_speed.loaders import Batch, Images, batches, decoded, order, steps_of
 from flowerexp.workload.read_speed.loaders.parquet import rows_of
 from flowerexp.workload.read_speed.readers import Options, Source
 
@@ -25,6 +25,11 @@ def dataset(source: Source, files: Sequence[str], options: Options) -> Images:
         return batches(((decoded(content), label) for content, label in rows), size)
 
     return Images(read)
+
+
+def steps(source: Source, files: Sequence[str], size: int) -> list[tuple[str, Callable[[], None]]]:
+    """Only scanned, then also decoded, then also stacked."""
+    return steps_of(lambda: rows_of(_scanned(source, files, size, Options())), size)
 
 
 def _opened(files: Sequence[str]) -> Any:

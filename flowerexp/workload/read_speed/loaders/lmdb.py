@@ -7,17 +7,25 @@ as these data sets open it.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import accumulate
 
 from flowerexp.errors import DataError
-from flowerexp.workload.read_speed.loaders import Batch, Images, Picture, batches, decoded, order
-from flowerexp.workload.read_speed.readers import Options, Source
+from flowerexp.workload import formats
+from flowerexp.workload.read_speed.loaders import Batch, Images, Picture, batches, decoded, order, steps_of
+from flowerexp.workload.read_speed.readers import Options, Source, exhaust
 
 
 def dataset(source: Source, files: Sequence[str], options: Options) -> Images:
-    """The images and labels in some files."""
+    """The images and labels in some files.
+
+    Raises:
+        DataError: a file is damaged. This is found out before it is read: one that is cut off would end the process.
+    """
+    for path in files:
+        with formats.of("lmdb").open(path, {}):
+            pass
 
     def read(size: int) -> Iterable[Batch]:
         with ExitStack() as opened:
@@ -25,6 +33,21 @@ def dataset(source: Source, files: Sequence[str], options: Options) -> Images:
             yield from batches((data[place] for place in order(len(data), options)), size)
 
     return Images(read)
+
+
+def steps(source: Source, files: Sequence[str], size: int) -> list[tuple[str, Callable[[], None]]]:
+    """Only opened, then also read, decoded and stacked."""
+
+    def contents() -> Iterator[tuple[bytes, int]]:
+        with ExitStack() as opened:
+            data = Data([_Database(path, opened) for path in files])
+            yield from map(data.sample, range(len(data)))
+
+    def opening() -> None:
+        with ExitStack() as opened:
+            exhaust(_Database(path, opened) for path in files)
+
+    return [("open", opening), *steps_of(contents, size)]
 
 
 class _Database:
@@ -65,7 +88,11 @@ class Data:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, place: int) -> Picture:
+        content, label = self.sample(place)
+        return decoded(content), label
+
+    def sample(self, place: int) -> tuple[bytes, int]:
+        """The content of a picture, and its label."""
         number = bisect.bisect_right(self._ends, place)
         before = self._ends[number - 1] if number else 0
-        content, label = self._databases[number].sample(place - before)
-        return decoded(content), label
+        return self._databases[number].sample(place - before)

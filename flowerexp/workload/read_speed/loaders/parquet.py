@@ -5,11 +5,11 @@ The scanner reads and decompresses with Arrow's threads. It reads in order only:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flowerexp.workload.formats.columns import IMAGE, LABEL
-from flowerexp.workload.read_speed.loaders import Batch, Images, batches, buffered, decoded
+from flowerexp.workload.read_speed.loaders import Batch, Images, batches, buffered, decoded, steps_of
 from flowerexp.workload.read_speed.readers import Options, Source
 
 
@@ -21,6 +21,11 @@ def dataset(source: Source, files: Sequence[str], options: Options) -> Images:
         return batches(((decoded(content), label) for content, label in rows), size)
 
     return Images(read)
+
+
+def steps(source: Source, files: Sequence[str], size: int) -> list[tuple[str, Callable[[], None]]]:
+    """Only scanned, then also decoded, then also stacked."""
+    return steps_of(lambda: rows_of(_scanned(files, size, Options())), size)
 
 
 def _scanned(files: Sequence[str], size: int, options: Options) -> Iterable[Any]:

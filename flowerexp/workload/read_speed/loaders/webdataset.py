@@ -5,11 +5,11 @@ Several workers are PyTorch's there (`WebLoader`), so that without it there is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flowerexp.workload.read_speed.loaders import Batch, Images
-from flowerexp.workload.read_speed.readers import SHUFFLE_BUFFER, Options, Source
+from flowerexp.workload.read_speed.readers import SHUFFLE_BUFFER, Options, Source, exhaust
 
 
 def dataset(source: Source, files: Sequence[str], options: Options) -> Images:
@@ -20,6 +20,19 @@ def dataset(source: Source, files: Sequence[str], options: Options) -> Images:
         return whole
 
     return Images(read)
+
+
+def steps(source: Source, files: Sequence[str], size: int) -> list[tuple[str, Callable[[], None]]]:
+    """The pipeline, cut off behind each of its stages."""
+
+    def pictures() -> Any:
+        return _samples(files, Options()).decode("rgb8").to_tuple("jpg", "cls")
+
+    return [
+        ("read", lambda: exhaust(_samples(files, Options()))),
+        ("decode", lambda: exhaust(pictures())),
+        ("batch", lambda: exhaust(pictures().batched(size))),
+    ]
 
 
 def _samples(files: Sequence[str], options: Options) -> Any:
