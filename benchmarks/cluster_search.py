@@ -22,13 +22,16 @@ import numpy as np
 import pandas as pd
 
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.search import Candidate, Observation, Rule, Search, SearchSettings, Shape, Status, Stop
+from flowerexp.search import ALIKE, Candidate, Observation, Rule, Search, SearchSettings, Shape, Status, Stop
 
 NEEDED = ("job", "machine_type", "nodes", "runtime_s", "cost_usd")
 
 
 PARTS = {"all": slice(None), "half": slice(0, None, 2), "other half": slice(1, None, 2)}
 """The constants of our rule were chosen on half of the jobs of scout.csv, by name; the other half is the check."""
+
+RESAMPLED = 1000
+"""Bootstrap samples of jobs, and of the seeds of each, for the interval of a total."""
 
 HEADS = ("p(opt)", "p(ok)", "mean", "median", "p90", "runs", "spend", "total")
 OURS = "ours (saving)"
@@ -223,14 +226,14 @@ def _distinct(runs: list[Run]) -> list[Run]:
     return kept
 
 
-def summary(outcomes: Sequence[Outcome]) -> Figures:
+def summary(outcomes: Sequence[Outcome], expected_runs: float) -> Figures:
     """The figures of a method; a search without an allowed winner counts in the probabilities and the percentile."""
     found = [outcome.ratio for outcome in outcomes if outcome.ratio is not None]
     all_found = sorted(found + [float("inf")] * (len(outcomes) - len(found)))
     spend = statistics.fmean(outcome.spend for outcome in outcomes)
     mean = statistics.fmean(found) if found else float("inf")
     times = [each for outcome in outcomes for each in outcome.cpu]
-    sure = [(o.sure, float(o.ratio is not None and o.ratio < 1 + 1e-9)) for o in outcomes if o.sure is not None]
+    sure = [(o.sure, float(o.ratio is not None and o.ratio * (1 - ALIKE) <= 1)) for o in outcomes if o.sure is not None]
     return {
         "p_optimum": sum(ratio < 1 + 1e-9 for ratio in found) / len(outcomes),
         "p_allowed": len(found) / len(outcomes),
@@ -239,11 +242,35 @@ def summary(outcomes: Sequence[Outcome]) -> Figures:
         "p90": float(np.quantile(all_found, 0.9, method="inverted_cdf")),
         "runs": statistics.fmean(outcome.runs for outcome in outcomes),
         "spend": spend,
-        "total": mean + spend / 100,
+        "total": mean + spend / expected_runs,
+        "was_sure": statistics.fmean(was for _, was in sure) if sure else None,
         "said_sure": statistics.fmean(said for said, _ in sure) if sure else None,
         "cpu_ms_a_decision": 1000 * statistics.fmean(times) if times else None,
+        "cpu_ms_median": 1000 * statistics.median(times) if times else None,
         "cpu_ms_99th_percentile": 1000 * float(np.quantile(times, 0.99)) if times else None,
     }
+
+
+def interval(outcomes: Sequence[Sequence[Outcome]], expected_runs: float) -> tuple[float, float]:
+    """The 95 % interval of a method's total, by resampling jobs and the seeds of each.
+
+    Args:
+        outcomes: by job and seed; those without a winner are left out.
+        expected_runs: by which a total spreads what the search spends.
+    """
+    rng = np.random.default_rng(0)
+    each = [[one.ratio + one.spend / expected_runs for one in some if one.ratio is not None] for some in outcomes]
+    totals = [np.array(some) for some in each if some]
+    if not totals:
+        return float("inf"), float("inf")
+    drawn = [
+        np.mean(
+            [rng.choice(totals[job], len(totals[job])).mean() for job in rng.integers(len(totals), size=len(totals))]
+        )
+        for _ in range(RESAMPLED)
+    ]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def _options() -> argparse.Namespace:
@@ -251,8 +278,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("table", type=Path)
     parser.add_argument("--seeds", type=int, default=20, help="searches of each job and method")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--sets", type=int, default=3, help="sets of the model's draws, which the seeds take in turn")
     parser.add_argument("--noise", type=float, default=0.0, help="standard deviation of the log of a run's own factor")
-    parser.add_argument("--expected-runs", type=float, default=100)
+    parser.add_argument("--expected-runs", type=float, default=SearchSettings.expected_runs)
     parser.add_argument("--max-seconds", help="'median' of each job's runtimes, or a number")
     parser.add_argument(
         "--with-failures", action="store_true", help="clusters that did not complete are candidates too"
@@ -279,7 +307,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
 
 def _compare(options: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, dict[str, Figures]]:
     """The figures of each method by part of the jobs; prints a line as soon as it is known."""
-    print(f"{'method':16}" + "".join(f"{head:>8}" for head in HEADS), flush=True)
+    print(f"{'method':16}" + "".join(f"{head:>8}" for head in HEADS) + "  95 % of total", flush=True)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     base = SearchSettings(expected_runs=options.expected_runs)
     figures: dict[str, dict[str, Figures]] = {}
@@ -288,15 +316,29 @@ def _compare(options: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, dict
             continue
         drawn = seeds if name != "exhaustive" or options.noise else seeds[:1]
         outcomes = [
-            [method(job, replace(settings, seed=seed, max_seconds=job.max_seconds), options.noise) for seed in drawn]
+            [
+                method(
+                    job,
+                    replace(settings, seed=seed, draws=seed % options.sets, max_seconds=job.max_seconds),
+                    options.noise,
+                )
+                for seed in drawn
+            ]
             for job in jobs
         ]
         parts = PARTS if options.jobs == "all" and len(jobs) > 1 else {"all": slice(None)}
-        figures[name] = {part: summary([one for each in outcomes[cut] for one in each]) for part, cut in parts.items()}
+        figures[name] = {
+            part: summary([one for each in outcomes[cut] for one in each], options.expected_runs)
+            for part, cut in parts.items()
+        }
         for part in parts if name == OURS else ("all",):
             shown = list(figures[name][part].values())[: len(HEADS)]
             label = name if part == "all" else f"  {part}"
-            print(f"{label:16}" + "".join(f"{value:8.3f}" for value in shown), flush=True)
+            low, high = interval(outcomes[parts[part]], options.expected_runs)
+            figures[name][part] |= {"total_low": low, "total_high": high}
+            print(
+                f"{label:16}" + "".join(f"{value:8.3f}" for value in shown) + f"  {low:.3f} to {high:.3f}", flush=True
+            )
     return figures
 
 

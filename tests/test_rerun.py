@@ -235,3 +235,21 @@ def test_the_record_of_a_run_names_the_one_that_it_repeats():
     record = {"run_key": "k", "facts": {}, "rerun_of": "abc", "config": CONFIG}
     assert tags(record)["rerun_of"] == "abc"
     assert "rerun_of" not in tags(record | {"rerun_of": None})
+
+
+class TestSimulatedBucket:
+    """How fast a bucket is said to be is a part of what is measured; where data is kept is not."""
+
+    def test_is_that_of_the_run_at_this_machines_places(self, tmp_path):
+        old = plain(composed([f"home={tmp_path}/old", "storage.latency_ms=20"]))
+        here = plain(composed([f"home={tmp_path}/new"]))
+        made = again(old, here, [], Origin())
+        assert made.storage.latency_ms == 20
+        assert made.storage.prepared == here["storage"]["prepared"]
+        assert again(old, here, ["storage.latency_ms=5"], Origin()).storage.latency_ms == 5
+
+    def test_another_option_for_storage_is_taken_whole(self, tmp_path):
+        here = plain(composed([f"home={tmp_path}", "storage=simulated_bucket"]))
+        old = plain(composed([f"home={tmp_path}"]))
+        assert again(old, here, [], Origin(overrides=["storage=simulated_bucket"])).storage.latency_ms == 30
+        assert again(old, here, [], Origin()).storage.simulated is None

@@ -11,6 +11,7 @@ from typing import Any
 from flowerexp import records
 from flowerexp.journal import SEARCH
 from flowerexp.search import (
+    ALIKE,
     Candidate,
     Objective,
     Observation,
@@ -100,6 +101,7 @@ class SearchAccount:
             "finished": stop is not None,
             "why": stop.why if stop else "stopped",
             "explanation": stop.explanation if stop else "it was stopped, and can be resumed",
+            "instead": stop.instead.name if stop and stop.instead else None,
             "recommendation": self._recommendation(recommendation, spent),
             "candidates": [
                 {
@@ -135,6 +137,7 @@ class SearchAccount:
             "runner_up": best.runner_up.name if best.runner_up else None,
             "runner_up_value": best.runner_up_value,
             "probability_best": best.probability_best,
+            "margin": ALIKE,
             "runs": best.runs,
             "spent_usd": spent_usd,
             "typical": best.typical,
@@ -194,12 +197,18 @@ class SearchAccount:
         """The result of the search for the screen, as `write` wrote it."""
         best = self._last["recommendation"]
         lines = ["", f"stopped   {self._last['explanation']}"]
+        if best["winner"] is None and self._last["instead"]:
+            return [
+                *lines,
+                f"rent      {self._last['instead']}: untried, so there is nothing to say of its cost or time",
+            ]
         if best["winner"] is None:
             return [*lines, "rent      none: no cluster finished the run within the constraints so far"]
         lines.append(f"rent      {best['winner']}: {_price(best['usd'])}{_time(best['seconds'])} a run")
         if best["runner_up"]:
             lines.append(f"next best {best['runner_up']}: {self._text(best['runner_up_value'])}")
-        lines.append(f"sure      {best['probability_best']:.0%} confidence that no untried cluster is better")
+        better = f"no untried cluster is more than {best['margin']:.0%} better"
+        lines.append(f"sure      {best['probability_best']:.0%} confidence that {better}")
         spent = f"{amount(best['spent_usd'], Objective.COST)} on " if best["spent_usd"] is not None else ""
         after = best["pays_after"]
         pays = (

@@ -88,7 +88,7 @@ class Searching:
             self._sweep.close(self._smoke_runs)
             for line in self._account.closing():
                 self._screen.say(line)
-        if self._search.best() is None:
+        if self._search.best() is None and stop.instead is None:
             raise JobError("no cluster can be recommended", hint="what became of each stands above")
 
     def _replay(self) -> None:

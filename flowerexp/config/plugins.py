@@ -30,7 +30,7 @@ class ClusterSearch:
     max_seconds: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000_000})
     max_usd: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000_000})
     expected_runs: float = field(default=50, metadata={"above": 0, "max": 1_000_000_000_000})
-    min_runs: int = field(default=6, metadata={"min": 1, "max": 100_000})
+    min_runs: int | None = field(default=None, metadata={"min": 1, "max": 100_000})
     max_runs: int = field(default=20, metadata={"min": 1, "max": 100_000})
     seed: int = field(default=0, metadata={"min": 0, "max": 2**63 - 1})
     smoke: bool = False

@@ -4,13 +4,14 @@ Pure and seeded functions belong here, without Hydra, clouds, MLflow and clocks;
 """
 
 from flowerexp.search.candidate import Candidate, Shape
-from flowerexp.search.recommend import Prediction, Recommendation
+from flowerexp.search.recommend import ALIKE, Prediction, Recommendation
 from flowerexp.search.rules import Why
 from flowerexp.search.search import RunLimits, Search, Stop, Suggestion, amount
 from flowerexp.search.smoke import Bound, SmokeRun, bound, hopeless, in_vain
 from flowerexp.search.trials import Objective, Observation, Rule, SearchSettings, Status
 
 __all__ = [
+    "ALIKE",
     "Bound",
     "Candidate",
     "Objective",

@@ -34,6 +34,16 @@ class Candidate:
     usd_per_hour: float | None = None  # of the whole cluster; None if it is free, or its price is unknown
 
 
+@dataclass(frozen=True)
+class Space:
+    """All candidates, as the model sees them."""
+
+    points: Array  # (candidates, columns), see encode
+    cores: Array  # vCPUs in total, (candidates,)
+    memory_gb: Array  # in total, (candidates,)
+    log_prices: Array  # what a second costs in the unit of the objective, (candidates,)
+
+
 _SIZES: tuple[Callable[[Shape], float], ...] = (
     lambda shape: shape.vcpus_per_node * shape.nodes,
     lambda shape: shape.vcpus_per_node,
@@ -58,6 +68,17 @@ def encode(candidates: Sequence[Candidate]) -> Array:
     columns += _flags([shape.cpu_class for shape in shapes]) + _flags([shape.disk_class for shape in shapes])
     scaled = [(column - column.min()) / np.ptp(column) for column in columns if np.ptp(column) > 1e-9]
     return np.stack(scaled, axis=1) if scaled else np.zeros((len(shapes), 0))
+
+
+def in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates from the smallest to the largest, so that a search does not depend on the order it was given."""
+
+    def key(candidate: Candidate) -> tuple[float | str, ...]:
+        shape = candidate.shape
+        sizes = shape.vcpus_per_node * shape.nodes, shape.memory_gb_per_node * shape.nodes, shape.nodes
+        return (*sizes, shape.cpu_class, shape.disk_class, candidate.usd_per_hour or 0.0, candidate.name)
+
+    return sorted(candidates, key=key)
 
 
 def _flags(values: Sequence[str]) -> list[Array]:

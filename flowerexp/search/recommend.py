@@ -15,8 +15,12 @@ from flowerexp.search.trials import Status, Trials
 BAND = 0.9
 """The probability that a value lies in its band."""
 
-SAMPLES = 16
-"""Joint samples for each of the model's settings: about 2,000 in all, for probabilities precise to about 0.01."""
+SAMPLES = 32
+"""Joint samples for each of the model's draws: about 2,000 in all, for probabilities precise to about 0.01."""
+
+ALIKE = 0.05
+"""A cluster is better than the winner if it is cheaper by more than this share. With no such margin the probability
+that none is better would be near 0 wherever many clusters are the same but for noise."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Prediction:
     low: float | None  # the band around the median
     high: float | None
     chance_allowed: float | None  # that it keeps to the constraints
-    probability_best: float  # that no other one is cheaper
+    probability_best: float  # that no other one is better, see ALIKE
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ class Recommendation:
     value: float | None  # of its runs
     runner_up: Candidate | None
     runner_up_value: float | None
-    probability_best: float  # of the winner: that no untried cluster is cheaper
+    probability_best: float  # of the winner: that no untried cluster is better, see ALIKE
     spent: float  # by the search itself, without runs that were known before, in the objective's unit
     runs: int
     typical: float | None  # value of the median candidate that keeps to the constraints
     pays_after: float | None  # production runs after which the search has paid for itself, against the typical one
-    predictions: tuple[Prediction, ...]  # in the order of the candidates
+    predictions: tuple[Prediction, ...]  # of all candidates
 
 
 def recommend(trials: Trials, *, model: bool = True) -> Recommendation:
@@ -100,7 +104,7 @@ def _chances(trials: Trials) -> Array:
     weights, logs = trials.surrogate.sample(trials.evidence(), trials.open, SAMPLES)
     logs = np.where(logs <= np.log(trials.ceilings()[trials.open]), logs, np.inf)
     if feasible:
-        logs = np.concatenate([np.full((len(logs), 1), np.log(trials.best)), logs], axis=1)
+        logs = np.concatenate([np.full((len(logs), 1), np.log(trials.best * (1 - ALIKE))), logs], axis=1)
     any_allowed = np.isfinite(logs).any(axis=1)
     np.add.at(chances, np.array(rivals)[logs.argmin(axis=1)], weights * any_allowed)
     return chances

@@ -11,19 +11,26 @@ from math import inf, isfinite
 import numpy as np
 
 from flowerexp.search.candidate import Array
+from flowerexp.search.prior import DRAWS
 from flowerexp.search.surrogate import Posterior
-from flowerexp.search.trials import Rule, Status, Trials
+from flowerexp.search.trials import OVERRUN, Rule, Status, Trials
 
 IMPROVEMENT = 0.1
-"""CherryPick stops when the expected improvement is below this share of the best, after at least six runs."""
+"""CherryPick stops when the expected improvement is below this share of the best."""
+
+CHERRYPICK_RUNS = 6
+"""But not before this many runs, unless ``min_runs`` says otherwise."""
 
 FIRST = 3
 """The number of picks of CherryPick before its model chooses."""
 
-COMPLETED = 2
-"""Runs that must finish before the saving rule may stop: aborted runs alone say little about differences."""
+FIRST_SHARE = 0.2
+"""The first run is on one of this share of the candidates."""
 
-HOPELESS = 0.02
+TRIES = 8
+"""Candidates by which a search that has not begun is judged."""
+
+HOPELESS = 0.01
 """The saving rule gives up if no candidate has this probability of keeping to the constraints, and none did."""
 
 
@@ -41,6 +48,7 @@ class Why(StrEnum):
     IMPROVEMENT = "improvement"  # it is expected to improve on the best
     LISTED = "listed"  # drawn at random, or next on the list
     NOT_WORTH_IT = "not_worth_it"
+    NOT_WORTH_STARTING = "not_worth_starting"  # a search would cost more than it saves
     HOPELESS = "hopeless"
     ALL_FAIL = "all_fail"  # every run so far failed
     MAX_RUNS = "max_runs"
@@ -56,6 +64,7 @@ class Pick:
     saving: float | None = None  # expected over all production runs, in the objective's unit
     spend: float | None = None  # expected for the run itself
     posterior: Posterior | None = None
+    instead: int | None = None  # the candidate to rent without a search
 
 
 def saving(trials: Trials) -> Pick:
@@ -66,7 +75,7 @@ def saving(trials: Trials) -> Pick:
     """
     evidence = trials.evidence()
     if not evidence:
-        return Pick(_central(trials), Why.FIRST)
+        return _not_worth_starting(trials) or _first(trials)
     posterior = trials.surrogate.posterior(evidence)
     best, ceilings = trials.best, trials.ceilings()
     # Without a winner there is no value to improve on: any candidate that keeps to the constraints is useful.
@@ -75,15 +84,13 @@ def saving(trials: Trials) -> Pick:
     spend = posterior.spend(np.minimum(trials.limits(), 2 * reference))
     chosen = _argmax(trials, saved - spend)
     known = float(saved[chosen]), float(spend[chosen]), posterior
-    if len(trials.tried) < trials.settings.min_runs:
+    if len(trials.tried) < (trials.settings.min_runs or 0):
         return Pick(chosen, Why.SAVING if saved[chosen] > spend[chosen] else Why.LEARN, *known)
     if not isfinite(best):
         lost = posterior.chance(ceilings)[trials.open].max() < HOPELESS
         return Pick(None, Why.HOPELESS, *known) if lost else Pick(chosen, Why.SAVING, *known)
     if saved[chosen] > spend[chosen]:
         return Pick(chosen, Why.SAVING, *known)
-    if sum(trial.observation.status is Status.FINISHED for trial in trials.observations) < COMPLETED:
-        return Pick(chosen, Why.LEARN, *known)
     return Pick(None, Why.NOT_WORTH_IT, *known)
 
 
@@ -103,7 +110,9 @@ def cherrypick(trials: Trials) -> Pick:
     improvement = posterior.gain(best, np.full(len(chance), inf)) * chance
     chosen = _argmax(trials, improvement)
     known = float(trials.settings.expected_runs * improvement[chosen]), None, posterior
-    done = len(trials.tried) >= trials.settings.min_runs and improvement[chosen] < IMPROVEMENT * best
+    done = (
+        len(trials.tried) >= (trials.settings.min_runs or CHERRYPICK_RUNS) and improvement[chosen] < IMPROVEMENT * best
+    )
     return Pick(None, Why.NOT_WORTH_IT, *known) if done else Pick(chosen, Why.IMPROVEMENT, *known)
 
 
@@ -140,25 +149,48 @@ def pick(trials: Trials) -> Pick:
     return RULES[settings.rule](trials)
 
 
-def _central(trials: Trials) -> int:
-    """One of the third of the candidates that are nearest to the middle, drawn by the seed.
+def _not_worth_starting(trials: Trials) -> Pick | None:
+    """The end before the beginning, if no number of runs is expected to pay for itself; otherwise None.
 
-    A corner is the smallest or the largest cluster, and the first run has no limit yet. In measurements, starting
-    with three picks far from each other cost more than it gained.
+    What is compared is renting the cluster that should be cheapest by size and price, untried, with the best of this
+    one and some others, tried one by one. Before any run, only ratios of costs have expectations; so savings and
+    spending are in units of what that cluster costs. The search itself picks the others with more knowledge.
     """
-    middle = np.argsort(((trials.points - 0.5) ** 2).sum(axis=1), kind="stable")
-    third = max(1, len(middle) // 3)
-    rng = np.random.default_rng(trials.settings.seed)
-    order = [*rng.permutation(middle[:third]), *middle[third:]]
-    left = set(trials.open)
-    return next(int(index) for index in order if index in left)
+    likely = _likely(trials)
+    if trials.observations or trials.settings.min_runs or len(likely) < 2:
+        return None
+    some = likely[:: max(1, len(likely) // TRIES)]
+    weights, logs = trials.surrogate.sample([], some, 16, DRAWS)
+    ratios = np.exp(logs - logs[:, :1])
+    best = np.minimum.accumulate(ratios, axis=1)
+    saved = trials.settings.expected_runs * (1 - weights @ best[:, 1:])
+    spent = 1 + np.cumsum(weights @ np.minimum(ratios[:, 1:], OVERRUN * best[:, :-1]))
+    most = int(np.argmax(saved - spent))
+    if saved[most] > spent[most]:
+        return None
+    return Pick(None, Why.NOT_WORTH_STARTING, float(saved[most]), float(spent[most]), instead=likely[0])
+
+
+def _first(trials: Trials) -> Pick:
+    """One of those that should be cheapest, drawn by the seed: the first run has no limit yet."""
+    return Pick(int(np.random.default_rng(trials.settings.seed).choice(_likely(trials))), Why.FIRST)
+
+
+def _likely(trials: Trials) -> list[int]:
+    """The fifth of the candidates that should be cheapest by their sizes and prices, one of each shape, best first."""
+    prior, shapes, kept = trials.surrogate.prior(), set(), []
+    for index in sorted(trials.open, key=lambda each: float(prior[each])):
+        if trials.candidates[index].shape not in shapes:
+            shapes.add(trials.candidates[index].shape)
+            kept.append(index)
+    return kept[: max(2, round(len(kept) * FIRST_SHARE))]
 
 
 def _farthest(trials: Trials) -> int:
     """The candidate farthest from all that were tried, or the seed's first one."""
     if not trials.tried:
         return random(trials).index or 0
-    gaps = ((trials.points[:, None, :] - trials.points[None, trials.tried, :]) ** 2).sum(axis=2).min(axis=1)
+    gaps = ((trials.space.points[:, None, :] - trials.space.points[None, trials.tried, :]) ** 2).sum(axis=2).min(axis=1)
     ties = np.random.default_rng(trials.settings.seed).random(len(gaps)) * 1e-9
     return _argmax(trials, gaps + ties)
 
@@ -170,7 +202,7 @@ def _fitted(trials: Trials) -> Posterior:
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     evidence = trials.evidence()
-    points = trials.points if trials.points.shape[1] else np.zeros((len(trials.points), 1))
+    points = trials.space.points if trials.space.points.shape[1] else np.zeros((len(trials.space.points), 1))
     lengths = np.ones(points.shape[1])
     kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5) + WhiteKernel(1e-3, (1e-6, 1.0))
     model = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0)

@@ -7,7 +7,7 @@ that were added, so a resumed search needs no more than the same observations in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from flowerexp.search.candidate import Candidate
@@ -47,6 +47,7 @@ class Stop:
     explanation: str
     expected_saving: float | None = None  # of the most promising candidate that is left
     expected_spend: float | None = None
+    instead: Candidate | None = None  # to rent without a search, which would cost more than it saves
 
 
 class Search:
@@ -63,18 +64,15 @@ class Search:
     def __init__(self, candidates: Sequence[Candidate], settings: SearchSettings | None = None) -> None:
         self.settings = settings or SearchSettings()
         self._trials = Trials(candidates, self.settings)
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """What it chooses from, in the order given."""
-        return self._trials.candidates
+        self.candidates = tuple(candidates)
 
     def suggest(self) -> Suggestion | Stop:
         """The next step. Asking again without a new observation gives the same answer."""
         chosen = pick(self._trials)
         explanation = _explain(chosen, self._trials)
         if chosen.index is None:
-            return Stop(chosen.why, explanation, chosen.saving, chosen.spend)
+            instead = None if chosen.instead is None else self._trials.candidates[chosen.instead]
+            return Stop(chosen.why, explanation, chosen.saving, chosen.spend, instead)
         middle = low = high = None
         if chosen.posterior is not None:
             middle, low, high = (float(column[0]) for column in band(chosen.posterior.only(chosen.index)))
@@ -97,7 +95,9 @@ class Search:
 
     def recommendation(self) -> Recommendation:
         """The cluster to rent by what is known now, how certain that is, and the predicted values of the others."""
-        return recommend(self._trials)
+        found = recommend(self._trials)
+        of = {prediction.candidate.name: prediction for prediction in found.predictions}
+        return replace(found, predictions=tuple(of[candidate.name] for candidate in self.candidates))
 
     def best(self) -> tuple[Candidate, float] | None:
         """The winner so far and its value, in the objective's unit; faster than a recommendation."""
@@ -127,6 +127,7 @@ def _explain(chosen: Pick, trials: Trials) -> str:
     runs = f"over {settings.expected_runs:g} runs"
     saving = amount(chosen.saving or 0.0, settings.objective)
     spend = amount(chosen.spend or 0.0, settings.objective)
+    instead = "" if chosen.instead is None else trials.candidates[chosen.instead].name
     dropped = sum(trial.observation.status is Status.DROPPED for trial in trials.observations)
     texts = {
         Why.FIRST: "nothing is known yet",
@@ -138,6 +139,8 @@ def _explain(chosen: Pick, trials: Trials) -> str:
         Why.LISTED: f"rule={settings.rule}",
         Why.NOT_WORTH_IT: f"no other cluster is expected to save more than {saving} {runs}"
         + (f", and would cost {spend} to try" if chosen.spend is not None else ""),
+        Why.NOT_WORTH_STARTING: f"a search would cost about {chosen.spend or 0.0:.2g} times a run on {instead}, which "
+        f"should be the cheapest by its size and price, and save {chosen.saving or 0.0:.2g} times that {runs}",
         Why.HOPELESS: "no other cluster is likely to keep to the constraints",
         Why.ALL_FAIL: f"all {trials.runs} runs failed, so that the job is probably at fault, and not the clusters",
         Why.MAX_RUNS: f"max_runs={settings.max_runs} have run",

@@ -1,9 +1,13 @@
-"""The model of all clusters, from the runs so far: an average of Gaussian processes on the logarithm of cost (or time).
+"""The model of all clusters, from the runs so far: an average of Gaussian processes on the logarithm of a run's time.
 
-Six to twenty runs do not determine the settings of a Gaussian process, and the likeliest ones are often overconfident.
-So 128 fixed settings are all kept, each with the weight of its marginal likelihood (Rasmussen and Williams,
-"Gaussian Processes for Machine Learning", 2006, equations 2.25, 2.26 and 2.30). What is predicted is a mixture of 128
-normals.
+The time is unknown; the price is not. So the model predicts the time, and adds the logarithm of the price. Clusters of
+one shape at two prices (spot and on demand) have one time.
+
+The mean of each Gaussian process is a model of the work (`flowerexp.search.prior`), and a Matern 5/2 kernel holds what
+that leaves unexplained. Six to twenty runs do not determine the parameters, and the likeliest ones are often
+overconfident. So many draws of them are weighted by their marginal likelihood (Rasmussen and Williams, "Gaussian
+Processes for Machine Learning", 2006, equations 2.25, 2.26 and 2.30), and some are kept, as often as they
+weigh, and predict: a mixture of normals.
 """
 
 from __future__ import annotations
@@ -12,28 +16,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
-from scipy.stats import qmc
+from scipy.special import log_ndtr, ndtr, ndtri
 
-from flowerexp.search.candidate import Array
+from flowerexp.search.candidate import Array, Space
+from flowerexp.search.prior import Draws, draws_of, normals
 
-DRAWS = 128
-"""Settings of the hyper-parameters, a power of two; the same in every search. With 64, results still depended on which
-64 they were; 256 gave the same as 128."""
+TOP = False
+KEPT = 192
+"""How many draws predict: systematic resampling keeps each draw as often as it weighs (Kitagawa, "Monte Carlo Filter
+and Smoother for Non-Gaussian Nonlinear State Space Models", JCGS 1996), and few are kept twice after few runs. To keep
+the heaviest instead would favour those that happen to fit."""
 
-LENGTH = (0.7, 1.4)
-"""Length scales: the mean and the standard deviation of their logarithm; a column is 1 long. The priors below have
-the same form. Long ones are likely enough for a few runs to show which column does not matter."""
+SAMPLED = 64
+"""Of how many draws joint samples are taken, which takes longer."""
 
-AMPLITUDE = (-0.2, 0.45)
-"""How far clusters differ, in units of log cost: a factor of about two. Not too wide: if a small amplitude is likely
-enough, a few clusters with similar costs make the model certain that there is no cliff among the others."""
+SHAPE_SHARE = 0.75
+"""The part of the noise's variance that belongs to a shape rather than to one run: two clusters of one shape share it.
+A choice: in the tables at hand no cluster ran twice."""
 
-NOISE = (float(np.log(0.08)), 0.7)
-"""What no column explains, in units of log cost: the noise of a run, and properties of a single cluster."""
-
-MEAN_SD = 10.0
-"""The prior of the overall level, wide: a job may cost a cent or a hundred dollars."""
+LEVEL_SD = 1.5
+"""The prior of the overall level, around the mean of the evidence. Wider than what the clusters of a job differ by, but
+not much: where all runs were aborted, a wide one would say that the job takes a hundred times as long."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Evidence:
 
     index: int  # of the candidate
     log_value: float
-    extra_sd: float = 0.0  # of log_value, beyond the noise: for guessed values
+    exact: bool = True  # otherwise it is at least this: the run was aborted, or failed
 
 
 @dataclass(frozen=True)
@@ -96,75 +99,123 @@ class Posterior:
         return np.asarray((self.weights * values).sum(axis=0))
 
 
-class Surrogate:
-    """Gaussian processes with a Matern 5/2 kernel and a length scale for each column, over fixed candidates."""
+@dataclass(frozen=True)
+class _Conditioned:
+    """Draws that were kept by some evidence."""
 
-    def __init__(self, points: Array) -> None:
-        columns = points.shape[1]
-        uniform = qmc.Sobol(columns + 2, scramble=True, rng=0).random(DRAWS)
-        normal = ndtri(np.clip(uniform, 1e-4, 1 - 1e-4))
-        self._points = points
-        self._lengths = np.exp(LENGTH[0] + LENGTH[1] * normal[:, :columns])
-        self._variance = np.exp(AMPLITUDE[0] + AMPLITUDE[1] * normal[:, columns]) ** 2
-        self._noise = np.exp(NOISE[0] + NOISE[1] * normal[:, columns + 1])
+    draws: Draws
+    weights: Array  # (draws,), they sum to 1
+    factor: Array  # Cholesky factors of the evidence's covariance, (draws, n, n)
+    whitened: Array  # the evidence, (draws, n)
+
+
+class Surrogate:
+    """Gaussian processes with a Matern 5/2 kernel and a length scale for each column, over fixed candidates.
+
+    Args:
+        space: the candidates.
+        which: of several sets of draws.
+    """
+
+    def __init__(self, space: Space, which: int = 0) -> None:
+        self._log_prices = space.log_prices
+        self._squares = (space.points[:, None, :] - space.points[None, :, :]) ** 2
+        self._alike = (self._squares.sum(axis=2) < 1e-18).astype(float)
+        self._space, self._normals = space, normals(space, which)
+        self._draws = draws_of(space, self._normals)
+
+    def prior(self) -> Array:
+        """The expected log value of each candidate before any run, but for its overall level, (candidates,)."""
+        return np.asarray(self._draws.mean.mean(axis=0) + self._log_prices)
 
     def posterior(self, evidence: Sequence[Evidence]) -> Posterior:
         """The prediction for every candidate by the evidence, of which there must be some."""
-        known = [each.index for each in evidence]
-        factor, weights, whitened = self._condition(evidence)
-        across = np.linalg.solve(factor, self._kernel(self._points[known], self._points))
-        mean = np.einsum("snm,sn->sm", across, whitened) + _level(evidence)
-        prior = self._variance + MEAN_SD**2 + self._noise**2
-        variance = prior[:, None] - np.einsum("snm,snm->sm", across, across)
-        return Posterior(weights[:, None], mean, np.sqrt(np.maximum(variance, 1e-12)))
+        known, everyone = [each.index for each in evidence], list(range(len(self._log_prices)))
+        given = self._condition(evidence, KEPT)
+        across = np.linalg.inv(given.factor) @ self._kernel(given.draws, known, everyone)  # faster than solve
+        mean = np.einsum("snm,sn->sm", across, given.whitened) + given.draws.mean + self._log_prices
+        own = (given.draws.variance + given.draws.noise**2 + LEVEL_SD**2)[:, None] + given.draws.cliff**2
+        variance = own - np.einsum("snm,snm->sm", across, across)
+        return Posterior(given.weights[:, None], mean + self._level(evidence), np.sqrt(np.maximum(variance, 1e-12)))
 
-    def sample(self, evidence: Sequence[Evidence], indices: Sequence[int], each: int) -> tuple[Array, Array]:
+    def sample(
+        self, evidence: Sequence[Evidence], indices: Sequence[int], each: int, kept: int = SAMPLED
+    ) -> tuple[Array, Array]:
         """Joint samples of the next runs on some candidates.
 
         Args:
-            evidence: as for posterior.
+            evidence: as for posterior; there may be none, and then only ratios mean something.
             indices: of the candidates.
             each: samples of each draw.
+            kept: of how many draws.
 
         Returns:
             Weights (draws * each,), which sum to 1, and log values (draws * each, indices).
         """
         rng = np.random.default_rng(0)
         known, wanted = [item.index for item in evidence], list(indices)
-        factor, weights, whitened = self._condition(evidence)
+        given = self._condition(evidence, kept)
         samples = []
-        for draw in range(DRAWS):  # one at a time: the joint covariances of all at once would not fit
-            part = slice(draw, draw + 1)
-            across = np.linalg.solve(factor[draw], self._kernel(self._points[known], self._points[wanted], part)[0])
-            covariance = self._kernel(self._points[wanted], self._points[wanted], part)[0] - across.T @ across
-            covariance[np.diag_indices(len(wanted))] += self._noise[draw] ** 2
+        for place in range(len(given.weights)):  # one at a time: the joint covariances of all at once would not fit
+            one = given.draws.take(np.array([place]))
+            across = np.linalg.solve(given.factor[place], self._kernel(one, known, wanted)[0])
+            covariance = self._kernel(one, wanted, wanted)[0] - across.T @ across
+            covariance[np.diag_indices(len(wanted))] += (1 - SHAPE_SHARE) * one.noise[0] ** 2 + 1e-9
             root = np.linalg.cholesky(covariance)
-            samples.append(across.T @ whitened[draw] + rng.standard_normal((each, len(wanted))) @ root.T)
-        return np.repeat(weights / each, each), np.concatenate(samples) + _level(evidence)
+            mean = across.T @ given.whitened[place] + one.mean[0, wanted]
+            samples.append(mean + rng.standard_normal((each, len(wanted))) @ root.T)
+        logs = np.concatenate(samples) + self._level(evidence) + self._log_prices[wanted]
+        return np.repeat(given.weights / each, each), logs
 
-    def _condition(self, evidence: Sequence[Evidence]) -> tuple[Array, Array, Array]:
-        """Cholesky factors (draws, n, n), weights (draws,), and the whitened evidence (draws, n)."""
-        known = self._points[[each.index for each in evidence]]
-        values = np.array([each.log_value for each in evidence]) - _level(evidence)
-        extra = np.array([each.extra_sd for each in evidence])
-        covariance = self._kernel(known, known)
-        diagonal = np.arange(len(evidence))
-        covariance[:, diagonal, diagonal] += self._noise[:, None] ** 2 + extra**2
-        factor = np.linalg.cholesky(covariance)
-        whitened = np.linalg.solve(factor, np.broadcast_to(values[:, None], (DRAWS, len(values), 1)))[:, :, 0]
-        likelihood = -0.5 * (whitened**2).sum(axis=1) - np.log(factor[:, diagonal, diagonal]).sum(axis=1)
-        weights = np.exp(likelihood - likelihood.max())
-        return np.asarray(factor), weights / weights.sum(), np.asarray(whitened)
+    def _condition(self, evidence: Sequence[Evidence], kept: int) -> _Conditioned:
+        """Weigh all draws by the likelihood of the evidence, and keep some, as often as they weigh."""
+        logs, factor, whitened = self._likelihoods(self._draws, evidence)
+        weights = np.exp(logs - logs.max())
+        heights = np.cumsum(weights / weights.sum())
+        places = np.searchsorted(heights, (np.arange(kept) + 0.5) / kept * heights[-1])
+        which, counts = np.unique(places, return_counts=True)
+        return _Conditioned(self._draws.take(which), counts / kept, factor[which], whitened[which])
 
-    def _kernel(self, left: Array, right: Array, draws: slice = slice(None)) -> Array:
-        """Covariances of log values, the unknown overall level included, (draws, left, right)."""
-        squares = (left[:, None, :] - right[None, :, :]) ** 2
-        scaled = np.tensordot(1 / self._lengths[draws] ** 2, squares, axes=(1, 2))
-        distance = np.sqrt(5 * scaled)
+    def _likelihoods(self, draws: Draws, evidence: Sequence[Evidence]) -> tuple[Array, Array, Array]:
+        """The log likelihood of each draw, Cholesky factors (draws, n, n), and the whitened evidence (draws, n).
+
+        What is only known to be at least some value is added one by one, as the normal observation that gives the same
+        mean and variance as the truncated normal (assumed density filtering: Minka, "Expectation Propagation for
+        Approximate Bayesian Inference", UAI 2001).
+        """
+        known, level = [each.index for each in evidence], self._level(evidence)
+        off = np.array([each.log_value - level for each in evidence]) - self._log_prices[known] - draws.mean[:, known]
+        covariance = self._kernel(draws, known, known)
+        diagonal = np.arange(len(known))
+        covariance[:, diagonal, diagonal] += (1 - SHAPE_SHARE) * draws.noise[:, None] ** 2
+        exact = sum(each.exact for each in evidence)
+        factor, whitened = np.zeros_like(covariance), np.zeros_like(off)
+        factor[:, :exact, :exact] = np.linalg.cholesky(covariance[:, :exact, :exact])
+        whitened[:, :exact] = np.linalg.solve(factor[:, :exact, :exact], off[:, :exact, None])[:, :, 0]
+        logs = -0.5 * (whitened**2).sum(axis=1) - np.log(factor[:, diagonal[:exact], diagonal[:exact]]).sum(axis=1)
+        for row in range(exact, len(known)):
+            part = np.linalg.solve(factor[:, :row, :row], covariance[:, :row, row, None])[:, :, 0]
+            variance = np.maximum(covariance[:, row, row] - (part**2).sum(axis=1), 1e-12)
+            z = (off[:, row] - (part * whitened[:, :row]).sum(axis=1)) / np.sqrt(variance)
+            chance = log_ndtr(-z)
+            hazard = np.exp(-(z**2) / 2 - chance) / np.sqrt(2 * np.pi)
+            lost = np.clip(hazard * (hazard - z), 1e-6, 1 - 1e-6)  # the share of the variance
+            factor[:, row, :row] = part
+            factor[:, row, row] = np.sqrt(variance / lost)
+            whitened[:, row] = hazard / np.sqrt(lost)
+            logs += chance
+        return logs, factor, whitened
+
+    def _kernel(self, draws: Draws, left: Sequence[int], right: Sequence[int]) -> Array:
+        """Covariances of log times: residual, cliff, shape and overall level, (draws, left, right)."""
+        pairs = np.ix_(left, right)
+        distance = np.sqrt(5 * np.tensordot(draws.shrink, self._squares[pairs], axes=(1, 2)))
         matern = (1 + distance + distance**2 / 3) * np.exp(-distance)
-        return np.asarray(self._variance[draws, None, None] * matern + MEAN_SD**2)
+        alike = SHAPE_SHARE * draws.noise[:, None, None] ** 2 * self._alike[pairs]
+        cliff = draws.cliff[:, left, None] * draws.cliff[:, None, right]
+        return np.asarray(draws.variance[:, None, None] * matern + alike + cliff + LEVEL_SD**2)
 
-
-def _level(evidence: Sequence[Evidence]) -> float:
-    """The mean of the evidence; it is subtracted first, so that the wide prior of the level loses no digits."""
-    return float(np.mean([each.log_value for each in evidence]))
+    def _level(self, evidence: Sequence[Evidence]) -> float:
+        """The mean of the evidence; it is subtracted first, so that the wide prior of the level loses no digits."""
+        logs = [each.log_value - float(self._log_prices[each.index]) for each in evidence]
+        return float(np.mean(logs)) if logs else 0.0

@@ -12,21 +12,14 @@ from statistics import fmean, median
 import numpy as np
 
 from flowerexp.errors import ConfigError
-from flowerexp.search.candidate import Array, Candidate, check, encode
+from flowerexp.search.candidate import Array, Candidate, Space, check, encode, in_order
 from flowerexp.search.surrogate import Evidence, Surrogate
 
-OVERRUN = 1.25
+OVERRUN = 1.15
 """A run is aborted at this multiple of the best so far, or of what the constraints allow: it can no longer win."""
-
-CENSORED = 0.2
-"""Added to the log of an aborted run's value: it would have gone on for a while."""
 
 FAILED = log(2)
 """Added to the log of a failed run's value, or of the best so far: such a cluster should not be rented."""
-
-GUESS_SD = 0.2
-"""The standard deviation of the two guesses above. Without it, several runs that were aborted at the same limit would
-look like proof that all clusters are alike, and the search would end too early."""
 
 
 class Rule(StrEnum):
@@ -73,9 +66,10 @@ class SearchSettings:
     max_seconds: float | None = None  # a production run may take at most this long
     max_usd: float | None = None  # and cost at most this much
     expected_runs: float = 50  # how often the job will run in production
-    min_runs: int = 6  # before the search may stop
+    min_runs: int | None = None  # before the search may stop; None: as many as the expected saving asks for
     max_runs: int = 20  # new ones; an exhaustive search has no limit
     seed: int = 0
+    draws: int = 0  # which set of the model's draws; results hardly depend on it
 
     def __post_init__(self) -> None:
         for name in ("max_seconds", "max_usd", "expected_runs", "min_runs", "max_runs"):
@@ -115,12 +109,12 @@ class Trials:
 
     def __init__(self, candidates: Sequence[Candidate], settings: SearchSettings) -> None:
         check(candidates)
-        self.candidates = tuple(candidates)
+        self.candidates = tuple(in_order(candidates))
         self.settings = settings
         self.observations: list[Trial] = []
-        self.points = encode(candidates)
-        self._indices = {candidate.name: index for index, candidate in enumerate(candidates)}
-        self._rates = np.array([(candidate.usd_per_hour or inf) / 3600 for candidate in candidates])
+        self._indices = {candidate.name: index for index, candidate in enumerate(self.candidates)}
+        self._rates = np.array([(candidate.usd_per_hour or inf) / 3600 for candidate in self.candidates])
+        self.space = self._space()
         other = settings.max_seconds if settings.objective is Objective.COST else settings.max_usd
         unpriced = [candidate.name for candidate in candidates if candidate.usd_per_hour is None]
         if other is not None and unpriced:
@@ -156,7 +150,7 @@ class Trials:
     @cached_property
     def surrogate(self) -> Surrogate:
         """The model over all candidates; it holds no observations."""
-        return Surrogate(self.points)
+        return Surrogate(self.space, self.settings.draws)
 
     @property
     def tried(self) -> list[int]:
@@ -233,10 +227,19 @@ class Trials:
             elif trial.index in finished:
                 continue
             elif status is Status.ABORTED and value > 0:
-                known.append(Evidence(trial.index, log(value) + CENSORED, GUESS_SD))
+                known.append(Evidence(trial.index, log(value), exact=False))
             elif status is Status.FAILED and max(value, floor) > 0:
-                known.append(Evidence(trial.index, log(max(value, floor)) + FAILED, GUESS_SD))
-        return known
+                known.append(Evidence(trial.index, log(max(value, floor)) + FAILED, exact=False))
+        return sorted(known, key=lambda each: not each.exact)
+
+    def _space(self) -> Space:
+        """The candidates as the model sees them. Where a price is unknown, all are taken as those of their vCPUs."""
+        shapes = [candidate.shape for candidate in self.candidates]
+        cores = np.array([shape.vcpus_per_node * shape.nodes for shape in shapes])
+        memory = np.array([shape.memory_gb_per_node * shape.nodes for shape in shapes])
+        prices = self._rates if np.isfinite(self._rates).all() else cores
+        log_prices = np.log(prices) if self.settings.objective is Objective.COST else np.zeros(len(cores))
+        return Space(encode(self.candidates), cores, memory, log_prices)
 
     def _breaks(self, seen: Observation) -> bool:
         """Whether a run took longer or cost more than allowed."""

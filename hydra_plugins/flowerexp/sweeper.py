@@ -66,7 +66,7 @@ class ClusterSearchConf:
     max_seconds: float | None = None  # that a production run may take
     max_usd: float | None = None  # that it may cost
     expected_runs: float = 50  # how often it will run in production
-    min_runs: int = 6  # before the search may stop
+    min_runs: int | None = None  # before the search may stop; null: as many as the expected saving asks for
     max_runs: int = 20
     seed: int = 0
     smoke: bool = False  # first run each on the small share of sampling=smoke, and drop the hopeless

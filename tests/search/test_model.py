@@ -1,41 +1,87 @@
 """The parts of the search that are formulas, against other ways to the same number."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-from flowerexp.search import Candidate, Shape
-from flowerexp.search.candidate import encode
-from flowerexp.search.surrogate import MEAN_SD, Evidence, Posterior, Surrogate
+from flowerexp.search import Candidate, SearchSettings, Shape
+from flowerexp.search.candidate import Space, encode
+from flowerexp.search.surrogate import KEPT, LEVEL_SD, SHAPE_SHARE, Evidence, Posterior, Surrogate
+from flowerexp.search.trials import Trials
 from tests.search.conftest import clusters
 
-EVIDENCE = [Evidence(0, 1.0), Evidence(6, 0.2), Evidence(13, 2.0, 0.5), Evidence(6, 0.3)]
+EVIDENCE = [Evidence(0, 1.0), Evidence(6, 0.2), Evidence(13, 2.0), Evidence(6, 0.3)]
+
+
+def space(candidates: Sequence[Candidate]) -> Space:
+    return Trials(candidates, SearchSettings()).space
 
 
 def test_each_draw_is_the_gaussian_process_of_scikit_learn():
-    points = encode(clusters())
-    model = Surrogate(points)
-    posterior = model.posterior(EVIDENCE)
-    known, values = [e.index for e in EVIDENCE], np.array([e.log_value for e in EVIDENCE])
-    for draw in (0, 17, 99):
-        noise = model._noise[draw] ** 2
-        kernel = ConstantKernel(model._variance[draw]) * Matern(model._lengths[draw], nu=2.5)
-        kernel += ConstantKernel(MEAN_SD**2)
-        alpha = noise + np.array([e.extra_sd for e in EVIDENCE]) ** 2
-        other = GaussianProcessRegressor(kernel, alpha=alpha, optimizer=None).fit(points[known], values - values.mean())
-        mean, sd = other.predict(points, return_std=True)
-        assert posterior.mean[draw] == pytest.approx(mean + values.mean(), abs=1e-6)
-        assert posterior.sd[draw] == pytest.approx(np.sqrt(sd**2 + noise), abs=1e-5)
+    """But for its mean, for the cliff, and for what the clusters of one shape share; without these, they agree."""
+    seen = space(clusters())
+    model = Surrogate(seen)
+    model._alike[:] = 0
+    model._draws = replace(model._draws, cliff=0 * model._draws.cliff)
+    posterior, given = model.posterior(EVIDENCE), model._condition(EVIDENCE, KEPT)
+    assert len(given.weights) > 20
+    known = [each.index for each in EVIDENCE]
+    for place in (0, 7, 20):
+        draws = given.draws.take(np.array([place]))
+        noise = draws.noise[0] ** 2
+        kernel = ConstantKernel(draws.variance[0]) * Matern(draws.shrink[0] ** -0.5, nu=2.5)
+        kernel += ConstantKernel(LEVEL_SD**2)
+        known_mean = draws.mean[0] + seen.log_prices + model._level(EVIDENCE)
+        values = np.array([each.log_value for each in EVIDENCE]) - known_mean[known]
+        alpha = (1 - SHAPE_SHARE) * noise
+        other = GaussianProcessRegressor(kernel, alpha=alpha, optimizer=None).fit(seen.points[known], values)
+        mean, sd = other.predict(seen.points, return_std=True)
+        assert posterior.mean[place] == pytest.approx(mean + known_mean, abs=1e-4)
+        assert posterior.sd[place] == pytest.approx(np.sqrt(sd**2 + noise), abs=1e-3)
 
 
-def test_joint_samples_agree_with_the_posterior():
-    model = Surrogate(encode(clusters()))
+def test_a_bound_is_the_truncated_normal():
+    """One exact observation and one bound: the moments are those of sampling from the first and keeping what passes."""
+    model = Surrogate(space(clusters()))
+    exact, bound = Evidence(0, 1.0), Evidence(6, 0.9, exact=False)
+    given = model._condition([exact, bound], KEPT)
+    posterior = model.posterior([exact, bound])
+    rng = np.random.default_rng(0)
+    for place in (0, 20):
+        one = given.draws.take(np.array([place]))
+        covariance = model._kernel(one, [0, 6], [0, 6])[0] + (1 - SHAPE_SHARE) * one.noise[0] ** 2 * np.eye(2)
+        gain = covariance[0, 1] / covariance[0, 0]
+        mean = one.mean[0] + model._log_prices + model._level([exact, bound])
+        middle = mean[6] + gain * (1.0 - mean[0])
+        sd = np.sqrt(covariance[1, 1] - gain * covariance[0, 1])
+        drawn = middle + sd * rng.standard_normal(400_000)
+        kept = drawn[drawn >= 0.9]
+        across = model._kernel(one, [6], [0, 6])[0]
+        to_next = (across @ np.linalg.inv(covariance))[0]  # a repeat of the bounded run, by both runs
+        wanted = mean[6] + to_next[0] * (1.0 - mean[0]) + to_next[1] * (kept.mean() - mean[6])
+        assert posterior.mean[place, 6] == pytest.approx(wanted, abs=0.01)
+
+
+def test_joint_samples_agree_with_the_posterior(monkeypatch):
+    monkeypatch.setattr("flowerexp.search.surrogate.SAMPLED", KEPT)
+    model = Surrogate(space(clusters()))
     posterior = model.posterior(EVIDENCE)
     weights, logs = model.sample(EVIDENCE, range(20), 200)
     mean = weights @ logs
     assert weights.sum() == pytest.approx(1)
     assert mean == pytest.approx((posterior.weights * posterior.mean).sum(axis=0), abs=0.1)
+
+
+def test_the_prior_is_the_work_of_amdahl_and_ernest():
+    """Seconds fall with the cores, but by less than the cores grow; so a larger cluster costs more."""
+    sizes = [Candidate(str(nodes), Shape(4, 16, nodes), 0.2 * nodes) for nodes in (2, 4, 8, 16)]
+    seconds = Surrogate(space(sizes)).prior() - np.log([0.2 * nodes / 3600 for nodes in (2, 4, 8, 16)])
+    assert (np.diff(seconds) < 0).all()
+    assert (np.diff(seconds) > -np.log(2) - 0.6).all()
 
 
 @pytest.fixture

@@ -79,6 +79,8 @@ def _smoke_line(run: Mapping[str, Any]) -> list[str]:
 def _sentence(search: Mapping[str, Any]) -> str:
     """The recommendation in words."""
     best = search["recommendation"]
+    if best["winner"] is None and search.get("instead"):
+        return f"Rent `{search['instead']}`, untried: {search['explanation']}."
     if best["winner"] is None:
         return f"No cluster can be recommended: {search['explanation']}."
     parts = [f"Rent `{best['winner']}`: {_price(best['usd'])}{number(best['seconds'])} seconds a run."]
@@ -86,7 +88,8 @@ def _sentence(search: Mapping[str, Any]) -> str:
         value = number(best["runner_up_value"])
         needed = f"${value}" if search["unit"] == "usd" else f"{value} seconds"
         parts.append(f"The next best is `{best['runner_up']}` with {needed}.")
-    parts.append(f"With {best['probability_best']:.0%} confidence, no untried cluster is better.")
+    margin = f"more than {best['margin']:.0%} " if "margin" in best else ""  # searches of earlier versions have none
+    parts.append(f"With {best['probability_best']:.0%} confidence, no untried cluster is {margin}better.")
     parts.append(f"The search ended after {best['runs']} runs: {search['explanation']}.")
     if best["spent_usd"] is not None:
         parts.append(f"It spent ${number(best['spent_usd'])}.")

@@ -12,10 +12,13 @@ A file that is cut off would end the process (SIGBUS), so that its size is compa
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from flowerexp.errors import DataError
 from flowerexp.workload.formats import Sample
@@ -93,19 +96,44 @@ class _Database:
         self._pending, self._pages = [], 0
 
 
+class _Shared:
+    """A database that is open for reading, until nobody has it any more."""
+
+    def __init__(self, path: str) -> None:
+        import lmdb
+
+        self.environment = lmdb.open(path, subdir=False, lock=False, readonly=True, readahead=False)
+
+    def __del__(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+
+_LOCK = threading.Lock()
+_OPEN: WeakValueDictionary[tuple[int, str], _Shared] = WeakValueDictionary()
+
+
+def _shared(path: str) -> _Shared:
+    """A database of this process: the library opens a file only once in each."""
+    key = os.getpid(), os.path.realpath(path)
+    with _LOCK:
+        if (found := _OPEN.get(key)) is None:
+            found = _OPEN[key] = _Shared(path)
+    return found
+
+
 class Samples(Closing):
     """An LMDB file."""
 
     def __init__(self, uri: str, options: dict[str, Any]) -> None:
-        import lmdb
-
         super().__init__()
         self._uri = uri
         with self._open as opened:
             path = opened.enter_context(local(uri, options))
             with self._refusing():
-                self._environment = lmdb.open(path, subdir=False, lock=False, readonly=True, readahead=False)
-                opened.callback(self._environment.close)
+                self._shared = _shared(path)
+                self._environment = self._shared.environment
+                opened.callback(self._release)
                 pages = self._environment.info()["last_pgno"] + 1
                 size = pages * self._environment.stat()["psize"]
             if Path(path).stat().st_size < size:
@@ -115,6 +143,9 @@ class Samples(Closing):
                 raise FORMAT.damaged(uri, f"the value of {_COUNT.decode()} is not a number")
             self._length = int(count)
             self._open = opened.pop_all()
+
+    def _release(self) -> None:
+        del self._environment, self._shared
 
     def __len__(self) -> int:
         return self._length

@@ -2,6 +2,8 @@
 
 import contextlib
 import random
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -71,6 +73,16 @@ def test_all_ways_of_reading_agree_and_the_same_samples_give_the_same_bytes(writ
                 shard[beyond]
         kept = shard[3]
     assert plain([kept]) == [SAMPLES[3]], "what was read outlives the shard"
+
+
+def test_a_file_is_open_several_times_and_closed_each_time(write, form):
+    path = write(form, SAMPLES[:9])
+    with form.open(str(path), {}) as first:
+        with form.open(str(path), {}) as second:
+            assert plain([first[8], second[8]]) == [SAMPLES[8]] * 2
+        assert plain(first) == SAMPLES[:9]
+    write(form, SAMPLES[9:20])
+    assert read(form, path) == SAMPLES[9:20], "what was open is not kept"
 
 
 @pytest.mark.parametrize(("name", "compression"), [pair for pair in COMPRESSED if pair[1]])
@@ -148,6 +160,26 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(monkeypatch, t
     for call in (lambda: form.write(str(tmp_path / "a"), [], None), lambda: form.open(str(tmp_path / "a"), {})):
         with pytest.raises(MissingError, match=f"preprocess.format={form.name} needs .*pip install 'flowerexp"):
             call()
+
+
+FULL = """
+import os, resource, sys
+from flowerexp.workload import formats
+import pyarrow.parquet, lance.file, lmdb, array_record.python.array_record_module
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for name in formats.NAMES:
+    path = f"{sys.argv[1]}/{name}"
+    open(path, "wb").close()
+    try:
+        formats.of(name).write(path, ((os.urandom(100_000), place) for place in range(300)), None)
+    except OSError as error:
+        print(name, bool(error.errno))
+"""
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_system(tmp_path):
+    answer = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert answer.stdout.split("\n")[:-1] == [f"{name} True" for name in formats.NAMES], answer.stderr
 
 
 def test_objects_in_a_bucket_are_read_like_files(write, form, bucket):

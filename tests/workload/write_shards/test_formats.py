@@ -20,7 +20,11 @@ from flowerexp.workload.images.writer import Writer
 from flowerexp.workload.write_shards import writing
 from tests.workload.write_shards.test_write_shards import SMALL
 
-OTHERS = [name for name in formats.NAMES if name != "tfrecord"]
+
+def others(*quick):
+    """All formats but TFRecord; those that are not named take long, and the contract of formats has them all."""
+    rest = (name for name in formats.NAMES if name != "tfrecord")
+    return [pytest.param(name, marks=[pytest.mark.long] * (name not in quick)) for name in rest]
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def flip(uri):
 
 @pytest.mark.spark
 class TestAllFormats:
-    @pytest.mark.parametrize("form", OTHERS)
+    @pytest.mark.parametrize("form", others("array_record", "lance"))
     def test_the_same_images_are_written_mended_and_used_again(self, made, form, told):
         data, mend = made(form)
         found = samples(data)
@@ -108,7 +112,7 @@ class TestAllFormats:
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("form", OTHERS)
+@pytest.mark.parametrize("form", others("lmdb"))
 def test_the_experiment_writes_a_contact_sheet_of_each_format(spark, config, photos, form, told, monkeypatch):
     attached = []
     monkeypatch.setattr("flowerexp.workload.report.attach", lambda name, content: attached.append((name, content[:2])))

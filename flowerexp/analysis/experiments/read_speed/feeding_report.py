@@ -135,7 +135,7 @@ def _line(material: Material, run: Run, fed: Fed, of_run: Sequence[Fed], priced:
 
 
 def _paid(material: Material, fed: Fed, of_run: Sequence[Fed], images: float | None) -> str:
-    name = f"{PREPARING}/{data_of(fed.reader.partition(' ')[0])}"
+    name = f"{PREPARING}/{data_of(fed.reader)}"
     known = [run.facts[name] for run in material.measured if name in run.facts]
     epochs = epochs_until_paid(fed, of_run, images, fmean(known)) if images and known else None
     return f"{epochs:,}" if epochs is not None else ""
