@@ -45,7 +45,8 @@ def _mapping(entrypoint: Mapping[str, Any], node: str, origin: Origin) -> dict[s
 
 
 def _type_of(spec: Mapping[str, Any], key: str, origin: Origin) -> str:
-    examples = spec.get("choices") or [spec[limit] for limit in ("min", "above", "max") if spec.get(limit) is not None]
+    limits = ("min", "above", "max", "default")
+    examples = spec.get("choices") or [spec[limit] for limit in limits if spec.get(limit) is not None]
     examples = examples if isinstance(examples, list) else [examples]  # a single choice is a list of one
     kinds = {type(value) for value in examples}
     if kinds and kinds <= {bool}:
@@ -70,6 +71,8 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     """
     entrypoint = plain["entrypoint"]
     parameters = entrypoint["parameters"]
+    for node, values in (("parameters", plain["grid"]), ("limits", entrypoint["settings"])):
+        _fill_in(values, entrypoint[node], f"entrypoint.{node}", origin, check)
     _check_keys(plain, parameters, ("grid", "parameters"), origin)
     grid = plain["grid"]
     plain["grid"] = {key: _values(grid[key], spec, f"grid.{key}", origin, check) for key, spec in parameters.items()}
@@ -81,6 +84,14 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     }
     _check_products(entrypoint, origin)
     _check_parts(plain, origin)
+
+
+def _fill_in(values: dict[str, Any], known: Mapping[str, Any], node: str, origin: Origin, check: CheckItem) -> None:
+    """Give what has no value its default, if it declares one; in place."""
+    for name, spec in known.items():
+        if spec["default"] is not None:
+            spec["default"] = _value(spec["default"], spec, f"{node}.{name}.default", origin, check)
+            values.setdefault(name, spec["default"])
 
 
 def _check_keys(plain: Mapping[str, Any], known: Mapping[str, Any], nodes: tuple[str, str], origin: Origin) -> None:
@@ -118,6 +129,8 @@ def _values(values: Any, spec: Mapping[str, Any], key: str, origin: Origin, chec
 
 def _value(value: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> Any:
     kind, choices = spec["type"], spec["choices"]
+    if value is None and spec["optional"]:
+        return None
     if kind == "text" and not isinstance(value, str) and value is not None and not choices:
         # What was typed may have been 2024_10, of which a number has kept 202410.
         hint = f"put it into quotes: '{key}=\"TEXT\"'"

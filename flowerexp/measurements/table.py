@@ -68,7 +68,13 @@ class Measurements:
         return ~self._lacking[name] if name in self._lacking else np.full(len(self), name in self.names)
 
     def _column(self, name: str) -> Any:
-        return self.table.column(name) if name in self.names else pyarrow.chunked_array([pyarrow.nulls(len(self))])
+        if name in self.names:
+            return self.table.column(name)
+        known = self.experiment.parameters.get(name)
+        if known is None or known.default is None:
+            return pyarrow.chunked_array([pyarrow.nulls(len(self))])
+        # A run in which the parameter had its default alone, or that did not know it yet.
+        return pyarrow.chunked_array([pyarrow.array([known.default] * len(self))])
 
     def _values(self, name: str) -> list[Any]:
         values = self._column(name).to_pylist()
@@ -241,9 +247,12 @@ class Measurements:
         places = np.zeros(len(self), int)
         for name in self.experiment.categorical:
             texts, values = self.texts(name)
-            if self.experiment.parameters[name].type == "bool":
-                values = [f"{name}={value}" for value in values]
-            labels = [(*label, *value) for label in labels for value in (*((text,) for text in values), ())]
+            known = self.experiment.parameters[name]
+            if known.is_named:
+                values = ["" if text == _text(known.default) else f"{name}={text}" for text in values]
+            labels = [
+                (*label, *part) for label in labels for part in (*((text,) if text else () for text in values), ())
+            ]
             places = places * (len(values) + 1) + np.where(texts < 0, len(values), texts)
         named = [" ".join(label) if label else self.experiment.name for label in labels]
         names = sorted({named[place] for place in np.unique(places)})

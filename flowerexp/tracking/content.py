@@ -80,7 +80,7 @@ def metrics(
         measured: its measurements, if there are any.
     """
     found: dict[str, Any] = {}
-    experiment = recorded(record["config"]).entrypoint
+    experiment = recorded(record["config"]).experiment
     fields = _fields(experiment)
     for group in summary.get("groups", ()):
         named = {metric: group.get(field) for metric, field in fields.items()}

@@ -209,7 +209,7 @@ class _Logger:
         from flowerexp.measurements.loading import load
 
         try:
-            rows = load(self.folder / "results/measurements.jsonl", recorded(self.record["config"]).entrypoint)
+            rows = load(self.folder / "results/measurements.jsonl", recorded(self.record["config"]).experiment)
         except DataError:
             if self.record["state"] == "finished":
                 raise

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from flowerexp.analysis import words
@@ -85,3 +87,18 @@ def test_more_series_than_colours_share_them_among_those_that_there_are():
         parameters={name: Parameter(type="text", choices=tuple("abcd")) for name in ("one", "two")},
     )  # fmt: skip
     assert len({*words.colours(many, ["d d", "a b", "d a"]).values()}) == 3
+
+
+def test_a_default_is_not_in_the_name_of_a_series_but_is_its_value():
+    order = Parameter(type="text", choices=("none", "full"), default="none", labels={"full": "shuffled"})
+    ahead = Parameter(type="text", default="a b")
+    which = replace(COUNT, parameters={**COUNT.parameters, "order": order, "ahead": ahead})
+    assert words.values(which, "hash adaptive=true") == {
+        "how": "hash",
+        "adaptive": "true",
+        "order": "none",
+        "ahead": "a b",
+    }
+    assert words.values(which, "hash adaptive=true order=full ahead=b")["order"] == "full"
+    assert words.values(which, "hash adaptive=true ahead=b")["ahead"] == "b"
+    assert words.series(which, "hash order=full ahead=b") == "Hashing, shuffled, ahead=b"

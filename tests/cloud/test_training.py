@@ -8,7 +8,7 @@ from tests.command import Home
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
 
-SMALL = ("dataset.images=60", "preprocess.partitions=2", "preprocess.target_size=[32,32]", "measure.repetitions=1")
+SMALL = ("dataset.images=60", "preprocess.shards=2", "preprocess.target_size=[32,32]", "measure.repetitions=1")
 
 
 def test_two_workers_train_on_a_cluster(tmp_path, cloud):

@@ -134,3 +134,28 @@ class TestDeclared:
         found = from_rows(rows, self.SORT)
         assert [bool(one) for one in np.isnan(found.rates)] == [True, False, False]
         assert (len(found.finished), len(found.rated)) == (2, 2)
+
+
+class TestDefaults:
+    EXPERIMENT = Experiment(
+        name="read",
+        question="?",
+        script="read.py",
+        unit="images",
+        parameters={
+            "reader": Parameter(type="text"),
+            "order": Parameter(type="text", choices=("none", "full"), default="none"),
+            "ahead": Parameter(type="int", default=0),
+        },
+    )
+
+    def test_rows_that_lack_a_parameter_have_its_default(self):
+        found = from_rows([{"reader": "a", "images": 1, "seconds": 1}], self.EXPERIMENT)
+        assert found.numbers("ahead").tolist() == [0]
+        assert found.texts("order")[1] == ["none"]
+        assert found.cell_keys == [("a", 0)]
+
+    def test_series_are_not_named_by_defaults(self):
+        rows = [{"reader": "a", "order": order, "images": 1, "seconds": 1} for order in ("none", "full")]
+        assert from_rows(rows, self.EXPERIMENT).series_names == ["a", "a order=full"]
+        assert from_rows([{"reader": "a", "images": 1, "seconds": 1}], self.EXPERIMENT).series_names == ["a"]

@@ -20,7 +20,7 @@ from tests.tracking.test_browser import LARGEST, ML, POINTS, QUIET, SERVE, Pages
 pytest_plugins = ["tests.tracking"]
 pytestmark = [pytest.mark.spark, pytest.mark.long, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
-TRAINING = ("entrypoint=train", "dataset.images=60", "preprocess.target_size=[32,32]", "preprocess.partitions=2")
+TRAINING = ("entrypoint=train", "dataset.images=60", "preprocess.target_size=[32,32]", "preprocess.shards=2")
 WAYS = ("grid.epochs=3", "grid.batch_size=16", "measure.repetitions=1")
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 

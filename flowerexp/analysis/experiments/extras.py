@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.conclusions.evidence import Evidence
     from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
@@ -89,6 +90,22 @@ class Extras:
             a: a run.
             b: another one.
             series: those that both have.
+        """
+        return ()
+
+    def decision(
+        self, evidence: Evidence, varied: Mapping[str, str], facts: Sequence[Mapping[str, Any]], margin: float
+    ) -> Sequence[str]:
+        """The answer to the experiment's question, where more can be said than which factor changes what.
+
+        Args:
+            evidence: of valid runs.
+            varied: the config keys that a sweep varies, with their labels.
+            facts: of each run.
+            margin: the share by which results may differ without a difference that matters.
+
+        Returns:
+            Paragraphs; none if the sentences about each factor say all.
         """
         return ()
 

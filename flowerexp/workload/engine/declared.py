@@ -65,6 +65,8 @@ class Declared:
         on_executors: whether a measurement is a task on an executor, not a job of the driver.
         count: the column with the number of counted units.
         grid: the values of each parameter, in the declared order of the parameters.
+        idle: the parameters that are not in the grid, since they have their default alone.
+        optional: the parameters of the grid that have a default. They do not change the seed of a measurement.
         numeric: the parameters that are numbers.
         products: groups of them whose product matters as well.
         repetitions: the number of measurements of each cell; with `until`, the smallest number.
@@ -87,6 +89,8 @@ class Declared:
     on_executors: bool
     count: str
     grid: Mapping[str, Sequence[Any]]
+    idle: Mapping[str, Any]
+    optional: frozenset[str]
     numeric: tuple[str, ...]
     products: tuple[tuple[str, ...], ...]
     repetitions: int
@@ -108,13 +112,18 @@ class Declared:
         experiment, measure = config["entrypoint"], config["measure"]
         parameters, count = experiment["parameters"], experiment.get("column") or experiment["unit"]
         value, parts = experiment.get("value") or {}, experiment.get("parts") or {}
+        defaults = {name: one["default"] for name, one in parameters.items() if one.get("default") is not None}
+        grid = {name: config["grid"][name] for name in parameters}
+        idle = {name: only for name, only in defaults.items() if list(grid[name]) == [only]}
         return cls(
             name=experiment["name"],
             run_key=run_key,
             on_executors=experiment["where"] == "executor",
             count=count,
-            grid={name: config["grid"][name] for name in parameters},
-            numeric=tuple(name for name, parameter in parameters.items() if parameter["type"] in _NUMERIC),
+            grid={name: values for name, values in grid.items() if name not in idle},
+            idle=idle,
+            optional=frozenset(defaults),
+            numeric=tuple(name for name, one in parameters.items() if one["type"] in _NUMERIC and name not in idle),
             products=tuple(map(tuple, experiment.get("products", ()))),
             repetitions=max(measure["repetitions"], FEWEST if measure["until"] else 1),
             seed=measure["seed"],

@@ -17,7 +17,7 @@ from flowerexp.workload.train import training
 
 pytestmark = pytest.mark.spark
 
-SMALL = ("preprocess.target_size=[32,32]", "preprocess.partitions=4", "measure.repetitions=1")
+SMALL = ("preprocess.target_size=[32,32]", "preprocess.shards=4", "measure.repetitions=1")
 WORKLOAD = Workload(
     measure=training.measure,
     prepare=training.prepare,
@@ -116,7 +116,7 @@ def busy_workers():
 
 @pytest.mark.long
 def test_two_workers_learn_what_one_does_with_the_same_batch(trained):
-    ways = ("grid.epochs=4", "grid.batch_size=16", "grid.learning_rate=0.0005", "preprocess.partitions=2")
+    ways = ("grid.epochs=4", "grid.batch_size=16", "grid.learning_rate=0.0005", "preprocess.shards=2")
     rows = trained(*ways, "grid.workers=[1,2]")
     one, two = ([row for row in rows if row["workers"] == count] for count in (1, 2))
     assert len(one) == len(two) == 4

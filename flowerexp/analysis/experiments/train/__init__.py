@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowerexp.analysis.experiments import write_tfrecords
+from flowerexp.analysis.experiments import write_shards
 from flowerexp.analysis.experiments.train.cells import COMPUTE, EXCHANGE, INPUT
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
-class Train(write_tfrecords.WriteTFRecords):
+class Train(write_shards.WriteShards):
     """A network that is trained on photographs, or on files made of them."""
 
-    columns = write_tfrecords.WriteTFRecords.columns | {*CURVES, INPUT, COMPUTE, EXCHANGE, "epoch", "epochs_of_row"}
+    columns = write_shards.WriteShards.columns | {*CURVES, INPUT, COMPUTE, EXCHANGE, "epoch", "epochs_of_row"}
     curves = CURVES
     questions: Mapping[str, str] = {
-        **write_tfrecords.WriteTFRecords.questions,
+        **write_shards.WriteShards.questions,
         "grid.reader": "does training go faster with prepared files",
         "grid.cache": "does training go faster if decoded images are kept",
         "grid.workers": "how does training scale with workers",

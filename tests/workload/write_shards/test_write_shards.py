@@ -17,13 +17,13 @@ from flowerexp.workload.images import examples, preparing, tfrecords, transform
 from flowerexp.workload.images.examine import Examiner
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.photographs import Photograph
-from flowerexp.workload.images.prepared import MANIFEST
+from flowerexp.workload.images.prepared import MANIFEST, checksum
 from flowerexp.workload.images.preparing import fingerprint_of, prepare
 from flowerexp.workload.images.writer import Writer
-from flowerexp.workload.write_tfrecords import writing
+from flowerexp.workload.write_shards import writing
 from tests.conftest import CLASSES, PHOTOGRAPHS_EACH
 
-SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=4")
+SMALL = ("preprocess.target_size=[16,24]", "preprocess.shards=4")
 COLOURS = {"amber": (250, 190, 0), "blue": (0, 0, 250), "crimson": (220, 20, 60)}
 
 
@@ -78,7 +78,7 @@ class TestFiles:
             assert labels != sorted(labels)
 
     def test_none_is_empty_when_there_are_more_partitions_than_images(self, prepared, plain):
-        made = prepared(plain, "preprocess.partitions=100")
+        made = prepared(plain, "preprocess.shards=100")
         assert [len(records(file)) for file in made.files] == [1] * 12
         assert {path.name for path in Path(made.folder).iterdir()} == {MANIFEST, *content(made)}
 
@@ -185,7 +185,7 @@ class TestMend:
         manifest = json.loads((Path(first.folder) / MANIFEST).read_text())
         for number in (0, 2):
             with Path(first.files[number]).open("rb") as file:
-                assert manifest["files"][number]["crc32c"] == tfrecords.checksum(file)
+                assert manifest["files"][number]["crc32c"] == checksum(file)[1]
         assert prepared(photos).reused
 
     def test_what_is_whole_stays(self, prepared, photos, mended):
@@ -268,7 +268,7 @@ class TestReuse:
 
     @pytest.mark.parametrize(
         "override",
-        ["preprocess.target_size=[24,16]", "preprocess.partitions=5", "preprocess.quality=80", "preprocess.exact=true",
+        ["preprocess.target_size=[24,16]", "preprocess.shards=5", "preprocess.quality=80", "preprocess.exact=true",
          "sampling.fraction=0.5", "sampling.seed=7", "dataset.on_error=skip",
          "dataset.classes=[tulips,sunflowers,roses,dandelion,daisy]"],
     )  # fmt: skip
@@ -328,7 +328,7 @@ class TestBadFiles:
 
     def test_a_partition_of_bad_files_alone_leaves_no_empty_file(self, prepared, bad):
         folder, _ = bad
-        made = prepared(folder, "dataset.on_error=skip", "preprocess.partitions=100")
+        made = prepared(folder, "dataset.on_error=skip", "preprocess.shards=100")
         assert [len(records(file)) for file in made.files] == [1] * 12
 
     def test_nothing_but_bad_files(self, prepared, bad):
@@ -394,7 +394,7 @@ class TestRun:
 
 
 def test_a_full_disk_is_a_problem_of_the_machine(tmp_path, monkeypatch):
-    preprocess = {"target_size": [8, 8], "quality": 90, "exact": False}
+    preprocess = {"target_size": [8, 8], "quality": 90, "exact": False, "format": "tfrecord", "compression": None}
     writer = Writer(str(tmp_path), preprocess, Examiner("fail", "keep", "stored", (8, 8)), {}, 1)
     picture = io.BytesIO()
     Image.new("RGB", (9, 9)).save(picture, "JPEG")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from flowerexp import storage
+from flowerexp.workload.formats import Format
 from flowerexp.workload.images.left_out import shown
 
 ROWS = COLUMNS = 3
@@ -17,12 +17,13 @@ GAP, CAPTION = 8, 22
 QUALITY = 88
 
 
-def contact_sheet(files: Sequence[str], classes: Sequence[str]) -> bytes:
-    """Draw a contact sheet of the first images of TFRecord files, from as many different files as possible.
+def contact_sheet(files: Sequence[str], classes: Sequence[str], form: Format) -> bytes:
+    """Draw a contact sheet of the first images of shards, from as many different ones as possible.
 
     Args:
-        files: the URIs of TFRecord files with the features `image` (JPEG) and `class`.
+        files: the URIs of the shards.
         classes: the names of the classes; a label is an index into it.
+        form: the format of the shards.
 
     Returns:
         A JPEG file.
@@ -34,7 +35,7 @@ def contact_sheet(files: Sequence[str], classes: Sequence[str]) -> bytes:
     from PIL import Image, ImageDraw, ImageFont
 
     chosen = []
-    for content, number in islice(_first(files), ROWS * COLUMNS):
+    for content, number in islice(_first(files, form), ROWS * COLUMNS):
         with Image.open(io.BytesIO(content)) as opened:
             opened.thumbnail((EDGE, EDGE))
             chosen.append((opened.convert("RGB"), classes[number] if 0 <= number < len(classes) else str(number)))
@@ -52,16 +53,13 @@ def contact_sheet(files: Sequence[str], classes: Sequence[str]) -> bytes:
     return file.getvalue()
 
 
-def _first(files: Sequence[str]) -> Iterator[tuple[bytes, int]]:
+def _first(files: Sequence[str], form: Format) -> Iterator[tuple[bytes, int]]:
     """The images of the files and their labels: the first of each file, then the second of each, and so on."""
-    from flowerexp.workload.images import examples, tfrecords
-
     wanted = ROWS * COLUMNS
     each = -(-wanted // max(1, min(len(files), wanted)))
     heads: list[list[Any]] = []
     for uri in files[:wanted]:
-        with storage.open_read(uri) as file:
-            records = islice(tfrecords.read_records(file, uri), each)
-            heads.append([examples.decode_example(record) for record in records])
+        with form.open(uri, {}) as shard:
+            heads.append([(bytes(image), label) for image, label in islice(shard, each)])
     for turn in range(each):
         yield from (head[turn] for head in heads if turn < len(head))

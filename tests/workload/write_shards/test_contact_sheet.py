@@ -8,10 +8,13 @@ from PIL import Image
 
 from flowerexp import storage
 from flowerexp.errors import DataError
+from flowerexp.workload import formats
 from flowerexp.workload.images import examples, tfrecords
-from flowerexp.workload.write_tfrecords.contact_sheet import CAPTION, GAP, contact_sheet
+from flowerexp.workload.write_shards.contact_sheet import CAPTION, GAP, contact_sheet
 
 COLOURS = [(200, 20, 20), (20, 200, 20), (20, 20, 200), (200, 200, 20), (20, 200, 200)]
+
+TFRECORD = formats.of("tfrecord")
 
 
 def write(root, name, colours, size=(40, 30)):
@@ -53,19 +56,20 @@ def shown(content, size=(40, 30)):
 )
 def test_images_come_from_as_many_files_as_there_are(tmp_path, files, places):
     uris = [write(str(tmp_path), f"{number}.tfrec", colours) for number, colours in enumerate(files)]
-    assert shown(contact_sheet(uris, ["a", "b", "c", "d", "e"])) == places
+    assert shown(contact_sheet(uris, ["a", "b", "c", "d", "e"], TFRECORD)) == places
 
 
 def test_labels_are_written_below_the_images(tmp_path):
     uri = write(str(tmp_path), "a.tfrec", [0])
-    named, unnamed = (np.asarray(Image.open(io.BytesIO(contact_sheet([uri], names)))) for names in (["roses"], [" "]))
+    sheets = (contact_sheet([uri], names, TFRECORD) for names in (["roses"], [" "]))
+    named, unnamed = (np.asarray(Image.open(io.BytesIO(sheet))) for sheet in sheets)
     assert (named[:38] == unnamed[:38]).all() or abs(named[:38].astype(int) - unnamed[:38]).max() < 30
     assert named[40:].min() < 100 < unnamed[44:].min()
 
 
 def test_large_images_are_made_smaller(tmp_path):
     uri = write(str(tmp_path), "a.tfrec", [1], (1000, 500))
-    assert Image.open(io.BytesIO(contact_sheet([uri], []))).size == (
+    assert Image.open(io.BytesIO(contact_sheet([uri], [], TFRECORD))).size == (
         3 * (192 + GAP) + GAP,
         96 + CAPTION + 2 * GAP,
     )
@@ -74,4 +78,4 @@ def test_large_images_are_made_smaller(tmp_path):
 def test_damage_is_told(tmp_path):
     (tmp_path / "a.tfrec").write_bytes(b"nothing of that kind, and long enough")
     with pytest.raises(DataError, match="damaged"):
-        contact_sheet([str(tmp_path / "a.tfrec")], [])
+        contact_sheet([str(tmp_path / "a.tfrec")], [], TFRECORD)

@@ -1,4 +1,4 @@
-"""What the analysis says about `write_tfrecords` alone: which photographs were written, with a few of them to see."""
+"""What the analysis says about `write_shards` alone: which photographs were written, with a few of them to see."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from flowerexp.measurements.table import Measurements
 
 
-class WriteTFRecords(Extras):
-    """Photographs that are written as TFRecord files."""
+class WriteShards(Extras):
+    """Photographs that are written as shards, files of some format."""
 
     columns = frozenset({"file", "partition"})
-    facts = ("images", "bytes")
-    questions: Mapping[str, str] = {"preprocess.partitions": "into how many TFRecord files should the data be written"}
+    facts: tuple[str, ...] = ("images", "bytes")
+    questions: Mapping[str, str] = {
+        "preprocess.shards": "into how many files should the data be written",
+        "preprocess.shard_mb": "how large should the files be",
+        "preprocess.format": "in which format should the data be written",
+    }
 
     def data(self, facts: Mapping[str, Any]) -> str | None:
         """How many photographs there were, and how large they are."""
@@ -27,8 +31,8 @@ class WriteTFRecords(Extras):
         return f"{images:,} photographs" + (f" ({size / 1e6:,.0f} MB)" if size else "") if images else None
 
     def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
-        """The number of files into which photographs are written."""
-        return {"preprocess.partitions"}
+        """The files into which photographs are written: how many, how large, and in which format."""
+        return {f"preprocess.{key}" for key in ("shards", "shard_mb", "format", "compression")}
 
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
         """Some of the images that a run has written."""
@@ -37,8 +41,8 @@ class WriteTFRecords(Extras):
         section = Section("written", "What was written")
         if not material.is_sweep:
             sheet = material.runs[0].folder / "results" / "attached" / "contact_sheet.jpg"
-            section.show(sheet, "Nine of the images that the TFRecord files hold, with their labels.")
+            section.show(sheet, "Nine of the images that the shards hold, with their labels.")
         return (), [section]
 
 
-EXTRAS = WriteTFRecords()
+EXTRAS = WriteShards()

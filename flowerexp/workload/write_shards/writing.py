@@ -1,4 +1,4 @@
-"""The entrypoint of write_tfrecords: prepare a run's data, and yield how long each TFRecord file took."""
+"""The entrypoint of write_shards: prepare a run's data, and yield how long each shard took."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from flowerexp.workload import report
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.prepared import Prepared
 from flowerexp.workload.images.preparing import mend, prepare
-from flowerexp.workload.write_tfrecords.contact_sheet import contact_sheet
+from flowerexp.workload.write_shards.contact_sheet import contact_sheet
 
 
 def run(spark: Any, config: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """Prepare a run's data and yield one row per TFRecord file.
+    """Prepare a run's data and yield one row per shard.
 
     Rows have file, partition, images, bytes, host, reused, and seconds (to read, transform and write that file; null if
     an earlier run wrote it).
@@ -47,7 +47,7 @@ def _show(prepared: Prepared) -> None:
     """
     try:
         with report.phase("contact_sheet"):
-            sheet = contact_sheet(prepared.files, prepared.manifest["classes"])
+            sheet = contact_sheet(prepared.files, prepared.manifest["classes"], prepared.format)
         report.attach("contact_sheet.jpg", sheet)
     except OSError as error:
         report.note(f"no contact sheet: {error}")
