@@ -64,7 +64,7 @@ MISTAKES = [
     (["+grid.batchsize=3"], "unknown key grid.batchsize; did you mean 'grid.batch_size'?"),
     (["entrypoint.settings.page_cach=cold"], "did you mean 'entrypoint.settings.page_cache'?"),
     (["+entrypoint.settings.page_cach=cold"], "did you mean 'entrypoint.settings.page_cache'?"),
-    (["+entrypoint.settings.x=1"], "unknown key entrypoint.settings.x; choose from on_short, page"),
+    (["+entrypoint.settings.x=1"], "unknown key entrypoint.settings.x; choose from accelerator_batch"),
     (["measure.repetition=3"], "command line: unknown key measure.repetition; did you mean 'measure.repetitions'?"),
     # A key that stands somewhere else, as these did once.
     (["reader=tfrecords"], "command line: unknown key reader; did you mean 'grid.reader'?"),
@@ -428,7 +428,10 @@ class TestCompletion:
             ("flowerexp u", ["ui"]),
             ("flowerexp lo", ["log"]),
             ("flowerexp gri", ["grid.", "grid="]),
-            ("flowerexp grid=", ["grid=aggregate", "grid=notebook", "grid=quick", "grid=wide"]),
+            (
+                "flowerexp grid=",
+                [f"grid={name}" for name in ("aggregate", "formats", "notebook", "quick", "train", "wide")],
+            ),
             ("flowerexp grid=n", ["grid=notebook"]),
             ("flowerexp dataset=folder dataset.pa", ["dataset.path="]),
             ("flowerexp -m gri", ["grid.", "grid="]),

@@ -80,7 +80,7 @@ class TestRunKey:
         volatile |= {"margin", "objective"}
         names = [name for name in leaves(plain(made)) if name.partition(".")[0] not in volatile]
         said = ["question", "value", "parameters", "products", "parts", "uses", "limits", "phases", "refuses"]
-        said += ["shared", "repeatable", "needs"]
+        said += ["shared", "repeatable", "needs", "simulates_bucket"]
         names = [name for name in names if not name.startswith(tuple(f"entrypoint.{one}" for one in said))]
         names = [name for name in names if not name.endswith(".kind")]  # which says what other keys there are
         assert {

@@ -17,6 +17,7 @@ import pyarrow.compute
 
 from flowerexp.experiment import Experiment
 from flowerexp.measurements.series import series_of
+from flowerexp.measurements.values import as_number, as_text
 
 Array = np.ndarray[Any, Any]
 
@@ -117,7 +118,7 @@ class Measurements:
         column = self._column(name).combine_chunks().dictionary_encode()
         values = [value for value in column.dictionary.to_pylist() if value is not None]
         places = np.asarray(column.indices.fill_null(-1))
-        return places, [_text(json.loads(value) if self._is_json(name) else value) for value in values]
+        return places, [as_text(json.loads(value) if self._is_json(name) else value) for value in values]
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries, of all columns, with the values that the entrypoint gave."""
@@ -190,24 +191,12 @@ class Measurements:
     @cached_property
     def later(self) -> tuple[Array, Array]:
         """What each measurement counted after its first part, and the seconds for it; 0 if there is nothing more."""
-        first_counts, first_seconds = (
-            np.where(self._is_later, 0, of) for of in (self.first_counts, self.first_seconds)
-        )
-        more, longer = self.counts - first_counts, self.seconds - first_seconds
+        parts = self.experiment.parts
+        rest = self.numbers(parts.column if parts and parts.column else "") > 1  # rows of other parts than the first
+        more = self.counts - np.where(rest, 0, self.first_counts)
+        longer = self.seconds - np.where(rest, 0, self.first_seconds)
         goes_on = (more > 0) & (longer > 0) & ~self.censored
         return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
-
-    @property
-    def _is_later(self) -> Array:
-        """Which rows are a part of their own, and not the first one; none where a row has all parts."""
-        parts = self.experiment.parts
-        return self.numbers(parts.column if parts and parts.column else "") > 1
-
-    @property
-    def settled(self) -> Measurements:
-        """The rows without those of first parts, where each part is a row of its own; else all."""
-        parts = self.experiment.parts
-        return self.where(self._is_later | ~self.known(parts.column)) if parts and parts.column else self
 
     @cached_property
     def value(self) -> tuple[Array, Array]:
@@ -279,7 +268,7 @@ class Measurements:
     def cell_keys(self) -> list[tuple[Any, ...]]:
         """The series and the numeric parameters of each cell; a parameter without a number is None."""
         first = self._cells[1]
-        columns = [[_plain(value) for value in self.numbers(name)[first]] for name in self.experiment.numeric]
+        columns = [[as_number(value) for value in self.numbers(name)[first]] for name in self.experiment.numeric]
         return list(zip([self.series_names[place] for place in self.series[first]], *columns, strict=True))
 
     @cached_property
@@ -289,12 +278,3 @@ class Measurements:
         for name in self.experiment.numeric:
             known |= ~np.isnan(self.numbers(name))
         return self.where(known)
-
-
-def _text(value: object) -> str:
-    return json.dumps(value) if isinstance(value, bool) else str(value)
-
-
-def _plain(value: float) -> float | None:
-    """A number of Python, whole ones as int."""
-    return None if math.isnan(value) else int(value) if value.is_integer() else float(value)

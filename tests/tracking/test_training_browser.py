@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import struct
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.command import Home
 from tests.tracking import is_up, unused_port, wait_for
@@ -71,5 +73,8 @@ def test_the_pictures_are_rendered_among_the_artifacts(pages, name):
 
 
 def test_the_network_is_a_model_with_a_signature(pages):
-    page = pages.open(f"/experiments/1/runs/{pages.runs['training']}/artifacts/network/MLmodel?{ML}")
-    page.shows("keras", "signature", "32, 32, 3")
+    run_id = pages.runs["training"]
+    pages.open(f"/experiments/1/runs/{run_id}/artifacts/network/MLmodel?{ML}").shows("keras", "signature")
+    model = yaml.safe_load((pages.artifacts / run_id / "artifacts" / "network" / "MLmodel").read_text())
+    (images,) = json.loads(model["signature"]["inputs"])
+    assert images["tensor-spec"]["shape"] == [-1, 32, 32, 3]

@@ -85,9 +85,9 @@ def test_the_same_seed_gives_the_same_curve_and_another_seed_another_one(trained
 @pytest.mark.long
 @pytest.mark.parametrize("keep", [True, False])
 def test_each_reader_trains_on_the_same_photographs(trained, told, keep):
-    readers = "[image_files,tfrecords,image_files_native,tfrecords_native]"
-    rows = trained(f"grid.reader={readers}", "grid.epochs=2", "grid.batch_size=8", f"grid.cache={keep}")
-    assert len(rows) == 8
+    readers = "image_files,tfrecords,image_files_native,tfrecords_native,webdataset,array_record,parquet,lance,lmdb"
+    rows = trained(f"grid.reader=[{readers}]", "grid.epochs=2", "grid.batch_size=8", f"grid.cache={keep}")
+    assert len(rows) == 2 * 9
     assert {row["images"] for row in rows} == {told.facts["training_images"]}
 
 

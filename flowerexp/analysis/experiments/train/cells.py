@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from flowerexp.analysis.estimate import Interval
+from flowerexp.analysis.repetitions import settled
 from flowerexp.measurements.table import Array, Measurements
 
 INPUT, COMPUTE, EXCHANGE = "input_seconds", "compute_seconds", "exchange_seconds"
@@ -35,8 +36,8 @@ class Cell:
     @cached_property
     def settled(self) -> Measurements:
         """Its rows without those of first epochs, which also trace the network; all, if there are no others."""
-        settled = self.rows.settled
-        return settled if len(settled) else self.rows
+        later = settled(self.rows)
+        return later if len(later) else self.rows
 
     def share(self, column: str) -> Interval:
         """The share of the wall time that a column has, without first epochs, with its 95 % interval.
