@@ -209,11 +209,19 @@ class Surrogate:
     def _kernel(self, draws: Draws, left: Sequence[int], right: Sequence[int]) -> Array:
         """Covariances of log times: residual, cliff, shape and overall level, (draws, left, right)."""
         pairs = np.ix_(left, right)
-        distance = np.sqrt(5 * np.tensordot(draws.shrink, self._squares[pairs], axes=(1, 2)))
-        matern = (1 + distance + distance**2 / 3) * np.exp(-distance)
-        alike = SHAPE_SHARE * draws.noise[:, None, None] ** 2 * self._alike[pairs]
-        cliff = draws.cliff[:, left, None] * draws.cliff[:, None, right]
-        return np.asarray(draws.variance[:, None, None] * matern + alike + cliff + LEVEL_SD**2)
+        distance = np.sqrt(np.tensordot(5 * draws.shrink, self._squares[pairs], axes=(1, 2)))
+        total = distance / 3  # in place from here on: new arrays of this size take half of the time
+        total += 1
+        total *= distance
+        total += 1
+        total *= np.exp(np.negative(distance, out=distance), out=distance)
+        total *= draws.variance[:, None, None]
+        total += LEVEL_SD**2
+        total += draws.cliff[:, left, None] * draws.cliff[:, None, right]
+        alike = self._alike[pairs]
+        rows, columns = np.nonzero(alike)
+        total[:, rows, columns] += SHAPE_SHARE * draws.noise[:, None] ** 2
+        return np.asarray(total)
 
     def _level(self, evidence: Sequence[Evidence]) -> float:
         """The mean of the evidence; it is subtracted first, so that the wide prior of the level loses no digits."""

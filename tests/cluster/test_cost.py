@@ -224,3 +224,14 @@ def test_what_is_paid_for_beside_the_runs():
         "four_nodes": 120,  # one cluster for both scripts
         "serverless": 2 * 60,  # a batch for each
     }
+
+
+def test_a_search_compares_serverless_batches_by_their_executors_and_tells_tiers_apart():
+    tiers = [kind_of(made("cluster=serverless", f"cluster.tier={tier}").cluster) for tier in ("standard", "premium")]
+    standard, premium = (kind.size(PRICES) for kind in tiers)
+    assert standard
+    assert premium
+    cluster = tiers[0].cluster
+    assert isinstance(cluster, Serverless)
+    assert (standard.vcpus_per_node, standard.nodes) == (cluster.cores, cluster.executors)
+    assert standard.cpu_class != premium.cpu_class

@@ -77,4 +77,5 @@ class ServerlessKind(GoogleKind[Serverless]):
     def size(self, prices: Prices) -> Size:
         """See `Kind.size`."""
         memory = self.cluster.cores * float(prices.content["serverless"]["gb_per_vcpu"])
-        return Size(self.cluster.cores, memory, self.cluster.executors, "serverless")
+        tier = "serverless-premium" if self.cluster.tier == "premium" else "serverless"  # other machines, other prices
+        return Size(self.cluster.cores, memory, self.cluster.executors, tier)
