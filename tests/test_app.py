@@ -356,7 +356,7 @@ class TestHelp:
             content = OmegaConf.load(config_folder() / "entrypoint" / f"{name}.yaml")
             assert re.search(rf"^  {name}\*? +{re.escape(content.question)}$", out, re.MULTILINE)
         for name in group_options()["experiment"]:
-            line = re.search(rf"^  {name} +(.+)$", out, re.MULTILINE)
+            line = re.search(rf"^  {name} +(.+)$", out.partition("ready-made sweeps")[2], re.MULTILINE)
             assert line
             first = (config_folder() / "experiment" / f"{name}.yaml").read_text().splitlines()[1]
             assert first.removeprefix("# ").startswith(line[1][:30])
@@ -419,6 +419,9 @@ def completions(line):
 
 
 TFRECORDS = ["tfrecords", "tfrecords_native", "tfrecords_cached"]
+GRIDS = [f"grid={name}" for name in ("formats", "notebook", "quick", "train", "wide")]
+PARAMETERS = ["accelerator", "batch_number", "batch_size", "prefetch", "reader", "shuffle", "workers"]
+SETTINGS = ["accelerator_batch", "accelerator_step_ms", "accelerator_usd_hour", "on_short", "page_cache", "steps"]
 
 
 class TestCompletion:
@@ -428,10 +431,7 @@ class TestCompletion:
             ("flowerexp u", ["ui"]),
             ("flowerexp lo", ["log"]),
             ("flowerexp gri", ["grid.", "grid="]),
-            (
-                "flowerexp grid=",
-                [f"grid={name}" for name in ("aggregate", "formats", "notebook", "quick", "train", "wide")],
-            ),
+            ("flowerexp grid=", ["grid=aggregate", *GRIDS]),
             ("flowerexp grid=n", ["grid=notebook"]),
             ("flowerexp dataset=folder dataset.pa", ["dataset.path="]),
             ("flowerexp -m gri", ["grid.", "grid="]),
@@ -440,7 +440,7 @@ class TestCompletion:
             ("flowerexp ui --port 5001 tracking.u", ["tracking.uri="]),
             ("flowerexp ui grid=n", ["grid=notebook"]),
             ("flowerexp entrypoint=wr", ["entrypoint=write_shards"]),
-            ("flowerexp grid.", ["grid.batch_number=", "grid.batch_size=", "grid.reader="]),
+            ("flowerexp grid.", [f"grid.{name}=" for name in PARAMETERS]),
             ("flowerexp plan grid.re", ["grid.reader="]),
             ("flowerexp grid.reader=tf", [f"grid.reader={name}" for name in TFRECORDS]),
             ("flowerexp grid.reader=[image_files,tf", [f"grid.reader=[image_files,{name}" for name in TFRECORDS]),
@@ -448,7 +448,7 @@ class TestCompletion:
             ("flowerexp grid=notebook grid.batch_size=", ["grid.batch_size=[2,4,6,8]"]),
             ("flowerexp grid.nope=", []),
             ("flowerexp entrypoint=write_shards grid.", []),
-            ("flowerexp entrypoint.settings.", ["entrypoint.settings.on_short=", "entrypoint.settings.page_cache="]),
+            ("flowerexp entrypoint.settings.", [f"entrypoint.settings.{name}=" for name in SETTINGS]),
             ("flowerexp entrypoint.settings.page_cache=c", ["entrypoint.settings.page_cache=cold"]),
             ("flowerexp caching=", ["caching=true", "caching=false"]),
             ("flowerexp -m sweep.axes.caching=true,", ["sweep.axes.caching=true,false"]),
