@@ -41,7 +41,7 @@ def _trained(material: Material) -> Iterator[_Trained]:
             continue
         cells = cells_of(rows)
         for cell in cells:
-            name = pictures.label_of(cell, cells)
+            name = pictures.label_of(cell, cells).replace(cell.series, material.label(cell.series), 1)
             yield _Trained(run, cell, f"{run.said}: {name}" if material.is_sweep else name)
 
 
