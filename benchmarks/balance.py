@@ -59,9 +59,9 @@ def task_seconds(home: Path, images: Path, partitions: int) -> list[float]:
     """Write the data set, and say how long each task of that took."""
     from flowerexp.analysis import event_log
 
-    command = [sys.executable, "-m", "flowerexp", "-m", "entrypoint=write_tfrecords", f"home={home}"]
+    command = [sys.executable, "-m", "flowerexp", "-m", "entrypoint=write_shards", f"home={home}"]
     command += ["dataset=folder", f"dataset.path={images}", "sampling.fraction=0.05,1"]
-    command += [f"preprocess.partitions={partitions}"]
+    command += [f"preprocess.shards={partitions}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -1,6 +1,6 @@
 """Photographs of 12 megapixels, decoded whole and scaled: `python benchmarks/large_photographs.py`.
 
-What is measured is what `write_tfrecords` does to a photograph: decode, resize to 192 x 192, compress. Both ways take
+What is measured is what `write_shards` does to a photograph: decode, resize to 192 x 192, compress. Both ways take
 turns, photograph by photograph, on one core. libjpeg reads every bit of a file whatever the scale, so the bytes of a
 photograph decide how much there is to win: hence three kinds, from a smooth one that is strongly compressed to one of
 about 3 MB, as phones write them (https://thesmartphonephotographer.com/size-of-smartphone-photos/).

@@ -1,6 +1,6 @@
 """The floor: the image chain in plain processes, one for each core, without Spark.
 
-`python benchmarks/plain_preprocess.py IMAGES FOLDER` writes what `entrypoint=write_tfrecords` writes, with the same
+`python benchmarks/plain_preprocess.py IMAGES FOLDER` writes what `entrypoint=write_shards` writes, with the same
 code for reading, decoding, resizing, compressing and writing; nothing is sampled, checked or recorded.
 """
 
@@ -26,7 +26,7 @@ def write(task: tuple[Path, Sequence[tuple[Path, int]]]) -> int:
     """Write one file; returns how many images."""
     path, files = task
     with path.open("wb") as file:
-        return tfrecords.write_file(file, records(files)).records
+        return tfrecords.write_file(file, records(files))
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ RATE = 0.8
 def ours(images: Path, home: Path) -> list[str]:
     """Our command."""
     command = [sys.executable, "-m", "flowerexp", "dataset=folder", f"dataset.path={images}", f"home={home}"]
-    return [*command, "entrypoint=write_tfrecords"]
+    return [*command, "entrypoint=write_shards"]
 
 
 def fresh(home: Path, command: list[str], run: Callable[[list[str]], Any]) -> Any:

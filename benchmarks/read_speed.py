@@ -1,4 +1,4 @@
-"""All readers beside the notebook's own program: `python benchmarks/read_speed.py IMAGES`.
+"""Readers beside the notebook's program, and ours beside each format's own: `python benchmarks/read_speed.py IMAGES`.
 
 Each turn is a process of its own, which loads what it needs, reads once unmeasured, and then reads the same amount
 again and again; its rate is the median. Turns alternate over all readers, and ratios are taken within a round. The page
@@ -28,23 +28,23 @@ BOUNDS = {
     "tfrecords_cached": 8.0,
 }
 NOTEBOOK = {"image_files": "images", "tfrecords": "tfrecords"}
+EACH, MEDIAN = 1.0, 1.5
+"""Of our reader against the loader of each format's ecosystem: at least for each format, and for the median one."""
 
 
 def one(reader: str, folder: Path, options: argparse.Namespace) -> None:
     """Measure one reader in this process; prints its rates as JSON."""
     from flowerexp.workload.engine.cells import Cell
     from flowerexp.workload.engine.limit import clocked
-    from flowerexp.workload.images import tfrecords
     from flowerexp.workload.read_speed import measuring, readers
     from flowerexp.workload.read_speed.sources import Sources
 
-    files = sorted(map(str, folder.rglob("*.jpg" if readers.data_of(reader) == "image_files" else "*.tfrec")))
-    counts = [1] * len(files)
-    if readers.data_of(reader) == "tfrecords":
-        counts = []
-        for file in files:
-            with open(file, "rb") as opened:  # noqa: PTH123
-                counts.append(tfrecords.count_records(opened))
+    if readers.READERS[reader].format is None:
+        files = sorted(map(str, folder.rglob("*.jpg")))
+        counts = [1] * len(files)
+    else:
+        written = json.loads((folder / "manifest.json").read_text())["files"]
+        files, counts = [str(folder / file["file"]) for file in written], [file["records"] for file in written]
     made = Sources({reader: readers.Source(reader, files, counts, (192, 192))}, "as_found")
     parameters = {"reader": reader, "batch_size": options.batch_size, "batch_number": options.batch_number}
     measuring.warm(made, parameters)
@@ -78,16 +78,39 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         return one(options.one, options.images, options)
-    from flowerexp.workload.read_speed.readers import READERS, data_of
+    rates = measured(options)
+    ratios = against_the_notebook(rates)
+    own = against_their_own(rates)
+    print(f"{'reader':<22} {'images/s':>10} {'ratio':>8}  (medians of {options.rounds} rounds)")
+    for name, values in rates.items():
+        print(f"{name:<22} {statistics.median(values):>10,.0f} {ratios.get(name, own.get(name, 1)):>8.2f}")
+    targets = [
+        Target(f"{reader} against the loader of its format", ratio, EACH, at_least=True)
+        for reader, ratio in own.items()
+    ]
+    targets.append(
+        Target("the median format's native reader against its loader", statistics.median(own.values()), MEDIAN, True)
+    )
+    targets += [
+        Target(f"{reader} against the notebook's program", ratios[reader], bound, at_least=True)
+        for reader, bound in BOUNDS.items()
+    ]
+    return finish(targets, rates=rates, ratios=ratios, own=own)
+
+
+def measured(options: argparse.Namespace) -> dict[str, list[float]]:
+    """The rates of all readers and of the notebook's program, one for each round."""
+    from flowerexp.workload.read_speed.readers import READERS
 
     images = options.images.absolute()
     asked = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in ("batch_size", "batch_number")]
+    rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "flowerexp", "dataset=folder", f"dataset.path={images}", f"home={home}"]
-        wall([*command, "entrypoint=write_tfrecords"])
-        (prepared,) = (Path(home) / "data" / "prepared").iterdir()
-        folders = {"image_files": images, "tfrecords": prepared}
-        rates: dict[str, list[float]] = {}
+        folders = {"image_files": images}
+        for data, kind in {one.data: one.format for one in READERS.values() if one.format}.items():
+            wall([*command, "entrypoint=write_shards", f"preprocess.format={kind}"])
+            (folders[data],) = {*(Path(home) / "data" / "prepared").iterdir()} - {*folders.values()}
         for _ in range(options.rounds):
             for data, kind in NOTEBOOK.items():
                 # One repetition more, which is left to its warming up by the median.
@@ -95,23 +118,31 @@ def main() -> None:
                 rates.setdefault(f"notebook's {kind}", []).append(
                     rate([*theirs, f"--repetitions={options.repetitions}"])
                 )
-            for reader in READERS:
-                ours = [sys.executable, __file__, str(folders[data_of(reader)]), "--one", reader, *asked]
-                rates.setdefault(reader, []).append(rate([*ours, f"--repetitions={options.repetitions}"]))
-    ratios = {
-        reader: statistics.median(
-            a / b for a, b in zip(rates[reader], rates[f"notebook's {NOTEBOOK[data_of(reader)]}"], strict=True)
-        )
-        for reader in READERS
-    }
-    print(f"{'reader':<22} {'images/s':>10} {'ratio':>8}  (medians of {options.rounds} rounds)")
-    for name, values in rates.items():
-        print(f"{name:<22} {statistics.median(values):>10,.0f} {ratios.get(name, 1):>8.2f}")
-    targets = [
-        Target(f"{reader} against the notebook's {NOTEBOOK[data_of(reader)]}", ratios[reader], bound, at_least=True)
-        for reader, bound in BOUNDS.items()
-    ]
-    return finish(targets, rates=rates, ratios=ratios)
+            for name, reader in READERS.items():
+                ours = [sys.executable, __file__, str(folders[reader.data]), "--one", name, *asked]
+                rates.setdefault(name, []).append(rate([*ours, f"--repetitions={options.repetitions}"]))
+    return rates
+
+
+def against_the_notebook(rates: dict[str, list[float]]) -> dict[str, float]:
+    """Each reader of the notebook's data against its program: the median of the ratios of each round."""
+    from flowerexp.workload.read_speed.readers import READERS
+
+    theirs = {name: f"notebook's {NOTEBOOK[one.data]}" for name, one in READERS.items() if one.data in NOTEBOOK}
+    return {name: paired(rates[name], rates[other]) for name, other in theirs.items()}
+
+
+def against_their_own(rates: dict[str, list[float]]) -> dict[str, float]:
+    """Our reader of each format against the loader of its ecosystem."""
+    from flowerexp.workload.read_speed.readers import READERS
+
+    ours = {name: one.data for name, one in READERS.items() if one.format and one.way == "native"}
+    return {name: paired(rates[name], rates[other]) for name, other in ours.items()}
+
+
+def paired(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios of each round."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 if __name__ == "__main__":

@@ -36,10 +36,11 @@ from flowerexp.errors import ConfigError
 Task = Callable[[DictConfig], Any]
 Before = Callable[[Config, Origin], None]
 
-_FORCED = ("grid.", SPARK)
+_FORCED = ("grid.", "entrypoint.settings.", SPARK)
 """Keys whose overrides are shown as they were typed, though Hydra was given them in another form."""
 
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
+OmegaConf.register_new_resolver("unless", lambda other, value: value if other is None else None, replace=True)
 
 
 class App(Hydra):

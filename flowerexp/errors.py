@@ -107,6 +107,8 @@ class TrackingError(FlowerexpError):
 EXTRAS = {
     **dict.fromkeys(("cv2", "simplejpeg", "PIL", "google_crc32c"), "images"),
     "tensorflow": "tensorflow",
+    **dict.fromkeys(("webdataset", "array_record", "grain", "lmdb"), "formats"),
+    "lance": "lance",
     **dict.fromkeys(("gcsfs", "google.cloud.dataproc_v1", "google.cloud.storage", "google.cloud.compute_v1"), "gcp"),
     "google.cloud.billing_v1": "gcp",
     "hydra_plugins.hydra_optuna_sweeper": "search",

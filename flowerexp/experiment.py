@@ -6,8 +6,8 @@ nothing else knows what is measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +46,9 @@ class Parameter:
         min: the smallest number that is allowed.
         above: a number that all have to exceed.
         max: the largest number that is allowed.
+        default: its value where a grid or the settings leave it out. A parameter that has no other value in a run is
+            not shown: its results are named, seeded and compared like those of a run that does not know it.
+        optional: whether a setting may be null.
         unit: of a number, such as `rows`.
         label: what to call it in pictures and tables; its name by default.
         labels: the same of each choice, where that differs from it.
@@ -63,6 +66,8 @@ class Parameter:
     min: float | None = None
     above: float | None = None
     max: float | None = None
+    default: Any = None
+    optional: bool = False
     unit: str | None = None
     label: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +80,11 @@ class Parameter:
     def is_numeric(self) -> bool:
         """Is it a number? Others split results into series."""
         return self.type in NUMERIC
+
+    @property
+    def is_named(self) -> bool:
+        """Do series say its name beside its value? One that has a default is in their names only where it differs."""
+        return self.type == "bool" or self.default is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +110,9 @@ class Parts:
         planned: the parameter that says how many there should be; for rows that lack `count`.
         first_count: the column that holds how many units were counted in the first part.
         first_seconds: the column that holds how long the first part took.
+        column: the column that holds a part's number, counted from 1, if each part is a row of its own, such as an
+            epoch of training; `measure` then yields the result of each part (see `flowerexp.workload.main`), and
+            `planned` is needed. The columns above are then the framework's, and those of the first part are in its row.
     """
 
     name: str
@@ -107,6 +120,7 @@ class Parts:
     planned: str | None = None
     first_count: str
     first_seconds: str
+    column: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +158,12 @@ class Experiment:
         settings: its own settings, as checked.
         limits: the type and limits of each setting.
         requires: what it imports on the cluster beside PySpark: the module, and the requirement that brings it.
+        requires_for: what it imports besides for some values of config keys: for each key, by the value.
         phases: what the phases of its runs are called on screen.
         shared: the phases that make what later runs of the same data find made, so that the first run alone takes them.
         repeatable: whether a run that is made again measures the same; false where it leaves its results to be found.
         refuses: values that do not go together.
+        simulates_bucket: whether it can read its data through a simulated bucket (`storage.latency_ms`).
     """
 
     name: str
@@ -165,10 +181,12 @@ class Experiment:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Parameter] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
+    requires_for: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
     phases: Mapping[str, str] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
     repeatable: bool = True
     refuses: tuple[Refusal, ...] = ()
+    simulates_bucket: bool = False
 
     @cached_property
     def numeric(self) -> tuple[str, ...]:
@@ -179,6 +197,17 @@ class Experiment:
     def categorical(self) -> tuple[str, ...]:
         """The parameters that split results into series."""
         return tuple(name for name, one in self.parameters.items() if not one.is_numeric)
+
+    def idle(self, *grids: Mapping[str, Any]) -> list[str]:
+        """The parameters of which these grids hold nothing but the default."""
+        optional = {name: [one.default] for name, one in self.parameters.items() if one.default is not None}
+        return [name for name, only in optional.items() if all(list(grid.get(name, only)) == only for grid in grids)]
+
+    def in_play(self, grids: Iterable[Mapping[str, Any]]) -> Experiment:
+        """The experiment without the parameters that are idle in all of these grids: those need not be shown."""
+        idle = self.idle(*grids)
+        kept = {name: one for name, one in self.parameters.items() if name not in idle}
+        return replace(self, parameters=kept) if idle else self
 
     @property
     def count(self) -> str:

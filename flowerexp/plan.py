@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from flowerexp.config import key_of, measured_part
+from flowerexp.config.roles import without
 from flowerexp.config.schema import Cluster, Config
 
-_OF_THE_ENTRYPOINT = ("name", "script", "where", "unit", "column", "settings", "requires")
+_OF_THE_ENTRYPOINT = ("name", "script", "where", "unit", "column", "settings", "requires", "requires_for")
 """What of an experiment's declaration a result depends on; the rest says what to call and how to show it."""
 
 _DOT = "·"
@@ -54,7 +56,7 @@ class PlannedRun:
     @property
     def subject(self) -> str:
         """What is measured: the series if the grid has only one, else the experiment."""
-        chosen = [self.config.grid[name] for name in self.config.entrypoint.categorical]
+        chosen = [self.config.grid[name] for name in self.config.experiment.categorical]
         only = [shown(values[0]) for values in chosen] if all(len(values) == 1 for values in chosen) else []
         return " ".join(only) or self.entrypoint
 
@@ -89,6 +91,8 @@ def required(config: Config) -> dict[str, str]:
     for name, parameter in config.entrypoint.parameters.items():
         for value in config.grid[name]:
             needed |= parameter.requires.get(str(value), {})
+    for key, by_value in config.entrypoint.requires_for.items():
+        needed |= by_value.get(str(functools.reduce(getattr, key.split("."), config)), {})
     return needed
 
 
@@ -114,13 +118,13 @@ class Plan:
 
 
 def extended(run: PlannedRun, differs: Mapping[str, str]) -> str:
-    """A run's name in a sweep: what is varied comes first: `caching=false partitions=16 · read_speed`.
+    """A run's name in a sweep: what is varied comes first: `caching=false shards=16 · read_speed`.
 
     MLflow's table cuts long names at their end. Repeats of a run have one name, under which they can be pooled.
 
     Args:
         run: the run.
-        differs: the values that differ from those of others, by their keys, such as `preprocess.partitions`.
+        differs: the values that differ from those of others, by their keys, such as `preprocess.shards`.
     """
     kept = {key: value for key, value in differs.items() if key != "repeat"}
     if not kept:
@@ -164,6 +168,7 @@ def run_key(config: Config, code_hash: str) -> str:
         16 hexadecimal digits.
     """
     stable = measured_part(config)
+    stable["grid"] = without(stable["grid"], config.entrypoint.idle(config.grid))
     stable["entrypoint"] = {key: stable["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}
     text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

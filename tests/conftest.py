@@ -17,10 +17,10 @@ import absl.logging
 import hypothesis
 import pytest
 
-from flowerexp import app
 from flowerexp.cluster import java
 from flowerexp.workload.images import synthetic
 from tests.buckets import StorageServer
+from tests.composing import composed
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Measurements of one host wait for each other's slots, which lie in the temporary folder: workers have one each.
@@ -58,7 +58,7 @@ def _logging_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def config(tmp_path: Path) -> Compose:
     """`config("grid=wide", ...)` is a run's checked config; its home is the test's own folder."""
-    return lambda *overrides: app.composed([f"home={tmp_path}", *overrides])
+    return lambda *overrides: composed([f"home={tmp_path}", *overrides])
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.job.follow import follow
 
 SMALL = (
-    *("preprocess.target_size=[16,24]", "preprocess.partitions=3", "entrypoint.settings.page_cache=as_found"),
+    *("preprocess.target_size=[16,24]", "preprocess.shards=3", "entrypoint.settings.page_cache=as_found"),
     *("grid.batch_size=[2,3]", "grid.batch_number=[1,2]", "measure.repetitions=2"),
 )
 

@@ -64,7 +64,7 @@ MISTAKES = [
     (["+grid.batchsize=3"], "unknown key grid.batchsize; did you mean 'grid.batch_size'?"),
     (["entrypoint.settings.page_cach=cold"], "did you mean 'entrypoint.settings.page_cache'?"),
     (["+entrypoint.settings.page_cach=cold"], "did you mean 'entrypoint.settings.page_cache'?"),
-    (["+entrypoint.settings.x=1"], "unknown key entrypoint.settings.x; choose from on_short, page"),
+    (["+entrypoint.settings.x=1"], "unknown key entrypoint.settings.x; choose from accelerator_batch"),
     (["measure.repetition=3"], "command line: unknown key measure.repetition; did you mean 'measure.repetitions'?"),
     # A key that stands somewhere else, as these did once.
     (["reader=tfrecords"], "command line: unknown key reader; did you mean 'grid.reader'?"),
@@ -73,7 +73,7 @@ MISTAKES = [
     (["+grid.seed=3"], "did you mean 'measure.seed'?"),
     (["grid.page_cache=cold"], "did you mean 'entrypoint.settings.page_cache'?"),
     (
-        ["entrypoint=write_tfrecords", "grid.batch_size=3"],
+        ["entrypoint=write_shards", "grid.batch_size=3"],
         "unknown key grid.batch_size; leave it out, or declare it in entrypoint.parameters",
     ),
     (["+cluster.wrokers=9"], "command line: unknown key cluster.wrokers"),
@@ -310,7 +310,7 @@ class TestRun:
         ["grid=notebook", "sampling=smoke"],
         ["dataset=folder", "dataset.path=gs://bucket/a b", "dataset.classes=[a,'b c']"],
         ["+cluster.spark={spark.task.cpus: 2}", "~measure.seed", "++caching=false"],
-        ["storage.prepared=${home}/elsewhere", "entrypoint=write_tfrecords", "preprocess.target_size=[1,2]"],
+        ["storage.prepared=${home}/elsewhere", "entrypoint=write_shards", "preprocess.target_size=[1,2]"],
         ["cluster.cores=null", "+unknown.key=3", "sampling.fraction=1e-3"],
     ],
     ids=lambda overrides: " ".join(overrides)[:40],
@@ -356,7 +356,7 @@ class TestHelp:
             content = OmegaConf.load(config_folder() / "entrypoint" / f"{name}.yaml")
             assert re.search(rf"^  {name}\*? +{re.escape(content.question)}$", out, re.MULTILINE)
         for name in group_options()["experiment"]:
-            line = re.search(rf"^  {name} +(.+)$", out, re.MULTILINE)
+            line = re.search(rf"^  {name} +(.+)$", out.partition("ready-made sweeps")[2], re.MULTILINE)
             assert line
             first = (config_folder() / "experiment" / f"{name}.yaml").read_text().splitlines()[1]
             assert first.removeprefix("# ").startswith(line[1][:30])
@@ -419,6 +419,9 @@ def completions(line):
 
 
 TFRECORDS = ["tfrecords", "tfrecords_native", "tfrecords_cached"]
+GRIDS = [f"grid={name}" for name in ("formats", "notebook", "quick", "train", "wide")]
+PARAMETERS = ["accelerator", "batch_number", "batch_size", "prefetch", "reader", "shuffle", "workers"]
+SETTINGS = ["accelerator_batch", "accelerator_step_ms", "accelerator_usd_hour", "on_short", "page_cache", "steps"]
 
 
 class TestCompletion:
@@ -428,7 +431,7 @@ class TestCompletion:
             ("flowerexp u", ["ui"]),
             ("flowerexp lo", ["log"]),
             ("flowerexp gri", ["grid.", "grid="]),
-            ("flowerexp grid=", ["grid=aggregate", "grid=notebook", "grid=quick", "grid=wide"]),
+            ("flowerexp grid=", ["grid=aggregate", *GRIDS]),
             ("flowerexp grid=n", ["grid=notebook"]),
             ("flowerexp dataset=folder dataset.pa", ["dataset.path="]),
             ("flowerexp -m gri", ["grid.", "grid="]),
@@ -436,16 +439,16 @@ class TestCompletion:
             ("flowerexp ui tracking.u", ["tracking.uri="]),
             ("flowerexp ui --port 5001 tracking.u", ["tracking.uri="]),
             ("flowerexp ui grid=n", ["grid=notebook"]),
-            ("flowerexp entrypoint=wr", ["entrypoint=write_tfrecords"]),
-            ("flowerexp grid.", ["grid.batch_number=", "grid.batch_size=", "grid.reader="]),
+            ("flowerexp entrypoint=wr", ["entrypoint=write_shards"]),
+            ("flowerexp grid.", [f"grid.{name}=" for name in PARAMETERS]),
             ("flowerexp plan grid.re", ["grid.reader="]),
             ("flowerexp grid.reader=tf", [f"grid.reader={name}" for name in TFRECORDS]),
             ("flowerexp grid.reader=[image_files,tf", [f"grid.reader=[image_files,{name}" for name in TFRECORDS]),
             ("flowerexp -m grid.reader=tfrecords,tf", [f"grid.reader=tfrecords,{name}" for name in TFRECORDS[1:]]),
             ("flowerexp grid=notebook grid.batch_size=", ["grid.batch_size=[2,4,6,8]"]),
             ("flowerexp grid.nope=", []),
-            ("flowerexp entrypoint=write_tfrecords grid.", []),
-            ("flowerexp entrypoint.settings.", ["entrypoint.settings.on_short=", "entrypoint.settings.page_cache="]),
+            ("flowerexp entrypoint=write_shards grid.", []),
+            ("flowerexp entrypoint.settings.", [f"entrypoint.settings.{name}=" for name in SETTINGS]),
             ("flowerexp entrypoint.settings.page_cache=c", ["entrypoint.settings.page_cache=cold"]),
             ("flowerexp caching=", ["caching=true", "caching=false"]),
             ("flowerexp -m sweep.axes.caching=true,", ["sweep.axes.caching=true,false"]),

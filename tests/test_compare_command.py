@@ -25,7 +25,7 @@ BASE = CONFIG | {
     "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18]},
     "measure": {"repetitions": 3},
     "entrypoint": EXPERIMENT | {"uses": ["dataset", "preprocess"]},
-    "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
+    "preprocess": {"shards": 16, "target_size": [192, 192], "quality": 95, "exact": False},
     "repeat": 1,
 }
 

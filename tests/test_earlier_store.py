@@ -119,7 +119,7 @@ def test_one_of_its_runs_is_run_again(rerun, home):
     assert (config.grid, config.measure, config.dataset) == (old.grid, old.measure, old.dataset)
     assert (config.caching, config.entrypoint.settings) == (False, {"on_short": "fail", "page_cache": "warm"})
     assert config.entrypoint.parameters["reader"].choices
-    assert rerun(WRITTEN).entrypoint.name == "write_tfrecords"
+    assert rerun(WRITTEN).entrypoint.name == "write_shards"
 
 
 def test_values_of_a_rerun_are_changed_by_todays_keys(rerun):

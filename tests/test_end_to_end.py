@@ -171,7 +171,7 @@ def path_without_java(folder: Path) -> str:
 def test_runs_on_a_machine_without_java(tmp_path, photos):
     home = Home(tmp_path, {"PATH": path_without_java(tmp_path / "bin"), "JAVA_HOME": ""})
     assert shutil.which("java", path=home.environment["PATH"]) is None
-    answer = home("dataset=folder", f"dataset.path={photos}", "entrypoint=write_tfrecords")
+    answer = home("dataset=folder", f"dataset.path={photos}", "entrypoint=write_shards")
     assert answer.code == 0, answer.err
     assert home.record()["facts"]["java"].startswith("21")
 
@@ -190,7 +190,7 @@ def spoilt(photos: Path, folder: Path) -> Path:
 @pytest.mark.long
 def test_bad_files_fail_the_run_or_are_skipped_counted_and_listed(tmp_path, photos):
     home = Home(tmp_path)
-    data = ("dataset=folder", f"dataset.path={spoilt(photos, tmp_path / 'spoilt')}", "entrypoint=write_tfrecords")
+    data = ("dataset=folder", f"dataset.path={spoilt(photos, tmp_path / 'spoilt')}", "entrypoint=write_shards")
     answer = home(*data)
     assert answer.code == 1
     assert len(answer.errors) == 1
@@ -274,7 +274,7 @@ def small_disk(tmp_path):
 @pytest.mark.long
 def test_a_full_disk_is_one_line_and_leaves_no_half_files(tmp_path, small_disk):
     home = Home(tmp_path)
-    answer = home("entrypoint=write_tfrecords", "dataset.images=200", f"storage.prepared={small_disk}/prepared")
+    answer = home("entrypoint=write_shards", "dataset.images=200", f"storage.prepared={small_disk}/prepared")
     assert answer.code == 1
     assert len(answer.errors) == 1
     assert "No space left on device" in answer.errors[0]
@@ -336,7 +336,7 @@ def thumbnail(image: bytes) -> np.ndarray:
 @needs_flowers
 def test_flower_photographs_become_what_the_notebook_writes(tmp_path, notebook):
     home = Home(tmp_path)
-    data = ("dataset=folder", f"dataset.path={PHOTOGRAPHS}", "entrypoint=write_tfrecords")
+    data = ("dataset=folder", f"dataset.path={PHOTOGRAPHS}", "entrypoint=write_shards")
     assert home(*data).code == 0
     (manifest,) = home.manifests()
     files = records(manifest["folder"])

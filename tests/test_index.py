@@ -125,7 +125,7 @@ class TestEstimate:
     def test_nothing_is_known_without_history(self, config):
         assert index.Index([]).estimate(planned(config)) is None
         assert self.known(config, (54, 10.0)).estimate(planned(config, "cluster.cores=1")) is None
-        assert self.known(config, (54, 10.0)).estimate(planned(config, "entrypoint=write_tfrecords")) is None
+        assert self.known(config, (54, 10.0)).estimate(planned(config, "entrypoint=write_shards")) is None
 
     def test_a_start_and_so_much_a_measurement(self, config):
         known = self.known(config, (10, 5.0), (110, 15.0), (60, 10.0))
@@ -141,7 +141,7 @@ class TestEstimate:
         assert self.known(config, (27, 5.0)).estimate(planned(config)) == 10
 
     def test_runs_without_measurements(self, config):
-        run = planned(config, "entrypoint=write_tfrecords")
+        run = planned(config, "entrypoint=write_shards")
         known = index.Index(
             [finished(seconds=s, measurements=0, cluster=cluster_hash(run.config.cluster), entrypoint=run.entrypoint)
              for s in (3.0, 4.0, 5.0)]
@@ -149,7 +149,7 @@ class TestEstimate:
         assert known.estimate(run) == 4
 
     def test_runs_without_a_grid_are_as_long_as_one_of_them(self, config):
-        run = planned(config, "entrypoint=write_tfrecords")
+        run = planned(config, "entrypoint=write_shards")
         cluster = cluster_hash(run.config.cluster)
         known = [finished(seconds=s, measurements=m, cluster=cluster, entrypoint=run.entrypoint)
                  for m, s in ((0, 3.0), (16, 4.0), (160, 5.0))]  # fmt: skip

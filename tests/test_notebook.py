@@ -66,7 +66,7 @@ def rows(sweep: Path, run: str) -> list[dict[str, Any]]:
 def test_four_runs_are_finished_in_mlflow_and_have_their_verdict(home, sweep):
     runs = [run for run in home.logged() if run.data.tags.get("flowerexp.kind") != "sweep"]
     assert [run.info.status for run in runs] == ["FINISHED"] * 4
-    values = {(int(run.data.params["preprocess.partitions"]), run.data.params["caching"] == "true") for run in runs}
+    values = {(int(run.data.params["preprocess.shards"]), run.data.params["caching"] == "true") for run in runs}
     assert values == {*RUNS.values()}
     assert all(run.data.tags["flowerexp.verdict"] in ("valid", "suspect") for run in runs)
     assert all(run.data.metrics[f"{reader}/images_per_second"] > 0 for run in runs for reader in READERS)
@@ -99,7 +99,7 @@ def test_the_tidy_tables_hold_each_cell_and_agree(sweep):
     assert (table["repetitions"] == len(REPETITIONS)).all()
     assert (table["images"] == table["batch_size"] * table["batch_number"] * len(REPETITIONS)).all()
     assert (table["low"] < table["high"]).all()
-    cells = table.set_index(["preprocess.partitions", "caching", "reader", "batch_size", "batch_number"])["executions"]
+    cells = table.set_index(["preprocess.shards", "caching", "reader", "batch_size", "batch_number"])["executions"]
     executed = cells.unstack("caching")
     assert (executed[False] > executed[True]).all()
 

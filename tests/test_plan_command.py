@@ -105,7 +105,7 @@ class TestWhatIsShown:
         assert any(line.startswith("job 0") and line.endswith("1 run, at least 108 measurements") for line in lines)
 
     def test_what_has_no_grid_has_no_count(self, call):
-        out = call("entrypoint=write_tfrecords")[1]
+        out = call("entrypoint=write_shards")[1]
         assert out.startswith("1 run in 1 job on 1 cluster; nothing is started\n")
         assert "measurement" not in out
 
@@ -157,7 +157,7 @@ class TestWhatIsShown:
         ]  # fmt: skip
 
     def test_jobs_and_clusters(self, planned, call):
-        arguments = ("-m", "cluster.cores=1,2", "entrypoint=read_speed,write_tfrecords", "sweep.order=interleaved")
+        arguments = ("-m", "cluster.cores=1,2", "entrypoint=read_speed,write_shards", "sweep.order=interleaved")
         found = planned(*arguments)
         assert [job["runs"] for job in found["jobs"]] == [[0], [1], [2], [3]]
         assert [job["cluster"]["cores"] for job in found["jobs"]] == [1, 1, 2, 2]
@@ -166,7 +166,7 @@ class TestWhatIsShown:
     def test_an_experiment_that_is_a_sweep_needs_no_flag(self, planned):
         runs = planned("experiment=notebook")["runs"]
         assert [run["differs"] for run in runs] == [
-            {"preprocess.partitions": str(number), "caching": caching}
+            {"preprocess.shards": str(number), "caching": caching}
             for number in (2, 16) for caching in ("true", "false")
         ]  # fmt: skip
         assert {run["measurements"] for run in runs} == {96}
@@ -253,7 +253,7 @@ class TestWhatIsDone:
 
     def test_the_time_is_unknown_where_one_run_s_is(self, call, planned, config):
         finish(planned()["runs"][0], config)
-        _, out, _ = call("-m", "entrypoint=read_speed,write_tfrecords")
+        _, out, _ = call("-m", "entrypoint=read_speed,write_shards")
         assert "time      unknown: 1 of 2 runs are the first of their kind" in out
 
 
@@ -415,7 +415,7 @@ def test_a_mistake_is_one_line_that_names_the_run(call, tmp_path, arguments, mes
 
 
 def test_folders_that_runs_would_share_are_refused(call):
-    code, _, err = call("-m", "caching=true,false", "hydra.sweep.subdir='p-${preprocess.partitions}'")
+    code, _, err = call("-m", "caching=true,false", "hydra.sweep.subdir='p-${preprocess.shards}'")
     assert code == 1
     assert "hydra.sweep.subdir: run 0 and run 1 would share the folder p-16" in err
     assert call("-m", "caching=true,false", "hydra.sweep.subdir='p-${caching}'")[0] == 0
@@ -463,7 +463,5 @@ def test_durations(seconds, text):
 
 def test_every_combination_of_three_axes_is_a_run_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = forecast(
-        ["preprocess.partitions=range(1,6)", "measure.repetitions=range(1,6)", "measure.seed=range(0,6)"], True
-    )
+    made = forecast(["preprocess.shards=range(1,6)", "measure.repetitions=range(1,6)", "measure.seed=range(0,6)"], True)
     assert len({item.run.run_key for item in made.items}) == 5 * 5 * 6

@@ -9,13 +9,13 @@ import shutil
 import pytest
 
 from flowerexp import cli
-from flowerexp.app import composed
 from flowerexp.config import Origin, plain, typed
 from flowerexp.config.again import again
 from flowerexp.config.redact import redacted
 from flowerexp.errors import ConfigError
 from flowerexp.tracking.drift import Change, drift, here, made_with
 from tests.command import Home
+from tests.composing import composed
 from tests.tracking import CONFIG
 
 CHANGING = {"git commit", "git changes", "code (hash)"}  # while somebody works on the checkout
@@ -32,7 +32,7 @@ def home(tmp_path_factory, photos):
 def old(home):
     """A run whose folder, and the files that it prepared, are gone: MLflow is all that is left of it."""
     answer = home(
-        "dataset=folder", "dataset.path=photos", "grid.reader=tfrecords", "caching=false", "preprocess.partitions=2",
+        "dataset=folder", "dataset.path=photos", "grid.reader=tfrecords", "caching=false", "preprocess.shards=2",
         "grid.batch_size=[2,4]", "grid.batch_number=[2]", "measure.repetitions=2",
     )  # fmt: skip
     assert answer.code == 0, answer.err
@@ -50,13 +50,13 @@ def drifted(out):
 
 @pytest.mark.spark
 def test_runs_again_after_its_folder_is_gone_and_shows_both_side_by_side(home, old):
-    home.mlflow().update_run(old.info.run_id, name="partitions=16 · tfrecords")  # as in a sweep
+    home.mlflow().update_run(old.info.run_id, name="shards=16 · tfrecords")  # as in a sweep
     answer = home("rerun", old.info.run_id[:6])
     assert answer.code == 0, answer.err
-    assert answer.out.startswith(f"running {old.info.run_id[:8]} (partitions=16 · tfrecords) again")
+    assert answer.out.startswith(f"running {old.info.run_id[:8]} (shards=16 · tfrecords) again")
     assert drifted(answer.out).keys() <= CHANGING
     new = home.logged()[-1]
-    assert new.info.run_name == "partitions=16 · tfrecords"
+    assert new.info.run_name == "shards=16 · tfrecords"
     assert new.data.tags["rerun_of"] == old.info.run_id
     assert new.info.status == "FINISHED"
     assert new.data.params == old.data.params
@@ -150,6 +150,15 @@ def test_the_config_is_the_old_one_but_for_this_machines_places(place):
     assert (config.caching, config.repeat, config.skip_finished) == (False, 2, False)
 
 
+def test_a_run_from_before_a_parameter_was_declared_has_its_default(place):
+    optional = [name for name, one in place["entrypoint"]["parameters"].items() if one["default"] is not None]
+    old = copy.deepcopy(place)
+    for name in optional:
+        del old["entrypoint"]["parameters"][name], old["grid"][name]
+    config = again(old, place, [], Origin())
+    assert config.entrypoint.idle(config.grid) == optional != []
+
+
 @pytest.fixture
 def own(place):
     """The config of a run whose experiment has settings of text and a number."""
@@ -226,3 +235,21 @@ def test_the_record_of_a_run_names_the_one_that_it_repeats():
     record = {"run_key": "k", "facts": {}, "rerun_of": "abc", "config": CONFIG}
     assert tags(record)["rerun_of"] == "abc"
     assert "rerun_of" not in tags(record | {"rerun_of": None})
+
+
+class TestSimulatedBucket:
+    """How fast a bucket is said to be is a part of what is measured; where data is kept is not."""
+
+    def test_is_that_of_the_run_at_this_machines_places(self, tmp_path):
+        old = plain(composed([f"home={tmp_path}/old", "storage.latency_ms=20"]))
+        here = plain(composed([f"home={tmp_path}/new"]))
+        made = again(old, here, [], Origin())
+        assert made.storage.latency_ms == 20
+        assert made.storage.prepared == here["storage"]["prepared"]
+        assert again(old, here, ["storage.latency_ms=5"], Origin()).storage.latency_ms == 5
+
+    def test_another_option_for_storage_is_taken_whole(self, tmp_path):
+        here = plain(composed([f"home={tmp_path}", "storage=simulated_bucket"]))
+        old = plain(composed([f"home={tmp_path}"]))
+        assert again(old, here, [], Origin(overrides=["storage=simulated_bucket"])).storage.latency_ms == 30
+        assert again(old, here, [], Origin()).storage.simulated is None

@@ -14,7 +14,7 @@ from tests.tracking import Server, mlflow_server
 
 __all__ = ["mlflow_server"]
 
-SMALL = ("entrypoint=write_tfrecords", "dataset=synthetic", "dataset.images=20", "preprocess.partitions=2")
+SMALL = ("entrypoint=write_shards", "dataset=synthetic", "dataset.images=20", "preprocess.shards=2")
 SPARK = {
     "spark.hadoop.fs.azure.account.key.mine.dfs.core.windows.net": "planted1/key+1==",
     "spark.hadoop.fs.s3a.secret.key": "planted2",

@@ -8,8 +8,8 @@ from flowerexp.text_table import text_table, width_of
 
 ROWS = [
     ["run", "state", "tfrecords steady images/s", "values"],
-    ["0", "finished", "3,175", "caching=true preprocess.partitions=16 repeat=1"],
-    ["11", "failed", "-", "caching=false preprocess.partitions=2 grid.batch_size=64 repeat=1"],
+    ["0", "finished", "3,175", "caching=true preprocess.shards=16 repeat=1"],
+    ["11", "failed", "-", "caching=false preprocess.shards=2 grid.batch_size=64 repeat=1"],
 ]
 
 
@@ -36,7 +36,7 @@ def test_each_part_has_the_first_column():
     assert len(parts) == 2
     assert [part.splitlines()[0].split()[0] for part in parts] == ["run", "run"]
     assert parts[1].splitlines()[-2:] == [
-        "11   caching=false preprocess.partitions=2",
+        "11   caching=false preprocess.shards=2",
         "     grid.batch_size=64 repeat=1",
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from flowerexp import cli, storage
 from flowerexp.workload.images import tfrecords
-from flowerexp.workload.images.prepared import MANIFEST
+from flowerexp.workload.images.prepared import MANIFEST, checksum
 
 
 def prepare(root, name):
@@ -16,7 +16,9 @@ def prepare(root, name):
     folder, files = storage.join(root, name), []
     for number in range(2):
         file = io.BytesIO()
-        records, size, crc32c = tfrecords.write_file(file, [bytes([number]) * 99] * 2)
+        records = tfrecords.write_file(file, [bytes([number]) * 99] * 2)
+        file.seek(0)
+        size, crc32c = checksum(file)
         part = f"part-{number}.tfrec"
         files.append({"file": part, "records": records, "bytes": size, "crc32c": crc32c})
         files[-1].update(partition=number, class_records=[2], host="a")

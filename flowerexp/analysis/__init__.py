@@ -7,6 +7,7 @@ What belongs here takes measurements and gives dataclasses and files; it knows n
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,13 @@ class Analysis:
     paths: tuple[Path, ...]
 
 
-def analyse(measurements: Measurements, folder: Path, margin: float, error: str | None = None) -> Analysis:
+def analyse(
+    measurements: Measurements,
+    folder: Path,
+    margin: float,
+    facts: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> Analysis:
     """Analyse a run and write the results.
 
     Writes ``measurements.parquet`` (all rows), ``summary.json`` (with the verdict), ``regression.json``,
@@ -41,12 +48,14 @@ def analyse(measurements: Measurements, folder: Path, margin: float, error: str 
         measurements: all of the run.
         folder: where the files go; created if missing.
         margin: the share by which results may differ without a difference that matters.
+        facts: the run's, such as what its data is.
         error: why the run failed, if it did: whatever it had measured by then is not valid.
 
     Raises:
         MachineError: a file cannot be written.
     """
     from flowerexp.analysis.conclusions.of_run import conclude
+    from flowerexp.analysis.experiments import extras_of
     from flowerexp.analysis.regression import fit_all
     from flowerexp.analysis.repetitions import outliers
     from flowerexp.analysis.summary import summarise
@@ -77,7 +86,9 @@ def analyse(measurements: Measurements, folder: Path, margin: float, error: str 
         from flowerexp.analysis.model import model_run
 
         paths += model_run(measurements, folder)
-    answer = conclude(measurements, verdict, margin).answer
+    if len(measurements):
+        paths += extras_of(measurements.experiment).draw(measurements, folder.parent / "results" / "attached", folder)
+    answer = conclude(measurements, verdict, margin, facts).answer
     return Analysis(summary, tuple(fits), verdict, answer, tuple(paths))
 
 

@@ -162,8 +162,12 @@ def _fixed(run: ComparedRun) -> dict[str, Any]:
     """The values of a config that must be equal, by key: numeric parameters, settings, and how data is prepared."""
     config, experiment = run.config, run.config.entrypoint
     values: dict[str, Any] = {"entrypoint.unit": experiment.unit}
-    values |= {f"grid.{name}": sorted(config.grid[name]) for name in experiment.numeric if name in config.grid}
-    values |= {f"entrypoint.settings.{key}": value for key, value in experiment.settings.items()}
+    # What an earlier version did not know yet equals its default.
+    numeric = [name for name in config.experiment.numeric if name in config.grid]
+    values |= {f"grid.{name}": sorted(config.grid[name]) for name in numeric}
+    defaults = {key: limits.default for key, limits in experiment.limits.items() if limits.default is not None}
+    chosen = {key: value for key, value in experiment.settings.items() if key not in defaults or value != defaults[key]}
+    values |= {f"entrypoint.settings.{key}": value for key, value in chosen.items()}
     prepared = vars(config.preprocess) if config.preprocess else {}
     return values | {f"preprocess.{key}": value for key, value in prepared.items()}
 

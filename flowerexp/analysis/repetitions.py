@@ -24,9 +24,15 @@ _NORMAL = 0.6745  # the upper quartile of the standard normal distribution: turn
 _LEAST = 0.10  # a measurement nearer than this to its cell's median is no outlier, however quiet the others are
 
 
+def settled(rows: Measurements) -> Measurements:
+    """The rows without those of first parts, where each part is a row of its own; else all."""
+    parts = rows.experiment.parts
+    return rows.where(rows.numbers(parts.column) != 1) if parts and parts.column else rows
+
+
 def repetition_spread(rows: Measurements) -> float | None:
     """How far repetitions of the same cell disagree: the median over cells of the `spread` of their rates."""
-    timed = rows.timed
+    timed = settled(rows.timed)
     timed = timed.where(timed.known("repetition"))
     if not len(timed):
         return None
@@ -69,7 +75,7 @@ def drift(measurements: Measurements) -> Drift | None:
         The change from the first repetition to the last, and Student's two-sided probability of one as large by chance;
         None below three repetitions: two of them always lie on a line.
     """
-    timed = measurements.timed
+    timed = settled(measurements.timed)
     timed = timed.where(~np.isnan(timed.numbers("repetition")))
     sizes = np.bincount(timed.cells)
     repeated = sizes[timed.cells] > 1
@@ -99,7 +105,7 @@ def outliers(measurements: Measurements) -> list[dict[str, Any]]:
     Returns:
         The parameters and repetition of each, its rate and the median rate of its cell, in unit/s.
     """
-    timed, experiment = measurements.firsts.timed, measurements.experiment
+    timed, experiment = settled(measurements.firsts.timed), measurements.experiment
     timed = timed.where(np.bincount(timed.cells)[timed.cells] > 2) if len(timed) else timed
     (middles,) = grouped_quantiles(timed.rates, timed.cells, len(timed.cell_keys), (0.5,))
     away = np.abs(np.log(timed.rates / middles[timed.cells]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Sequence
 
 from flowerexp.experiment import Experiment
@@ -83,21 +84,26 @@ def colours(experiment: Experiment, names: Iterable[str]) -> dict[str, str]:
 
 def values(experiment: Experiment, name: str) -> dict[str, str]:
     """The values in the name of a series, as text, by parameter; empty if the name is not made of values."""
-    return {
-        key: text.rpartition("=")[2] if _is_bool(experiment, key) else text for key, text in _split(experiment, name)
-    }
+    optional = {key: experiment.parameters[key].default for key in experiment.categorical}
+    defaults = {key: _text(default) for key, default in optional.items() if default is not None}
+    found = {key: _value(experiment, key, text) for key, text in _split(experiment, name)}
+    return {key: value for key in experiment.categorical if (value := found.get(key) or defaults.get(key)) is not None}
 
 
-def _is_bool(experiment: Experiment, name: str) -> bool:
-    return experiment.parameters[name].type == "bool"
+def _value(experiment: Experiment, name: str, text: str) -> str:
+    """The value in a part of a series' name."""
+    return text.partition("=")[2] if experiment.parameters[name].is_named else text
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def _values(experiment: Experiment, name: str) -> list[str]:
     """The values of a categorical parameter, as the names of series have them; none if it takes any text."""
-    choices = experiment.parameters[name].choices
-    if _is_bool(experiment, name):
-        return [f"{name}={'true' if value else 'false'}" for value in choices or (False, True)]
-    return [str(value) for value in choices or ()]
+    known = experiment.parameters[name]
+    choices = known.choices or ((False, True) if known.type == "bool" else ())
+    return [f"{name}={_text(value)}" if known.is_named else _text(value) for value in choices]
 
 
 def _split(experiment: Experiment, name: str) -> Sequence[tuple[str, str]]:
@@ -106,8 +112,9 @@ def _split(experiment: Experiment, name: str) -> Sequence[tuple[str, str]]:
     for parameter in experiment.categorical:
         known = _values(experiment, parameter)
         fitting = [value for value in known if f"{rest} ".startswith(f"{value} ")]
-        if not rest or (known and not fitting):
-            continue  # rows that lack this parameter
+        is_there = rest.startswith(f"{parameter}=") or not experiment.parameters[parameter].is_named
+        if not rest or (known and not fitting) or not is_there:
+            continue  # rows that lack this parameter, or have its default
         is_last = parameter == experiment.categorical[-1]
         value = max(fitting, key=len) if fitting else rest if is_last else rest.partition(" ")[0]
         parts.append((parameter, value))
@@ -121,8 +128,6 @@ def value(experiment: Experiment, name: str, text: str) -> str:
 
 
 def _label(experiment: Experiment, name: str, value: str) -> str:
-    labels = experiment.parameters[name].labels
-    if _is_bool(experiment, name):
-        text = value.rpartition("=")[2]
-        return labels.get(text) or f"{parameter(experiment, name)}={text}"
-    return labels.get(value) or value.replace("_", " ")
+    known, text = experiment.parameters[name], _value(experiment, name, value)
+    shown = f"{parameter(experiment, name)}={text}" if known.is_named else text.replace("_", " ")
+    return known.labels.get(text) or shown

@@ -56,7 +56,7 @@ def sweep(*overrides: str, config_dir: StrPath | None = None, home: StrPath | No
     """Run a sweep, as `flowerexp -m OVERRIDES` does, and wait for it.
 
     Args:
-        *overrides: what to choose, and what to vary, such as ``"preprocess.partitions=2,16"`` or
+        *overrides: what to choose, and what to vary, such as ``"preprocess.shards=2,16"`` or
             ``"experiment=caching"``.
         config_dir: a folder of your own configs.
         home: the folder that data, outputs and the MLflow store are in; by default ``FLOWEREXP_HOME``, or else the

@@ -108,10 +108,12 @@ def _present(result: Result) -> None:
         reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
         lines += [
             "",
-            table(result.analysis.summary.groups, result.run.config.entrypoint),
+            table(result.analysis.summary.groups, result.run.config.experiment),
             "",
             f"verdict   {verdict.state}{reasons}",
         ]
+        if pace := result.run.config.storage.simulated:
+            lines.append(f"bucket    simulated: {pace}")
         if verdict.state == "valid":  # else the answer would say the same as the verdict
             lines.append(f"answer    {result.analysis.answer}")
     phases = {name: seconds for name, seconds in result.outcome.phases.items() if "." not in name}

@@ -52,7 +52,7 @@ config groups (GROUP=OPTION):
 examples:
   flowerexp                                                generated photographs, a quick grid
   flowerexp dataset=folder dataset.path=DIR grid=notebook  your own photographs: DIR/CLASS/*.jpg
-  flowerexp entrypoint=write_tfrecords preprocess.partitions=32 caching=false
+  flowerexp entrypoint=write_shards preprocess.shards=32 caching=false
   flowerexp experiment=caching                             the sweep in conf/experiment/caching.yaml
 
 flags (they come first): -m sweeps over comma-separated values; --detach ends once its jobs are submitted;

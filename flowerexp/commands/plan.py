@@ -161,12 +161,14 @@ def _experiment_lines(configs: Sequence[Config]) -> list[str]:
     lines = []
     for name in dict.fromkeys(config.entrypoint.name for config in configs):
         own = [config for config in configs if config.entrypoint.name == name]
-        experiment = own[0].entrypoint
+        experiment = own[0].entrypoint.in_play(config.grid for config in own)
         lines.append(f"asks      {experiment.question} ({name}, {experiment.value_unit})")
         grid = [f"{words.parameter(experiment, name)} {_each(own, name)}" for name in experiment.parameters]
         if grid:
             lines.append(f"grid      {'; '.join(grid)}")
             lines.append(f"measures  {_how(own)}")
+        for pace in dict.fromkeys(str(config.storage.simulated) for config in own if config.storage.simulated):
+            lines.append(f"bucket    simulated: {pace}")
         if experiment.uses:
             lines.append(f"uses      {', '.join(experiment.uses)}")
     return lines

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowerexp.commands.experiment import located
-from flowerexp.config import keys_with, plain
-from flowerexp.config.again import RunsOrigin, again, root_of
+from flowerexp.config import plain
+from flowerexp.config.again import RunsOrigin, again, sets
 from flowerexp.config.places import is_rehearsed
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError, FlowerexpError, from_os_error
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.lookup.place import Place
     from flowerexp.orchestrate import preflight, run
 
-    own = [text for text in options.overrides if root_of(text) in keys_with("place")]
-    others = [text for text in options.overrides if root_of(text) not in keys_with("place")]
+    own = [text for text in options.overrides if sets(text, "place")]
+    others = [text for text in options.overrides if not sets(text, "place")]
     place = Place(own)
     old = find(options.run, place, "run").run
     if is_rehearsed(Path(old.config.home) / "outputs"):

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flowerexp.analysis import words
 from flowerexp.analysis.compare import Ratio, same_work, values, wall_times
 from flowerexp.analysis.conclusions.constants import MOST_REPEATS, PRIOR_DEVIATION
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.comparing.sides import Comparison, Side
 from flowerexp.console import figure
 from flowerexp.text_table import text_table
@@ -36,7 +37,8 @@ def side_by_side(comparison: Comparison) -> str:
     if comparison.reasons:
         blocks += [_values(comparison), f"not comparable: {'; '.join(comparison.reasons)}"]
     else:
-        blocks += [_ratios(comparison), _times(comparison), _notes(comparison)]
+        more = extras_of(comparison.experiment).compared(comparison.measured)
+        blocks += [_ratios(comparison), text_table(more) if more else "", _times(comparison), _notes(comparison)]
     return "\n\n".join(filter(None, [*blocks, _opened(comparison.runs)]))
 
 

@@ -5,7 +5,7 @@ from flowerexp.config.convert import key_of, plain, typed
 from flowerexp.config.earlier import recorded, upgraded
 from flowerexp.config.origin import Origin
 from flowerexp.config.plugins import check_plugins
-from flowerexp.config.roles import keys_with, measured_part
+from flowerexp.config.roles import is_of, keys_with, measured_part
 from flowerexp.config.schema import Config
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Origin",
     "check",
     "check_plugins",
+    "is_of",
     "key_of",
     "keys_with",
     "measured_part",

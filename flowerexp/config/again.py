@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.config import Origin, check, keys_with
+from flowerexp.config import Origin, check, is_of, keys_with
+from flowerexp.config.earlier import with_optional
 from flowerexp.config.places import group_options
 from flowerexp.config.redact import HIDDEN
+from flowerexp.config.roles import Role
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError
 
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 def root_of(override: str) -> str:
     """The first part of the key that an override sets."""
     return override.partition("=")[0].lstrip("+~").partition(".")[0]
+
+
+def sets(override: str, *roles: Role) -> bool:
+    """Does an override set something that has one of these roles?"""
+    return is_of(override.partition("=")[0].lstrip("+~"), *roles)
 
 
 @dataclass(frozen=True)
@@ -52,17 +59,27 @@ def again(old: Mapping[str, Any], place: Mapping[str, Any], overrides: Sequence[
     from flowerexp.config.hydra_private import apply_overrides
 
     parsed = _parsed(overrides)
-    now = {key: place[key] for key in keys_with("place", "sweep")}
-    config = OmegaConf.create(_literal({**old, **now, "skip_finished": False}))
+    config = OmegaConf.create(_literal({**_placed(with_optional(old), place, origin), "skip_finished": False}))
     try:
         apply_overrides(parsed, config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split()), where="command line") from error
     for key in _hidden(OmegaConf.to_container(config)):
-        if key.partition(".")[0] not in keys_with("place"):
+        if not is_of(key, "place"):
             problem = f"{key} was a secret, which MLflow does not keep"
             raise ConfigError(problem, where=origin.of(key), hint=f"give it again: {key}=VALUE")
     return check(config, origin)
+
+
+def _placed(old: Mapping[str, Any], place: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+    """A run's config at this machine's places; with `storage=OPTION` on the command line, all of that is new."""
+    chosen = {"storage"} if any(text.startswith("storage=") for text in origin.overrides) else set()
+    placed = {**old}
+    for key in (*sorted(keys_with("place", "sweep")), *chosen):
+        node, _, name = key.partition(".")
+        if node in place:
+            placed[node] = {**placed.get(node, {}), name: place[node][name]} if name else place[node]
+    return placed
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:

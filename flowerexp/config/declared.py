@@ -45,7 +45,8 @@ def _mapping(entrypoint: Mapping[str, Any], node: str, origin: Origin) -> dict[s
 
 
 def _type_of(spec: Mapping[str, Any], key: str, origin: Origin) -> str:
-    examples = spec.get("choices") or [spec[limit] for limit in ("min", "above", "max") if spec.get(limit) is not None]
+    limits = ("min", "above", "max", "default")
+    examples = spec.get("choices") or [spec[limit] for limit in limits if spec.get(limit) is not None]
     examples = examples if isinstance(examples, list) else [examples]  # a single choice is a list of one
     kinds = {type(value) for value in examples}
     if kinds and kinds <= {bool}:
@@ -70,6 +71,8 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
     """
     entrypoint = plain["entrypoint"]
     parameters = entrypoint["parameters"]
+    for node, values in (("parameters", plain["grid"]), ("limits", entrypoint["settings"])):
+        _fill_in(values, entrypoint[node], f"entrypoint.{node}", origin, check)
     _check_keys(plain, parameters, ("grid", "parameters"), origin)
     grid = plain["grid"]
     plain["grid"] = {key: _values(grid[key], spec, f"grid.{key}", origin, check) for key, spec in parameters.items()}
@@ -80,6 +83,15 @@ def check_values(plain: dict[str, Any], origin: Origin, check: CheckItem) -> Non
         for key, spec in entrypoint["limits"].items()
     }
     _check_products(entrypoint, origin)
+    _check_parts(plain, origin)
+
+
+def _fill_in(values: dict[str, Any], known: Mapping[str, Any], node: str, origin: Origin, check: CheckItem) -> None:
+    """Give what has no value its default, if it declares one; in place."""
+    for name, spec in known.items():
+        if spec["default"] is not None:
+            spec["default"] = _value(spec["default"], spec, f"{node}.{name}.default", origin, check)
+            values.setdefault(name, spec["default"])
 
 
 def _check_keys(plain: Mapping[str, Any], known: Mapping[str, Any], nodes: tuple[str, str], origin: Origin) -> None:
@@ -117,6 +129,8 @@ def _values(values: Any, spec: Mapping[str, Any], key: str, origin: Origin, chec
 
 def _value(value: Any, spec: Mapping[str, Any], key: str, origin: Origin, check: CheckItem) -> Any:
     kind, choices = spec["type"], spec["choices"]
+    if value is None and spec["optional"]:
+        return None
     if kind == "text" and not isinstance(value, str) and value is not None and not choices:
         # What was typed may have been 2024_10, of which a number has kept 202410.
         hint = f"put it into quotes: '{key}=\"TEXT\"'"
@@ -138,6 +152,23 @@ def _check_products(entrypoint: Mapping[str, Any], origin: Origin) -> None:
                 key = f"entrypoint.{node}"
                 problem = f"{key}: {name} is not a numeric parameter of {entrypoint['name']}"
                 raise ConfigError(problem, where=origin.of(key), hint=did_you_mean(str(name), numeric))
+
+
+def _check_parts(plain: Mapping[str, Any], origin: Origin) -> None:
+    """Can parts be rows of their own?"""
+    entrypoint, key = plain["entrypoint"], "entrypoint.parts.column"
+    parts = entrypoint["parts"] or {}
+    if not parts.get("column"):
+        return
+    if entrypoint["where"] != "driver":
+        problem = f"{key}: only measurements in the driver can have parts that are rows of their own"
+        raise ConfigError(problem, where=origin.of(key), hint="set where: driver, or leave it out")
+    if parts["planned"] not in entrypoint["parameters"]:
+        problem = f"{key}: entrypoint.parts.planned must be the parameter that says how many parts there will be"
+        raise ConfigError(problem, where=origin.of("entrypoint.parts.planned"), hint="name a parameter")
+    if plain["measure"]["until"]:
+        problem = f"measure.until has no meaning here: each {parts['name']} is a row, and these are no repetitions"
+        raise ConfigError(problem, where=origin.of("measure.until"), hint="set it to null")
 
 
 def drop_unused(plain: dict[str, Any], origin: Origin) -> None:

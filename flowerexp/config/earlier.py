@@ -1,7 +1,8 @@
 """Configs of runs that an earlier version recorded, in today's shape.
 
-Before experiments declared themselves, there was read_speed: `reader` was a key of its own, `grid` held how cells were
-measured as well, and an entrypoint said no more than its script.
+Keys and experiments that were renamed have their new names (see `renamed`). Before experiments declared themselves,
+there was read_speed: `reader` was a key of its own, `grid` held how cells were measured as well, and an entrypoint said
+no more than its script.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import yaml
 from flowerexp.config.convert import plain, typed
 from flowerexp.config.declared import infer_types
 from flowerexp.config.origin import Origin
-from flowerexp.config.places import config_folder
+from flowerexp.config.places import config_folder, own_folder
+from flowerexp.config.renamed import EXPERIMENTS, config_of
 from flowerexp.config.schema import Config
 
 _MEASURE = ("repetitions", "seed", "concurrency")
@@ -32,8 +34,9 @@ def recorded(config: Mapping[str, Any]) -> Config:
 
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     """A recorded config as plain values in today's shape, with what today has defaults for; one of today's as it is."""
+    config = _with_formats(config_of(config))
     if "measure" in config:
-        return dict(config)
+        return config
     entrypoint, grid = dict(config["entrypoint"]), dict(config["grid"])
     declared = _declared(entrypoint["name"])
     kept = {key: entrypoint[key] for key in ("name", "script", "requires") if entrypoint.get(key) is not None}
@@ -54,10 +57,36 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     return today
 
 
+def _with_formats(config: dict[str, Any]) -> dict[str, Any]:
+    """A config whose experiments and settings have the names that they have since there are several formats."""
+    entrypoint, preprocess = config["entrypoint"], config.get("preprocess")
+    if name := EXPERIMENTS.get(entrypoint["name"]):
+        declared = _declared(name)
+        today = {key: declared[key] for key in ("name", "question", "script", "phases")}
+        config["entrypoint"] = {**entrypoint, **{key: value for key, value in today.items() if key in entrypoint}}
+    if preprocess and "format" not in preprocess:
+        config["preprocess"] = {**preprocess, "shard_mb": None, "format": "tfrecord", "compression": None}
+    return config
+
+
+def with_optional(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded config that declares the optional parameters and settings, too, which its experiment has got since.
+
+    The code that runs it again asks for their values: the check of a config gives them their defaults.
+    """
+    entrypoint = dict(config["entrypoint"])
+    today = _declared(entrypoint["name"])
+    for node in ("parameters", "limits"):
+        new = {name: spec for name, spec in today.get(node, {}).items() if spec.get("default") is not None}
+        entrypoint[node] = new | dict(entrypoint.get(node) or {})
+    return {**config, "entrypoint": entrypoint}
+
+
 def _declared(name: str) -> dict[str, Any]:
     """What an experiment declares today; of one that is not ours, what all were taken to be."""
-    path = config_folder() / "entrypoint" / f"{name}.yaml"
-    if not path.exists():
+    folders = filter(None, (own_folder(), config_folder()))
+    path = next((path for folder in folders if (path := folder / "entrypoint" / f"{name}.yaml").exists()), None)
+    if path is None:
         question = f"What does {name} measure?"
         return {"name": name, "question": question, "unit": "images", "uses": ["dataset", "sampling", "preprocess"]}
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository, read_in_c
 from flowerexp.config.overrides import Parser
+from flowerexp.config.renamed import config_of, path_of
 from flowerexp.config.text import as_typed, holds_text
 from flowerexp.errors import ConfigError
 
@@ -34,8 +35,16 @@ class Loader(ConfigLoaderImpl):
         loaded = super()._load_single_config(default, repo)
         if not str(loaded.path).startswith("structured:") and OmegaConf.is_dict(loaded.config):
             package = loaded.header["package"] if default.package is None else default.package
+            _rename(loaded)
             _restore_texts(loaded, str(default.config_path), "" if package in (None, "_global_") else str(package))
         return loaded
+
+
+def _rename(loaded: ConfigResult) -> None:
+    """Old keys of a config, by today's names."""
+    content: Any = OmegaConf.to_container(loaded.config, resolve=False)
+    if isinstance(content, dict) and (renamed := config_of(content)) != content:
+        loaded.config = OmegaConf.create(renamed)
 
 
 class _Repository(CachingConfigRepository):
@@ -47,6 +56,7 @@ class _Repository(CachingConfigRepository):
         Raises:
             ConfigError: it is not YAML that Hydra accepts.
         """
+        config_path = path_of(config_path)
         try:
             loaded = self._load_quickly(config_path)
         except (yaml.YAMLError, ValueError, RecursionError, OmegaConfBaseException) as error:

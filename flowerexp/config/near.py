@@ -9,7 +9,14 @@ from flowerexp.errors import did_you_mean
 
 _FIRST = ("grid", "measure", "entrypoint.settings")
 """Where a name is looked for first: most of what is set is there."""
-_NOT_SET = ("entrypoint.parameters", "entrypoint.limits", "entrypoint.phases", "entrypoint.requires", "hydra")
+_NOT_SET = (
+    "entrypoint.parameters",
+    "entrypoint.limits",
+    "entrypoint.phases",
+    "entrypoint.requires",
+    "entrypoint.requires_for",
+    "hydra",
+)
 """Nodes that say what may be set, rather than set something."""
 
 

@@ -17,7 +17,7 @@ from flowerexp.config.declared import infer_types
 from flowerexp.config.origin import Origin
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError, did_you_mean
-from flowerexp.experiment import Experiment
+from flowerexp.experiment import Experiment, Parameter
 
 KEY = "objective"
 _DIRECTION = "hydra.sweeper.direction"  # of Optuna's sweeper
@@ -101,11 +101,18 @@ def _short(experiment: Experiment) -> dict[str, str]:
 
 def _series(config: Config) -> list[str]:
     """The names of the series that a run will have, as the table of its measurements makes them."""
+    declared = config.entrypoint.parameters
     values = [
-        [f"{name}={json.dumps(value)}" if isinstance(value, bool) else str(value) for value in config.grid[name]]
-        for name in config.entrypoint.categorical
+        [_part(name, value, declared[name]) for value in config.grid[name]] for name in config.entrypoint.categorical
     ]
-    return [_accepted(" ".join(chosen) or config.entrypoint.name) for chosen in itertools.product(*values)]
+    chosen = (" ".join(filter(None, parts)) for parts in itertools.product(*values))
+    return [_accepted(name or config.entrypoint.name) for name in chosen]
+
+
+def _part(name: str, value: Any, declared: Parameter) -> str:
+    """What a series is called by a value of a parameter; nothing by its default."""
+    text = json.dumps(value) if isinstance(value, bool) else str(value)
+    return "" if value == declared.default else f"{name}={text}" if declared.is_named else text
 
 
 def _accepted(name: str) -> str:

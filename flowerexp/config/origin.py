@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from flowerexp.config.renamed import today
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -56,7 +58,7 @@ class Origin:
 
     def _typed(self, key: str) -> bool:
         for override in self.overrides:
-            name = override.partition("=")[0].lstrip("+~").partition("@")[0]
+            name = today(override).partition("=")[0].lstrip("+~").partition("@")[0]
             touches = name == key or key.startswith(f"{name}.") or name.startswith(f"{key}.")
             if touches and "/" not in name and name not in self.choices:
                 return True

@@ -15,13 +15,14 @@ from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
+from flowerexp.config.renamed import config_of, today
 from flowerexp.config.text import as_typed, chooses_option, holds_text
 from flowerexp.errors import ConfigError
 
 SPARK = "cluster.spark."
 """What the keys begin with that set Spark's properties, such as `cluster.spark.spark.sql.shuffle.partitions`."""
 
-_FORCED = ("sweep.axes", "grid.")
+_FORCED = ("sweep.axes", "grid.", "entrypoint.settings.")
 
 _OF_NUMBERS = frozenset({"range", "interval", "int", "float", "bool"})
 
@@ -42,7 +43,9 @@ class Parser(OverridesParser):
         parser.addErrorListener(listener)
         found = _Visitor(self.functions).visit(getattr(parser, rule_name)())
         if isinstance(found, Override):
-            found.input_line = s
+            found.key_or_group, found.input_line = today(found.key_or_group), today(s)
+            if isinstance(value := found.value(), dict):
+                found._value = config_of({found.key_or_group: value})[found.key_or_group]
             found.validate()
             _refuse_misfits(found)
         return found

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from flowerexp.config.convert import plain
 from flowerexp.config.kinds import CLUSTERS
-from flowerexp.config.schema import Cluster, Config
+from flowerexp.config.schema import Cluster, Config, Storage
 from flowerexp.errors import ConfigError
 
 Role = Literal["place", "account", "sweep", "conclusion"]
@@ -20,8 +20,14 @@ _HYDRA = "hydra"
 
 @functools.cache
 def keys_with(*roles: Role) -> frozenset[str]:
-    """The keys of a config that have one of these roles. Without a role named, of all roles."""
-    return frozenset(spec.name for spec in dataclasses.fields(Config) if _has(spec, roles))
+    """The dotted keys of a config that have one of these roles. Without a role named, of all roles."""
+    whole = {spec.name for spec in dataclasses.fields(Config) if _has(spec, roles)}
+    return frozenset(whole | {f"storage.{spec.name}" for spec in dataclasses.fields(Storage) if _has(spec, roles)})
+
+
+def is_of(key: str, *roles: Role) -> bool:
+    """Has a dotted key one of these roles, or is it a group with keys that have?"""
+    return any(f"{key}.".startswith(f"{known}.") or known.startswith(f"{key}.") for known in keys_with(*roles))
 
 
 @functools.cache
@@ -50,7 +56,10 @@ def measured_part(config: Config | Mapping[str, Any], *further: str) -> dict[str
     """
     values = plain(config) if isinstance(config, Config) else config
     kind = values.get("cluster", {}).get("kind")
-    return without(values, {*keys_with(), *_cluster_keys(kind), _HYDRA, *further})
+    part = without(values, {*keys_with(), *_cluster_keys(kind), _HYDRA, *further})
+    if not any(value is not None for value in part.get("storage", {}).values()):  # no bucket is simulated
+        part.pop("storage", None)
+    return part
 
 
 def without(values: Mapping[str, Any], keys: Collection[str], prefix: str = "") -> dict[str, Any]:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
 from flowerexp.config import names
 from flowerexp.config.fields import ACCOUNT, MOST_SEEDS, items, number, optional, text
 from flowerexp.experiment import Experiment
+from flowerexp.workload import formats
 from flowerexp.workload.engine.until import FEWEST
+from flowerexp.workload.images.shards import MOST as MOST_SHARDS
+
+if TYPE_CHECKING:
+    from flowerexp.storage.simulated import Pace
 
 _A_SHARE = "write 5% or 0.05"
 
@@ -134,10 +139,13 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
-    """How photographs become TFRecord files.
+    """How photographs become shards.
 
     Attributes:
-        partitions: how many files.
+        shards: how many files; None where `shard_mb` decides.
+        shard_mb: about how many MB (10^6 bytes) a file is to have.
+        format: of the files.
+        compression: of the files, one that the format knows; None for none.
         target_size: (height, width) in pixels.
         quality: libjpeg's.
         exact: whether pictures are resized as TensorFlow does it, to the byte.
@@ -145,7 +153,10 @@ class Preprocess:
         decode: whether large JPEGs are decoded whole, or 2, 4 or 8 times smaller.
     """
 
-    partitions: int = number(min=1, max=100_000)
+    shards: int | None = field(default=None, metadata={"min": 1, "max": MOST_SHARDS})
+    shard_mb: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
+    format: str = field(default="tfrecord", metadata={"choices": formats.NAMES})
+    compression: str | None = None
     target_size: tuple[int, ...] = items(min=1, max=16_384, length=2)
     quality: int = number(min=1, max=100)
     exact: bool = MISSING
@@ -155,10 +166,37 @@ class Preprocess:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Where data that flowerexp makes is kept: folders, or gs:// URIs."""
+    """Where data that flowerexp makes is kept: folders, or gs:// URIs; and how data is read from there.
 
-    generated: str = text(names.PATH)
-    prepared: str = text(names.PATH)
+    With one of the four numbers, data of this machine is read through a simulated bucket.
+
+    Attributes:
+        generated: photographs and rows.
+        prepared: files made of photographs.
+        latency_ms: the bucket's median latency of a request.
+        jitter: how much it varies: the standard deviation of its logarithm.
+        connection_mb_s: what a connection transfers, in 10**6 bytes a second.
+        bandwidth_mb_s: what all connections transfer together.
+    """
+
+    generated: str = text(names.PATH, role="place")
+    prepared: str = text(names.PATH, role="place")
+    latency_ms: float | None = field(default=None, metadata={"min": 0, "max": 60_000})
+    jitter: float | None = field(default=None, metadata={"min": 0, "max": 2})
+    connection_mb_s: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
+    bandwidth_mb_s: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000})
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """Where data is kept, by key."""
+        return {"generated": self.generated, "prepared": self.prepared}
+
+    @property
+    def simulated(self) -> Pace | None:
+        """How fast the simulated bucket is; None where data is read from where it is."""
+        from flowerexp.storage.simulated import pace_of  # few configs need it
+
+        return pace_of(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +258,7 @@ class Config:
         grid: the values of each of its parameters.
         measure: how it is measured.
         dataset: the data, if the experiment uses some; likewise `sampling` and `preprocess`.
-        storage: where data that flowerexp makes is kept.
+        storage: where data that flowerexp makes is kept, and how it is read from there.
         tracking: where runs are logged.
         caching: whether what is measured is cached.
         repeat: which repeat of a sweep it is.
@@ -242,7 +280,7 @@ class Config:
     dataset: Dataset | None = None
     sampling: Sampling | None = None
     preprocess: Preprocess | None = None
-    storage: Storage = field(default=MISSING, metadata={"role": "place"})
+    storage: Storage = MISSING
     tracking: Tracking = field(default=MISSING, metadata={"role": "place"})
     caching: bool = MISSING
     repeat: int = field(default=1, metadata={"min": 1, "max": 100_000})
@@ -255,3 +293,8 @@ class Config:
     quota: Quota = field(default_factory=Quota, metadata=ACCOUNT)
     budget: Budget = field(default_factory=Budget, metadata=ACCOUNT)
     home: str = text(names.HOME, role="place")
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment without the parameters that have no value but their default here."""
+        return self.entrypoint.in_play([self.grid])

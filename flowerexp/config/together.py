@@ -7,8 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from flowerexp.config.kinds import CLUSTERS
 from flowerexp.config.origin import Origin
 from flowerexp.errors import ConfigError
+from flowerexp.workload import formats
 
 MOST_MEASUREMENTS = 1_000_000
 """Of one run: cells x repetitions."""
@@ -25,7 +27,9 @@ def check_together(config: Mapping[str, Any], origin: Origin) -> None:
 
     Raises:
         ConfigError: the grid has too many cells, a zone lies in another region, labels would be left out, or the
-            experiment refuses values that are combined, or rounds of what it measures once.
+            experiment refuses values that are combined, it is not said in one way how many shards there are, the format
+            of these does not know their compression, or rounds of what it measures once; or a bucket cannot be
+            simulated.
     """
     _check_grid(config, origin)
     _check_until(config, origin)
@@ -33,6 +37,8 @@ def check_together(config: Mapping[str, Any], origin: Origin) -> None:
     _check_zones(config["cluster"], origin)
     _check_labels(config["cluster"].get("labels") or {}, origin)
     _check_refusals(config, origin)
+    _check_shards(config.get("preprocess"), origin)
+    _check_bucket(config, origin)
 
 
 def _check_grid(config: Mapping[str, Any], origin: Origin) -> None:
@@ -85,6 +91,21 @@ def _check_labels(labels: Mapping[str, Any], origin: Origin) -> None:
             )
 
 
+def _check_shards(preprocess: Mapping[str, Any] | None, origin: Origin) -> None:
+    if not preprocess:
+        return
+    shards, size = preprocess["shards"], preprocess["shard_mb"]
+    if (shards is None) == (size is None):
+        said = f"preprocess.shards={shards} and preprocess.shard_mb={size:g} both say" if size else "nothing says"
+        problem, hint = f"{said} how many files are written", "set one of preprocess.shards and preprocess.shard_mb"
+        raise ConfigError(problem, where=origin.of("preprocess.shards"), hint=hint)
+    compression = preprocess["compression"]
+    if compression is not None and compression not in (form := formats.of(preprocess["format"])).compressions:
+        known = f"set {', '.join((*form.compressions, 'null')[:-1])} or null" if form.compressions else "set it to null"
+        problem = f"{form.title} files have no compression '{compression}'"
+        raise ConfigError(problem, where=f"{origin.of('preprocess.compression')} (preprocess.compression)", hint=known)
+
+
 def _check_refusals(config: Mapping[str, Any], origin: Origin) -> None:
     """Refuse values that the experiment cannot measure together."""
     for refusal in config["entrypoint"]["refuses"]:
@@ -93,6 +114,38 @@ def _check_refusals(config: Mapping[str, Any], origin: Origin) -> None:
             first, *others = (f"{key}={value}" for key, value in when.items())
             problem = f"{first} does not go with {' and '.join(others)}: {refusal['because']}"
             raise ConfigError(problem, where=origin.of(next(iter(when))), hint=refusal["hint"])
+
+
+_OF_A_BUCKET = ("latency_ms", "bandwidth_mb_s", "connection_mb_s", "jitter")
+
+
+def _check_bucket(config: Mapping[str, Any], origin: Origin) -> None:
+    """Refuse a simulated bucket where nothing is read through it, or where there is a real one."""
+    storage, experiment = config["storage"], config["entrypoint"]
+    key = next((f"storage.{name}" for name in _OF_A_BUCKET if storage[name] is not None), None)
+    if key is None:
+        return
+    value = f"{key}={storage[key.partition('.')[2]]:g}"
+    if not experiment["simulates_bucket"]:
+        problem = f"{value} has no effect: {experiment['name']} reads nothing through a simulated bucket"
+        raise ConfigError(problem, where=origin.of(key), hint="leave it out")
+    if storage["jitter"] is not None and not storage["latency_ms"]:
+        problem = f"storage.jitter={storage['jitter']:g} has no effect without storage.latency_ms"
+        raise ConfigError(problem, where=origin.of("storage.jitter"), hint="set that too, or leave both out")
+    cluster = config["cluster"]
+    if not CLUSTERS.find(cluster["kind"]).on_this_machine:
+        problem = (
+            f"{value} does not go with cluster={cluster['name'] or cluster['kind']}: a bucket is simulated here only"
+        )
+        hint = "choose cluster=local or cluster=local_nodes, or leave it out, since that cluster has real buckets"
+        raise ConfigError(problem, where=origin.of(key), hint=hint)
+    dataset = config.get("dataset") or {}
+    places = {f"dataset.{name}": place for name, place in dataset.items()}
+    places |= {f"storage.{name}": storage[name] for name in ("generated", "prepared")}
+    for name, place in places.items():
+        if isinstance(place, str) and "://" in place:
+            problem = f"{value} does not go with {name}={place}, which is not a folder of this machine"
+            raise ConfigError(problem, where=origin.of(name), hint=f"leave {key} out, or choose a folder")
 
 
 def _holds(config: Any, key: str, value: Any) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowerexp.app import composed
-from flowerexp.config import Config, keys_with, plain
-from flowerexp.config.again import RunsOrigin, again, root_of
+from flowerexp.config import Config, plain
+from flowerexp.config.again import RunsOrigin, again, root_of, sets
 from flowerexp.errors import ConfigError, TrackingError
 from flowerexp.gate.git import SHORT, Repository
 from flowerexp.job.bundle import Bundle, find_script
@@ -114,7 +114,7 @@ def _store(request: Request) -> Store:
 
 def _place(request: Request) -> Config:
     """A config of this machine's places, and of what is asked of the gate."""
-    own = [text for text in request.overrides if root_of(text) in keys_with("place", "sweep")]
+    own = [text for text in request.overrides if sets(text, "place", "sweep")]
     return composed(own, request.config_dir)
 
 
@@ -136,7 +136,7 @@ def _of_run(request: Request, run_id: str) -> Asked:
 
     place = _place(request)
     run = find(Store.of(place.tracking), run_id)
-    others = [text for text in request.of_runs if root_of(text) not in keys_with("place")]
+    others = [text for text in request.of_runs if not sets(text, "place")]
     origin = RunsOrigin(overrides=request.overrides, run=run.short_id)
     config = again(plain(run.config), plain(place), others, origin)
     _refuse_sweep(config)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from flowerexp.config import keys_with
-from flowerexp.config.again import root_of
+from flowerexp.config.again import sets
 from flowerexp.config.places import PACKAGE
 from flowerexp.errors import ConfigError
 from flowerexp.gate.asked import Asked
@@ -75,7 +74,7 @@ def _words(asked: Asked, side: Name, folder: Path | None = None) -> tuple[str, .
     """
     overrides = asked.request.of_runs
     if asked.run:
-        kept = overrides if side == "candidate" else [text for text in overrides if root_of(text) in keys_with("place")]
+        kept = overrides if side == "candidate" else [text for text in overrides if sets(text, "place")]
         return ("rerun", asked.run.run_id, *kept)
     own = Path(asked.request.config_dir).resolve() if asked.request.config_dir else None
     configs = ("--config-dir", str(_there(asked, own, folder))) if own else ()

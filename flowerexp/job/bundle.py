@@ -69,7 +69,7 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
 def _sources() -> Iterator[Path]:
     for name in _SHIPPED:
         path = PACKAGE / name
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        yield from sorted([*path.rglob("*.py"), *path.rglob("*.yaml")]) if path.is_dir() else [path]
 
 
 def find_script(script: str) -> Path:

@@ -114,7 +114,7 @@ class FolderRun:
         Raises:
             DataError: the file is damaged.
         """
-        return measurements_in(self.folder, self.config.entrypoint)
+        return measurements_in(self.folder, self.config.experiment)
 
     @cached_property
     def models(self) -> list[Model]:

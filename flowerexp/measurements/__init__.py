@@ -66,6 +66,7 @@ def columns_of(experiment: Experiment) -> dict[str, str]:
     parameters = {name: _TYPES[parameter.type] for name, parameter in experiment.parameters.items()}
     counted = {experiment.count: "int64"}
     if parts:
+        counted |= {parts.column: "int64"} if parts.column else {}
         counted |= {parts.count: "int64", parts.first_count: "int64", parts.first_seconds: "double"}
     return {**counted, **parameters, **COLUMNS}
 

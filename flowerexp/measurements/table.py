@@ -16,6 +16,8 @@ import pyarrow
 import pyarrow.compute
 
 from flowerexp.experiment import Experiment
+from flowerexp.measurements.series import series_of
+from flowerexp.measurements.values import as_number, as_text
 
 Array = np.ndarray[Any, Any]
 
@@ -68,7 +70,12 @@ class Measurements:
         return ~self._lacking[name] if name in self._lacking else np.full(len(self), name in self.names)
 
     def _column(self, name: str) -> Any:
-        return self.table.column(name) if name in self.names else pyarrow.chunked_array([pyarrow.nulls(len(self))])
+        if name in self.names:
+            return self.table.column(name)
+        # A run in which a parameter had its default alone, or that did not know it yet, has no column of it.
+        default = getattr(self.experiment.parameters.get(name), "default", None)
+        lacking = pyarrow.nulls(len(self)) if default is None else pyarrow.array([default] * len(self))
+        return pyarrow.chunked_array([lacking])
 
     def _values(self, name: str) -> list[Any]:
         values = self._column(name).to_pylist()
@@ -111,7 +118,7 @@ class Measurements:
         column = self._column(name).combine_chunks().dictionary_encode()
         values = [value for value in column.dictionary.to_pylist() if value is not None]
         places = np.asarray(column.indices.fill_null(-1))
-        return places, [_text(json.loads(value) if self._is_json(name) else value) for value in values]
+        return places, [as_text(json.loads(value) if self._is_json(name) else value) for value in values]
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries, of all columns, with the values that the entrypoint gave."""
@@ -184,7 +191,10 @@ class Measurements:
     @cached_property
     def later(self) -> tuple[Array, Array]:
         """What each measurement counted after its first part, and the seconds for it; 0 if there is nothing more."""
-        more, longer = self.counts - self.first_counts, self.seconds - self.first_seconds
+        parts = self.experiment.parts
+        rest = self.numbers(parts.column if parts and parts.column else "") > 1  # rows of other parts than the first
+        more = self.counts - np.where(rest, 0, self.first_counts)
+        longer = self.seconds - np.where(rest, 0, self.first_seconds)
         goes_on = (more > 0) & (longer > 0) & ~self.censored
         return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
 
@@ -222,18 +232,7 @@ class Measurements:
 
     @cached_property
     def _series(self) -> tuple[Array, list[str]]:
-        labels: list[tuple[str, ...]] = [()]
-        places = np.zeros(len(self), int)
-        for name in self.experiment.categorical:
-            texts, values = self.texts(name)
-            if self.experiment.parameters[name].type == "bool":
-                values = [f"{name}={value}" for value in values]
-            labels = [(*label, *value) for label in labels for value in (*((text,) for text in values), ())]
-            places = places * (len(values) + 1) + np.where(texts < 0, len(values), texts)
-        named = [" ".join(label) if label else self.experiment.name for label in labels]
-        names = sorted({named[place] for place in np.unique(places)})
-        order = np.array([names.index(name) if name in names else -1 for name in named], int)
-        return order[places], names
+        return series_of(self)
 
     @property
     def series(self) -> Array:
@@ -269,7 +268,7 @@ class Measurements:
     def cell_keys(self) -> list[tuple[Any, ...]]:
         """The series and the numeric parameters of each cell; a parameter without a number is None."""
         first = self._cells[1]
-        columns = [[_plain(value) for value in self.numbers(name)[first]] for name in self.experiment.numeric]
+        columns = [[as_number(value) for value in self.numbers(name)[first]] for name in self.experiment.numeric]
         return list(zip([self.series_names[place] for place in self.series[first]], *columns, strict=True))
 
     @cached_property
@@ -279,12 +278,3 @@ class Measurements:
         for name in self.experiment.numeric:
             known |= ~np.isnan(self.numbers(name))
         return self.where(known)
-
-
-def _text(value: object) -> str:
-    return json.dumps(value) if isinstance(value, bool) else str(value)
-
-
-def _plain(value: float) -> float | None:
-    """A number of Python, whole ones as int."""
-    return None if math.isnan(value) else int(value) if value.is_integer() else float(value)

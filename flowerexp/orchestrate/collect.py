@@ -76,7 +76,7 @@ def collect_run(
     error = refusal or _error(run, outcome)
     retry, found, counted = outcome.retry, None, Counted()
     try:
-        found, counted = _analyse(run, error) if outcome.started_at is not None else (None, counted)
+        found, counted = _analyse(run, outcome.facts, error) if outcome.started_at is not None else (None, counted)
     except FlowerexpError as problem:
         error, retry = error or problem, retry or isinstance(problem, MachineError)
     if found and found.verdict.state == "invalid" and not error:
@@ -191,17 +191,19 @@ class Counted:
         return notes
 
 
-def _analyse(run: PlannedRun, error: FlowerexpError | None) -> tuple[Analysis | None, Counted]:
+def _analyse(
+    run: PlannedRun, facts: Mapping[str, Any], error: FlowerexpError | None
+) -> tuple[Analysis | None, Counted]:
     """Analyse what was measured, also by a run that failed later, or did not end; None where there is nothing."""
     from flowerexp.measurements.loading import load
 
     path = run.folder / "results" / rows.MEASUREMENTS
-    found = load(path, run.config.entrypoint) if path.exists() else None
+    found = load(path, run.config.experiment) if path.exists() else None
     if not found:
         return None, Counted()
     counted = Counted(_by_attempt(found.firsts))
     failed = error.problem if error else None
-    return analysis.analyse(found, run.folder / "analysis", run.config.margin, failed), counted
+    return analysis.analyse(found, run.folder / "analysis", run.config.margin, facts, failed), counted
 
 
 def _by_attempt(found: Measurements) -> list[int]:

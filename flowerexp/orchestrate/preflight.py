@@ -10,7 +10,7 @@ from flowerexp import storage, tracking
 from flowerexp.cluster import quota_check
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
-from flowerexp.config import key_of, plain
+from flowerexp.config import key_of
 from flowerexp.config.paths import data_folders
 from flowerexp.config.schema import Config
 from flowerexp.dataset.enough import check_enough
@@ -41,7 +41,7 @@ def preflight(config: Config) -> None:
         _check_installed(config)
     _check_data(config)
     check_enough(config)
-    for key, place in plain(config.storage).items():
+    for key, place in config.storage.folders.items():
         _check_writable(place, f"storage.{key}")
     tracking.check_reachable(tracking.Store.of(config.tracking))
 
@@ -80,8 +80,9 @@ def check_quota(config: Config) -> None:
 
 def _check_installed(config: Config) -> None:
     """Is here what the experiment imports? Elsewhere, its cluster is asked."""
-    places = [*data_folders(config).values(), *plain(config.storage).values()]
-    local = all(map(storage.is_local, places))  # then nothing of buckets is imported
+    places = [*data_folders(config).values(), *config.storage.folders.values()]
+    # Then nothing of buckets is imported.
+    local = all(map(storage.is_local, places)) and config.storage.simulated is None
     needed = [module for module in required(config) if not (local and EXTRAS.get(module) == "gcp")]
     require(f"entrypoint={config.entrypoint.name}", needed)
 

@@ -31,9 +31,11 @@ __all__ = [
     "join",
     "list_files",
     "list_folder",
+    "open_ranges",
     "open_read",
     "read_bytes",
     "read_each",
+    "read_range",
     "remove",
     "write_bytes",
     "write_each",
@@ -131,6 +133,30 @@ def open_read(uri: str, **options: Any) -> BinaryIO:
     from flowerexp.storage import remote
 
     return remote.open_read(uri, options)
+
+
+def open_ranges(uri: str, **options: Any) -> BinaryIO:
+    """Open a file for reading a few ranges of it: each `read` of an object in a bucket is one request.
+
+    Raises:
+        OSError: the file does not exist or cannot be read; that of an object shows when it is read.
+    """
+    if is_local(uri):
+        return Path(uri).open("rb")
+    from flowerexp.storage import remote
+
+    return remote.open_ranges(uri, options)
+
+
+def read_range(uri: str, start: int, stop: int, **options: Any) -> bytes:
+    """Read the bytes of a file from one place to another; fewer at its end. Threads may do so at once.
+
+    Raises:
+        OSError: the file does not exist or cannot be read.
+    """
+    with open_ranges(uri, **options) as file:
+        file.seek(start)
+        return file.read(stop - start)
 
 
 def access(anonymous: bool | None) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class NewFile:
             self.stream = os.fdopen(os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, self._mode), "wb")
         return self
 
+    @property
+    def path(self) -> str:
+        """Where the content is until then: a local file, which may also be written by its name."""
+        return str(self._aside or self.stream.name)
+
     def keep(self, name: str, durable: bool = False) -> None:
         """Let the file appear under its name; it replaces an older file.
 

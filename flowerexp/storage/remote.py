@@ -32,6 +32,7 @@ if "GCSFS_DEBUG" not in os.environ:
 import fsspec
 
 from flowerexp.errors import require
+from flowerexp.storage.simulated import endpoint_of
 
 BLOCK = 5 << 20  # bytes of one request of a stream: the default of gcsfs
 _LISTED = "nextPageToken,prefixes,items(name,size,md5Hash,crc32c,generation,etag)"
@@ -44,6 +45,8 @@ def locate(uri: str, options: dict[str, Any]) -> tuple[Any, str]:
     settings: dict[str, Any] = {}
     if scheme == "gs":
         require(uri, ("gcsfs",))
+        if endpoint := endpoint_of(path):
+            options = {"endpoint_url": endpoint, "token": "anon"}
         emulated = os.environ.get("STORAGE_EMULATOR_HOST", "default") not in ("", "default")
         settings = {"token": "anon" if emulated else "google_default", "use_listings_cache": False}
     elif scheme == "file":
@@ -187,6 +190,11 @@ def open_read(uri: str, options: dict[str, Any]) -> BinaryIO:
     file = io.BufferedReader(_Stream(filesystem, path, uri), BLOCK)
     file.peek(1)
     return cast("BinaryIO", file)
+
+
+def open_ranges(uri: str, options: dict[str, Any]) -> BinaryIO:
+    """Open a file for reading ranges of it; each is one request, and there are no others but one for the size."""
+    return cast("BinaryIO", _Stream(*locate(uri, options), uri))
 
 
 class _Stream(io.RawIOBase):

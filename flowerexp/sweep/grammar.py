@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.config.answers import answer
 from flowerexp.config.hydra_private import grammar_text
 from flowerexp.config.overrides import Parser, unreadable
+from flowerexp.config.renamed import keys_of
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.sweep.design import Design, fraction
 from flowerexp.sweep.values import comparable, text_of
@@ -93,12 +94,13 @@ def _plain(sweep: Any) -> dict[str, Any]:
         shown = "null" if sweep is None else sweep
         raise ConfigError(f"sweep={shown} must be a group of keys", where="sweep", hint="write sweep.KEY=VALUE")
     if not isinstance(sweep, DictConfig):
-        return dict(sweep)
+        return dict(keys_of(dict(sweep)))
     root = sweep._get_root()
     try:
         if isinstance(root, DictConfig) and "hydra" in root:
             answer(root, sweep)
-        return {str(key): value for key, value in OmegaConf.to_container(sweep, resolve=True).items()}  # type: ignore
+        node: Any = OmegaConf.to_container(sweep, resolve=True)
+        return {str(key): keys_of(value) for key, value in node.items()}
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error.msg or error).split()), where=error.full_key or "sweep") from error
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.config import recorded
 from flowerexp.experiment import Experiment
 from flowerexp.tracking.names import name_of, shortened
@@ -79,13 +80,14 @@ def metrics(
         measured: its measurements, if there are any.
     """
     found: dict[str, Any] = {}
-    experiment = recorded(record["config"]).entrypoint
+    experiment = recorded(record["config"]).experiment
     fields = _fields(experiment)
     for group in summary.get("groups", ()):
         named = {metric: group.get(field) for metric, field in fields.items()}
         columns = {key: column["median"] for key, column in group.get("columns", {}).items() if key not in _OF_SPARK}
         found |= {f"{group['name']}/{key}": value for key, value in {**columns, **named}.items()}
     found |= _spark_medians(measured) if measured is not None else {}
+    found |= extras_of(experiment).metrics(measured) if measured is not None else {}
     found |= {f"time/{phase}_seconds": seconds for phase, seconds in record["phases"].items()}
     for key, value in record["facts"].items():
         if key not in _NUMBERS_AS_TAGS:

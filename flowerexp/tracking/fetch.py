@@ -126,7 +126,7 @@ class LoggedRun:
         from flowerexp.measurements.table import Measurements
 
         content = self.artifact(_MEASUREMENTS)
-        experiment = self.config.entrypoint
+        experiment = self.config.experiment
         if content is None:
             return Measurements(pyarrow.table({}), experiment)
         try:

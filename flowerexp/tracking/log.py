@@ -26,6 +26,7 @@ from flowerexp.tracking.data import input_of
 from flowerexp.tracking.failures import explained
 from flowerexp.tracking.model import log_models
 from flowerexp.tracking.names import name_of
+from flowerexp.tracking.network import log_networks
 from flowerexp.tracking.note import TOKEN_TAG, Note
 from flowerexp.tracking.params import params
 from flowerexp.tracking.steps import Step, steps
@@ -183,6 +184,7 @@ class _Logger:
         self._send_files(run_id, table)
         if not self.record.get("sweep_id"):
             log_models(self.client, run_id, self.folder / "analysis")
+            log_networks(self.client, run_id, self.folder / "results" / "attached")
 
     def _metrics(self, measured: Measurements | None) -> list[Step]:
         """The run's results, each once, and its lines."""
@@ -207,7 +209,7 @@ class _Logger:
         from flowerexp.measurements.loading import load
 
         try:
-            rows = load(self.folder / "results/measurements.jsonl", recorded(self.record["config"]).entrypoint)
+            rows = load(self.folder / "results/measurements.jsonl", recorded(self.record["config"]).experiment)
         except DataError:
             if self.record["state"] == "finished":
                 raise

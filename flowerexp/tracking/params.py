@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flowerexp.config import key_of, measured_part, recorded, upgraded
+from flowerexp.config import Config, key_of, measured_part, recorded, upgraded
 from flowerexp.tracking.names import name_of, shortened
 
 CONFIG_TAG = "flowerexp.config_hash"
@@ -47,7 +47,8 @@ def params(config: Mapping[str, Any], label: str = "") -> dict[str, str]:
         label: how the run differs from others of its sweep: `KEY=VALUE KEY=VALUE`.
     """
     values = choices(config)
-    defaults = {name_of(key) for key in _defaults(recorded(config))}
+    whole = recorded(config)
+    defaults = {name_of(key) for key in (*_defaults(whole), *_idle(whole))}
     if values.get("cluster.kind") == values.get("cluster.name"):
         defaults.add("cluster.kind")
     return {
@@ -60,8 +61,14 @@ def params(config: Mapping[str, Any], label: str = "") -> dict[str, str]:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """A hash of all choices but the repeat."""
-    of_it = {key: value for key, value in choices(config).items() if key != "repeat"}
+    left_out = {"repeat", *map(name_of, _idle(recorded(config)))}
+    of_it = {key: value for key, value in choices(config).items() if key not in left_out}
     return hashlib.sha256(key_of(of_it).encode()).hexdigest()[:16]
+
+
+def _idle(config: Config) -> list[str]:
+    """The dotted keys of the parameters that have their default alone."""
+    return [f"grid.{name}" for name in config.entrypoint.idle(config.grid)]
 
 
 def _is_named(key: str, label: str) -> bool:

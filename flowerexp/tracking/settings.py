@@ -16,7 +16,7 @@ _MOST = 30
 
 
 def of_settings(folder: Path, plan: Mapping[str, Any], lines: Sequence[Mapping[str, str]]) -> dict[str, float]:
-    """The value in each setting and series, by the metric's name: `setting/tfrecords caching:true partitions:16`.
+    """The value in each setting and series, by the metric's name: `setting/tfrecords caching:true shards:16`.
 
     They have a section of their own: among the runs' results each would be a chart with a single bar. With more than
     `_MOST` settings there are none, since a page would have as many charts; the report's tables have them.
@@ -41,7 +41,8 @@ def of_settings(folder: Path, plan: Mapping[str, Any], lines: Sequence[Mapping[s
     valid = {line["run"] for line in lines if line["verdict"] == "valid"}
     found: dict[str, float] = {}
     for runs in _by_experiment(plan, valid).values():
-        some = Measurements(table, recorded(runs[0]["config"]).entrypoint)
+        configs = [recorded(run["config"]) for run in runs]
+        some = Measurements(table, configs[0].entrypoint.in_play(config.grid for config in configs))
         found |= _values(some, {run["run"]: _setting(run) for run in runs})
     return found
 

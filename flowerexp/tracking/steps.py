@@ -1,4 +1,4 @@
-"""Metrics with a step for each moment, which MLflow draws as lines: repetitions, and what the hosts did meanwhile.
+"""Metrics with a step for each moment, which MLflow draws as lines: repetitions, parts, what the hosts did meanwhile.
 
 MLflow's pages for comparing runs plot the last step of a metric, so a run's results are metrics of their own, and these
 have names under which nobody looks for a result.
@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.tracking.names import name_of
 
 if TYPE_CHECKING:
     from flowerexp.measurements.table import Array, Measurements
 
 BY_REPETITION = "by repetition/"
+CURVES = "curves/"
 OF_HOSTS = "system/"
 """MLflow shows these on a run's page of system metrics."""
 
@@ -42,12 +44,37 @@ def steps(measured: Measurements, ended: float) -> list[Step]:
         measured: all measurements.
         ended: when the run ended, in epoch seconds, for measurements that do not say when they were made.
     """
-    return [*_by_repetition(measured, ended), *_of_hosts(measured)]
+    return [*_by_repetition(measured, ended), *_curves(measured, ended), *_of_hosts(measured)]
 
 
 def is_line(name: str) -> bool:
     """Whether a metric is a line, whose last value says nothing of a run as a whole."""
-    return name.startswith((BY_REPETITION, OF_HOSTS))
+    return name.startswith((BY_REPETITION, CURVES, OF_HOSTS))
+
+
+def _curves(measured: Measurements, ended: float) -> Iterator[Step]:
+    """The columns that an experiment calls curves, over the parts of the first repetition of each cell."""
+    import numpy as np
+
+    experiment = measured.experiment
+    columns, parts = extras_of(experiment).curves, experiment.parts
+    if not (columns and parts and parts.column):
+        return
+    rows = measured.firsts.finished
+    rows = rows.where(rows.numbers("repetition") == 1)
+    cells = rows.cell_keys if len(rows) else []
+    varied = [len({key[place] for key in cells}) > 1 for place in range(1 + len(experiment.numeric))]
+    for place, key in enumerate(cells):
+        own = rows.where(rows.cells == place)
+        named = [key[0], *(f"{name} {value}" for name, value in zip(experiment.numeric, key[1:], strict=True))]
+        shown = [name for name, varies in zip(named, varied, strict=True) if varies]
+        prefix = f"{CURVES}{' '.join(shown)} " if shown else CURVES
+        numbers, moments = own.numbers(parts.column), own.numbers("started_at") + np.nan_to_num(own.seconds)
+        for column in columns:
+            for value, step, at in zip(own.numbers(column), numbers, moments, strict=True):
+                if not np.isnan(value):
+                    when = ended if np.isnan(at) else at
+                    yield name_of(f"{prefix}{column}"), float(value), int(1000 * when), int(step)
 
 
 def _by_repetition(measured: Measurements, ended: float) -> Iterator[Step]:

@@ -58,6 +58,10 @@ def main(
     A `cell` is a mapping of the parameters to their values. It also has the attributes `repetition`, counted from 1,
     and `seed`, a number that is the same in all series and differs between repetitions.
 
+    Where the parts of a measurement are rows of their own (`parts.column` in the declaration, with `where: driver`),
+    `measure` is a generator that yields the result of each part. A `yield` without a result stops the clock until the
+    next part, for what is to be done between parts and is not to be timed.
+
     The functions that run on executors (with `where: executor` in the declaration, all but `prepare`, `possible` and
     `recover`) are pickled, and so is the result of `prepare`.
 

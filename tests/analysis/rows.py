@@ -61,7 +61,7 @@ def grid(
 
 
 def written(file: int, seconds: float | None, images: int = 46) -> dict[str, Any]:
-    """A row as write_tfrecords writes it; without seconds the file was there already."""
+    """A row as write_shards writes it; without seconds the file was there already."""
     return {
         "file": f"part-{file:03}-of-016.{images}.tfrecord",
         "partition": file,
@@ -83,7 +83,7 @@ def declared(name: str) -> Experiment:
     return typed(content, Experiment)
 
 
-READ_SPEED, WRITE_TFRECORDS = declared("read_speed"), declared("write_tfrecords")
+READ_SPEED, WRITE_TFRECORDS = declared("read_speed"), declared("write_shards")
 
 
 def table(rows: Sequence[Mapping[str, Any]], of: Experiment | str = READ_SPEED) -> Measurements:

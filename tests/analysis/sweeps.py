@@ -34,7 +34,7 @@ def config(varied: Mapping[str, Any], of: Mapping[str, Any] | None = None) -> di
             "sampling": {"fraction": 1.0, "seed": 0},
             "entrypoint": plain(READ_SPEED),
             "caching": True,
-            "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
+            "preprocess": {"shards": 16, "target_size": [192, 192], "quality": 95, "exact": False},
             "repeat": 1,
             "storage": {"prepared": "/home/me/data/prepared"},
             "tracking": {"uri": "sqlite:////home/me/mlruns/mlflow.db"},
@@ -63,7 +63,7 @@ def write_sweep(
 
     Args:
         folder: where.
-        axes: values by key, such as ``caching`` or ``preprocess.partitions``; the last varies fastest.
+        axes: values by key, such as ``caching`` or ``preprocess.shards``; the last varies fastest.
         facts: more facts for the runs of each cluster.
         overrides: what was written on the command line.
         repetitions: measurements of each cell.
@@ -148,7 +148,7 @@ def write_run(
 
 def write_partitions(folder: Path) -> Path:
     """A sweep over 2 and 16 partitions on two clusters of 16 executors that work at once, with their event logs."""
-    write_sweep(folder, {"preprocess.partitions": [2, 16]}, overrides=["experiment=partitions"])
+    write_sweep(folder, {"preprocess.shards": [2, 16]}, overrides=["experiment=partitions"])
     for place, partitions in enumerate((2, 16)):
         name = f"application_{place}"
         write(cluster(partitions, name=name), folder / "jobs" / f"job-{place}" / "events" / name)

@@ -7,7 +7,7 @@ from flowerexp.config import typed
 
 
 def run(name, caching, seconds, executions=1.0, rate=100.0, repeat=1, partitions=2):
-    prepared = {"partitions": partitions, "target_size": [8, 8], "quality": 95, "exact": False}
+    prepared = {"shards": partitions, "target_size": [8, 8], "quality": 95, "exact": False}
     cluster = {"kind": "local", "name": "local"}
     config = {"cluster": cluster, "caching": caching, "repeat": repeat, "preprocess": prepared, "home": f"/home/{name}"}
     return typed(config), Side(name, seconds, executions, {"tfrecords": rate})

@@ -24,7 +24,7 @@ CONFIG: dict[str, Any] = {
     "dataset": {"kind": "synthetic", "images": 60, "seed": 1, "tfrecords": None},
     "grid": {"reader": ["tfrecords"], "batch_size": [2, 4, 6, 8], "batch_number": [3, 6, 12, 18]},
     "measure": {"repetitions": 3},
-    "preprocess": {"partitions": 16, "target_size": [192, 192], "quality": 95, "exact": False},
+    "preprocess": {"shards": 16, "target_size": [192, 192], "quality": 95, "exact": False},
     "cluster": {"kind": "local", "cores": 2},
     "caching": True,
 }
@@ -48,7 +48,7 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
             config[node] = value
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
     made = typed(config, Config)
-    return ComparedRun(name, made, table(rows, made.entrypoint), facts, phases or {}, error)
+    return ComparedRun(name, made, table(rows, made.experiment), facts, phases or {}, error)
 
 
 def simulated(chance, *, speed=1.0, noise=0.1, cells=9, repetitions=3, odd=0.0, shared=None):
@@ -190,10 +190,10 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
     ]
     one, two = (measured(rows, entrypoint=plain(WRITE_TFRECORDS)) for rows in several)
     (found,) = ratios([one], [two])
-    assert (found.series, found.verdict) == ("write_tfrecords", "faster")
+    assert (found.series, found.verdict) == ("write_shards", "faster")
     assert 1.9 < found.interval.value < 2.15
     assert values([one]) == {
-        "write_tfrecords": pytest.approx(16 / math.fsum(row["seconds"] for row in several[0]), rel=99)
+        "write_shards": pytest.approx(16 / math.fsum(row["seconds"] for row in several[0]), rel=99)
     }
 
 
@@ -202,7 +202,7 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
     [
         {"caching": False},
         {"cluster__cores": 8},
-        {"preprocess__partitions": 2},
+        {"preprocess__shards": 2},
         {"measure__repetitions": 9},
         {"grid__batch_size": [8, 6, 4, 2]},
     ],
@@ -324,3 +324,14 @@ def test_any_experiment_is_compared_by_what_it_declares(changes, reasons):
 def test_cells_of_which_some_were_stopped_are_left_out():
     (found,) = ratios([counted()], [counted(censored=(1,))])
     assert (found.cells, found.base) == (1, 4 / 5)
+
+
+def test_a_parameter_and_a_setting_that_one_side_does_not_know_equal_their_defaults():
+    entrypoint = copy.deepcopy(CONFIG["entrypoint"])
+    entrypoint["parameters"]["workers"] = plain(Parameter(type="int", default=0))
+    entrypoint["limits"]["steps"] = plain(Parameter(type="bool", default=False))
+    entrypoint["settings"]["steps"] = False
+    today = {"entrypoint": entrypoint, "grid": {**CONFIG["grid"], "workers": [0]}}
+    assert comparable(measured(grid()), measured(grid(), "b", **today)) == []
+    today["grid"]["workers"] = [2]
+    assert comparable(measured(grid()), measured(grid(), "b", **today)) == ["different grid.workers (None and [2])"]

@@ -45,12 +45,13 @@ def test_pictures_show_each_reader_in_its_own_colour(tmp_path):
     assert all(50 < drawn(path, "#FFFFFF") < 99 for path in (files, records, rates))
 
 
-def test_all_our_readers_are_drawn_each_in_a_colour_of_its_own(tmp_path):
-    rows = grid(readers=READERS)
+def test_readers_are_drawn_each_in_a_colour_of_its_own(tmp_path):
+    readers = (*list(READERS)[:4], "lance_native", "tfrecords_cached")
+    rows = grid(readers=readers)
     *lines, rates = plot_regressions(table(rows), fit_all(table(rows)), tmp_path)
-    tones = words.colours(READ_SPEED, READERS)
-    assert len(lines) == len({tones[reader] for reader in READERS}) == len(READERS)
-    assert all(drawn(rates, tones[reader]) > 0.05 for reader in READERS)
+    tones = words.colours(READ_SPEED, readers)
+    assert len(lines) == len({tones[reader] for reader in readers}) == len(readers)
+    assert all(drawn(rates, tones[reader]) > 0.05 for reader in readers)
 
 
 def test_panels_show_points_averages_and_the_line_from_zero():
@@ -126,8 +127,7 @@ class TestAnalyse:
 
     def test_rows_without_a_reader_are_called_by_the_given_name(self, tmp_path):
         assert (
-            analyse(table([written(0, 1.0)], "write_tfrecords"), tmp_path, 0.05).summary.groups[0].name
-            == "write_tfrecords"
+            analyse(table([written(0, 1.0)], "write_shards"), tmp_path, 0.05).summary.groups[0].name == "write_shards"
         )
 
     @pytest.mark.parametrize("numeric", [(), ("partitions",), ("partitions", "words", "cores")])

@@ -66,8 +66,8 @@ def test_measurements_that_were_discarded_are_counted():
 
 
 def test_reused_files_count_as_images_but_claim_no_rate():
-    (group,) = summarise(table([written(0, None), written(1, None)], "write_tfrecords")).groups
-    assert (group.name, group.reused, group.count, group.bytes) == ("write_tfrecords", 2, 92, 92 * 20_000)
+    (group,) = summarise(table([written(0, None), written(1, None)], "write_shards")).groups
+    assert (group.name, group.reused, group.count, group.bytes) == ("write_shards", 2, 92, 92 * 20_000)
     assert (group.rate, group.seconds, group.spread, group.cells) == (None, 0, None, ())
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from flowerexp.analysis import words
@@ -73,10 +75,11 @@ def test_series_and_colours_are_in_the_declared_order():
 
 
 def test_a_series_has_the_same_colour_in_every_run():
-    readers = READ_SPEED.parameters["reader"].choices or ()
-    every = words.colours(READ_SPEED, readers)
-    assert len({*every.values()}) == len(readers)
-    assert all(words.colours(READ_SPEED, [reader])[reader] == every[reader] for reader in readers)
+    readers = (READ_SPEED.parameters["reader"].choices or ())[: len(words.PALETTE)]
+    few = replace(READ_SPEED, parameters={"reader": Parameter(type="text", choices=readers)})
+    every = words.colours(few, readers)
+    assert len({*every.values()}) == len(readers) == len(words.PALETTE)
+    assert all(words.colours(few, [reader])[reader] == every[reader] for reader in readers)
 
 
 def test_more_series_than_colours_share_them_among_those_that_there_are():
@@ -85,3 +88,18 @@ def test_more_series_than_colours_share_them_among_those_that_there_are():
         parameters={name: Parameter(type="text", choices=tuple("abcd")) for name in ("one", "two")},
     )  # fmt: skip
     assert len({*words.colours(many, ["d d", "a b", "d a"]).values()}) == 3
+
+
+def test_a_default_is_not_in_the_name_of_a_series_but_is_its_value():
+    order = Parameter(type="text", choices=("none", "full"), default="none", labels={"full": "shuffled"})
+    ahead = Parameter(type="text", default="a b")
+    which = replace(COUNT, parameters={**COUNT.parameters, "order": order, "ahead": ahead})
+    assert words.values(which, "hash adaptive=true") == {
+        "how": "hash",
+        "adaptive": "true",
+        "order": "none",
+        "ahead": "a b",
+    }
+    assert words.values(which, "hash adaptive=true order=full ahead=b")["order"] == "full"
+    assert words.values(which, "hash adaptive=true ahead=b")["ahead"] == "b"
+    assert words.series(which, "hash order=full ahead=b") == "Hashing, shuffled, ahead=b"

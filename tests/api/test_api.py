@@ -18,7 +18,7 @@ import flowerexp
 from flowerexp.errors import ConfigError, DataError, JobError
 from tests.sweep import made
 
-WORDS = ("entrypoint=write_tfrecords", "dataset.images=40")
+WORDS = ("entrypoint=write_shards", "dataset.images=40")
 SWEPT = ("preprocess.quality=80,90,95", "caching=true,false")
 
 

@@ -14,7 +14,7 @@ from tests.command import SMALL_GRID, Home
 pytestmark = [pytest.mark.spark, pytest.mark.long]
 
 SPOT = ("cluster=four_nodes", "cluster.packages=image", "cluster.workers.count=2", "cluster.secondary.count=1")
-DATA = ("dataset.images=100", "preprocess.partitions=2", *SMALL_GRID, "grid.reader=image_files_native")
+DATA = ("dataset.images=100", "preprocess.shards=2", *SMALL_GRID, "grid.reader=image_files_native")
 
 SCRIPT = '''
 """Counts numbers with Spark."""

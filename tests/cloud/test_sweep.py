@@ -16,7 +16,7 @@ from tests.command import SMALL_GRID, Home
 
 pytestmark = pytest.mark.spark
 
-DATA = ("dataset.images=100", "preprocess.partitions=2", *SMALL_GRID)
+DATA = ("dataset.images=100", "preprocess.shards=2", *SMALL_GRID)
 PACKAGES = ("cv2", "google.cloud", "gcsfs", "tensorflow")
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from flowerexp import app
 from flowerexp.config import Config, plain, typed
+from tests.composing import composed
 
 
 @functools.cache
 def _composed(*choices: str) -> dict[str, Any]:
-    composed: dict[str, Any] = plain(app.composed(["home=/nowhere", "gcp.project=p", *choices]))
-    return composed
+    found: dict[str, Any] = plain(composed(["home=/nowhere", "gcp.project=p", *choices]))
+    return found
 
 
 def made(*overrides: str) -> Config:

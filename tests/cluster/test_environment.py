@@ -196,6 +196,6 @@ def test_executors_need_a_user_with_a_name(monkeypatch):
 
 @pytest.mark.spark
 def test_a_run_without_home(tmp_path):
-    done = alone(tmp_path, "dataset=synthetic", "dataset.images=40", "entrypoint=write_tfrecords")
+    done = alone(tmp_path, "dataset=synthetic", "dataset.images=40", "entrypoint=write_shards")
     assert done.returncode == 0, done.stderr
     assert "MLflow    run" in done.stdout

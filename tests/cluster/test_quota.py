@@ -252,7 +252,7 @@ class TestPreflight:
              r"cluster.secondary.count: a single node has no secondary workers: .*; set cluster.workers.count=2"),
             (["cluster.autoscaling_policy=mine"],
              r"cluster.autoscaling_policy: read_speed measures, and a cluster with a policy gains and loses machines"),
-            (["entrypoint=write_tfrecords", "cluster.workers.count=0", "cluster.autoscaling_policy=mine"],
+            (["entrypoint=write_shards", "cluster.workers.count=0", "cluster.autoscaling_policy=mine"],
              r"cluster.autoscaling_policy: a single node has no workers"),
             (["cluster.auto_delete_minutes=10"], r"cluster.auto_delete_minutes: 10 minutes after its creation"),
         ],
@@ -265,7 +265,7 @@ class TestPreflight:
         for name in ("single_node", "four_nodes", "serverless"):
             check_kind(f"cluster={name}", "dataset=flowers")
         check_kind("cluster=four_nodes", "cluster.secondary.count=1", "dataset=flowers")
-        check_kind("cluster=four_nodes", "entrypoint=write_tfrecords", "cluster.autoscaling_policy=mine")
+        check_kind("cluster=four_nodes", "entrypoint=write_shards", "cluster.autoscaling_policy=mine")
 
     def test_the_quota_is_checked_before_anybody_is_asked(self, monkeypatch):
         def backend(_):

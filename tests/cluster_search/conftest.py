@@ -20,9 +20,9 @@ from tests.cluster_search.pretended import COUNTS, SETTINGS, TYPES, Pretended
 
 @pytest.fixture(scope="package")
 def configs() -> list[tuple[str, Config]]:
-    from flowerexp import app
+    from tests.composing import composed
 
-    base = app.composed(["cluster=four_nodes", "gcp.project=mine", "quota=none"])
+    base = composed(["cluster=four_nodes", "gcp.project=mine", "quota=none"])
     assert isinstance(base.cluster, Dataproc)
     found = []
     for kind in TYPES:

@@ -23,6 +23,7 @@ from flowerexp.plan import PlannedRun, run_key
 from flowerexp.search.smoke import TOO_MUCH
 from flowerexp.sweep.compose import Composer
 from tests.cluster_search.pretended import SETTINGS, Killed, observed, seconds_of
+from tests.composing import composed
 
 SMOKE: dict[str, Any] = {
     "smoke": True,
@@ -179,7 +180,7 @@ def test_a_smoke_run_is_that_of_the_option(configs):
     label, config = configs[0]
     run = PlannedRun("0", config, Path("sweep/0"), "code", {"label": label})
     (smoke,) = smoke_runs([run], SMOKE)
-    option = app.composed(["cluster=four_nodes", "gcp.project=mine", "quota=none", "sampling=smoke"])
+    option = composed(["cluster=four_nodes", "gcp.project=mine", "quota=none", "sampling=smoke"])
     option = replace(option, cluster=config.cluster)
     assert smoke.config == option
     assert smoke.run_key == run_key(option, "code") != run_key(config, "code")

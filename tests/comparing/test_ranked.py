@@ -23,14 +23,14 @@ SPEEDS = {2: 1.0, 8: 3.0, 16: 1.01}
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three settings, each of three runs; all of the first one's runs are suspect in `doubtful`."""
     folder = write_sweep(
-        tmp_path_factory.mktemp("sweep") / "s", {"repeat": [1, 2, 3], "preprocess.partitions": list(SPEEDS)}
+        tmp_path_factory.mktemp("sweep") / "s", {"repeat": [1, 2, 3], "preprocess.shards": list(SPEEDS)}
     )
     for place, partitions in enumerate([*SPEEDS] * 3):
         rows = grid(sizes=(2, 4, 8), numbers=(3, 6, 12))
         wobble = 1 + 0.01 * ((place * 7) % 5)
         timed = [row | {"seconds": row["seconds"] / SPEEDS[partitions] * wobble} for row in rows]
         timed = [row | {"first_batch_seconds": row["first_batch_seconds"] / SPEEDS[partitions]} for row in timed]
-        write_run(folder / str(place), config({"preprocess.partitions": partitions}), place, rows=timed)
+        write_run(folder / str(place), config({"preprocess.shards": partitions}), place, rows=timed)
     return folder
 
 
@@ -46,7 +46,7 @@ def test_settings_are_ranked_within_each_series_and_repeats_are_one_row(sweep):
     tfrecords = [line for line in lines if line.context == {"reader": "tfrecords"}]
     assert len(lines) == 6
     assert [len(line.runs) for line in lines] == [3] * 6
-    assert tfrecords[0].values == {"preprocess.partitions": 8}
+    assert tfrecords[0].values == {"preprocess.shards": 8}
     assert [line.verdict for line in tfrecords] == ["best", "slower", "slower"]
     low, high = ends(tfrecords[1].ratio)
     assert low < 1 / 3 < high < 1
@@ -70,15 +70,15 @@ def test_the_intervals_of_all_settings_and_series_hold_together(sweep, monkeypat
 
 
 def test_a_setting_without_a_valid_run_comes_last_and_is_not_compared(sweep, tmp_path):
-    folder = write_sweep(tmp_path / "s", {"preprocess.partitions": [2, 4, 8]})
+    folder = write_sweep(tmp_path / "s", {"preprocess.shards": [2, 4, 8]})
     record = json.loads((folder / "2/run.json").read_text())
     (folder / "2/run.json").write_text(json.dumps(record | {"verdict": {"state": "suspect", "reasons": ["noise"]}}))
     lines = rank(load(folder))
-    assert [(line.values["preprocess.partitions"], line.ratio, line.verdict) for line in lines[-2:]] == [
+    assert [(line.values["preprocess.shards"], line.ratio, line.verdict) for line in lines[-2:]] == [
         (8, None, "suspect"),
         (8, None, "suspect"),
     ]
-    assert {line.values["preprocess.partitions"] for line in lines[:-2]} == {2, 4}
+    assert {line.values["preprocess.shards"] for line in lines[:-2]} == {2, 4}
 
 
 def test_a_sweep_over_the_experiments_own_parameters_ranks_their_values(tmp_path):

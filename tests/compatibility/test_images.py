@@ -63,7 +63,7 @@ def interpreter(version):
 def requirements(image):
     """PySpark; where the Python is another one, also what the entrypoints declare that a cluster has to have."""
     wanted = {f"pyspark=={image.pyspark}", f"py4j=={image.py4j}"}
-    for name in ("write_tfrecords", "read_speed") if image.python else ():
+    for name in ("write_shards", "read_speed") if image.python else ():
         run = PlannedRun("", composed([f"entrypoint={name}"]), Path(), "")
         wanted |= set(run.requires.values())
     return sorted(wanted)
@@ -139,9 +139,9 @@ def finished(ended, image):
     return ended.status()["facts"]
 
 
-def test_write_tfrecords(pinned, made, tmp_path):
+def test_write_shards(pinned, made, tmp_path):
     cluster = LocalBackend(Local(kind="local", cores=2, memory="512m"))
-    ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/write_tfrecords.py", [made]))
+    ended = run_job(cluster, job_files(tmp_path / "job", "spark_entry/write_shards.py", [made]))
     assert finished(ended, pinned)["prepared_images"] == 40
     assert sum(row["images"] for row in ended.rows()) == 40
 
@@ -192,7 +192,7 @@ def test_a_sweep_in_the_cloud(image, tmp_path, monkeypatch):
     with Cloud(tmp_path / "servers") as cloud:
         home = Home(tmp_path, {**cloud.environment, "GOOGLE_CLOUD_PROJECT": cloud.project})
         place = ("cluster=single_node", "cluster.image_version=3.0-debian13", "cluster.packages=image")
-        answer = home("-m", *place, "caching=true,false", "dataset.images=60", "preprocess.partitions=2", *SMALL_GRID)
+        answer = home("-m", *place, "caching=true,false", "dataset.images=60", "preprocess.shards=2", *SMALL_GRID)
         assert answer.code == 0, answer.err
         records = [json.loads((folder / "run.json").read_bytes()) for folder in tmp_path.glob("outputs/*/*/[0-9]")]
         assert [record["facts"]["spark"] for record in records] == [image.image.pyspark] * 2

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from flowerexp.app import composed
 from flowerexp.config import Origin, check, plain
 from flowerexp.errors import ConfigError
+from tests.composing import composed
 
 FOLDER = ("dataset=folder", "dataset.path=/photographs")
 
@@ -100,7 +100,7 @@ def test_sparks_properties_are_set_by_their_names():
         ("sampling.fraction=nan", "more than 0"),
         ("sampling.fraction=inf", "at most 1"),
         ("preprocess.quality=101", "at most 100"),
-        ("preprocess.partitions=0", "1 or more"),
+        ("preprocess.shards=0", "1 or more"),
         ("preprocess.target_size=192", "a list of 2"),
         ("preprocess.target_size=[192,192,3]", "a list of 2"),
         ("preprocess.target_size=[192,0]", "1 or more"),
@@ -135,8 +135,7 @@ def test_a_wrong_value_that_is_another_key_s_is_that_key_s():
     [
         (
             "grid.reader=tfrecord",
-            "one of image_files, tfrecords, image_files_native, tfrecords_native, image_files_cached, "
-            "tfrecords_cached; did you mean 'tfrecords'?",
+            "lmdb_native, image_files_cached, tfrecords_cached; did you mean 'tfrecords'?",
         ),
         ("entrypoint.settings.on_short=dorp", "one of fail, drop; did you mean 'drop'?"),
         ("entrypoint.settings.page_cache=hot", "one of warm, cold, as_found"),
@@ -186,7 +185,7 @@ def test_a_reader_that_cannot_turn_photographs_is_refused_before_anything_starts
     ) as caught:
         config("preprocess.orientation=exif", "grid.reader=[tfrecords,image_files]")
     assert "command line" in str(caught.value)
-    for more in (["grid.reader=image_files_native"], ["grid.reader=tfrecords"], ["entrypoint=write_tfrecords"]):
+    for more in (["grid.reader=image_files_native"], ["grid.reader=tfrecords"], ["entrypoint=write_shards"]):
         assert config("preprocess.orientation=exif", *more).preprocess.orientation == "exif"
 
 
@@ -261,6 +260,7 @@ def test_every_shipped_option_is_right(config, group):
             "dataset=folder": ["dataset.path=x"],
             "cluster=spark_master": ["cluster.master=spark://host:7077"],
             "grid=aggregate": ["entrypoint=aggregate"],
+            "grid=train": ["entrypoint=train"],
         }
         chosen = f"{group}={option}"
         assert config(chosen, "gcp.project=mine", *wanted.get(chosen, []))
@@ -288,7 +288,7 @@ class TestFolders:
         )
         home = tmp_path / "here"
         assert made.home == str(home)
-        assert plain(made.storage) == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
+        assert made.storage.folders == {"generated": f"{home}/data/generated", "prepared": f"{home}/data/prepared"}
         assert made.tracking.uri == f"sqlite:///{home}/mlruns/mlflow.db"
         assert made.tracking.artifacts == f"{home}/mlruns/artifacts"
         assert Path(made.dataset.path).is_absolute()

@@ -155,3 +155,38 @@ def test_the_run_key_depends_on_what_is_measured_and_not_on_what_it_is_called(wo
 def test_a_config_survives_being_written_down(words):
     config = words()
     assert recorded(plain(config)) == config
+
+
+OPTIONAL = WORDS.replace("adaptive: {type: bool}", "adaptive: {type: bool}\n  ahead: {default: 2, min: 0}").replace(
+    "lines: {min: 1}}", "lines: {min: 1}, rounds: {default: 3}}"
+)
+
+
+class TestDefaults:
+    def test_a_grid_and_settings_may_leave_them_out(self, words):
+        config = words(declaration=OPTIONAL)
+        assert (config.grid["ahead"], config.entrypoint.settings["rounds"]) == ([2], 3)
+        assert config.entrypoint.parameters["ahead"].type == "int"
+        assert words("grid.ahead=[2,4]", declaration=OPTIONAL).grid["ahead"] == [2, 4]
+
+    def test_a_parameter_that_has_nothing_else_is_not_in_play(self, words):
+        assert "ahead" not in words(declaration=OPTIONAL).experiment.parameters
+        assert "ahead" in words("grid.ahead=[2,4]", declaration=OPTIONAL).experiment.parameters
+        assert "ahead" in words("grid.ahead=4", declaration=OPTIONAL).experiment.parameters
+
+    def test_a_run_has_the_key_of_one_that_does_not_know_the_parameter(self, words):
+        plain_words = WORDS.replace("lines: {min: 1}}", "lines: {min: 1}, rounds: {default: 3}}")
+        before, after, other = (
+            run_key(config, "code")
+            for config in (
+                words(declaration=plain_words),
+                words("grid.ahead=2", declaration=OPTIONAL),
+                words("grid.ahead=4", declaration=OPTIONAL),
+            )
+        )
+        assert before == after != other
+
+    @pytest.mark.parametrize("default", ["-1", "much"])
+    def test_a_default_that_the_limits_refuse_is_refused(self, words, default):
+        with pytest.raises(ConfigError, match=r"entrypoint\.parameters\.ahead\.default"):
+            words(declaration=OPTIONAL.replace("default: 2", f"default: {default}, type: int"))

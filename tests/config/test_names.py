@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from flowerexp.app import composed
 from flowerexp.config import names
 from flowerexp.errors import ConfigError
+from tests.composing import composed
 
 CLOUD = ("cluster=four_nodes", "gcp.project=mine", "quota=none")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from flowerexp.app import composed
 from flowerexp.config.overrides import Parser, unreadable
 from flowerexp.errors import ConfigError
+from tests.composing import composed
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from flowerexp.app import composed
+from flowerexp.config import plain
 from flowerexp.config.together import MOST_MEASUREMENTS
 from flowerexp.errors import ConfigError
+from tests.composing import composed
 
 CLOUD = ("cluster=four_nodes", "gcp.project=mine", "quota=none")
 
@@ -24,7 +25,7 @@ class TestGrid:
     def test_is_counted_and_refused_at_once(self):
         from omegaconf import OmegaConf
 
-        from flowerexp.config import check, plain
+        from flowerexp.config import check
 
         config = OmegaConf.create(plain(composed([])))
         config.grid.batch_size = list(range(1, 20_001))
@@ -60,8 +61,8 @@ class TestGrid:
 
 class TestUntil:
     def test_an_experiment_that_finds_its_results_has_no_rounds(self):
-        assert refusal("entrypoint=write_tfrecords", "measure.until=5%") == (
-            "command line: measure.until is not for write_tfrecords: made again, it finds its results and measures "
+        assert refusal("entrypoint=write_shards", "measure.until=5%") == (
+            "command line: measure.until is not for write_shards: made again, it finds its results and measures "
             "nothing; set it to null"
         )
 
@@ -111,3 +112,52 @@ class TestLabels:
     def test_hold_text(self):
         cluster: Any = composed([*CLOUD, "+cluster.labels={run:2024_10,team:'Vision Lab'}"]).cluster
         assert cluster.labels == {"run": "2024_10", "team": "Vision Lab"}
+
+
+class TestSimulatedBucket:
+    def test_is_refused_where_nothing_would_be_read_through_it(self):
+        assert "storage.latency_ms=30 has no effect: aggregate reads nothing through a" in refusal(
+            "entrypoint=aggregate", "storage=simulated_bucket"
+        )
+        assert "storage.jitter=0.3 has no effect without storage.latency_ms" in refusal("storage.jitter=0.3")
+
+    def test_is_refused_where_there_is_a_real_one(self):
+        told = refusal(*CLOUD, "gcp.bucket=b-b", "storage.latency_ms=5")
+        assert "storage.latency_ms=5 does not go with cluster=four_nodes: a bucket is simulated here only" in told
+        for place in ("dataset.tfrecords=gs://b/t", "storage.prepared=gs://b/p"):
+            told = refusal("storage.bandwidth_mb_s=100", place)
+            assert f"storage.bandwidth_mb_s=100 does not go with {place}, which is not a folder" in told
+
+    def test_is_accepted_on_this_machine(self):
+        for cluster in ("local", "local_nodes"):
+            pace = composed(["storage=simulated_bucket", f"cluster={cluster}"]).storage.simulated
+            assert pace is not None
+            assert (pace.latency_ms, pace.connection_mb_s) == (30, 210)
+        assert composed([]).storage.simulated is None
+
+
+class TestShards:
+    def test_their_number_is_said_once(self):
+        said = "preprocess.shards=4 and preprocess.shard_mb=2 both say how many files are written"
+        assert said in refusal("preprocess.shards=4", "preprocess.shard_mb=2")
+        assert "nothing says how many files are written" in refusal("preprocess.shards=null")
+        assert plain(composed([]))["preprocess"]["shards"] == 16
+        by_size = plain(composed(["preprocess.shard_mb=2"]))["preprocess"]
+        assert (by_size["shards"], by_size["shard_mb"]) == (None, 2.0)
+
+    @pytest.mark.parametrize(
+        ("form", "compression", "hint"),
+        [("lmdb", "zstd", "set it to null"), ("parquet", "gzip", "set zstd, snappy or null"),
+         ("tfrecord", "zstd", "set gzip or null")],
+    )  # fmt: skip
+    def test_a_compression_that_the_format_lacks(self, form, compression, hint):
+        message = refusal(f"preprocess.format={form}", f"preprocess.compression={compression}")
+        assert message.startswith("command line (preprocess.compression): ")
+        assert message.endswith(f" files have no compression '{compression}'; {hint}")
+        assert plain(composed([f"preprocess.format={form}"]))["preprocess"]["compression"] is None
+
+    def test_what_an_experiment_imports_depends_on_the_format(self):
+        from flowerexp.plan import required
+
+        assert "lmdb" not in required(composed(["entrypoint=write_shards"]))
+        assert required(composed(["entrypoint=write_shards", "preprocess.format=lmdb"]))["lmdb"] == "lmdb==3.0.0"

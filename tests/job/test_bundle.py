@@ -42,12 +42,12 @@ class TestBytes:
 
     def test_an_archive_holds_what_the_cluster_needs_and_nothing_more(self, package, tmp_path):
         names = zipfile.ZipFile(shipped(package).write(tmp_path)).namelist()
-        assert "flowerexp/workload/read_speed/measuring.py" in names
+        assert {f"flowerexp/workload/read_speed/{name}" for name in ("measuring.py", "accelerators.yaml")} <= {*names}
         assert len(names) == len(set(names))
         for name in names:
             inside = name.removeprefix("flowerexp/")
             assert inside.startswith(("workload/", "storage/")) or inside in ("__init__.py", "errors.py")
-            assert name.endswith(".py")
+            assert name.endswith((".py", ".yaml"))
 
     def test_it_is_written_under_a_name_made_of_its_hash(self, package, tmp_path):
         path = shipped(package).write(tmp_path / "job")
@@ -91,7 +91,7 @@ class TestHash:
         assert shipped(moved).code_hash == before
 
 
-@pytest.mark.parametrize("name", ["read_speed", "write_tfrecords"])
+@pytest.mark.parametrize("name", ["read_speed", "write_shards"])
 def test_the_archive_is_all_that_a_shipped_script_needs(name, tmp_path):
     script = find_script(f"spark_entry/{name}.py")
     archive = Bundle(script).write(tmp_path)

@@ -75,7 +75,9 @@ class TestCells:
         one = row("a") | {"batch_size": None}
         found = table([row(size=16), row(size=2, number=12), row(size=2), row(size=2), one])
         assert found.cells.tolist() == [3, 2, 1, 1, 0]
-        assert found.cell_keys == [("a", None, 3), ("tfrecords", 2, 3), ("tfrecords", 2, 12), ("tfrecords", 16, 3)]
+        expected = [("a", None, 3), ("tfrecords", 2, 3), ("tfrecords", 2, 12), ("tfrecords", 16, 3)]
+        assert [key[:3] for key in found.cell_keys] == expected
+        assert {key[3:] for key in found.cell_keys} == {(0, 0)}  # what has a default has it
 
     def test_later_executions_are_left_out(self):
         rows = [row(), row(execution=2), {"images": 1}, {"execution": None}]
@@ -134,3 +136,28 @@ class TestDeclared:
         found = from_rows(rows, self.SORT)
         assert [bool(one) for one in np.isnan(found.rates)] == [True, False, False]
         assert (len(found.finished), len(found.rated)) == (2, 2)
+
+
+class TestDefaults:
+    EXPERIMENT = Experiment(
+        name="read",
+        question="?",
+        script="read.py",
+        unit="images",
+        parameters={
+            "reader": Parameter(type="text"),
+            "order": Parameter(type="text", choices=("none", "full"), default="none"),
+            "ahead": Parameter(type="int", default=0),
+        },
+    )
+
+    def test_rows_that_lack_a_parameter_have_its_default(self):
+        found = from_rows([{"reader": "a", "images": 1, "seconds": 1}], self.EXPERIMENT)
+        assert found.numbers("ahead").tolist() == [0]
+        assert found.texts("order")[1] == ["none"]
+        assert found.cell_keys == [("a", 0)]
+
+    def test_series_are_not_named_by_defaults(self):
+        rows = [{"reader": "a", "order": order, "images": 1, "seconds": 1} for order in ("none", "full")]
+        assert from_rows(rows, self.EXPERIMENT).series_names == ["a", "a order=full"]
+        assert from_rows([{"reader": "a", "images": 1, "seconds": 1}], self.EXPERIMENT).series_names == ["a"]

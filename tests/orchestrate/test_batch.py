@@ -290,7 +290,7 @@ def test_a_mistake_of_ours_costs_only_the_runs_that_had_not_ended(sweep, world, 
         return submit(self, files)
 
     monkeypatch.setattr(Cluster, "submit", second_fails)
-    notes = sweep(["cluster=single_node"], ["cluster=single_node", "entrypoint=write_tfrecords"])
+    notes = sweep(["cluster=single_node"], ["cluster=single_node", "entrypoint=write_shards"])
     assert notes.done == ["0"]
     assert set(notes.lost_runs) == {"1"}
 
@@ -359,7 +359,7 @@ def test_a_mistake_of_ours_costs_no_run_that_was_lost_before(sweep, world, monke
 
     monkeypatch.setattr(Cluster, "submit", submit)
     reads = [["cluster=single_node", f"measure.seed={seed}"] for seed in range(4)]
-    notes = sweep(*reads, ["cluster=single_node", "entrypoint=write_tfrecords"])
+    notes = sweep(*reads, ["cluster=single_node", "entrypoint=write_shards"])
     assert ["Killed" in notes.lost_runs[name] for name in "134"] == [True, True, False]
 
 
@@ -371,7 +371,7 @@ def test_a_job_that_begins_no_run_loses_them_all(sweep, world):
 
 
 def test_a_cluster_is_asked_for_what_all_its_jobs_import(sweep, world, config):
-    names = [["cluster=single_node"], ["cluster=single_node", "entrypoint=write_tfrecords"]]
+    names = [["cluster=single_node"], ["cluster=single_node", "entrypoint=write_shards"]]
     sweep(*names)
     runs = plan([config(*PLACE, *own) for own in names], [Path("0"), Path("1")], "code").runs
     assert world.requires == {**runs[0].requires, **runs[1].requires} != {}

@@ -130,7 +130,7 @@ class TestOfASweep:
         one, same = config(), config("measure.seed=7")
         others = [config("budget.usd=1"), config("dataset.images=700"), config("cluster.memory=2g"),
                   config("quota=none"), config("tracking.experiment=x"), config("storage.prepared=x"),
-                  config("entrypoint=write_tfrecords")]  # fmt: skip
+                  config("entrypoint=write_shards")]  # fmt: skip
         preflight_each([one, same, *others, one])
         assert looked == [one, *others]
 

@@ -44,7 +44,7 @@ def test_a_local_store_is_made_and_the_slots_are_held_until_all_is_there(config,
 
 
 def test_a_server_is_not_asked_and_runs_without_a_grid_need_no_models(config, world):
-    made = run(config, "entrypoint=write_tfrecords", "tracking.uri=http://127.0.0.1:1")
+    made = run(config, "entrypoint=write_shards", "tracking.uri=http://127.0.0.1:1")
     Preparation([made], held(world)).finish()
     assert world == ["hold slots", "mlflow", "analysis grid=False", "freeze", "let slots go"]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions
 
-from flowerexp import app, workload
+from flowerexp import workload
 from flowerexp.workload.engine.spark_metrics import recorded
+from tests.composing import composed
 
 SCRIPT = Path(__file__).parents[2] / "spark_entry" / "aggregate.py"
 
@@ -125,4 +126,4 @@ def test_adaptive_execution_joins_small_partitions(spark, aggregate, made):
 )
 def test_its_declaration_refuses_what_it_cannot_do(tmp_path, override, message):
     with pytest.raises(Exception, match=message):
-        app.composed([f"home={tmp_path}", "entrypoint=aggregate", override])
+        composed([f"home={tmp_path}", "entrypoint=aggregate", override])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flowerexp import app, index
+from flowerexp import index
 from flowerexp.cluster import ExistingCluster, JobFiles
 from flowerexp.cluster.local.kind import LocalKind
 from flowerexp.config import Config, recorded
@@ -26,6 +26,7 @@ from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep
 from flowerexp.workload import executors, report
 from flowerexp.workload.engine import runner
+from tests.composing import composed
 
 Rows = Iterator[dict[str, Any]]
 
@@ -168,7 +169,7 @@ def planned(folder: Path, home: Path, qualities: Sequence[int], *overrides: str)
     runs = []
     for number, quality in enumerate(qualities):
         own = [f"preprocess.quality={quality}"]
-        config = app.composed([f"home={home}", "entrypoint=write_tfrecords", *overrides, *own])
+        config = composed([f"home={home}", "entrypoint=write_shards", *overrides, *own])
         code = Bundle(find_script(config.entrypoint.script)).code_hash
         extra = {"sweep_id": folder.name, "label": own[0], "name": f"quality {quality}"}
         runs.append(PlannedRun(run_key(config, code), config, folder / str(number), code, extra))

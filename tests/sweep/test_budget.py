@@ -34,7 +34,7 @@ def test_a_cluster_is_created_once_for_all_its_runs_and_a_batch_for_each_script(
     (alone,) = expenses([(one, 150.0)])
     assert (expense.runs, expense.seconds, expense.start) == (2, 150.0, alone.start)
     assert expense.usd == alone.usd
-    reads, writes = run(config, "cluster=serverless"), run(config, "cluster=serverless", "entrypoint=write_tfrecords")
+    reads, writes = run(config, "cluster=serverless"), run(config, "cluster=serverless", "entrypoint=write_shards")
     (batches,) = expenses([(reads, 1.0), (writes, 1.0)])
     (batch,) = expenses([(reads, 1.0)])
     assert batches.start == 2 * batch.start > 0
@@ -64,7 +64,7 @@ def test_each_cluster_is_an_expense_of_its_own_in_the_order_of_the_runs(config):
 
 def test_a_cluster_starts_once_for_all_scripts(config):
     reads = run(config, "cluster=single_node")
-    writes = run(config, "cluster=single_node", "entrypoint=write_tfrecords")
+    writes = run(config, "cluster=single_node", "entrypoint=write_shards")
     (both,), (one,) = expenses([(reads, 1.0), (writes, 1.0)]), expenses([(reads, 1.0)])
     assert both.start == one.start > 0
 

@@ -17,9 +17,9 @@ from flowerexp.sweep.compose import Composer
 FILES = {
     "cluster/other.yaml": "defaults: [local]\ncores: 2\nspark: {spark.local.dir: '${home}/x'}\n",
     "cluster/odd.yaml": "# @package cluster\nkind: local\nmemory: ${oc.env:NO_SUCH_VARIABLE,3g}\n",
-    "grid/tiny.yaml": "defaults: [quick]\nbatch_size: [2]\nbatch_number: ['${preprocess.partitions}']\n",
+    "grid/tiny.yaml": "defaults: [quick]\nbatch_size: [2]\nbatch_number: ['${preprocess.shards}']\n",
     "experiment/both.yaml": "# @package _global_\ndefaults:\n  - override /grid: tiny\n  - override /cluster: other\n"
-    "caching: false\nreader: [tfrecords]\nsweep: {axes: {caching: [true, false], preprocess.partitions: [1, 2]}}\n"
+    "caching: false\nreader: [tfrecords]\nsweep: {axes: {caching: [true, false], preprocess.shards: [1, 2]}}\n"
     "hydra: {mode: MULTIRUN}\n",
     "experiment/nested.yaml": "# @package _global_\ndefaults: [both, override /sampling: smoke]\nsampling: {seed: 7}\n",
     "experiment/asks_hydra.yaml": "# @package _global_\nentrypoint:\n  settings:\n    job: ${hydra:job.name}\n"
@@ -42,8 +42,8 @@ OVERRIDES = [
     [],
     ["caching=false"],
     ["caching=True"],
-    ["preprocess.partitions=3"],
-    ["preprocess.partitions=3", "preprocess.partitions=4"],
+    ["preprocess.shards=3"],
+    ["preprocess.shards=3", "preprocess.shards=4"],
     ["preprocess={partitions:3}"],
     ["preprocess.target_size=[64,32]"],
     ["grid.reader=tfrecords"],
@@ -61,7 +61,7 @@ OVERRIDES = [
     ["~cluster.spark"],
     ["~cluster.memory=1g"],
     ["~cluster.memory", "+cluster.memory=4g"],
-    ["+preprocess.partitions.deeper=1"],
+    ["+preprocess.shards.deeper=1"],
     ["~preprocess"],
     ["+entrypoint.settings.a='two words, and a comma'"],
     ['+entrypoint.settings.a="it\'s"'],
@@ -72,7 +72,7 @@ OVERRIDES = [
     ["+entrypoint.settings.a=[]", "+entrypoint.settings.b={}"],
     ["+entrypoint.settings.a=[1,[2,[3,null]],'x y']"],
     ["+entrypoint.settings.a=${caching}", "caching=false"],
-    ["+entrypoint.settings.a='${preprocess.partitions} of ${grid.batch_size}'"],
+    ["+entrypoint.settings.a='${preprocess.shards} of ${grid.batch_size}'"],
     [r"+entrypoint.settings.a='\${literal}'"],
     ["+entrypoint.settings.a=${oc.env:NO_SUCH_VARIABLE,5}"],
     ["+entrypoint.settings.a=${.b}", "+entrypoint.settings.b=2"],
@@ -81,7 +81,7 @@ OVERRIDES = [
     ["grid=wide"],
     ["grid=wide", "grid.batch_size=[1]"],
     ["grid.batch_size=[1]", "grid=wide"],
-    ["grid=tiny", "preprocess.partitions=5"],
+    ["grid=tiny", "preprocess.shards=5"],
     ["grid={batch_size:[9]}"],
     ["grid='wide'"],
     ["cluster=other"],
@@ -98,10 +98,10 @@ OVERRIDES = [
     ["experiment=both", "sweep.repeats=3", "repeat=2", "+sweep.axes.seed=[1,2]"],
     ["experiment=nested", "sampling.seed=8"],
     ["sweep.zip=[{a.b:[1,2],c:[3,4]}]", "sweep.exclude=[{a.b:1}]"],
-    ["+sweep.axes={preprocess.partitions:[1,2],cluster:[a,'b c']}"],
+    ["+sweep.axes={preprocess.shards:[1,2],cluster:[a,'b c']}"],
     ["hydra.job.chdir=true", "caching=false"],
     ["hydra/job_logging=none", "caching=false"],
-    ["entrypoint=write_tfrecords", "tracking.uri=http://u:p@h:1/x", "tracking.artifacts=null"],
+    ["entrypoint=write_shards", "tracking.uri=http://u:p@h:1/x", "tracking.artifacts=null"],
 ]
 
 
@@ -157,7 +157,7 @@ MISTAKES = [
     ["caching=[1"],
     ["caching"],
     ["caching=true,false"],
-    ["preprocess.partitions=range(1,3)"],
+    ["preprocess.shards=range(1,3)"],
     ["grid@here=quick"],
     ["caching@here=true"],
     ["++grid=wide"],
@@ -182,8 +182,8 @@ def test_a_mistake_is_explained_as_for_a_single_run(app, overrides):
 def test_a_mistake_leaves_the_composer_usable(app):
     composer = Composer(app, "config")
     with pytest.raises(ConfigError):
-        composer.compose(["preprocess.partitions=7", "no_such=1"])
-    assert composer.compose([]).config.preprocess.partitions == 16
+        composer.compose(["preprocess.shards=7", "no_such=1"])
+    assert composer.compose([]).config.preprocess.shards == 16
 
 
 def test_runs_share_nothing(app):

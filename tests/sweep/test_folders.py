@@ -35,14 +35,12 @@ def planned():
 
 
 def test_each_run_s_folder_is_named_by_its_own_config(planned):
-    runs = planned("hydra.sweep.subdir='cache-${caching}-${preprocess.partitions}-${hydra:job.num}'",
-                   "caching=true,false", "preprocess.partitions=2,4")  # fmt: skip
+    runs = planned("hydra.sweep.subdir='cache-${caching}-${preprocess.shards}-${hydra:job.num}'",
+                   "caching=true,false", "preprocess.shards=2,4")  # fmt: skip
     for number, run in enumerate(runs):
         config = run.config
-        assert run.folder == Path(f"/sweep/cache-{config.caching}-{config.preprocess.partitions}-{number}")
-        assert (
-            run.label == f"caching={str(config.caching).lower()} preprocess.partitions={config.preprocess.partitions}"
-        )
+        assert run.folder == Path(f"/sweep/cache-{config.caching}-{config.preprocess.shards}-{number}")
+        assert run.label == f"caching={str(config.caching).lower()} preprocess.shards={config.preprocess.shards}"
 
 
 @pytest.mark.parametrize(

@@ -287,16 +287,16 @@ class TestShippedExperiments:
         return [" ".join(one[1:]) for one in grammar.expand(overrides, master.sweep, app.config_loader)]
 
     def test_caching_in_adjacent_pairs(self, app):
-        assert self.runs(app, "experiment=caching", "preprocess.partitions=2") == [
-            "preprocess.partitions=2 caching=True", "preprocess.partitions=2 caching=False",
+        assert self.runs(app, "experiment=caching", "preprocess.shards=2") == [
+            "preprocess.shards=2 caching=True", "preprocess.shards=2 caching=False",
         ]  # fmt: skip
 
     def test_partitions(self, app):
-        assert self.runs(app, "experiment=partitions") == [f"preprocess.partitions={n}" for n in (2, 4, 8, 16, 32)]
+        assert self.runs(app, "experiment=partitions") == [f"preprocess.shards={n}" for n in (2, 4, 8, 16, 32)]
 
     def test_notebook(self, app):
         assert self.runs(app, "experiment=notebook") == [
-            f"preprocess.partitions={n} caching={caching}" for n in (2, 16) for caching in (True, False)
+            f"preprocess.shards={n} caching={caching}" for n in (2, 16) for caching in (True, False)
         ]
         config = app.compose_config("config", ["experiment=notebook"], RunMode.RUN)
         assert config.grid.batch_size == [2, 4, 6, 8]

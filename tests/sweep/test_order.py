@@ -171,7 +171,7 @@ class TestWhenItRuns:
 
     def test_the_plan_says_beforehand_what_the_launcher_does(self, world, home, capsys, monkeypatch):
         monkeypatch.setenv("FLOWEREXP_HOME", str(home))
-        sweep = ["entrypoint=write_tfrecords", "preprocess.quality=70,80", "preprocess.partitions=1,2"]
+        sweep = ["entrypoint=write_shards", "preprocess.quality=70,80", "preprocess.shards=1,2"]
         sweep += ["preprocess.orientation=stored,exif", "sweep.fraction=plackett_burman", "sweep.repeats=2"]
         shown = json.loads(said_by(capsys, "plan", "--json", "-m", *sweep))  # nothing is said beside it
         assert [run["order"] for run in shown["runs"]] != [*range(8)]

@@ -102,9 +102,9 @@ def test_what_users_write_is_no_formula_and_numbers_stay_numbers(config, tmp_pat
 
 def test_what_a_sweep_varies_is_a_typed_column_of_each_table(tmp_path: Path) -> None:
     """A whole number, a truth value and a text; in CSV, in Parquet, and beside each measurement."""
-    folder = write_sweep(tmp_path, {"preprocess.partitions": [2, 16], "caching": [True, False], "cluster": ["a", "b"]})
+    folder = write_sweep(tmp_path, {"preprocess.shards": [2, 16], "caching": [True, False], "cluster": ["a", "b"]})
     lines = tables.write(folder, Journal(folder).read())
-    swept = ["preprocess.partitions", "caching", "cluster"]
+    swept = ["preprocess.shards", "caching", "cluster"]
     assert [lines[5][name] for name in swept] == [16, True, "b"]
     for name in (tables.RUNS_TYPED, tables.MEASUREMENTS):
         schema = pyarrow.parquet.read_schema(folder / name)
@@ -115,5 +115,5 @@ def test_what_a_sweep_varies_is_a_typed_column_of_each_table(tmp_path: Path) -> 
     }
     assert all(row["images_per_second"] == row["images"] / row["seconds"] for row in rows)
     with (folder / "runs.csv").open(newline="") as file:
-        assert next(csv.DictReader(file))["preprocess.partitions"] == "2"
+        assert next(csv.DictReader(file))["preprocess.shards"] == "2"
     assert (lines[0]["seconds"], lines[0]["preparing_seconds"]) == (5.0, 1.0), "preparing stands apart"

@@ -24,13 +24,11 @@ pytest_plugins = ["tests.tracking"]
 pytestmark = [pytest.mark.spark, pytest.mark.long, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 SERVE = "import sys, flowerexp.tracking as t; sys.exit(t.serve(t.Store(sys.argv[1]), port=int(sys.argv[2])))"
-SWEEP = ("-m", "preprocess.partitions=2,4", "caching=true,false", "dataset.images=40")
+SWEEP = ("-m", "preprocess.shards=2,4", "caching=true,false", "dataset.images=40")
 GRID = ("grid.batch_size=[2,4]", "grid.batch_number=[2,3]", "measure.repetitions=2")
-NAMES = {
-    f"partitions={partitions} caching={caching} · read_speed" for caching in ("true", "false") for partitions in (2, 4)
-}
+NAMES = {f"shards={shards} caching={caching} · read_speed" for caching in ("true", "false") for shards in (2, 4)}
 RATES = ["image_files/images_per_second", "tfrecords/images_per_second"]
-VARIED = ["caching", "preprocess.partitions"]
+VARIED = ["caching", "preprocess.shards"]
 
 CELLS = "return [...document.querySelectorAll(arguments[0])].map(cell => cell.innerText)"
 TEXTS = """
@@ -123,7 +121,7 @@ def test_the_sweep_s_page_has_what_was_varied_and_how_fast_it_was_as_columns(pag
     assert "Model training" in shown
     pages.browser.until(FITS)  # no name is cut off
     assert column(pages.browser, "params.`caching`") == ["false", "false", "true", "true"]
-    assert column(pages.browser, "params.`preprocess.partitions`") == ["2", "2", "4", "4"]
+    assert column(pages.browser, "params.`preprocess.shards`") == ["2", "2", "4", "4"]
     for rate in RATES:
         assert [float(cell) > 0 for cell in column(pages.browser, f"metrics.`{rate}`")] == 4 * [True]
     verdicts = column(pages.browser, "tags.`flowerexp.verdict`")
@@ -186,7 +184,7 @@ def test_a_run_s_repetitions_and_hosts_are_lines(pages):
 
 def test_the_summary_s_page_has_the_answer_and_a_metric_for_each_setting(pages):
     page = pages.open(f"/experiments/1/runs/{pages.summary}?{ML}")
-    shown = page.shows("does caching make a run faster?", "setting/tfrecords partitions:2 caching:true", "Duration")
+    shown = page.shows("does caching make a run faster?", "setting/tfrecords shards:2 caching:true", "Duration")
     assert float(re.findall(r"Duration\s+([\d.]+)", shown)[0]) > 1
     page.run(SHOW_MORE)
     page.open(page.until(LINK, "The whole report"))
@@ -212,7 +210,7 @@ def test_nested_runs_would_be_hidden(pages):
 @pytest.mark.parametrize(
     ("name", "page", "shows"),
     [
-        ("sweep", "{page}", "partitions=2"),
+        ("sweep", "{page}", "shards=2"),
         ("charts", "{page}&compareRunsMode=CHART", "what was measured"),
         ("summary", "/experiments/1/runs/{summary}?{ml}", "setting/tfrecords"),
         ("run", "/experiments/1/runs/{run}?{ml}", "Parameters ("),

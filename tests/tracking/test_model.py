@@ -58,15 +58,15 @@ def test_a_sweeps_summary_has_the_model_of_all_its_runs(tmp_path: Path, local_st
 
     from flowerexp.analysis.report import make_report
 
-    folder = write_sweep(tmp_path / "sweep", {"caching": [True, False], "preprocess.partitions": [2, 4, 8]})
+    folder = write_sweep(tmp_path / "sweep", {"caching": [True, False], "preprocess.shards": [2, 4, 8]})
     make_report(folder)
     (folder / "runs.csv").write_text("run,state\n0,finished\n")
     run_id = log_sweep(folder, local_store)
     (found,) = sweeps(local_store, "x")
     assert found.run_id == run_id
-    assert {factor.name for factor in found.models[0].design.factors} >= {"caching", "preprocess.partitions", "reader"}
+    assert {factor.name for factor in found.models[0].design.factors} >= {"caching", "preprocess.shards", "reader"}
     mlflow.set_tracking_uri(local_store.uri)
-    cell = {"batch_size": 4, "batch_number": 6, "preprocess.partitions": 4, "reader": "tfrecords", "caching": True}
+    cell = {"batch_size": 4, "batch_number": 6, "preprocess.shards": 4, "reader": "tfrecords", "caching": True}
     assert mlflow.sklearn.load_model(f"runs:/{run_id}/model").predict(pd.DataFrame([cell]))[0] > 0
 
 

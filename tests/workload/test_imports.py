@@ -32,7 +32,7 @@ def test_all_of_it_imports_without_what_the_launcher_needs():
     answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     names, blocked, heavy = json.loads(answer.stdout)
-    folders = ("engine.runner", "images.preparing", "read_speed.measuring", "write_tfrecords.writing")
+    folders = ("engine.runner", "images.preparing", "read_speed.measuring", "write_shards.writing")
     assert {f"flowerexp.workload.{name}" for name in folders} <= {*names}
     assert blocked
     assert heavy == []  # a worker that does not measure tf.data pays for no TensorFlow

@@ -28,6 +28,7 @@ class Conclusions:
         costs: by config key and level, the mean US dollars of a run; without levels of which that is unknown.
         further: sentences about anything else that was compared, such as caching.
         families: how many comparisons all intervals hold for together.
+        decided: the answer in the experiment's own words, see `Extras.decision`.
     """
 
     experiment: Experiment
@@ -37,12 +38,15 @@ class Conclusions:
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     further: Sequence[str] = ()
     families: int = 1
+    decided: Sequence[str] = ()
 
     @property
     def answer(self) -> str:
-        """The answer to the question, in one sentence."""
+        """The answer to the question: what the experiment itself decided, or else one sentence about its factors."""
         if self.doubt:
             return f"No answer: {self.doubt}."
+        if self.decided:
+            return " ".join(self.decided)
         asked = [effect for effect in self.effects if effect.factor.asked]
         others = [effect for effect in self.effects if not effect.factor.asked and effect.outcome == "differs"]
         clauses = [*self._clauses(asked), *self.further, *self._clauses(others)]
@@ -112,7 +116,7 @@ def _cost(effect: Effect, costs: Mapping[str, float]) -> str:
 
 
 def name_of(experiment: Experiment, effect: Effect, level: Level) -> str:
-    """A level of an effect within a sentence: ``TFRecords``, ``partitions 16``."""
+    """A level of an effect within a sentence: ``TFRecords``, ``shards 16``."""
     if effect.factor.key in experiment.categorical:
         return categorical(experiment, effect.factor.key, level.name)
     return f"{effect.factor.label} {level.name}"
@@ -126,7 +130,7 @@ def categorical(experiment: Experiment, name: str, value: str) -> str:
 
 
 def listed(experiment: Experiment, effect: Effect) -> str:
-    """All levels of an effect: ``partitions 2, 4 and 8``."""
+    """All levels of an effect: ``shards 2, 4 and 8``."""
     if effect.factor.key in experiment.categorical:
         return _and([name_of(experiment, effect, level) for level in effect.levels])
     return f"{effect.factor.label} {_and(sorted((level.name for level in effect.levels), key=_by_number))}"

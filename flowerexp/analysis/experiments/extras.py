@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.conclusions.evidence import Evidence
     from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
@@ -20,12 +22,14 @@ class Extras:
         texts: columns of text that its report reads.
         facts: facts of its runs that a report lists.
         questions: by config key, the question of a sweep that varies it, without a question mark.
+        curves: columns that MLflow draws as lines over the parts of a measurement, where each is a row of its own.
     """
 
     columns: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     questions: Mapping[str, str] = {}
+    curves: tuple[str, ...] = ()
 
     def doubts(self, first: Measurements) -> list[str]:
         """Why its measurements are suspect, a sentence for each reason.
@@ -42,6 +46,32 @@ class Extras:
             facts: the run's.
         """
         return None
+
+    def metrics(self, measurements: Measurements) -> dict[str, float]:
+        """Further numbers of a run that MLflow gets, by name; what stands before ``/`` is their section.
+
+        Args:
+            measurements: of all executions.
+        """
+        return {}
+
+    def draw(self, measurements: Measurements, attached: Path, folder: Path) -> list[Path]:
+        """Draw further pictures of a run; returns the files.
+
+        Args:
+            measurements: of all executions.
+            attached: the folder with the files that the run attached.
+            folder: where the pictures go.
+        """
+        return []
+
+    def compared(self, sides: Sequence[Sequence[ComparedRun]]) -> list[list[str]]:
+        """A further table of a comparison: its head, and its lines; nothing for none.
+
+        Args:
+            sides: the runs of each side.
+        """
+        return []
 
     def may_differ(self, a: ComparedRun, b: ComparedRun, series: set[str]) -> set[str]:
         """The config keys, with dots, in which two runs that are compared may differ; `data` means their data.
@@ -60,6 +90,22 @@ class Extras:
             a: a run.
             b: another one.
             series: those that both have.
+        """
+        return ()
+
+    def decision(
+        self, evidence: Evidence, varied: Mapping[str, str], facts: Sequence[Mapping[str, Any]], margin: float
+    ) -> Sequence[str]:
+        """The answer to the experiment's question, where more can be said than which factor changes what.
+
+        Args:
+            evidence: of valid runs.
+            varied: the config keys that a sweep varies, with their labels.
+            facts: of each run.
+            margin: the share by which results may differ without a difference that matters.
+
+        Returns:
+            Paragraphs; none if the sentences about each factor say all.
         """
         return ()
 

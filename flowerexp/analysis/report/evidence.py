@@ -12,6 +12,7 @@ from flowerexp.analysis import words
 from flowerexp.analysis.conclusions.effects import effects_of
 from flowerexp.analysis.conclusions.evidence import Evidence, Factor, parameters_of
 from flowerexp.analysis.conclusions.sentences import Conclusions
+from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.interference import FACTOR
 from flowerexp.analysis.report.cells import value_of
 from flowerexp.analysis.report.material import Material
@@ -57,6 +58,18 @@ def conclusions(material: Material, more_families: int = 0, further: Sequence[st
     costs = {key: _costs(runs, key) for key in material.varied}
     families = len(effects) + more_families
     return Conclusions(material.experiment, effects, ordered, doubt_of(material), costs, further, families)
+
+
+def decided(material: Material) -> Sequence[str]:
+    """What the valid runs say in the experiment's own words; nothing if there are none, or if it has no such words."""
+    runs = believed(material)
+    if not runs:
+        return ()
+    found = evidence(material, runs)
+    parameters = material.experiment.parameters
+    varied = {factor.key: factor.label for factor in found.factors if factor.key not in parameters}
+    facts = [run.facts for run in runs]
+    return extras_of(material.experiment).decision(found, varied, facts, material.margin)
 
 
 def _costs(runs: Sequence[Run], key: str) -> Mapping[str, float]:

@@ -80,6 +80,15 @@ class Material:
         return [*([self.damage] if self.damage else []), *broken]
 
     @property
+    def simulated(self) -> str | None:
+        """A sentence about the simulated buckets that runs have read through; None if there is none."""
+        paces = list(dict.fromkeys(run.simulated for run in self.measured))
+        if not any(paces):
+            return None
+        which = "the bucket is" if None not in paces else "the bucket of some runs is"
+        return f"{which} simulated: {'; or '.join(pace for pace in paces if pace)}"
+
+    @property
     def varied(self) -> list[str]:
         """The keys that a sweep varies, without its repeats."""
         return [key for key in dict.fromkeys(key for run in self.runs for key in run.varied) if key != "repeat"]
@@ -113,8 +122,16 @@ class Material:
 
     @property
     def experiment(self) -> Experiment:
-        """What was measured."""
-        return next((run.config.entrypoint for run in self.measured if run.config), self.planned)
+        """What was measured: that of the first run."""
+        return next((self.experiment_of(run) for run in self.measured if run.config), self.planned)
+
+    def experiment_of(self, run: Run) -> Experiment:
+        """What a run measured, with the parameters that are in play in any of the runs that measured the same."""
+        if run.config is None:
+            return self.experiment
+        own = run.config.entrypoint
+        configs = [other.config for other in self.measured if other.config]
+        return own.in_play(config.grid for config in configs if config.entrypoint.name == own.name)
 
     @cached_property
     def series(self) -> list[str]:
@@ -143,8 +160,7 @@ class Material:
         for run in self.measured:
             path = run.folder / "analysis" / "measurements.parquet"
             if path.exists():
-                experiment = run.config.entrypoint if run.config else self.experiment
-                parts.append(read_rows(path, experiment, self.texts).assign(run=run.name))
+                parts.append(read_rows(path, self.experiment_of(run), self.texts).assign(run=run.name))
         empty = no_rows(self.experiment, self.texts).assign(run="")
         return pd.concat(parts or [empty], ignore_index=True)
 

@@ -25,7 +25,7 @@ def make(material: Material) -> None:
     for run in material.measured:
         path = run.folder / "analysis" / "measurements.parquet"
         if run.config and run.verdict != "invalid" and path.exists():
-            experiment = run.config.entrypoint
+            experiment = material.experiment_of(run)
             table = read_parquet(path, columns_of(experiment))
             runs.append((Measurements(table, experiment), plain(run.config)))
     if runs:

@@ -17,7 +17,7 @@ from flowerexp.analysis.interference import FACTOR
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import causes, model, results, search, spark, spent, trust
 from flowerexp.analysis.report.derive import derived, looked_at, swept_lines
-from flowerexp.analysis.report.evidence import conclusions
+from flowerexp.analysis.report.evidence import conclusions, decided
 from flowerexp.analysis.report.findings import caching_answer, findings, slowdowns_answer
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding, Section
@@ -70,9 +70,8 @@ def content(
     """
     found = conclusions(material, looked_at(material))
     runs = derived(material, found.families)
-    found = replace(
-        found, further=[*caching_answer(material, runs.caching), *slowdowns_answer(material, runs.slowdowns)]
-    )
+    further = [*caching_answer(material, runs.caching), *slowdowns_answer(material, runs.slowdowns)]
+    found = replace(found, further=further, decided=decided(material))
     extra_findings, extra_sections = extras_of(material.experiment).report(material, some)
     all_of_them = [
         search.found(material),
@@ -141,6 +140,8 @@ def subtitle(material: Material) -> list[str]:
     data = {text for run in runs if (text := extras_of(material.experiment).data(run.facts))}
     if len(data) == 1:
         words.append(data.pop())
+    if material.simulated:
+        words.append(material.simulated)
     clusters = list(dict.fromkeys(run.cluster for run in runs))
     if clusters:
         words.append("on " + ", ".join(clusters))

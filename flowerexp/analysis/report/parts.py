@@ -63,11 +63,12 @@ class Section:
             self.pictures.append(Picture(inline(figure, f"{self.title}. {caption}"), caption))
 
     def show(self, path: Path, caption: str) -> None:
-        """Add a JPEG file, if there is one; the page contains it."""
+        """Add a JPEG or PNG file, if there is one; the page contains it."""
         if path.exists():
             data = base64.b64encode(path.read_bytes()).decode()
             label = html.escape(f"{self.title}. {caption}", quote=True)
-            self.pictures.append(Picture(f'<img src="data:image/jpeg;base64,{data}" alt="{label}">', caption))
+            kind = "png" if path.suffix == ".png" else "jpeg"
+            self.pictures.append(Picture(f'<img src="data:image/{kind};base64,{data}" alt="{label}">', caption))
 
     def __bool__(self) -> bool:
         return bool(self.text or self.pictures or self.tables)

@@ -39,6 +39,7 @@ def runs(material: Material) -> Section:
         "A run is charged for its own time: measuring, and filling the cache. What preparing and warming up took "
         "stands apart, in seconds: it falls on whichever run comes first."
     )
+    section.text += [f"Here {material.simulated}."] if material.simulated else []
     section.tables += _other_columns(material)
     return section
 
@@ -96,6 +97,7 @@ def speed(material: Material) -> Section:
         section.draw(
             charts.by_parameter(material), "The same by one parameter at a time; everything else that varies is pooled."
         )
+        section.text += [f"Here {material.simulated}."] if material.simulated else []
     return section
 
 

@@ -26,9 +26,10 @@ def run_table(material: Material, errors: Mapping[str, str] | None = None) -> li
     Returns:
         For each run: run, run_key, state, a column for each key that the sweep varies, values (all of them in one
         text), order (the place in which it ran, from 0, as that was planned) and block (its repeat), neither of a
-        search; verdict, error; seconds (its own), preparing_seconds and warm_up_seconds (which stand apart), dollars
-        (for its own time); and for each series what the experiment is about, such as `SERIES steady_images/s`, with the
-        low and high end of its 95 % interval, and its rate, where that is something else. All lines have all columns.
+        search; simulated_bucket (how fast it is, if there is one); verdict, error; seconds (its own), preparing_seconds
+        and warm_up_seconds (which stand apart), dollars (for its own time); and for each series what the experiment is
+        about, such as `SERIES steady_images/s`, with the low and high end of its 95 % interval, and its rate, where
+        that is something else. All lines have all columns.
     """
     lines = [_line(material, run, (errors or {}).get(run.name)) for run in material.runs]
     columns = list(dict.fromkeys(column for line in lines for column in line))
@@ -38,6 +39,7 @@ def run_table(material: Material, errors: Mapping[str, str] | None = None) -> li
 def _line(material: Material, run: Run, error: str | None) -> Line:
     own = {"run": run.name, "run_key": run.run_key, "state": run.state, **_swept(material, run)}
     own |= {"values": run.said, "order": run.order, "block": run.block}
+    own |= {"simulated_bucket": run.simulated} if run.simulated else {}
     own |= {"verdict": None if run.verdict == "-" else run.verdict, "error": error or run.record.get("error")}
     times = (run.seconds.own, run.seconds.preparing, run.seconds.warm_up)
     if run.state != "damaged":

@@ -57,7 +57,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """What distinguishes it from the others: ``partitions=2 caching=true``."""
+        """What distinguishes it from the others: ``shards=2 caching=true``."""
         return " ".join(f"{short(key)}={shown(value)}" for key, value in self.varied.items()) or str(
             self.record.get("name", self.name)
         )
@@ -105,6 +105,12 @@ class Run:
         return self.config.measure.concurrency if self.config else 1
 
     @property
+    def simulated(self) -> str | None:
+        """How fast its simulated bucket was; None where data was read from where it is."""
+        pace = self.config.storage.simulated if self.config else None
+        return str(pace) if pace else None
+
+    @property
     def is_here(self) -> bool:
         """Whether it ran on the machine that started it: a report does not show that machine's name."""
         return self.config is not None and kind_of(self.config.cluster).on_this_machine
@@ -120,7 +126,7 @@ class Run:
 
 
 def short(key: str) -> str:
-    """A key without its node: ``preprocess.partitions`` is ``partitions``."""
+    """A key without its node: ``preprocess.shards`` is ``shards``."""
     return key.rpartition(".")[2]
 
 

@@ -51,7 +51,7 @@ def section(material: Material) -> Section:
     lines: list[tuple[float, list[str]]] = []
     for run in material.measured:
         if run.config and run.config.measure.until:
-            cells = spent_of(run, run.config.entrypoint)
+            cells = spent_of(run, material.experiment_of(run))
             found.text.append(_sentence(run, cells, run.config.measure.until, material.is_sweep))
             lines += [(cell.reach, [run.name, *_line(experiment, cell)]) for cell in cells]
     if lines:

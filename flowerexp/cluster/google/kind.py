@@ -9,7 +9,6 @@ from flowerexp import storage
 from flowerexp.cluster.google.config import GoogleCluster
 from flowerexp.cluster.kind import Kind, Place
 from flowerexp.cluster.quota import QuotaLimits
-from flowerexp.config import plain
 from flowerexp.config.paths import data_folders
 from flowerexp.config.schema import Config
 from flowerexp.errors import ConfigError, require
@@ -48,7 +47,7 @@ class GoogleKind(Kind[C]):
                 problem = f"{path} is a folder of this machine, which a cluster in the cloud cannot read"
                 hint = f"copy it to the bucket: gcloud storage cp -r {path} {there}, and set dataset.{key}={there}"
                 raise ConfigError(problem, where=f"dataset.{key}", hint=hint)
-        for key, folder in plain(config.storage).items():
+        for key, folder in config.storage.folders.items():
             if storage.is_local(folder):
                 problem = f"{folder} is a folder of this machine, where a cluster in the cloud cannot write"
                 raise ConfigError(problem, where=f"storage.{key}", hint="set storage=bucket")

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import random
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flowerexp.errors import ConfigError
@@ -21,17 +21,19 @@ class Cell(Mapping[str, Any]):
     """One combination of the parameters for one measurement: `cell["words"]`.
 
     Attributes:
-        parameters: the value of each parameter.
+        parameters: the value of each parameter that is in play; iterating gives these.
         repetition: counted from 1.
         seed: for the random choices of a measurement; the same in all series.
+        idle: the value of each parameter that has its default alone in the run.
     """
 
     parameters: Mapping[str, Any]
     repetition: int = 1
     seed: int = 0
+    idle: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
-        return self.parameters[name]
+        return self.parameters[name] if name in self.parameters else self.idle[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.parameters)
@@ -106,8 +108,8 @@ def again(experiment: Declared, tasks: Sequence[Task], repetition: int, order: i
 
 
 def _repeated(experiment: Declared, cell: Cell, repetition: int) -> Cell:
-    numbers = (cell[name] for name in experiment.numeric)
-    return Cell(cell.parameters, repetition, _seed(experiment.seed, *numbers, repetition))
+    numbers = (cell[name] for name in experiment.numeric if name not in experiment.optional)
+    return Cell(cell.parameters, repetition, _seed(experiment.seed, *numbers, repetition), cell.idle)
 
 
 def warmth_of(subject: Subject, cell: Cell) -> Hashable:
@@ -125,7 +127,10 @@ def _seed(*parts: float) -> int:
 def _possible(subject: Subject) -> list[Cell]:
     """The cells that can be measured; those that are left out are reported with the reason."""
     grid, possible = subject.experiment.grid, subject.workload.possible
-    cells = [Cell(dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
+    cells = [
+        Cell(dict(zip(grid, values, strict=True)), idle=subject.experiment.idle)
+        for values in itertools.product(*grid.values())
+    ]
     kept: list[Cell] = []
     left_out: dict[str, list[Cell]] = {}
     for cell in cells:

@@ -39,11 +39,11 @@ class Gathered:
         self.rows: list[Row] = read(earlier, needed)
         for row in self.rows:
             row.setdefault("attempt", 1)
-        self.earlier = len(self.rows)
         self.taken_out = 0
         self._attempt = 1 + max([len(earlier), *(row["attempt"] for row in self.rows)])
         self._lock = threading.Lock()
-        self._executions = Counter(map(self._key, self.rows))
+        self._leave_out_unfinished()
+        self._executions = Counter(map(self._row_key, self.rows))
         self._stopped = {self._key(row)[1:] for row in self.rows if row.get("censored")}
         self._recent: dict[str, deque[Row]] = defaultdict(lambda: deque(maxlen=_RECENT))
         self._discarded: Counter[tuple[Any, ...]] = Counter()
@@ -52,12 +52,29 @@ class Gathered:
     def _key(self, row: Row) -> tuple[Any, ...]:
         return row["repetition"], *(row[name] for name in self._experiment.grid)
 
+    def _row_key(self, row: Row) -> tuple[Any, ...]:
+        """The measurement's key and, where parts are rows of their own, the part's number."""
+        return *self._key(row), *([row[parts.column]] if (parts := self._experiment.parts) else ())
+
+    def _leave_out_unfinished(self) -> None:
+        """Leave out, and report, parts of earlier attempts whose measurement was not finished: it is made again."""
+        if parts := self._experiment.parts:
+            made = Counter(map(self._key, self.rows))
+            whole = [row for row in self.rows if made[self._key(row)] >= row[parts.planned] or row.get("censored")]
+            if len(whole) < len(self.rows):
+                report.note(
+                    f"{len(self.rows) - len(whole)} rows of earlier attempts are left out: their measurement was cut "
+                    "short, and is made again"
+                )
+            self.rows = whole
+        self.earlier = len(self.rows)
+
     def add(self, row: Row) -> None:
         """Add a row, from any thread. Columns that depend on later rows are not final in the stream."""
         with self._lock:
             row["attempt"] = self._attempt
-            self._executions[self._key(row)] += 1
-            row["execution"] = self._executions[self._key(row)]
+            self._executions[self._row_key(row)] += 1
+            row["execution"] = self._executions[self._row_key(row)]
             if before := self._discarded.pop(self._key(row), 0):
                 row["discarded"] = row.get("discarded", 0) + before
             if row["censored"]:
@@ -89,17 +106,33 @@ class Gathered:
         with self._lock:
             self._because.update(dict.fromkeys(map(str, lost)))
             disturbed = [row for row in self.rows if row["attempt"] == self._attempt and _is_disturbed(row, lost)]
+            if self._experiment.parts:  # a part does not count without the others
+                keys = {self._key(row) for row in disturbed}
+                disturbed = [row for row in self.rows if row["attempt"] == self._attempt and self._key(row) in keys]
             for row in disturbed:
-                key = self._key(row)
-                self._discarded[key] += 1 + row.get("discarded", 0)
-                self._executions[key] -= 1
-            self._executions = +self._executions  # without those of which none is left
-            self.rows = [row for row in self.rows if not any(row is other for other in disturbed)]
-            self._stopped = {self._key(row)[1:] for row in self.rows if row.get("censored")}
-            self.taken_out += len(disturbed)
-            lines = {line_of(row) for row in disturbed}
+                if not self._experiment.parts or row[self._experiment.parts.column] == 1:  # a measurement counts once
+                    self._discarded[self._key(row)] += 1 + row.get("discarded", 0)
+            lines = self._taken_out(disturbed)
         if lines:
             self._stream.take_back(lines)
+
+    def withdraw(self, task: Task) -> None:
+        """Take the parts of a measurement out again that were added, since it does not count."""
+        with self._lock:
+            parts = [row for row in self.rows if row["attempt"] == self._attempt and self._key(row) == task.key]
+            lines = self._taken_out(parts)
+        if lines:
+            self._stream.take_back(lines)
+
+    def _taken_out(self, disturbed: Sequence[Row]) -> set[str]:
+        """Take rows out; returns their lines."""
+        for row in disturbed:
+            self._executions[self._row_key(row)] -= 1
+        self._executions = +self._executions  # without those of which none is left
+        self.rows = [row for row in self.rows if not any(row is other for other in disturbed)]
+        self._stopped = {self._key(row)[1:] for row in self.rows if row.get("censored")}
+        self.taken_out += len(disturbed)
+        return {line_of(row) for row in disturbed}
 
     def forget(self, tasks: Sequence[Task]) -> None:
         """Leave out, and report, rows of earlier attempts that belong neither to these measurements nor to a round."""
@@ -120,7 +153,9 @@ class Gathered:
     def missing(self, tasks: Iterable[Task]) -> list[Task]:
         """The measurements still to make: not measured yet, and not of a cell that exceeded the time limit."""
         with self._lock:
-            return [task for task in tasks if task.key not in self._executions and task.cell.key not in self._stopped]
+            parts = self._experiment.parts is not None
+            made = {key[:-1] for key in self._executions} if parts else self._executions.keys()
+            return [task for task in tasks if task.key not in made and task.cell.key not in self._stopped]
 
     def uncensored(self, tasks: Iterable[Task]) -> list[Task]:
         """The measurements of cells that did not exceed the time limit."""
@@ -168,8 +203,8 @@ class Gathered:
         by_task: dict[tuple[Any, ...], int] = Counter()
         by_host: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
         for row in ordered:
-            by_task[self._key(row)] += 1
-            row["execution"] = by_task[self._key(row)]
+            by_task[self._row_key(row)] += 1
+            row["execution"] = by_task[self._row_key(row)]
             by_host[row["attempt"], row["host"]].append(row)
         for together in by_host.values():
             _count_neighbours(together)

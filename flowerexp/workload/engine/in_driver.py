@@ -16,7 +16,7 @@ from flowerexp.workload.engine import caching, losses, spark_metrics
 from flowerexp.workload.engine.cells import Task, warmth_of
 from flowerexp.workload.engine.declared import Row, Subject
 from flowerexp.workload.engine.gathered import Gathered
-from flowerexp.workload.engine.measurement import Place, measured
+from flowerexp.workload.engine.measurement import Place, measured, measured_parts
 from flowerexp.workload.engine.schedule import Schedule
 from flowerexp.workload.engine.warm_up import forget, settle
 
@@ -32,7 +32,9 @@ def measure(context: Any, subject: Subject, schedule: Schedule, gathered: Gather
     """
     driver = _Driver(context, subject, gathered, watch)
     with report.phase("warm_up"):
-        firsts = {warmth_of(subject, task.cell): task for task in reversed(gathered.missing(schedule.tasks))}
+        firsts: dict[Any, Task] = {}
+        if not subject.experiment.parts:  # where parts are rows of their own, the first one is apart
+            firsts = {warmth_of(subject, task.cell): task for task in reversed(gathered.missing(schedule.tasks))}
         for task in firsts.values():
             _warm_up(context, subject, task)
     reported, done = 0.0, 0
@@ -81,15 +83,42 @@ class _Driver:
             self._gathered.discard_during(lost)  # if Spark noticed late
             if because or lost:
                 self._recover()
-            row, because = self._made(task)
-            if row and not because:
-                self._gathered.add(row)
-                if row["censored"]:
-                    executors.wait_until_idle(self._context)
-                    forget()  # Spark has killed the busy Python workers
+            if self._subject.experiment.parts:
+                because = self._made_parts(task)
+            else:
+                row, because = self._made(task)
+                if row and not because:
+                    self._add(row)
+            if not because:
                 return
             self._gathered.discard(task, because)
         raise losses.given_up([task], because)
+
+    def _add(self, row: Row) -> None:
+        self._gathered.add(row)
+        if row["censored"]:
+            executors.wait_until_idle(self._context)
+            forget()  # Spark has killed the busy Python workers
+
+    def _made_parts(self, task: Task) -> str:
+        """Add a row for each part of a measurement when it ends; returns what disturbed it, and then none is left."""
+        self._groups += 1
+        group = f"{self._subject.experiment.run_key} measurement {self._groups}"
+        place = Place(self._snapshot, cancel=partial(self._context.cancelJobGroup, group))
+        lost: list[losses.Loss] = []
+        try:
+            with report.job_group(self._context, group):
+                for row in measured_parts(self._subject, task, place):
+                    if self._lacking:
+                        row["executors_lacking"] = self._lacking
+                    self._add(row)
+            lost = self._watch.lost()
+        except Exception:
+            if executors.is_gone(self._context) or not (lost := self._watch.lost()):
+                raise
+        if lost:
+            self._gathered.withdraw(task)
+        return "; ".join(map(str, lost))
 
     def _made(self, task: Task) -> tuple[Row | None, str]:
         """The row of a measurement, and what disturbed it; no row if it failed because of that."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 import os
 import socket
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -85,26 +86,95 @@ def measured(subject: Subject, task: Task, place: Place | None = None) -> Row:
         del argument
         if place.tidies:
             tidy()
+    around = {
+        "started_at": started_at,
+        "waited_seconds": waited,
+        "warm_ups": warm.count,
+        "warm_up_steady": warm.steady,
+        **recorded,
+        **host.between(before, after),
+        **({"probe_seconds": statistics.fmean(probes)} if probes else {}),
+    }
+    return _row(experiment, task, clock, around)
+
+
+_END = object()
+
+
+def measured_parts(subject: Subject, task: Task, place: Place) -> Iterator[Row]:
+    """Wait for a free slot of this host, and make one measurement whose parts are rows of their own.
+
+    `measure` yields the result of each part. The clock runs while it is at work; a `yield` without a result stops it
+    until the next part, for what is to be done between parts and is not to be timed. There is no warm-up: the first
+    part is apart. The limit is for each part, and one that is stopped ends the measurement.
+
+    Yields:
+        A row for each part, as soon as it has ended; see `measured`.
+
+    Raises:
+        JobError: `measure` did not yield what the experiment declares.
+        Exception: a function of the workload raised it.
+    """
+    experiment, workload = subject.experiment, subject.workload
+    with slots.slot(experiment.concurrency) as waited:
+        argument = workload.ready(subject.prepared, task.cell) if workload.ready else subject.prepared
+        with closing(_iterator(experiment, task.cell, workload.measure(argument, task.cell))) as parts:
+            for number in itertools.count(1):
+                probes = [probe.probe()] if experiment.probe else []
+                before, started_at = place.snapshot(), time.time()
+                clock = clocked(partial(next, parts, _END), experiment.max_seconds, place.cancel)
+                after = place.snapshot()
+                if not clock.censored and clock.result is None:
+                    clock = replace(clock, result=next(parts, _END))
+                if clock.result is _END:
+                    break
+                probes += [probe.probe() for _ in probes]
+                around = {
+                    "started_at": started_at,
+                    "waited_seconds": waited if number == 1 else 0.0,
+                    "warm_ups": 0,
+                    "warm_up_steady": None,
+                    **host.between(before, after),
+                    **({"probe_seconds": statistics.fmean(probes)} if probes else {}),
+                }
+                yield _row(experiment, task, clock, around, number)
+                if clock.censored:
+                    return
+    if number == 1:
+        raise _refused(experiment, task.cell, None, "without having yielded a part")
+
+
+def _iterator(experiment: Declared, cell: Cell, made: Any) -> Generator[Any, None, None]:
+    """What `measure` returned, if it is a generator.
+
+    Raises:
+        JobError: it is not one.
+    """
+    if not isinstance(made, Generator):
+        hint = "yield a dict for each part, or leave out entrypoint.parts.column"
+        raise _refused(experiment, cell, made, "which is not a generator of parts", hint)
+    return made
+
+
+def _row(experiment: Declared, task: Task, clock: Clocked, around: Mapping[str, Any], number: int | None = None) -> Row:
+    """The row of a measurement or, with its number, of a part."""
+    counted = _counted(experiment, task.cell, clock)
+    if experiment.parts and number:
+        counted |= experiment.parts.filled(number, counted.get(experiment.count), clock.seconds)
     return {
         **task.cell,
         "repetition": task.cell.repetition,
         "execution": 1,
         "order": task.order,
-        **_counted(experiment, task.cell, clock),
+        **counted,
         "seconds": clock.seconds,
         "started_ns": clock.started_ns,
         "ended_ns": clock.ended_ns,
         "censored": clock.censored,
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "started_at": started_at,
-        "waited_seconds": waited,
         "neighbours": 0,
-        "warm_ups": warm.count,
-        "warm_up_steady": warm.steady,
-        **recorded,
-        **host.between(before, after),
-        **({"probe_seconds": statistics.fmean(probes)} if probes else {}),
+        **around,
     }
 
 
@@ -122,7 +192,8 @@ def _counted(experiment: Declared, cell: Cell, clock: Clocked) -> Row:
     columns = result if isinstance(result, Mapping) else {count: result}
     if count not in columns:
         raise _refused(experiment, cell, result, f"which lacks '{count}', the column of the count")
-    if taken := sorted(({*_RESERVED, *experiment.grid}) & columns.keys() - {count}):
+    ours = {*_RESERVED, *experiment.grid, *(vars(experiment.parts).values() if experiment.parts else ())}
+    if taken := sorted(ours & columns.keys() - {count}):
         raise _refused(experiment, cell, result, f"in which '{taken[0]}' is the framework's column", "rename it")
     plain = {name: _plain(value) for name, value in columns.items()}
     if invalid := [name for name, value in plain.items() if not isinstance(name, str) or value is _NOT_JSON]:

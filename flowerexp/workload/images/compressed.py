@@ -33,6 +33,11 @@ def opened(head: bytes, file: BinaryIO) -> BinaryIO:
     return cast("BinaryIO", io.BufferedReader(_Inflated(head, file), _BLOCK))
 
 
+def is_opened(file: BinaryIO) -> bool:
+    """Whether `opened` made a file, which can only be read in order."""
+    return isinstance(getattr(file, "raw", None), _Inflated)
+
+
 class _Inflated(io.RawIOBase):
     """The decompressed content of a GZIP or ZLIB file; see `opened` for the errors of reading."""
 

@@ -7,6 +7,7 @@ and ``class``, the number of its class. Other people's Examples may have other n
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 
 from flowerexp.errors import DataError
@@ -60,6 +61,21 @@ def _varint(value: int) -> bytes:
     return bytes(groups)
 
 
+# What comes before the picture in an Example of `encode_example`: reading it costs a few microseconds, while walking
+# through all fields costs as many as decoding a tenth of the picture.
+_LONG = rb"[\x80-\xff]*[\x00-\x7f]"
+_OWN = re.compile(
+    rb"\n%(n)s\n.\n\x05class\x12.\x1a.\n[\x01-\x0a](?P<label>%(n)s)"
+    rb"\n%(n)s\n\x05image\x12%(n)s\n%(n)s\n(?P<length>%(n)s)" % {b"n": _LONG},
+    re.DOTALL,
+)
+
+
+@functools.cache
+def _label(varint: bytes) -> int:
+    return _signed(_read_varint(varint, 0)[0])
+
+
 def decode_example(record: bytes, image: str = "image", label: str | None = "class") -> tuple[bytes, int | bytes]:
     """Take one labelled picture out of a serialised ``tf.train.Example``, whoever wrote it.
 
@@ -74,6 +90,10 @@ def decode_example(record: bytes, image: str = "image", label: str | None = "cla
     Raises:
         DataError: the record is not an Example, or lacks one of the features; the message lists those that it has.
     """
+    if (image, label) == ("image", "class") and (own := _OWN.match(record)):
+        length, _ = _read_varint(own["length"], 0)
+        if length == len(record) - own.end():
+            return record[own.end() :], _label(own["label"])
     features: Mapping[str, tuple[str, bytes]] = {}
     try:
         features = _features(record)
@@ -138,6 +158,10 @@ def _first(kind: str, values: bytes) -> int | bytes:
     # Int64List.value: packed (bytes), or each number in a field of its own
     value = _values(values, 1)[0]
     number = _read_varint(value, 0)[0] if isinstance(value, bytes) else value
+    return _signed(number)
+
+
+def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 

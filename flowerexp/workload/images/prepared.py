@@ -1,20 +1,23 @@
-"""Read and verify prepared data: a folder of TFRecord files, its manifest, and whether the files are undamaged."""
+"""Read and verify prepared data: a folder of shards of one format, its manifest, and whether files are undamaged."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from flowerexp import storage
 from flowerexp.errors import DataError
+from flowerexp.workload import formats
+from flowerexp.workload.formats import Format
 
 MANIFEST = "manifest.json"
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Prepared data: its folder, its manifest, and the names of the TFRecord files that this run wrote."""
+    """Prepared data: its folder, its manifest, and the names of the files that this run wrote."""
 
     folder: str
     manifest: dict[str, Any]
@@ -22,8 +25,13 @@ class Prepared:
 
     @property
     def files(self) -> list[str]:
-        """The URIs of the TFRecord files; only what the manifest lists is ever read."""
+        """The URIs of its files, the shards; only what the manifest lists is ever read."""
         return [storage.join(self.folder, file["file"]) for file in self.manifest["files"]]
+
+    @property
+    def format(self) -> Format:
+        """The format of its files."""
+        return format_of(self.manifest)
 
     @property
     def records(self) -> int:
@@ -34,6 +42,11 @@ class Prepared:
     def reused(self) -> bool:
         """Whether earlier runs wrote all of it."""
         return not self.written
+
+
+def format_of(manifest: dict[str, Any]) -> Format:
+    """The format of the files that a manifest lists; those of earlier versions are TFRecord files."""
+    return formats.of(manifest.get("preprocess", {}).get("format", "tfrecord"))
 
 
 _KEYS = {
@@ -91,26 +104,36 @@ def misfits(folder: str, manifest: dict[str, Any]) -> dict[str, str]:
     return problems
 
 
-def damage(folder: str, file: dict[str, Any]) -> str | None:
+def checksum(file: BinaryIO) -> tuple[int, str]:
+    """The number of bytes of the rest of a file, and their CRC32C in 8 hexadecimal digits, as manifests have them."""
+    import google_crc32c
+
+    size = crc = 0
+    while block := file.read(_BLOCK):
+        size, crc = size + len(block), google_crc32c.extend(crc, block)
+    return size, f"{crc:08x}"
+
+
+def damage(folder: str, file: dict[str, Any], form: Format) -> str | None:
     """What reading all of a file shows to be wrong with it, in a sentence; None if it is as it was written.
 
     Args:
-        folder: the file's folder.
+        folder: the folder of the data.
         file: its entry in the manifest. Without a checksum there, the checksums of its records are verified.
+        form: the file's format.
 
     Raises:
         OSError: the file is there but cannot be read.
     """
-    from flowerexp.workload.images import tfrecords
-
     uri = storage.join(folder, file["file"])
     try:
         if "crc32c" in file:
             with storage.open_read(uri) as opened:
-                if tfrecords.checksum(opened) == file["crc32c"]:
+                if checksum(opened)[1] == file["crc32c"]:
                     return None
-        with storage.open_read(uri) as opened:
-            count = sum(1 for _ in tfrecords.read_records(opened, file["file"]))
+            if not form.checks:  # a library that finds damage by chance could as well end the process
+                return "its checksum is not that of what was written"
+        count = form.verify(uri, {})
     except FileNotFoundError:
         return "it is missing"
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Prepare data: turn photographs into TFRecord files with Spark, once for each input, and write a manifest of them.
+"""Prepare data: turn photographs into shards of one format with Spark, once for each input, with a manifest of them.
 
 The files go into a folder that is named by their fingerprint, with a manifest that is written last: a folder without
 one is not prepared data. Names and contents follow from the inputs, so that two jobs that prepare the same data at the
@@ -14,26 +14,38 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload import report
+from flowerexp.workload import formats, report
+from flowerexp.workload.formats import Format
+from flowerexp.workload.images import shards
 from flowerexp.workload.images.deal import deal
 from flowerexp.workload.images.distributed import DistributedListing
 from flowerexp.workload.images.inspection import Inspection, report_entries
 from flowerexp.workload.images.listing import Listing
 from flowerexp.workload.images.photographs import Photographs
-from flowerexp.workload.images.prepared import MANIFEST, Prepared, damage, misfits, read_manifest
+from flowerexp.workload.images.prepared import MANIFEST, Prepared, damage, format_of, misfits, read_manifest
 from flowerexp.workload.images.writer import Writer
 
 #: A part of the fingerprint: raise it whenever the same photographs and settings would give other files.
 FORMAT = 3
 
 
-def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
-    """Write a listing's photographs as TFRecord files, except the files that exist already.
+def prepare(spark: Any, config: dict[str, Any], listing: Listing, form: str | None = None) -> Prepared:
+    """Write a listing's photographs as shards, except those that exist already.
+
+    Shards of formats that have no checksums of their own are verified before they are used again.
+
+    Args:
+        spark: the session.
+        config: the run's.
+        listing: the photographs.
+        form: the format to write, if it is not `preprocess.format`; see `with_format`.
 
     Raises:
         DataError: a photograph cannot be decoded and `dataset.on_error` is `fail`, or no photograph can be decoded.
         MachineError: the files cannot be written: the disk is full, or the permission is missing.
     """
+    config = with_format(config, listing, form)
+    title = formats.of(config["preprocess"]["format"]).title
     fingerprint = fingerprint_of(config, listing)
     folder = storage.join(config["storage"]["prepared"], fingerprint)
     try:
@@ -44,10 +56,11 @@ def prepare(spark: Any, config: dict[str, Any], listing: Listing) -> Prepared:
     if manifest is None:
         with report.phase("prepare"):
             prepared = _write(spark, config, listing, folder, fingerprint)
-        report.note(f"prepared {prepared.records} images as {len(prepared.files)} TFRecord files in {folder}")
+        report.note(f"prepared {prepared.records} images as {len(prepared.files)} {title} files in {folder}")
     else:
         existing = Prepared(folder, manifest)
-        prepared = _write_again(spark, config, listing, existing, misfits(folder, manifest))
+        damaged = misfits(folder, manifest) or ({} if existing.format.checks else _damaged(spark, existing))
+        prepared = _write_again(spark, config, listing, existing, damaged)
     if prepared.reused:
         report.note(f"prepared data reused: {prepared.records} images in {folder}")
     _report(prepared)
@@ -64,15 +77,21 @@ def mend(spark: Any, config: dict[str, Any], listing: Listing, prepared: Prepare
         DataError: see `prepare`.
         MachineError: see `prepare`.
     """
-    folder, files = prepared.folder, prepared.manifest["files"]
+    config = with_format(config, listing, prepared.format.name)
+    unchanged = Prepared(prepared.folder, prepared.manifest)
+    return _write_again(spark, config, listing, unchanged, _damaged(spark, prepared))
+
+
+def _damaged(spark: Any, prepared: Prepared) -> dict[str, str]:
+    """What reading all files shows: a sentence for each damaged one."""
+    folder, files, form = prepared.folder, prepared.manifest["files"], prepared.format.name
 
     def verify(file: dict[str, Any]) -> tuple[str, str | None]:
-        return file["file"], damage(folder, file)
+        return file["file"], damage(folder, file, formats.of(form))
 
     with report.phase("verify"):
         verified = spark.sparkContext.parallelize(files, len(files)).map(verify).collect()
-    damaged = {name: why for name, why in verified if why}
-    return _write_again(spark, config, listing, Prepared(folder, prepared.manifest), damaged)
+    return {name: why for name, why in verified if why}
 
 
 def _write_again(
@@ -91,12 +110,12 @@ def _write_again(
         else:
             files = [fresh.get(file["file"], file) for file in files]
             manifest = {**prepared.manifest, "files": files, "bytes": sum(file["bytes"] for file in files)}
-            _write_manifest(folder, manifest)
+            _finish(folder, manifest)
             again = Prepared(folder, manifest, frozenset(fresh))
     name, why = next(iter(damaged.items()))
     report.note(
-        f"{len(damaged)} of {len(files)} TFRecord files in {folder} were damaged and were written again from their "
-        f"photographs; the first is {name}: {why}"
+        f"{len(damaged)} of {len(files)} {prepared.format.title} files in {folder} were damaged and were written again "
+        f"from their photographs; the first is {name}: {why}"
     )
     report.fact("prepared_files_mended", len(damaged))
     return again
@@ -112,10 +131,35 @@ def _report(prepared: Prepared) -> None:
     report_entries(prepared.manifest, orientation, storage.join(prepared.folder, MANIFEST))
 
 
+def with_format(config: dict[str, Any], listing: Listing, form: str | None = None) -> dict[str, Any]:
+    """A run's config with the format and the number of shards that data is prepared in.
+
+    Args:
+        config: the run's.
+        listing: the photographs, whose number may decide how many shards there are.
+        form: a format instead of `preprocess.format`; it takes `preprocess.compression` if it knows it, else none.
+    """
+    preprocess = config["preprocess"]
+    form = form or preprocess["format"]
+    known = form == preprocess["format"] or preprocess["compression"] in formats.of(form).compressions
+    made = {
+        **preprocess,
+        "format": form,
+        "compression": preprocess["compression"] if known else None,
+        "shards": shards.count(preprocess, len(listing.photographs)),
+        "shard_mb": None,
+    }
+    return {**config, "preprocess": made}
+
+
 def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
     """The name of prepared data: a hash of the input files and of every setting that changes the output."""
-    # `decode` was added later: data of `full` keeps the name that it had before.
-    preprocess = {key: value for key, value in config["preprocess"].items() if (key, value) != ("decode", "full")}
+    preprocess = dict(with_format(config, listing)["preprocess"])
+    # Data that could be written before a setting was added keeps the name that it had: by its old words, without it.
+    preprocess["partitions"] = preprocess.pop("shards")
+    for key, value in (("shard_mb", None), ("decode", "full"), ("format", "tfrecord"), ("compression", None)):
+        if preprocess[key] == value:
+            del preprocess[key]
     settings = {
         "format": FORMAT,
         "files": listing.fingerprint,
@@ -134,19 +178,21 @@ def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fi
         raise DataError(f"none of {len(listing.photographs)} photographs can be decoded", where="dataset")
     manifest = _manifest(config, listing, fingerprint, files, inspection)
     names = {file["file"] for file in files}
-    _remove_leftovers(folder, names)
-    _write_manifest(folder, manifest)
+    _remove_leftovers(folder, names, format_of(manifest))
+    _finish(folder, manifest)
     return Prepared(folder, manifest, frozenset(names))
 
 
-def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
+def _finish(folder: str, manifest: dict[str, Any]) -> None:
+    """Write what the format's own loaders need beside the files, and then the manifest."""
+    format_of(manifest).complete(folder, [(file["file"], file["records"]) for file in manifest["files"]])
     storage.write_bytes(storage.join(folder, MANIFEST), json.dumps(manifest, indent=1).encode())
 
 
 def _written(
     spark: Any, config: dict[str, Any], listing: Listing, folder: str, partitions: Container[int] | None = None
 ) -> tuple[list[dict[str, Any]], Inspection]:
-    """Write the TFRecord files of all partitions, or of some.
+    """Write the shards of all partitions, or of some.
 
     Returns:
         The entry of each file, as `Writer.write` returns it, and the inspection of all their photographs.
@@ -173,10 +219,10 @@ def _written(
 
 def _dealt(context: Any, photographs: Photographs | DistributedListing, config: dict[str, Any]) -> Any:
     """An RDD with one `Photographs` per partition: the photographs that it is dealt."""
-    partitions, seed = config["preprocess"]["partitions"], config["sampling"]["seed"]
+    number, seed = config["preprocess"]["shards"], config["sampling"]["seed"]
     if isinstance(photographs, DistributedListing):
-        return photographs.deal(partitions, seed)
-    parts = [photographs.pick(places) for places in deal(photographs.sizes, photographs.labels, partitions, seed)]
+        return photographs.deal(number, seed)
+    parts = [photographs.pick(places) for places in deal(photographs.sizes, photographs.labels, number, seed)]
     return context.parallelize(parts, len(parts))
 
 
@@ -206,8 +252,8 @@ def _manifest(
     }
 
 
-def _remove_leftovers(folder: str, names: set[str]) -> None:
+def _remove_leftovers(folder: str, names: set[str], form: Format) -> None:
     """Remove the files of an earlier attempt that ended before it wrote a manifest."""
     for entry in storage.list_files(folder):
-        if entry.relative not in names and entry.relative.endswith(".tfrec"):
+        if entry.relative not in names and entry.relative.endswith(form.suffix):
             storage.remove(entry.uri)

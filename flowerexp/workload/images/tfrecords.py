@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import google_crc32c
 
@@ -22,16 +22,6 @@ from flowerexp.workload.images import compressed
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _HEADER_SIZE = _LENGTH.size + _CRC.size
-
-_BLOCK = 1 << 20
-
-
-class Written(NamedTuple):
-    """What a file holds: the number of records, the number of bytes with framing, and the CRC32C of these bytes."""
-
-    records: int
-    bytes: int
-    crc32c: str
 
 
 def frame(record: bytes) -> bytes:
@@ -47,7 +37,7 @@ def _masked_crc(data: bytes) -> bytes:
     return _CRC.pack(rotated + 0xA282EAD8 & 0xFFFFFFFF)
 
 
-def write_file(file: BinaryIO, records: Iterable[bytes]) -> Written:
+def write_file(file: BinaryIO, records: Iterable[bytes]) -> int:
     """Write a TFRecord file.
 
     Args:
@@ -55,28 +45,13 @@ def write_file(file: BinaryIO, records: Iterable[bytes]) -> Written:
         records: the payloads; taken one at a time.
 
     Returns:
-        How many records and bytes were written, and their checksum.
+        How many records were written.
     """
-    count = size = crc = 0
+    count = 0
     for record in records:
-        framed = frame(record)
-        file.write(framed)
+        file.write(frame(record))
         count += 1
-        size += len(framed)
-        crc = google_crc32c.extend(crc, framed)
-    return Written(count, size, _hexadecimal(crc))
-
-
-def checksum(file: BinaryIO) -> str:
-    """The CRC32C of the rest of a file, as 8 hexadecimal digits like `Written.crc32c`."""
-    crc = 0
-    while block := file.read(_BLOCK):
-        crc = google_crc32c.extend(crc, block)
-    return _hexadecimal(crc)
-
-
-def _hexadecimal(crc: int) -> str:
-    return f"{crc:08x}"
+    return count
 
 
 def compression(head: bytes) -> str:
@@ -142,18 +117,53 @@ def count_records(file: BinaryIO, name: str | None = None) -> int:
     Raises:
         DataError: a length is damaged, or the file ends inside a record; says where. Damage to a payload is not seen.
     """
-    if compression_of(file):
-        return sum(1 for _ in read_records(file, name))
+    return sum(1 for _ in (read_records(file, name) if compression_of(file) else ends(file, name)))
+
+
+def ends(file: BinaryIO, name: str | None = None) -> Iterator[int]:
+    """The place behind each record of a TFRecord file that is not compressed, without reading the payloads.
+
+    Args:
+        file: seekable, open for reading in binary mode, at its start.
+        name: see `read_records`.
+
+    Raises:
+        DataError: see `count_records`.
+    """
     place = _Place(name or str(getattr(file, "name", "in memory")))
-    end = file.seek(0, os.SEEK_END)
+    file.seek(0, os.SEEK_END)
+    end = file.tell()
     file.seek(0)
     while header := file.read(_HEADER_SIZE):
         following = place.byte + _HEADER_SIZE + _length(header, place) + _CRC.size
         if following > end:
             raise place.damaged("is cut off by the file's end")
+        yield following
         place.record += 1
-        place.byte = file.seek(following)
-    return place.record - 1
+        place.byte = following
+        file.seek(following)
+
+
+def payload(framed: bytes | memoryview, name: str, number: int, start: int) -> bytes:
+    """The payload of a record in its frame, as `frame` made it, verified.
+
+    Args:
+        framed: the bytes of the record.
+        name: the file's name in errors.
+        number: of the record in the file, counted from 0.
+        start: the byte at which it begins in the file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    place = _Place(name, record=number + 1, byte=start)
+    length = _length(bytes(framed[:_HEADER_SIZE]), place)
+    record, crc = bytes(framed[_HEADER_SIZE : -_CRC.size]), framed[-_CRC.size :]
+    if len(record) != length:
+        raise place.damaged("is cut off by the file's end")
+    if crc != _masked_crc(record):
+        raise place.damaged("has a wrong checksum")
+    return record
 
 
 @dataclass

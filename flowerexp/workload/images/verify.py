@@ -1,4 +1,4 @@
-"""Verify prepared data for `flowerexp verify`: whether its TFRecord files are as they were written."""
+"""Verify prepared data for `flowerexp verify`: whether its files are as they were written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.workload.images.prepared import MANIFEST, damage, misfits, read_manifest
+from flowerexp.workload.images.prepared import MANIFEST, damage, format_of, misfits, read_manifest
 
 _AT_ONCE = 8
 
@@ -49,9 +49,9 @@ def verify(folder: str) -> tuple[bool, list[str]]:
         return False, [f"damaged  {folder}: {error.problem}; {error.hint}"]
     if manifest is None:
         return True, [f"ignored  {folder}: it has no {MANIFEST}, so no run reads it"]
-    wrong, files = misfits(folder, manifest), manifest["files"]
+    wrong, files, form = misfits(folder, manifest), manifest["files"], format_of(manifest)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        problems = list(threads.map(lambda file: wrong.get(file["file"]) or damage(folder, file), files))
+        problems = list(threads.map(lambda file: wrong.get(file["file"]) or damage(folder, file, form), files))
     damaged = [f"         {file['file']}: {why}" for file, why in zip(files, problems, strict=True) if why]
     images = f"{len(files)} files, {manifest['records']} images"
     if not damaged:

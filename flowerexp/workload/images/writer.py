@@ -1,4 +1,4 @@
-"""What one Spark task does when data is prepared: read, decode, resize, compress and write one TFRecord file."""
+"""What one Spark task does when data is prepared: read, decode, resize, compress and write one shard."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import MachineError, from_os_error
+from flowerexp.workload import formats
 from flowerexp.workload.images.examine import Examiner
 from flowerexp.workload.images.inspection import Inspection
 from flowerexp.workload.images.photographs import Photograph
+from flowerexp.workload.images.prepared import checksum
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the TFRecord file of a partition.
+    """Writes the shards of a data set, each from the photographs of a partition.
 
     Attributes:
         folder: where the file goes.
@@ -42,7 +44,7 @@ class Writer:
         return cls(folder, config["preprocess"], Examiner.of(config), access, classes)
 
     def write(self, index: int, photographs: Sequence[Photograph]) -> dict[str, Any]:
-        """Write one partition's file.
+        """Write one partition's shard.
 
         Errors of the machine are returned, not raised, since Spark would bury them in its own words.
 
@@ -50,32 +52,34 @@ class Writer:
             The file's entry in the manifest, and `inspection`, the `Inspection` of its photographs. An entry with 0
             `records` has no file.
         """
-        from flowerexp.workload.images import tfrecords
-
+        form = formats.of(self.preprocess["format"])
         start = time.perf_counter_ns()
         inspection, counts = Inspection(), [0] * self.classes
         result: dict[str, Any] = {"partition": index, "host": socket.gethostname(), "records": 0}
         result.update(inspection=inspection, class_records=counts)
         try:
-            with storage.NewFile(self.folder) as file:
-                examples = self._examples(photographs, inspection, counts)
-                records, size, crc32c = tfrecords.write_file(file.stream, examples)
+            with storage.NewFile(storage.join(self.folder, *form.below.split("/")[:-1])) as file:
+                samples = self._samples(photographs, inspection, counts)
+                records = form.write(file.path, samples, self.preprocess["compression"])
+                with storage.open_read(file.path) as written:
+                    size, crc32c = checksum(written)
                 result.update(records=records, bytes=size, crc32c=crc32c)
                 if records and not inspection.fatal:
-                    result["file"] = f"part-{index:05d}-{records:05d}.tfrec"
-                    file.keep(result["file"])
+                    name = f"part-{index:05d}-{records:05d}{form.suffix}"
+                    file.keep(name)
+                    result["file"] = f"{form.below}{name}"
         except MachineError as error:
             inspection.problem = str(error)
         except OSError as error:
-            inspection.problem = str(from_os_error(error, f"writing TFRecord files to {self.folder}:"))
+            inspection.problem = str(from_os_error(error, f"writing {form.title} files to {self.folder}:"))
         result["seconds"] = (time.perf_counter_ns() - start) / 1e9
         return result
 
-    def _examples(
+    def _samples(
         self, photographs: Sequence[Photograph], inspection: Inspection, counts: list[int]
-    ) -> Iterator[bytes]:
-        """The serialised examples of a partition's photographs, without those that are left out."""
-        from flowerexp.workload.images import examples, transform
+    ) -> Iterator[tuple[bytes, int]]:
+        """The images that a partition's photographs become, with their labels, without those that are left out."""
+        from flowerexp.workload.images import transform
 
         _freeze_imports()
         height, width = self.preprocess["target_size"]
@@ -88,7 +92,7 @@ class Writer:
             if pixels is not None:
                 image = transform.encode(transform.resize_and_crop(pixels, height, width, exact=exact), quality)
                 counts[photograph.label] += 1
-                yield examples.encode_example(image, photograph.label)
+                yield image, photograph.label
 
 
 @functools.cache

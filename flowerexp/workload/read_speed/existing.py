@@ -9,12 +9,10 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload import report
+from flowerexp.workload import formats, report
 from flowerexp.workload.images.layout import forbidden
-from flowerexp.workload.read_speed.readers import TFRECORDS, Features, Source
+from flowerexp.workload.read_speed.readers import EXISTING, TFRECORDS, Features, Source
 from flowerexp.workload.read_speed.unreadable import refused
-
-ORIGIN = "dataset.tfrecords"
 
 # name.tfrec, .tfrecord and .tfrecords, name.tfrecord-00000-of-00002 as in TensorFlow Datasets, and shards whose name
 # does not say the format, name-00000-of-00002; each also compressed. How a file is compressed, its content says.
@@ -41,9 +39,9 @@ def find(root: str, anonymous: bool) -> ExistingFiles:
     try:
         entries = list(storage.list_files(root, **storage.access(anonymous)))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataError(f"{root} is not a folder", where=ORIGIN, hint="check the path") from error
+        raise DataError(f"{root} is not a folder", where=EXISTING, hint="check the path") from error
     except PermissionError as error:
-        raise forbidden(root, ORIGIN, error) from error
+        raise forbidden(root, EXISTING, error) from error
     named = [(entry, bool(_NAME.search(entry.relative))) for entry in entries]
     files = [entry for entry, fits in named if fits]
     return ExistingFiles(files, [entry.relative for entry, fits in named if not fits])
@@ -52,18 +50,22 @@ def find(root: str, anonymous: bool) -> ExistingFiles:
 def source_of(folder: ExistingFiles, config: dict[str, Any]) -> Source:
     """The source for readers of existing TFRecord files: counts the records, and checks the first of each file.
 
+    With `dataset.on_error=skip`, damaged files are left out and counted; to find them, all files are read whole.
+
     Raises:
         DataError: there are no records, a file is damaged, or a reader cannot use its records.
     """
     root, dataset = config["dataset"]["tfrecords"], config["dataset"]
     features, anonymous = Features(**dataset.get("features", {})), bool(dataset.get("anonymous"))
     with report.phase("list"):
-        heads = [_read_head(entry.uri, features, anonymous) for entry in folder.files]
+        is_whole = _whole(folder.files, anonymous) if dataset["on_error"] == "skip" else [True] * len(folder.files)
+        whole = [entry for entry, fits in zip(folder.files, is_whole, strict=True) if fits]
+        heads = [_read_head(entry.uri, features, anonymous) for entry in whole]
     _report(root, folder, heads)
     filled = [head for head in heads if head.records]
     if not filled:
         hint = f"none of its {len(folder.others)} files has a name such as NAME.tfrecord" if folder.others else None
-        raise DataError(f"no TFRecord files with records in {root}", where=ORIGIN, hint=hint or "check the path")
+        raise DataError(f"no TFRecord files with records in {root}", where=EXISTING, hint=hint or "check the path")
     target_size = _checked(filled, config)
     return Source(
         TFRECORDS,
@@ -71,10 +73,26 @@ def source_of(folder: ExistingFiles, config: dict[str, Any]) -> Source:
         [head.records for head in heads],
         target_size,
         anonymous=anonymous,
-        origin=ORIGIN,
+        origin=EXISTING,
         features=Features(features.image, features.label, filled[0].text),
         compressions={head.uri: head.compression for head in heads if head.compression},
     )
+
+
+def _whole(files: Sequence[storage.Entry], anonymous: bool) -> list[bool]:
+    """Which of the files are whole; reports those that are damaged."""
+    problems = []
+    for entry in files:
+        try:
+            formats.of("tfrecord").verify(entry.uri, storage.access(anonymous))
+            problems.append("")
+        except DataError as error:
+            problems.append(error.problem)
+    damaged = [problem for problem in problems if problem]
+    report.fact("files_damaged", len(damaged))
+    if damaged:
+        report.note(f"{len(damaged)} of {len(files)} TFRecord files left out; the first: {damaged[0]}")
+    return [not problem for problem in problems]
 
 
 @dataclass(frozen=True)
@@ -101,12 +119,12 @@ def _read_head(uri: str, features: Features, anonymous: bool) -> _Head:
             file.seek(0)
             record = next(tfrecords.read_records(file, uri))
     except DataError as error:
-        raise refused(error.problem, ORIGIN) from error
+        raise refused(error.problem, EXISTING) from error
     try:
         content, label = examples.decode_example(record, features.image, features.label)
         height, width = transform.decode(content).shape[:2]
     except DataError as error:
-        raise refused(f"{uri}: {error.problem}", ORIGIN, _suggestion(record, features)) from error
+        raise refused(f"{uri}: {error.problem}", EXISTING, _suggestion(record, features)) from error
     return _Head(uri, records, compression, (height, width), isinstance(label, bytes))
 
 
@@ -169,14 +187,14 @@ def _checked(heads: Sequence[_Head], config: dict[str, Any]) -> tuple[int, int]:
             sizes = " and ".join("{} x {}".format(*other.size) for other in (first, head))
             raise DataError(
                 f"the first images in {first.uri} and {head.uri} differ in size: {sizes} pixels",
-                where=ORIGIN,
+                where=EXISTING,
                 hint="images of different sizes cannot be read in batches: put them into separate folders",
             )
         if head.text != first.text:
             kinds = " and ".join("text" if other.text else "numbers" for other in (first, head))
             raise DataError(
                 f"the classes in {first.uri} and {head.uri} differ in kind: {kinds}",
-                where=ORIGIN,
+                where=EXISTING,
                 hint="put them into separate folders, or set dataset.features.label=null to read no class",
             )
     if first.size != (height, width):

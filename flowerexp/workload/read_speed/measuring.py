@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.read_speed import page_cache, pipeline, unreadable
-from flowerexp.workload.read_speed.readers import Source
+from flowerexp.workload.read_speed import accelerators, feeding, page_cache, pipeline, steps, through_bucket, unreadable
+from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources, mended, sources_of
 
 PROBE = 8
@@ -60,7 +60,7 @@ def prepare(spark: Any, config: dict[str, Any]) -> Sources:
         dict(zip(("reader", "batch_size", "batch_number"), values, strict=True))
         for values in product(sources.of, grid["batch_size"], grid["batch_number"])
     ]
-    short = [cell for cell in cells if possible(sources, cell)]
+    short = [cell for cell in cells if _is_short(sources, cell)]
     none_left = len(short) == len(cells)
     if short and (none_left or config["entrypoint"]["settings"]["on_short"] == "fail"):
         worst = max(short, key=_needed)
@@ -71,16 +71,42 @@ def prepare(spark: Any, config: dict[str, Any]) -> Sources:
             hint="use more images or a smaller grid"
             + ("" if none_left else ", or entrypoint.settings.on_short=drop leaves such cells out"),
         )
+    settings = config["entrypoint"]["settings"]
+    takes = accelerators.seconds_an_image(grid["accelerator"], settings)
+    sources = replace(sources, of=through_bucket.moved(sources.of, config), accelerators=takes)
+    if settings["steps"]:
+        steps.look(spark, {name: source for name, source in sources.of.items() if _reaches(name, source)})
     return sources
+
+
+def _reaches(reader: str, source: Source) -> bool:
+    """Whether a reader can read where its files are."""
+    return READERS[reader].remote or all(map(storage.is_local, source.files[:1]))
 
 
 def _needed(cell: Mapping[str, Any]) -> int:
     return int(cell["batch_size"] * cell["batch_number"])
 
 
+def _is_short(sources: Sources, cell: Mapping[str, Any]) -> bool:
+    return _needed(cell) > sources.of[cell["reader"]].images
+
+
 def possible(sources: Sources, cell: Mapping[str, Any]) -> str | None:
-    """Why a cell cannot be measured, so that the engine leaves it out: its reader has too few images."""
-    return "they need more images than there are" if _needed(cell) > sources.of[cell["reader"]].images else None
+    """Why a cell cannot be measured, so that the engine leaves it out.
+
+    Its reader has too few images, cannot read a bucket, or takes no number of workers or of batches ahead.
+    """
+    if _is_short(sources, cell):
+        return "they need more images than there are"
+    reader, options = READERS[cell["reader"]], Options.of(cell)
+    if not _reaches(reader.name, sources.of[reader.name]):
+        return f"their readers read local files only, which {reader.data}_native does not"
+    if options.workers and not reader.workers:
+        return "their readers take no number of workers"
+    if options.prefetch and not reader.prefetch:
+        return "their readers take no number of batches to read ahead"
+    return None
 
 
 def warmth(sources: Sources, cell: Mapping[str, Any]) -> Hashable:
@@ -88,7 +114,9 @@ def warmth(sources: Sources, cell: Mapping[str, Any]) -> Hashable:
     source = sources.of[cell["reader"]]
     local = all(map(storage.is_local, source.files[:1]))
     kinds = {source.compressions.get(uri, "") for uri in source.files[:1]}
-    return source.reader, source.target_size, source.anonymous, source.narrow, local, source.features, *kinds
+    traits = (source.reader, source.target_size, source.anonymous, source.narrow, local, source.features)
+    options = Options.of(cell)
+    return *traits, options.workers, options.shuffle == "full", *kinds
 
 
 def warm(sources: Sources, cell: Mapping[str, Any]) -> None:
@@ -99,42 +127,60 @@ def warm(sources: Sources, cell: Mapping[str, Any]) -> None:
     source = sources.of[cell["reader"]]
     files = [source.files[0]] * (PROBE if source.records[0] == 1 else 1)
     with unreadable.named(source, files):
-        time_batches(pipeline.dataset(source, files).batch(PROBE).take(1))
+        time_batches(pipeline.dataset(source, files, Options.of(cell)).batch(PROBE).take(1))
 
 
 @dataclass
 class Chosen:
-    """The files of a measurement, and the state of their pages before it; iterating over `batches` reads them."""
+    """The files of a measurement, and the state of their pages before it; iterating over `batches` reads `images`."""
 
     source: Source
+    images: int
     files: list[str]
     batches: Iterable[Any]
     page_cache: str
     page_cache_fraction: float | None
+    seconds_an_image: float | None = None  # of the accelerator that is fed
 
 
 def ready(sources: Sources, cell: Any) -> Chosen:
-    """Choose files by the measurement's seed, and bring their pages into the state that the config asks for."""
+    """Draw files by the measurement's seed, and bring their pages into the state that the config asks for."""
     source, size, number = sources.of[cell["reader"]], cell["batch_size"], cell["batch_number"]
-    order = list(range(len(source.files)))
-    random.Random(cell.seed).shuffle(order)
-    files = source.prefix(order, size * number)
+    options = Options.of(cell, cell.seed)
+    files = drawn(source, size * number, options)
     page_cache.bring_to(sources.page_cache, files)
     cached, fraction = page_cache.look_up(files)
+    takes = sources.accelerators.get(cell.get("accelerator"))
     with unreadable.named(source, files):
-        return Chosen(source, files, pipeline.dataset(source, files).batch(size).take(number), cached, fraction)
+        images = pipeline.dataset(source, files, options)
+        expected = min(size * number, source.images)
+        return Chosen(source, expected, files, images.batch(size).take(number), cached, fraction, takes)
+
+
+def drawn(source: Source, images: int, options: Options) -> list[str]:
+    """Files that hold enough images, drawn by chance: in the order of their names, or if shuffled, as drawn."""
+    order = list(range(len(source.files)))
+    random.Random(options.seed).shuffle(order)
+    files = source.prefix(order, images)
+    return [source.files[place] for place in sorted(order[: len(files)])] if options.shuffle == "none" else files
 
 
 def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Read all batches, and count their images.
+    """Read all batches, and count their images; as fast as an accelerator takes them, if the cell has one.
 
     Raises:
         DataError: a file cannot be read; the message says which, and where it is damaged.
     """
     with unreadable.named(chosen.source, chosen.files):
-        timing = time_batches(chosen.batches)
+        if chosen.seconds_an_image is None:
+            columns = vars(time_batches(chosen.batches))
+        else:
+            ahead = cell.get("prefetch") or feeding.AHEAD
+            columns = feeding.feed(chosen.batches, cell["batch_number"], chosen.seconds_an_image, ahead).columns
+        if columns["images"] != chosen.images:  # a format cannot tell that its end is missing
+            raise DataError(f"{columns['images']} images were read, not {chosen.images}", where=chosen.source.origin)
     return {
-        **vars(timing),
+        **columns,
         "page_cache": chosen.page_cache,
         "page_cache_fraction": chosen.page_cache_fraction,
     }
@@ -142,4 +188,5 @@ def measure(chosen: Chosen, cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def recover(spark: Any, config: dict[str, Any], sources: Sources, error: Exception) -> Sources | None:
     """Write damaged files of prepared data again; None if no file is damaged."""
-    return mended(sources)
+    again = mended(sources)
+    return again and replace(again, of=through_bucket.moved(again.of, config))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from flowerexp import storage
+from flowerexp.storage import simulated
 
 _libc = ctypes.CDLL(None, use_errno=True)
 WARM_FROM = 0.95
@@ -22,11 +23,12 @@ def bring_to(wanted: str, paths: Iterable[str]) -> None:
     """Bring files into a state: `warm` reads them once, `cold` asks the kernel to drop them, `as_found` does nothing.
 
     The kernel may not obey, so look up the real state afterwards (`look_up`). Files in a bucket are left alone: reading
-    them would warm nothing.
+    them would warm nothing. Of a simulated bucket, these are the files behind it.
     """
     if wanted == "as_found":
         return
-    for path in filter(storage.is_local, paths):
+    behind = (simulated.local_path(path) or path for path in paths)
+    for path in filter(storage.is_local, behind):
         with Path(path).open("rb") as file:
             if wanted == "warm":
                 while file.read(1 << 20):
@@ -43,9 +45,11 @@ def look_up(files: Sequence[str]) -> tuple[str, float | None]:
         files: paths, or URIs in a bucket.
 
     Returns:
-        `warm`, `cold`, `unknown`, or `remote` for files in a bucket; and the fraction of their pages in the page cache,
-        if it is known.
+        `warm`, `cold`, `unknown`, `remote` for files in a bucket, or `simulated` for a simulated one; and the fraction
+        of their pages in the page cache, if it is known.
     """
+    if any(simulated.local_path(path) for path in files[:1]):
+        return "simulated", None
     if not all(map(storage.is_local, files)):
         return "remote", None
     fraction = cached_fraction(files)

@@ -1,27 +1,115 @@
 """The readers by name, and the sources that they read: files, their images, and how these are stored.
 
-`image_files` and `tfrecords` read with tf.data like Google's notebooks (`tf_data`). Their `_native` and `_cached`
-variants read the same data without TensorFlow (`native`). `pipeline` chooses between them.
+`READERS` is the one table of them. Data is read in up to three ways: with the loader of its own ecosystem (tf.data,
+grain and others; a module each), with our own reader (`native`, the same decoder and threads for all formats, so that
+the format is all that differs), and from memory, where everything was decoded before (`cached`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal
 
 IMAGE_FILES, TFRECORDS = "image_files", "tfrecords"
-_NATIVE, _CACHED = "_native", "_cached"
-READERS = tuple(data + way for way in ("", _NATIVE, _CACHED) for data in (IMAGE_FILES, TFRECORDS))
+Way = Literal["own", "native", "cached"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A way to read data.
+
+    Attributes:
+        data: what it reads: `image_files`, or files of prepared data by the name of their reader, such as `tfrecords`.
+        format: of prepared data, as in `formats.NAMES`; None for photographs.
+        way: with the loader of the data's own ecosystem, our own reader, or from memory.
+        module: what reads, below `flowerexp.workload.read_speed`.
+        workers: whether it takes a number of workers.
+        prefetch: whether it takes a number of batches to read ahead.
+        remote: whether it reads files in a bucket.
+        steps: the module that times its steps; None where they cannot be told apart.
+    """
+
+    data: str
+    format: str | None
+    way: Way
+    module: str
+    workers: bool = True
+    prefetch: bool = True
+    remote: bool = True
+    steps: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What `grid.reader` calls it."""
+        return self.data if self.way == "own" else f"{self.data}_{self.way}"
+
+
+# What the loader of each ecosystem is, and what it takes by itself: several workers need PyTorch with webdataset and
+# LMDB, and pyarrow and lance leave decoding to whoever reads.
+_LOCAL: dict[str, Any] = {"workers": False, "remote": False}
+_OWN = (
+    Reader(IMAGE_FILES, None, "own", "tf_data"),
+    Reader(TFRECORDS, "tfrecord", "own", "tf_data"),
+    Reader(
+        "webdataset", "webdataset", "own", "loaders.webdataset", prefetch=False, steps="loaders.webdataset", **_LOCAL
+    ),
+    Reader("array_record", "array_record", "own", "loaders.array_record", remote=False),
+    Reader("parquet", "parquet", "own", "loaders.parquet", steps="loaders.parquet", **_LOCAL),
+    Reader("lance", "lance", "own", "loaders.lance", steps="loaders.lance", **_LOCAL),
+    Reader("lmdb", "lmdb", "own", "loaders.lmdb", prefetch=False, steps="loaders.lmdb", **_LOCAL),
+)
+
+
+def _readers() -> Iterator[Reader]:
+    yield from _OWN
+    for own in _OWN:
+        yield Reader(own.data, own.format, "native", "native", steps="native_steps")
+    for data, kind in ((IMAGE_FILES, None), (TFRECORDS, "tfrecord")):
+        yield Reader(data, kind, "cached", "native", workers=False, prefetch=False)
+
+
+READERS: Mapping[str, Reader] = {reader.name: reader for reader in _readers()}
 
 
 def data_of(reader: str) -> str:
-    """The data that a reader reads: `image_files` or `tfrecords`; for an unknown reader, its name."""
-    return reader.removesuffix(_NATIVE).removesuffix(_CACHED) if reader in READERS else reader
+    """The data that a reader reads, such as `image_files` or `tfrecords`; for an unknown reader, its name."""
+    return READERS[reader].data if reader in READERS else reader
 
 
 def keeps_decoded(reader: str) -> bool:
     """Whether a reader takes decoded images from memory, so that it reads no storage while it is timed."""
-    return reader in READERS and reader.endswith(_CACHED)
+    return reader in READERS and READERS[reader].way == "cached"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a source is read.
+
+    Attributes:
+        shuffle: `none` and `shards` read the given files one after the other; with `full`, images of all of them come
+            in random order.
+        seed: of that order.
+        workers: how many; 0 for as many as the reader takes by itself.
+        prefetch: how many batches are read ahead; 0 for as many as the reader reads by itself.
+    """
+
+    shuffle: str = "none"
+    seed: int = 0
+    workers: int = 0
+    prefetch: int = 0
+
+    @classmethod
+    def of(cls, cell: Mapping[str, Any], seed: int = 0) -> Options:
+        """The options of a cell; what it does not say has its default."""
+        return cls(seed=seed, **{name: cell[name] for name in ("shuffle", "workers", "prefetch") if name in cell})
+
+
+PREPARING = "preparing_seconds"
+"""With the data's name, the fact that says how many seconds of work preparing it takes, over the cores of a cluster."""
+
+SHUFFLE_BUFFER = 1000
+"""Images of which one is drawn, where a format or its loader cannot read by number."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +125,10 @@ class Features:
     image: str = "image"
     label: str | None = "class"
     text: bool = False
+
+
+EXISTING = "dataset.tfrecords"
+"""The config key of TFRecord files that somebody else wrote."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +164,11 @@ class Source:
     narrow: bool = False
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether somebody else wrote the files, so that their features may have any names."""
+        return self.origin == EXISTING
+
+    @property
     def images(self) -> int:
         """The number of images."""
         return sum(self.records)
@@ -85,3 +182,9 @@ class Source:
             chosen.append(self.files[index])
             held += self.records[index]
         return chosen
+
+
+def exhaust(items: Iterable[object]) -> None:
+    """Take all items."""
+    for _ in items:
+        pass

@@ -1,9 +1,10 @@
-"""Find or prepare what each reader of a run reads: photographs, prepared TFRecord files, or existing ones."""
+"""Find or prepare what each reader of a run reads: photographs, prepared data, or TFRecord files that exist."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from flowerexp.workload.images.listing import Listing, list_photographs
 from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.prepared import Prepared
 from flowerexp.workload.read_speed.existing import find, source_of
-from flowerexp.workload.read_speed.readers import IMAGE_FILES, TFRECORDS, Source, data_of
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, PREPARING, READERS, TFRECORDS, Source, data_of
 
 FEWEST = 10_000
 """The least number of photographs that are chosen from a large data set; from a smaller one, any may be read."""
@@ -29,47 +30,72 @@ class Sources:
     Attributes:
         of: the source of each reader.
         page_cache: the state of the page cache that files are brought into before they are read.
-        mend: verifies prepared data, and writes damaged files again; None if no data is prepared. It stays in the
-            driver.
+        mends: by data that was prepared, what verifies it and writes damaged files again. They stay in the driver.
+        accelerators: of each accelerator that is fed, the seconds that it computes for an image.
     """
 
     of: Mapping[str, Source]
     page_cache: str
-    mend: Callable[[], Prepared] | None = None
+    mends: Mapping[str, Callable[[], Prepared]] = field(default_factory=dict)
+    accelerators: Mapping[str, float] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "mend": None}
+        return {**vars(self), "mends": {}}
 
 
 def sources_of(spark: Any, config: dict[str, Any]) -> Sources:
-    """What each reader of the run reads; missing TFRecord files are prepared first.
+    """What each reader of the run reads; missing prepared data is made first, in each format that is read.
 
     Raises:
         DataError: there is nothing to read, or a file is damaged.
     """
-    mend: Callable[[], Prepared] | None = None
-    existing = config["dataset"]["tfrecords"]
-    of_photographs, of_records = (
-        [reader for reader in config["grid"]["reader"] if data_of(reader) == data] for data in (IMAGE_FILES, TFRECORDS)
+    photographs = not config["dataset"]["tfrecords"] or any(
+        data_of(reader) != TFRECORDS for reader in config["grid"]["reader"]
     )
-    listing = list_photographs(spark, config) if of_photographs or not existing else None
+    return sources_from(spark, config, list_photographs(spark, config) if photographs else None)
+
+
+def sources_from(spark: Any, config: dict[str, Any], listing: Listing | None) -> Sources:
+    """What each reader of the run reads of a listing; None where only existing TFRecord files are read.
+
+    Raises:
+        DataError: there is nothing to read, or a file is damaged.
+    """
+    existing = config["dataset"]["tfrecords"]
+    wanted: dict[str, list[str]] = {}
+    for reader in config["grid"]["reader"]:
+        wanted.setdefault(data_of(reader), []).append(reader)
+    of_photographs = wanted.pop(IMAGE_FILES, [])
+    from_existing = wanted.pop(TFRECORDS, []) if existing else []
     sources: dict[str, Source] = {}
     entries: dict[str, Any] | None = None  # of `Inspection.entries`
-    if of_records and existing:
+    mends: dict[str, Callable[[], Prepared]] = {}
+    if from_existing:
         folder = find(existing, bool(config["dataset"].get("anonymous")))
-        sources |= _for_each(of_records, source_of(folder, config))
+        sources |= _for_each(from_existing, source_of(folder, config))
         report.fact("data_fingerprint", data_fingerprint(listing.fingerprint if listing else None, folder.files))
-    elif of_records and listing:
-        prepared = preparing.prepare(spark, config, listing)
-        entries = prepared.manifest
-        sources |= _for_each(of_records, _prepared(prepared, config))
-        mend = partial(preparing.mend, spark, config, listing, prepared)
-    if of_photographs and listing:
-        sources |= _of_photographs(spark, config, of_photographs, listing, entries)
+    if listing:
+        for data, readers in wanted.items():
+            prepared = preparing.prepare(spark, config, listing, READERS[readers[0]].format)
+            entries = prepared.manifest
+            sources |= _for_each(readers, _prepared(prepared, config))
+            mends[data] = partial(preparing.mend, spark, config, listing, prepared)
+            report.fact(f"{PREPARING}/{data}", _preparing(spark, prepared))
+            if len(wanted) > 1:  # the facts without a section are those of the last format
+                report.fact(f"prepared_bytes/{data}", prepared.manifest["bytes"])
+        if of_photographs:
+            sources |= _of_photographs(spark, config, of_photographs, listing, entries)
     for name, source in sources.items():
         if not source.images:
             raise DataError(f"{name}: there is no image to read", where="dataset")
-    return Sources(sources, config["entrypoint"]["settings"]["page_cache"], mend)
+    ordered = {reader: sources[reader] for reader in config["grid"]["reader"]}
+    return Sources(ordered, config["entrypoint"]["settings"]["page_cache"], mends)
+
+
+def _preparing(spark: Any, prepared: Prepared) -> float:
+    """The seconds of all tasks that wrote prepared data, also in an earlier run, over the cores that there are now."""
+    seconds = sum(file.get("seconds", 0.0) for file in prepared.manifest["files"])
+    return float(round(seconds / spark.sparkContext.defaultParallelism, 3))
 
 
 def mended(sources: Sources) -> Sources | None:
@@ -79,15 +105,16 @@ def mended(sources: Sources) -> Sources | None:
         DataError: see `preparing.prepare`.
         MachineError: see `preparing.prepare`.
     """
-    prepared = sources.mend() if sources.mend else None
-    if prepared is None or not prepared.written:
+    whole = {data: mend() for data, mend in sources.mends.items()}
+    fresh = {data: prepared for data, prepared in whole.items() if prepared.written}
+    if not fresh:
         return None
-    files, records = prepared.files, _records(prepared)
     of = {
-        reader: replace(source, files=files, records=records) if data_of(reader) == TFRECORDS else source
+        reader: replace(source, files=fresh[data].files, records=_records(fresh[data])) if data in fresh else source
         for reader, source in sources.of.items()
+        for data in [data_of(reader)]
     }
-    return Sources(of, sources.page_cache)
+    return replace(sources, of=of, mends={})
 
 
 def _of_photographs(
@@ -143,6 +170,8 @@ def _for_each(readers: Sequence[str], source: Source) -> dict[str, Source]:
 def _enough(config: dict[str, Any]) -> int:
     """The number of photographs to choose from a large data set: enough for each measurement to read other ones."""
     grid = config["grid"]
+    if "batch_number" not in grid:  # an experiment that reads all of them
+        return sys.maxsize
     return max(FEWEST, int(config["measure"]["repetitions"] * sum(grid["batch_size"]) * sum(grid["batch_number"])))
 
 

@@ -7,6 +7,10 @@ Files in a bucket come through fsspec, since TensorFlow's client for buckets can
 are read when tf.data asks for them, while the clock runs, like the notebooks' reads with ``tf.io.gfile``: no copies are
 made beforehand. A photograph is one request, one after the other; a TFRecord file is streamed with one request for each
 5 MiB (`storage.open_read`), and a generator passes its records on.
+
+Workers are the parallel calls of `map`, in TensorFlow's own threads: none by itself, as in the notebooks. Prefetch is
+`prefetch` at the end. Records in random order are drawn from a buffer (`shuffle`); photographs are files, whose order
+is random already.
 """
 
 from __future__ import annotations
@@ -19,17 +23,31 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.workload.images import LARGEST, SCALES
-from flowerexp.workload.read_speed.readers import IMAGE_FILES, Features, Source
+from flowerexp.workload.read_speed.readers import IMAGE_FILES, SHUFFLE_BUFFER, Features, Options, Source
 
-Pipeline = Callable[[Sequence[str]], Any]
-"""Makes a tf.data.Dataset of images and labels from the URIs of files."""
+Pipeline = Callable[[Sequence[str], int], Any]
+"""Makes a tf.data.Dataset of images and labels from the URIs of files, and a seed."""
 
+_SEEDS = 2**31
 _RECORDS_AT_ONCE = 16  # records of a bucket's file that go from Python to TensorFlow at once
 
 
-def dataset(source: Source, files: Sequence[str]) -> Any:
+def dataset(source: Source, files: Sequence[str], options: Options) -> Any:
     """A tf.data.Dataset of the images and labels in some files of a source."""
-    return _image_files(source, files) if source.reader == IMAGE_FILES else _tfrecords(source, files)
+    make = _image_files if source.reader == IMAGE_FILES else _tfrecords
+    images = make(source, files, options)
+    return Prefetched(images, options.prefetch) if options.prefetch else images
+
+
+class Prefetched:
+    """A tf.data.Dataset whose batches are read ahead."""
+
+    def __init__(self, images: Any, number: int) -> None:
+        self._images, self._number = images, number
+
+    def batch(self, size: int) -> Any:
+        """Its batches."""
+        return self._images.batch(size).prefetch(self._number)
 
 
 def _read_file(anonymous: bool, *, local: bool) -> Any:
@@ -48,15 +66,16 @@ def _read_file(anonymous: bool, *, local: bool) -> Any:
     return read
 
 
-def _image_files(source: Source, files: Sequence[str]) -> Any:
+def _image_files(source: Source, files: Sequence[str], options: Options) -> Any:
     """Photographs: read, decode, resize to cover the target, crop the centre; labels are the folders' names."""
     local = all(map(storage.is_local, source.files[:1]))
-    return _photograph_pipeline(source.target_size, source.anonymous, local, source.narrow, source.scaled)(files)
+    traits = (source.target_size, source.anonymous, local, source.narrow, source.scaled)
+    return _photograph_pipeline(*traits, options.workers)(files, 0)
 
 
 @cache
 def _photograph_pipeline(
-    target_size: tuple[int, int], anonymous: bool, local: bool, narrow: bool, scaled: bool
+    target_size: tuple[int, int], anonymous: bool, local: bool, narrow: bool, scaled: bool, workers: int
 ) -> Pipeline:
     import tensorflow as tf
 
@@ -84,7 +103,8 @@ def _photograph_pipeline(
         image = tf.image.resize(image, new)
         return tf.image.crop_to_bounding_box(image, (new[0] - height) // 2, (new[1] - width) // 2, height, width), label
 
-    return _traced(lambda uris: tf.data.Dataset.from_tensor_slices(uris).map(decode).map(resize))
+    calls = workers or None
+    return _traced(lambda uris, _: tf.data.Dataset.from_tensor_slices(uris).map(decode, calls).map(resize, calls))
 
 
 def _decode_scaled(content: Any, target_size: tuple[int, int]) -> Any:
@@ -134,14 +154,16 @@ def _cut(image: Any, shape: Any, new: Any, target_size: tuple[int, int]) -> tupl
     return image[begin[0] : end[0], begin[1] : end[1]], tf.cast(size, tf.int32)
 
 
-def _tfrecords(source: Source, files: Sequence[str]) -> Any:
+def _tfrecords(source: Source, files: Sequence[str], options: Options) -> Any:
     """TFRecord files of tf.train.Example messages with an image and a class: read, parse, decode."""
     import tensorflow as tf
 
     if all(map(storage.is_local, files)):
         kinds = {uri: source.compressions.get(uri, "") for uri in files}
         datasets = [
-            _record_pipeline(source.target_size, source.features, kind)([uri for uri in files if kinds[uri] == kind])
+            _record_pipeline(source.target_size, source.features, kind, options.shuffle == "full", options.workers)(
+                [uri for uri in files if kinds[uri] == kind], options.seed
+            )
             for kind in sorted(set(kinds.values()))
         ]
         return reduce(lambda first, second: first.concatenate(second), datasets)
@@ -149,18 +171,25 @@ def _tfrecords(source: Source, files: Sequence[str]) -> Any:
         lambda: _remote_records(files, storage.access(source.anonymous)),
         output_signature=tf.TensorSpec([None], tf.string),
     )
-    return records.unbatch().map(_parser(source.target_size, source.features))
+    records = records.unbatch()
+    if options.shuffle == "full":
+        records = records.shuffle(SHUFFLE_BUFFER, options.seed % _SEEDS)
+    return records.map(_parser(source.target_size, source.features), options.workers or None)
 
 
 @cache
-def _record_pipeline(target_size: tuple[int, int], features: Features, compression: str) -> Pipeline:
+def _record_pipeline(
+    target_size: tuple[int, int], features: Features, compression: str, full: bool, workers: int
+) -> Pipeline:
     import tensorflow as tf
 
-    def read(uris: Any) -> Any:
+    def read(uris: Any, seed: Any) -> Any:
         options = tf.data.Options()
         options.deterministic = False
-        records = tf.data.TFRecordDataset(uris, compression_type=compression)
-        return records.with_options(options).map(_parser(target_size, features))
+        records = tf.data.TFRecordDataset(uris, compression_type=compression).with_options(options)
+        if full:
+            records = records.shuffle(SHUFFLE_BUFFER, seed)
+        return records.map(_parser(target_size, features), workers or None)
 
     return _traced(read)
 
@@ -183,29 +212,30 @@ def _parser(target_size: tuple[int, int], features: Features) -> Callable[[Any],
     return parse
 
 
-def _traced(pipeline: Callable[[Any], Any]) -> Pipeline:
+def _traced(pipeline: Callable[[Any, Any], Any]) -> Pipeline:
     """A pipeline whose functions TensorFlow traces once, not for the files of each measurement: 3 ms instead of 50.
 
     The traced function makes the whole dataset. A traced function for each step would be slower by a tenth than the
     notebooks' pipeline, since tf.data would call each through another function for every image.
 
     Args:
-        pipeline: makes a tf.data.Dataset from a vector of URIs.
+        pipeline: makes a tf.data.Dataset from a vector of URIs and a seed.
     """
     import tensorflow as tf
 
     specs = []
 
-    def build(uris: Any) -> Any:
-        images = pipeline(uris)
+    def build(uris: Any, seed: Any) -> Any:
+        images = pipeline(uris, seed)
         specs.append(images.element_spec)
         return tf.data.experimental.to_variant(images)
 
     uris = tf.TensorSpec([None], tf.string)
-    traced = tf.function(build, input_signature=[uris], autograph=False).get_concrete_function()
+    signature = [uris, tf.TensorSpec([], tf.int64)]
+    traced = tf.function(build, input_signature=signature, autograph=False).get_concrete_function()
     # Bytes, since names need not be UTF-8.
-    return lambda files: tf.data.experimental.from_variant(
-        traced(tf.constant(list(map(os.fsencode, files)), tf.string)), specs[0]
+    return lambda files, seed: tf.data.experimental.from_variant(
+        traced(tf.constant(list(map(os.fsencode, files)), tf.string), tf.constant(seed % _SEEDS, tf.int64)), specs[0]
     )
 
 

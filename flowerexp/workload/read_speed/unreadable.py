@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from flowerexp import storage
 from flowerexp.errors import DataError, FlowerexpError
+from flowerexp.storage import simulated
 from flowerexp.workload import failures
 from flowerexp.workload.read_speed import pipeline
-from flowerexp.workload.read_speed.readers import TFRECORDS, Source, data_of
+from flowerexp.workload.read_speed.readers import READERS, Source
 
 _HINTS = {
     "dataset": "mend or remove it, or set dataset.on_error=skip to leave such files out",
-    "dataset.tfrecords": "flowerexp did not write it: mend it or get it again, or remove it from that folder",
+    "dataset.tfrecords": "flowerexp did not write it: mend it or get it again, or leave it out: dataset.on_error=skip",
     "storage.prepared": "flowerexp verify names all damaged files; a run that reads one writes it again",
 }
 
@@ -30,7 +30,7 @@ def refused(problem: str, origin: str, hint: str | None = None) -> DataError:
         origin: the config key that says where the file is.
         hint: what to do; by default the advice for files of that origin.
     """
-    return DataError(problem, where=origin, hint=hint or _HINTS.get(origin))
+    return DataError(simulated.plain(problem), where=origin, hint=hint or _HINTS.get(origin))
 
 
 @contextmanager
@@ -56,8 +56,8 @@ def named(source: Source, files: Sequence[str]) -> Iterator[None]:
 def _problem_of(source: Source, uri: str, records: int) -> FlowerexpError | None:
     """What is wrong with a file of `records` images; None if it can be read by itself."""
     try:
-        if data_of(source.reader) == TFRECORDS:
-            _check_records(source, uri)
+        if READERS[source.reader].format is not None:
+            _check_samples(source, uri, records)
         for _ in pipeline.dataset(source, [uri]).batch(1).take(records):
             pass
     except DataError as error:
@@ -70,18 +70,25 @@ def _problem_of(source: Source, uri: str, records: int) -> FlowerexpError | None
     return None
 
 
-def _check_records(source: Source, uri: str) -> None:
-    """Check each record of a TFRecord file: its checksum, features and image.
+def _check_samples(source: Source, uri: str, records: int) -> None:
+    """Read and decode each sample of a file of prepared data: checksums, where the format has them, and pictures.
 
     Raises:
-        DataError: a record is damaged, or the reader cannot use it.
+        DataError: a sample is damaged or missing, or the reader cannot use it.
     """
-    from flowerexp.workload.images import tfrecords
+    import numpy as np
+
     from flowerexp.workload.read_speed import native
 
-    with storage.open_read(uri, **storage.access(source.anonymous)) as file:
-        for number, record in enumerate(tfrecords.read_records(file, uri), start=1):
-            try:
-                native.picture_of(source, record)
-            except DataError as error:
-                raise DataError(f"{uri}: record {number}: {error.problem}", hint=error.hint) from error
+    place, number = np.empty((*source.target_size, 3), np.uint8), 0
+    try:
+        with native.shard(source, uri) as shard:
+            for content, _ in shard:
+                native.decode_into(place, content)
+                number += 1
+    except DataError as error:
+        if uri in error.problem:
+            raise
+        raise DataError(f"{uri}: record {number + 1}: {error.problem}", hint=error.hint) from error
+    if number != records:
+        raise DataError(f"{uri} has {number} images, but should have {records}")

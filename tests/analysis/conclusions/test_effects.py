@@ -132,12 +132,12 @@ def swept(values, *, levels=("2", "16"), experiment=READ_SPEED, blocks=3, noise=
     top = np.array([values[level] * math.exp(chance.normal(0, noise)) for level, _, _ in runs])
     ones = np.ones(len(runs))
     columns = {
-        "preprocess.partitions": np.array([levels[level] for level, _, _ in runs]),
+        "preprocess.shards": np.array([levels[level] for level, _, _ in runs]),
         "reader": np.array([reader for _, _, reader in runs]),
         "batch_size": ones,
         "batch_number": ones,
     }
-    factors = [Factor("preprocess.partitions", "partitions"), Factor("reader", "reader", asked=False)]
+    factors = [Factor("preprocess.shards", "partitions"), Factor("reader", "reader", asked=False)]
     count = blocks * len(levels)
     return Evidence(
         experiment, top, ones, number, ones, columns, factors, np.arange(count) // len(levels), np.arange(count)
@@ -156,7 +156,7 @@ class TestSweeps:
         assert "the steady images/s of partitions 2 (95 % interval" in found.answer
 
     def test_equal_levels_are_said_to_be_and_the_cheapest_is_named(self):
-        costs = {"preprocess.partitions": {"2": 0.01, "16": 0.02}}
+        costs = {"preprocess.shards": {"2": 0.01, "16": 0.02}}
         found = concluded(swept([100, 100], blocks=20, noise=0.01), margin=0.1, costs=costs)
         assert found.answer.startswith("No difference found: partitions 2 and 16 do not differ by more than ")
         assert found.answer.endswith("; 2 costs least, $0.0100 a run.")

@@ -122,7 +122,7 @@ class TestFindings:
     def test_two_partitions_against_sixteen_is_a_number_and_a_picture(self, tmp_path):
         page = Page(make_report(write_partitions(tmp_path)).paths[0])
         assert re.search(
-            r"7\.9\d × the tasks at once in phase prepare with partitions 16 against 2: 15\.\d and 2",
+            r"7\.9\d × the tasks at once in phase prepare with shards 16 against 2: 15\.\d and 2",
             page.text["findings"],
         )
         assert "on 16 and 2 of 16 executors; 50% and 6% of the cores were at work" in page.text["findings"]
@@ -219,7 +219,7 @@ def test_repeats_that_disagree_widen_the_interval(tmp_path):
 
 
 def test_many_rows_are_aggregated_before_they_are_drawn(tmp_path):
-    folder = write_sweep(tmp_path, {"preprocess.partitions": [2, 16]})
+    folder = write_sweep(tmp_path, {"preprocess.shards": [2, 16]})
     small = make_report(folder).paths[0].stat().st_size
     path = folder / "0" / "analysis" / "measurements.parquet"
     rows = pd.read_parquet(path)
@@ -233,13 +233,13 @@ def test_many_rows_are_aggregated_before_they_are_drawn(tmp_path):
 
 
 def test_of_many_settings_the_fastest_are_drawn(tmp_path):
-    folder = write_sweep(tmp_path, {"preprocess.partitions": [*range(1, 31)]}, repetitions=1)
+    folder = write_sweep(tmp_path, {"preprocess.shards": [*range(1, 31)]}, repetitions=1)
     rows = pd.read_parquet(folder / "29" / "analysis" / "measurements.parquet")
     rows["seconds"] /= 2
     rows.to_parquet(folder / "29" / "analysis" / "measurements.parquet")
     page = Page(make_report(folder).paths[0])
     assert "These are the 24 best of 30 settings." in page.text["speed"]
-    drawn = re.findall(r"partitions=(\d+)", page.text["speed"])
+    drawn = re.findall(r"shards=(\d+)", page.text["speed"])
     assert len(drawn) == 24
     assert drawn[0] == "30"
 

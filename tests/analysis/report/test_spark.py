@@ -36,24 +36,24 @@ def rows_of(**more):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The report of a sweep, half of whose runs are skewed and spill."""
-    folder = write_sweep(tmp_path_factory.mktemp("sweep"), {"preprocess.partitions": [2, 16], "repeat": [1, 2]})
+    folder = write_sweep(tmp_path_factory.mktemp("sweep"), {"preprocess.shards": [2, 16], "repeat": [1, 2]})
     for place in range(4):
         skewed = {"skew": 8.0, "spill": 5_000_000} if place < 2 else {}
-        chosen = config({"preprocess.partitions": [2, 16][place // 2], "repeat": place % 2 + 1})
+        chosen = config({"preprocess.shards": [2, 16][place // 2], "repeat": place % 2 + 1})
         write_run(folder / str(place), chosen, place, rows=rows_of(**skewed))
     return Page(make_report(folder).paths[0])
 
 
 def test_skew_and_spill_are_told_with_the_cell_that_has_them(page):
     text = page.text["spark"]
-    assert "the slowest one takes 8 times as long as the median one in partitions 2" in text
-    assert "Up to 5 MB are spilled to disk, in partitions 2" in text
+    assert "the slowest one takes 8 times as long as the median one in shards 2" in text
+    assert "Up to 5 MB are spilled to disk, in shards 2" in text
     assert "Tasks compute in the JVM for 75 % of their time" in text
 
 
 def test_only_what_varies_is_drawn_by_each_parameter(page):
     (picture,) = re.findall(r'<section id="spark">.*?(<svg.*?</svg>)', page.source, re.DOTALL)
-    for label in ("shuffled, MB", "spilled to disk, MB", "slowest task / median", "tasks", "by partitions"):
+    for label in ("shuffled, MB", "spilled to disk, MB", "slowest task / median", "tasks", "by shards"):
         assert label in picture
     assert "GC, %" not in picture  # the same everywhere
     assert "CPU, %" not in picture
@@ -69,7 +69,7 @@ def test_medians_of_each_cell_are_in_a_table(page):
 
 
 def test_nothing_is_said_of_rows_without_sparks_numbers(tmp_path):
-    page = Page(make_report(write_sweep(tmp_path, {"preprocess.partitions": [2, 16]})).paths[0])
+    page = Page(make_report(write_sweep(tmp_path, {"preprocess.shards": [2, 16]})).paths[0])
     assert "spark" not in page.sections
 
 

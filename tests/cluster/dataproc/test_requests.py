@@ -42,7 +42,7 @@ def test_secondary_workers_are_like_the_primary_ones(kind, preemptibility):
 
 def test_a_policy_does_without_what_autoscaling_does_not_support():
     spot = "cluster.secondary={count: 2, kind: spot}"
-    config = config_of("cluster=four_nodes", spot, "cluster.autoscaling_policy=mine", "entrypoint=write_tfrecords")
+    config = config_of("cluster=four_nodes", spot, "cluster.autoscaling_policy=mine", "entrypoint=write_shards")
     assert "dataproc:am.primary_only" not in config["software_config"]["properties"]
 
 
@@ -60,7 +60,7 @@ def test_each_node_has_an_executor_and_jobs_wait_for_those_that_come_late():
 
 
 def test_a_policy_is_named_whole_and_spark_may_ask_for_more_executors():
-    overrides = ("cluster=four_nodes", "entrypoint=write_tfrecords", "cluster.autoscaling_policy=grow-1")
+    overrides = ("cluster=four_nodes", "entrypoint=write_shards", "cluster.autoscaling_policy=grow-1")
     uri = "projects/p/locations/us-central1/autoscalingPolicies/grow-1"
     assert config_of(*overrides)["autoscaling_config"] == {"policy_uri": uri}
     assert spark_properties(cluster_of(*overrides))["spark.dynamicAllocation.enabled"] == "true"

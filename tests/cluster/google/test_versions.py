@@ -4,11 +4,11 @@ import datetime
 
 import pytest
 
-from flowerexp import app
 from flowerexp.cluster.google import versions
 from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import ConfigError
 from tests.cluster.configs import made
+from tests.composing import composed
 
 DAY = datetime.date(2026, 11, 26)
 
@@ -18,7 +18,7 @@ def notes(*overrides, day=DAY):
 
 
 def check(*overrides):
-    config = app.composed(["gcp.project=p", "dataset=folder", "dataset.path=gs://photos/flowers", *overrides])
+    config = composed(["gcp.project=p", "dataset=folder", "dataset.path=gs://photos/flowers", *overrides])
     kind_of(config.cluster).check(config)
 
 

@@ -78,7 +78,7 @@ class TestPinned:
 
 
 class TestEntrypoints:
-    @pytest.mark.parametrize("name", ["read_speed", "write_tfrecords"])
+    @pytest.mark.parametrize("name", ["read_speed", "write_shards"])
     def test_what_they_require_is_what_this_machine_has(self, name):
         """Another version on a cluster would make its numbers incomparable."""
         config = yaml.safe_load((ROOT / "conf" / "entrypoint" / f"{name}.yaml").read_text())
@@ -87,7 +87,7 @@ class TestEntrypoints:
         for module, pin in (item for mapping in mappings for item in mapping.items()):
             assert pin.replace("tensorflow-cpu", "tensorflow") in constraints, module
 
-    @pytest.mark.parametrize("name", ["read_speed", "write_tfrecords"])
+    @pytest.mark.parametrize("name", ["read_speed", "write_shards"])
     def test_all_that_they_import_is_required(self, name):
         config = yaml.safe_load((ROOT / "conf" / "entrypoint" / f"{name}.yaml").read_text())
         script = entry_folder() / f"{name}.py"

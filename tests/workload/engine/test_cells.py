@@ -9,14 +9,21 @@ import pytest
 
 from flowerexp.errors import ConfigError
 from flowerexp.workload.engine.cells import Cell, planned
-from flowerexp.workload.engine.declared import Subject
-from tests.workload.engine.tiny import GRID, declared, workload
+from flowerexp.workload.engine.declared import Declared, Subject
+from tests.workload.engine.tiny import GRID, config, declared, workload
 
 WIDE: dict[str, Sequence[Any]] = {"reader": ["x", "y"], "size": [2, 4, 6, 8], "number": [3, 6, 12, 18]}
 
 
 def plan(experiment, **hooks):
     return planned(Subject(experiment, workload(lambda *_: 1, **hooks), None))
+
+
+def optional(values):
+    """`WIDE` with a parameter that has a default."""
+    made = config({**WIDE, "ahead": values})
+    made["entrypoint"]["parameters"]["ahead"]["default"] = 0
+    return Declared.of(made, "key")
 
 
 def keys(tasks):
@@ -54,6 +61,21 @@ class TestPlanned:
     def test_the_seeds_are_those_of_runs_before(self):
         (task, *_) = [task for task in plan(declared(WIDE)) if task.key == (1, "x", 2, 3)]
         assert task.cell.seed == 1355007906708020920
+
+    def test_a_parameter_with_its_default_alone_changes_nothing_but_can_be_asked_for(self):
+        before, after = plan(declared(WIDE)), plan(optional([0]))
+        assert [(task.key, task.cell.seed, str(task.cell)) for task in before] == [
+            (task.key, task.cell.seed, str(task.cell)) for task in after
+        ]
+        assert {task.cell["ahead"] for task in after} == {0}
+        assert "ahead" not in dict(after[0].cell)
+
+    def test_values_of_an_optional_parameter_are_compared_on_like_terms(self):
+        seeds: dict[tuple[object, ...], set[int]] = {}
+        for task in plan(optional([0, 4])):
+            seeds.setdefault((*task.cell.key[1:3], task.cell.repetition), set()).add(task.cell.seed)
+        assert all(len(seeds_of_both) == 1 for seeds_of_both in seeds.values())
+        assert {task.cell["ahead"] for task in plan(optional([4]))} == {4}
 
     def test_an_experiment_without_parameters_has_one_cell(self):
         assert [(task.key, dict(task.cell)) for task in plan(declared({}))] == [((1,), {}), ((2,), {})]

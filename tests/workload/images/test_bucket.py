@@ -15,7 +15,7 @@ from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import Source
 from tests.analysis.rows import table
 
-SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=3")
+SMALL = ("preprocess.target_size=[16,24]", "preprocess.shards=3")
 TWELVE = "dataset.images=12"
 
 

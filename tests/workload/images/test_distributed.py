@@ -19,7 +19,7 @@ from flowerexp.workload.read_speed import sources
 
 pytestmark = pytest.mark.spark
 
-SMALL = ("preprocess.target_size=[16,24]", "preprocess.partitions=5")
+SMALL = ("preprocess.target_size=[16,24]", "preprocess.shards=5")
 CLASSES = ("daisy", "roses!", "roses", "tulips")
 
 

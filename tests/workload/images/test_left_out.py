@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from flowerexp import app, storage
+from flowerexp import storage
 from flowerexp.config import plain
 from flowerexp.errors import DataError
 from flowerexp.workload.images import decoded, listing
 from flowerexp.workload.images.left_out import DEEPER, ENDINGS, LOOSE, UNREADABLE, LeftOut, shown, why_not
 from flowerexp.workload.images.listing import list_photographs, listing_of
 from flowerexp.workload.images.scan import Scan, is_sampled
+from tests.composing import composed
 
 ODD = [
     "a b",
@@ -83,7 +84,7 @@ def expected(root):
 
 @pytest.fixture(scope="module")
 def some_config():
-    return plain(app.composed(["dataset=folder", "dataset.path=somewhere"]))
+    return plain(composed(["dataset=folder", "dataset.path=somewhere"]))
 
 
 @given(st.dictionaries(paths, st.sampled_from(KINDS), max_size=25), st.sampled_from([1.0, 0.5]))

@@ -6,8 +6,11 @@ import json
 import pytest
 
 from flowerexp.errors import DataError
+from flowerexp.workload import formats
 from flowerexp.workload.images import tfrecords
-from flowerexp.workload.images.prepared import MANIFEST, damage, misfits, read_manifest
+from flowerexp.workload.images.prepared import MANIFEST, checksum, damage, misfits, read_manifest
+
+TFRECORD = formats.of("tfrecord")
 
 
 @pytest.fixture
@@ -16,7 +19,9 @@ def made(tmp_path):
     files = []
     for number in range(2):
         file = io.BytesIO()
-        records, size, crc32c = tfrecords.write_file(file, [bytes([number, digit]) * 50 for digit in range(3)])
+        records = tfrecords.write_file(file, [bytes([number, digit]) * 50 for digit in range(3)])
+        file.seek(0)
+        size, crc32c = checksum(file)
         name = f"part-{number}.tfrec"
         (tmp_path / name).write_bytes(file.getvalue())
         files.append({"file": name, "partition": number, "records": records, "bytes": size, "crc32c": crc32c})
@@ -31,7 +36,7 @@ def test_what_is_whole_is_whole(made):
     folder, manifest = made
     assert read_manifest(folder) == manifest
     assert misfits(folder, manifest) == {}
-    assert [damage(folder, file) for file in manifest["files"]] == [None, None]
+    assert [damage(folder, file, TFRECORD) for file in manifest["files"]] == [None, None]
 
 
 @pytest.mark.parametrize("has_checksum", [True, False])
@@ -40,14 +45,14 @@ def test_any_flipped_bit_is_found_with_its_record(made, tmp_path, has_checksum):
     file = dict(manifest["files"][1])
     if not has_checksum:  # as manifests were before
         del file["crc32c"]
-        assert damage(folder, file) is None
+        assert damage(folder, file, TFRECORD) is None
     whole = (tmp_path / "part-1.tfrec").read_bytes()
     for place in range(len(whole)):
         content = bytearray(whole)
         content[place] ^= 1 << place % 8
         (tmp_path / "part-1.tfrec").write_bytes(content)
         number = place // (len(whole) // 3)
-        said = damage(folder, file)
+        said = damage(folder, file, TFRECORD)
         assert said
         assert said.startswith(f"record {number + 1} at byte {number * len(whole) // 3} has a wrong checksum")
 
@@ -62,11 +67,11 @@ def test_other_damage_is_found(made, tmp_path):
         "part-0.tfrec": "it is missing",
         "part-1.tfrec": f"it has {len(whole) // 3 * 2} bytes, but {len(whole)} were written",
     }
-    assert damage(folder, first) == "it is missing"
-    assert damage(folder, second) == "it has 2 records, but 3 were written"
+    assert damage(folder, first, TFRECORD) == "it is missing"
+    assert damage(folder, second, TFRECORD) == "it has 2 records, but 3 were written"
     record = tfrecords.frame(b"other" * 20)
     (tmp_path / "part-1.tfrec").write_bytes(record * 3)  # whole, of the right size, and of something else
-    assert damage(folder, second) == "it is not what was written, although its records are whole"
+    assert damage(folder, second, TFRECORD) == "it is not what was written, although its records are whole"
 
 
 def test_no_manifest_is_no_prepared_data(tmp_path):

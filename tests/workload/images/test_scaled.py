@@ -272,7 +272,7 @@ class TestPreparedData:
         made = {}
         for decode in ("full", "scaled"):
             run = config("dataset=folder", f"dataset.path={tmp_path}/p", f"preprocess.decode={decode}",
-                         "preprocess.target_size=[24,32]", "preprocess.partitions=1", "grid.batch_size=[1]",
+                         "preprocess.target_size=[24,32]", "preprocess.shards=1", "grid.batch_size=[1]",
                          "grid.batch_number=[1]", "grid.reader=[tfrecords_native,image_files_native]")  # fmt: skip
             data = prepare(spark, run, list_photographs(spark, run))
             made[data.folder] = data.manifest["preprocess"]["decode"]

@@ -26,10 +26,7 @@ class TestFile:
     @given(payloads)
     def test_round_trip(self, records):
         file = io.BytesIO()
-        written = tfrecords.write_file(file, iter(records))
-        assert written[:2] == (len(records), len(file.getvalue()))
-        file.seek(0)
-        assert tfrecords.checksum(file) == written.crc32c
+        assert tfrecords.write_file(file, iter(records)) == len(records)
         file.seek(0)
         assert list(tfrecords.read_records(file)) == records
         assert tfrecords.count_records(file) == len(records)

@@ -5,6 +5,7 @@ import io
 import uuid
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,22 @@ class TestFind:
     def test_other_names(self, tmp_path, name):
         storage.write_bytes(f"{tmp_path}/{name}", b"")
         assert existing.find(str(tmp_path), False) == existing.ExistingFiles([], [name])
+
+
+class TestDamaged:
+    FILES = {"a.tfrecord": PARTS[0], "b.tfrecord": PARTS[1][:-30], "c.tfrecord": PARTS[2]}  # noqa: RUF012
+
+    def test_files_are_left_out_and_counted_where_the_user_wants_that(self, looked_at, told):
+        flipped = bytearray(PARTS[2])
+        flipped[len(flipped) // 2] ^= 1
+        source = looked_at({**self.FILES, "c.tfrecord": bytes(flipped)}, "dataset.on_error=skip")
+        assert [Path(file).name for file in source.files] == ["a.tfrecord"]
+        assert told.facts["files_damaged"] == 2
+        assert "2 of 3 TFRecord files left out; the first: damaged TFRecord file" in " ".join(told.notes)
+
+    def test_one_ends_the_run_by_default(self, looked_at):
+        with pytest.raises(DataError, match=r"damaged TFRecord file .*b\.tfrecord: .*dataset\.on_error=skip"):
+            looked_at(self.FILES)
 
 
 class TestRead:

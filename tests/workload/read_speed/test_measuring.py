@@ -1,6 +1,7 @@
 """One measurement of reading: images are counted; before it, files are chosen and brought into a cache state."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -98,7 +99,7 @@ def seen(monkeypatch):
             for start in range(0, min(len(self.files), self.size * self.number), self.size):
                 yield SimpleNamespace(shape=(len(self.files[start : start + self.size]),)), None
 
-    monkeypatch.setattr(pipeline, "dataset", lambda source, files: Dataset(files))
+    monkeypatch.setattr(pipeline, "dataset", lambda source, files, options: Dataset(files))
     monkeypatch.setattr(page_cache, "bring_to", lambda state, files: seen.append((state, list(files))))
     return seen
 
@@ -128,6 +129,16 @@ class TestMeasure:
         assert set(first) != set(other)
         assert len(first) == len(set(first)) == 6
 
+    @pytest.mark.parametrize("shuffle", ["none", "shards", "full"])
+    def test_files_are_read_in_order_unless_they_are_shuffled(self, source, seen, shuffle):
+        cell = Cell({"reader": source.reader, "batch_size": 2, "batch_number": 6, "shuffle": shuffle}, 1, 11)
+        measuring.measure(measuring.ready(Sources({source.reader: source}, "cold"), cell), cell)
+        measured(source, 2, 6)
+        shuffled, in_order = (files for what, files in seen if what == "read")
+        assert set(shuffled) == set(in_order)
+        assert in_order == sorted(in_order, key=source.files.index)
+        assert (shuffled == in_order) == (shuffle == "none")
+
     def test_a_source_that_is_too_small_is_counted_as_it_is(self, source, seen):
         assert measured(source, 8, 3)["images"] == 20
 
@@ -135,6 +146,17 @@ class TestMeasure:
         source = Source("image_files", [f"gs://b/{number}.jpg" for number in range(9)], [1] * 9, (192, 192))
         row = measured(source)
         assert (row["page_cache"], row["page_cache_fraction"], row["images"]) == ("remote", None, 6)
+
+
+def test_readers_are_not_measured_with_options_that_they_do_not_take(source):
+    def possible(reader, **options):
+        sources = Sources({reader: replace(source, reader=reader)}, "warm")
+        return measuring.possible(sources, {"reader": reader, "batch_size": 2, "batch_number": 3, **options})
+
+    assert possible("webdataset", workers=2) == "their readers take no number of workers"
+    assert possible("lmdb", prefetch=2) == "their readers take no number of batches to read ahead"
+    assert possible("lmdb", shuffle="full", workers=0) is None
+    assert possible("lmdb_native", workers=2, prefetch=1) is None
 
 
 @pytest.mark.parametrize(("records", "files"), [(1, 8), (9, 1)], ids=["photographs", "records"])

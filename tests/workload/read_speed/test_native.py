@@ -10,18 +10,20 @@ import pytest
 
 from flowerexp import storage
 from flowerexp.errors import DataError
+from flowerexp.workload import formats
 from flowerexp.workload.images import examples, tfrecords, transform
-from flowerexp.workload.read_speed import pipeline
+from flowerexp.workload.read_speed import native, pipeline
 from flowerexp.workload.read_speed.readers import READERS, Source, data_of, keeps_decoded
 from tests.workload.read_speed.test_readers import pictures, root  # noqa: F401  fixtures
 
 TARGET = (16, 24)
-OURS = [reader for reader in READERS if reader != data_of(reader)]
+OURS = [name for name, one in READERS.items() if one.way != "own" and one.data in ("image_files", "tfrecords")]
 
 
 def test_each_is_known_by_what_it_reads():
-    assert len(READERS) == 6
-    assert [data_of(reader) for reader in READERS] == ["image_files", "tfrecords"] * 3
+    assert len(READERS) == 2 * (1 + len(formats.NAMES)) + 2
+    assert {one.format for one in READERS.values()} == {None, *formats.NAMES}
+    assert [data_of(reader) for reader in OURS] == ["image_files", "tfrecords"] * 2
     assert [reader for reader in READERS if keeps_decoded(reader)] == ["image_files_cached", "tfrecords_cached"]
     assert data_of("my_cached") == "my_cached"
 
@@ -63,13 +65,16 @@ def test_batches_are_those_of_tf_data(source, reader, size):
 def count_decoded(monkeypatch):
     """What is decoded from now on."""
     decoded = []
-    decode = transform.decode
 
-    def decode_and_count(content, least=None):
-        decoded.append(content)
-        return decode(content, least)
+    def counted(decode):
+        def decode_and_count(*arguments):
+            decoded.append(arguments)
+            return decode(*arguments)
 
-    monkeypatch.setattr(transform, "decode", decode_and_count)
+        return decode_and_count
+
+    for name in ("decode_into", "upright"):
+        monkeypatch.setattr(native, name, counted(getattr(native, name)))
     return decoded
 
 

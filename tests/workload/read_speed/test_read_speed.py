@@ -21,7 +21,7 @@ from tests.workload.conftest import READ_SPEED
 
 # Small images and few files, so that most of the time goes to Spark and TensorFlow.
 SMALL = (
-    *("preprocess.target_size=[16,24]", "preprocess.partitions=3", "entrypoint.settings.page_cache=as_found"),
+    *("preprocess.target_size=[16,24]", "preprocess.shards=3", "entrypoint.settings.page_cache=as_found"),
     *("grid.batch_size=[2,3]", "grid.batch_number=[1,2]", "measure.repetitions=1"),
 )
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowerexp.analysis.experiments import write_tfrecords
+from flowerexp.analysis.experiments import write_shards
 from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of
 
 if TYPE_CHECKING:
     from flowerexp.analysis.compared_run import ComparedRun
+    from flowerexp.analysis.conclusions.evidence import Evidence
     from flowerexp.analysis.report.material import Material
     from flowerexp.analysis.report.parts import Finding, Section
     from flowerexp.measurements.table import Measurements
 
 
-class ReadSpeed(write_tfrecords.WriteTFRecords):
+class ReadSpeed(write_shards.WriteShards):
     """Images that are read from photographs, or from TFRecord files made of them."""
 
-    columns = write_tfrecords.WriteTFRecords.columns | {"page_cache_fraction", "warm_up_reads"}
+    columns = write_shards.WriteShards.columns | {
+        *("page_cache_fraction", "warm_up_reads", "accelerator_busy_seconds", "accelerator_window_seconds"),
+    }
     texts = ("page_cache",)
+    facts: tuple[str, ...] = (*write_shards.WriteShards.facts, "simulated_bucket")
     questions: Mapping[str, str] = {
-        **write_tfrecords.WriteTFRecords.questions,
+        **write_shards.WriteShards.questions,
         "cluster": "which cluster reads fastest, and at what price",
         "grid.reader": "how much faster are TFRecord files read than photographs",
     }
@@ -47,13 +51,25 @@ class ReadSpeed(write_tfrecords.WriteTFRecords):
         if _only_existing(a, b, series):
             yield "number of images", a.facts.get("prepared_images"), b.facts.get("prepared_images")
 
+    def decision(
+        self, evidence: Evidence, varied: Mapping[str, str], facts: Sequence[Mapping[str, Any]], margin: float
+    ) -> Sequence[str]:
+        """What to store and how to read it."""
+        from flowerexp.analysis.experiments.read_speed.decision import decided
+
+        return decided(evidence, varied, facts, margin)
+
     def report(self, material: Material, some: Measurements) -> tuple[Sequence[Finding], Sequence[Section]]:
-        """How near rates come to the ceilings of their hosts, and some of the images that were written."""
-        from flowerexp.analysis.experiments.read_speed import ceilings
+        """How busy accelerators were, how near rates come to the ceilings of hosts, and some written images."""
+        from flowerexp.analysis.experiments.read_speed import ceilings, feeding_report, steps
+        from flowerexp.analysis.report.parts import Finding
 
         limits = ceilings.limits_of(material, some)
         _, written = super().report(material, some)
-        return [*ceilings.findings(material, limits)], [*written, ceilings.section(material, limits)]
+        simulated = [Finding("simulated", material.simulated, "warn")] if material.simulated else []
+        found = [*feeding_report.findings(material), *simulated, *ceilings.findings(material, limits)]
+        sections = [feeding_report.section(material), *written, steps.section(material)]
+        return found, [*sections, ceilings.section(material, limits)]
 
 
 def _existing(run: ComparedRun) -> str | None:

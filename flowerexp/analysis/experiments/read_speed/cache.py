@@ -16,7 +16,7 @@ def doubts(first: Measurements) -> list[str]:
     rows = first.where(first.has("page_cache"))
     places, names = rows.texts("page_cache")
     state = np.array([*names, "None"])[places]
-    unknown = np.count_nonzero(~np.isin(state, ("cold", "warm", "remote")))
+    unknown = np.count_nonzero(~np.isin(state, ("cold", "warm", "remote", "simulated")))
     cells = len(rows.cell_keys)
     cold, warm = (np.bincount(rows.cells[state == name], minlength=cells) for name in ("cold", "warm"))
     mixed = np.count_nonzero((cold > 0) & (warm > 0))

@@ -65,6 +65,9 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
         return None
     facts = {name: value for name, value in run.facts.items() if isinstance(value, int | float)}
     limits = {**({DECODE: decode} if decode else {}), CORES: facts.get("cores", 0), **facts}
+    bucket = run.config.storage.simulated if run.config else None
+    if bucket and bucket.bandwidth_mb_s:
+        limits[NETWORK] = bucket.bandwidth_mb_s
     rows = material.timed[(material.timed["run"] == run.name) & (material.timed["series"] == reader)]
     # Hosts that happened to measure nothing are counted by the ceilings of all hosts, where these are known.
     known = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
@@ -78,17 +81,22 @@ def _is_remote(run: Run, reader: str) -> bool:
     config = run.config
     if config is None or config.dataset is None:
         return False
+    if config.storage.simulated:
+        return True
     place = getattr(config.dataset, "path", None)
-    if data_of(reader) == TFRECORDS:
-        place = config.dataset.tfrecords or config.storage.prepared
+    if data_of(reader) != IMAGE_FILES:
+        existing = config.dataset.tfrecords if data_of(reader) == TFRECORDS else None
+        place = existing or config.storage.prepared
     return "://" in str(place or "").removeprefix("file://")
 
 
 def _bytes_per_image(run: Run, reader: str) -> float | None:
     if keeps_decoded(reader):  # nothing was read, so that no disk or network limits it
         return None
-    names = {TFRECORDS: ("prepared_bytes", "prepared_images"), IMAGE_FILES: ("bytes", "images")}
-    size, count = (run.facts.get(name) for name in names.get(data_of(reader), ("", "")))
+    data = data_of(reader)
+    names = ("bytes", "images") if data == IMAGE_FILES else ("prepared_bytes", "prepared_images")
+    size, count = (run.facts.get(name) for name in names)
+    size = run.facts.get(f"prepared_bytes/{data}", size)  # of a run that has read several formats
     return size / count if size and count else None
 
 

@@ -1,0 +1,1 @@
+"""The experiment write_shards: how fast photographs become shards, and a picture of the result."""
