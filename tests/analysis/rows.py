@@ -83,7 +83,7 @@ def declared(name: str) -> Experiment:
     return typed(content, Experiment)
 
 
-READ_SPEED, WRITE_TFRECORDS = declared("read_speed"), declared("write_shards")
+READ_SPEED, WRITE_SHARDS = declared("read_speed").in_play([{}]), declared("write_shards")
 
 
 def table(rows: Sequence[Mapping[str, Any]], of: Experiment | str = READ_SPEED) -> Measurements:

@@ -17,7 +17,7 @@ from flowerexp.analysis.compare import comparable, ratios, same_work, values, wa
 from flowerexp.analysis.compared_run import ComparedRun
 from flowerexp.config import Config, plain, typed
 from flowerexp.experiment import Experiment, Parameter, Value
-from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS, grid, row, table, written
+from tests.analysis.rows import READ_SPEED, WRITE_SHARDS, grid, row, table, written
 
 CONFIG: dict[str, Any] = {
     "entrypoint": plain(READ_SPEED),
@@ -188,7 +188,7 @@ def test_rows_without_a_reader_go_by_their_entrypoint_and_many_of_them_take_no_l
         [written(file, chance.gauss(0.5, 0.05) / speed) for file in range(count)]
         for speed, count in ((1, 16), (2, 20_000))
     ]
-    one, two = (measured(rows, entrypoint=plain(WRITE_TFRECORDS)) for rows in several)
+    one, two = (measured(rows, entrypoint=plain(WRITE_SHARDS)) for rows in several)
     (found,) = ratios([one], [two])
     assert (found.series, found.verdict) == ("write_shards", "faster")
     assert 1.9 < found.interval.value < 2.15
@@ -276,7 +276,7 @@ def test_wall_times_compare_only_where_the_work_is_the_same():
     assert not same_work(both, one)
     assert not same_work(both, more)
     few, many = (
-        measured([written(file, 1.0, 96 // files) for file in range(files)], entrypoint=plain(WRITE_TFRECORDS))
+        measured([written(file, 1.0, 96 // files) for file in range(files)], entrypoint=plain(WRITE_SHARDS))
         for files in (2, 16)
     )
     assert same_work(few, many)

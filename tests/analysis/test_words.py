@@ -4,7 +4,7 @@ import pytest
 
 from flowerexp.analysis import words
 from flowerexp.experiment import Experiment, Parameter
-from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS
+from tests.analysis.rows import READ_SPEED, WRITE_SHARDS
 
 HOW = Parameter(type="text", choices=("sort", "sort first", "hash"), labels={"hash": "Hashing"})
 COUNT = Experiment(
@@ -28,7 +28,7 @@ def test_parameters_have_their_labels_and_axes_their_units():
     assert words.parameter(COUNT, "size x parts", unit=True) == "size of a text × parts"
     assert words.parameter(COUNT, "repetition") == "repetition"
     assert words.head(COUNT) == "how and adaptive execution"
-    assert words.head(WRITE_TFRECORDS) == "series"
+    assert words.head(WRITE_SHARDS) == "series"
 
 
 @pytest.mark.parametrize(

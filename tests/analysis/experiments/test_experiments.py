@@ -4,11 +4,11 @@ import pytest
 
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.experiments.extras import Extras
-from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS
+from tests.analysis.rows import READ_SPEED, WRITE_SHARDS
 
 
 def test_an_experiment_says_what_its_module_says():
-    assert extras_of(WRITE_TFRECORDS).data({"images": 1200, "bytes": 3_000_000}) == "1,200 photographs (3 MB)"
+    assert extras_of(WRITE_SHARDS).data({"images": 1200, "bytes": 3_000_000}) == "1,200 photographs (3 MB)"
     assert "grid.reader" in extras_of(READ_SPEED).questions
 
 

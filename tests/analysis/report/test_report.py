@@ -19,7 +19,7 @@ from flowerexp.config import plain
 from flowerexp.errors import DataError
 from flowerexp.measurements.written import write as write_measurements
 from tests.analysis.report.page import Page
-from tests.analysis.rows import READ_SPEED, WRITE_TFRECORDS, grid, row, table, written
+from tests.analysis.rows import READ_SPEED, WRITE_SHARDS, grid, row, table, written
 from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, write_sweep
 from tests.tracking.browser import MISSING, browser
 
@@ -252,7 +252,7 @@ class TestWhatElseMayLieInAFolder:
         assert "How fast can images be read?" in page.text["head"]
         assert "caching" not in page.sections
 
-    @pytest.mark.parametrize("which", [READ_SPEED, WRITE_TFRECORDS], ids=lambda which: which.name)
+    @pytest.mark.parametrize("which", [READ_SPEED, WRITE_SHARDS], ids=lambda which: which.name)
     def test_the_contact_sheet_of_a_run_is_part_of_its_page(self, tmp_path, which):
         chosen = config({}) | {"entrypoint": plain(which)}
         folder = write_run(tmp_path / "one", chosen, rows=[written(0, 1.0)])
