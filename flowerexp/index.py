@@ -205,7 +205,7 @@ def current_fingerprint(
 def data_asked(config: Config) -> str:
     """What a config says about its data: runs of which it is the same have one fingerprint, unless the data changed."""
     experiment = config.entrypoint
-    series = {name: config.grid[name] for name in experiment.categorical}
+    series = {name: config.grid[name] for name in config.experiment.categorical}
     return key_of([config.dataset, config.sampling, experiment, series])
 
 

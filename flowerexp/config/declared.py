@@ -92,6 +92,8 @@ def _fill_in(values: dict[str, Any], known: Mapping[str, Any], node: str, origin
         if spec["default"] is not None:
             spec["default"] = _value(spec["default"], spec, f"{node}.{name}.default", origin, check)
             values.setdefault(name, spec["default"])
+        elif spec["optional"]:
+            values.setdefault(name, None)
 
 
 def _check_keys(plain: Mapping[str, Any], known: Mapping[str, Any], nodes: tuple[str, str], origin: Origin) -> None:

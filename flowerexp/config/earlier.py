@@ -77,7 +77,8 @@ def with_optional(config: Mapping[str, Any]) -> dict[str, Any]:
     entrypoint = dict(config["entrypoint"])
     today = _declared(entrypoint["name"])
     for node in ("parameters", "limits"):
-        new = {name: spec for name, spec in today.get(node, {}).items() if spec.get("default") is not None}
+        specs = today.get(node, {}).items()
+        new = {name: spec for name, spec in specs if spec.get("default") is not None or spec.get("optional")}
         entrypoint[node] = new | dict(entrypoint.get(node) or {})
     return {**config, "entrypoint": entrypoint}
 

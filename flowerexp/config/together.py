@@ -45,7 +45,7 @@ def _check_grid(config: Mapping[str, Any], origin: Origin) -> None:
     grid, repetitions = config["grid"], config["measure"]["repetitions"]
     count = math.prod(map(len, grid.values())) * repetitions
     if count > MOST_MEASUREMENTS:
-        sizes = " x ".join(f"{len(values):,} of {name}" for name, values in grid.items())
+        sizes = " x ".join(f"{len(values):,} of {name}" for name, values in grid.items() if len(values) > 1)
         problem = f"{sizes} x {repetitions:,} repetitions are {count:,} measurements"
         hint = f"a run may have {MOST_MEASUREMENTS:,}: take fewer values, or several runs"
         longest = max(grid, key=lambda name: len(grid[name]), default="")
