@@ -112,7 +112,9 @@ class TestWhatIsShown:
     def test_all_of_it_for_machines(self, planned):
         (run,) = planned("grid.reader=tfrecords", "measure.repetitions=2")["runs"]
         assert (run["question"], run["unit"], run["where"]) == ("How fast can images be read?", "images", "executor")
-        assert run["grid"] == {"reader": ["tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]}
+        assert (
+            run["grid"] | {"reader": ["tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]} == run["grid"]
+        )
         assert (run["measure"]["repetitions"], run["uses"]) == (2, ["dataset", "sampling", "preprocess"])
 
     def test_an_experiment_of_one_s_own_without_values(self, call, tmp_path):

@@ -57,8 +57,9 @@ def measured_part(config: Config | Mapping[str, Any], *further: str) -> dict[str
     values = plain(config) if isinstance(config, Config) else config
     kind = values.get("cluster", {}).get("kind")
     part = without(values, {*keys_with(), *_cluster_keys(kind), _HYDRA, *further})
-    if not any(value is not None for value in part.get("storage", {}).values()):  # no bucket is simulated
-        part.pop("storage", None)
+    storage = part.get("storage")
+    if isinstance(storage, Mapping) and not any(value is not None for value in storage.values()):
+        del part["storage"]  # no bucket is simulated
     return part
 
 

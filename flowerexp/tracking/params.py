@@ -67,8 +67,17 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def _idle(config: Config) -> list[str]:
-    """The dotted keys of the parameters that have their default alone."""
-    return [f"grid.{name}" for name in config.entrypoint.idle(config.grid)]
+    """The dotted keys of the parameters that have their default alone, and of the settings that have theirs."""
+    experiment = config.entrypoint
+    settings = [
+        name
+        for name, limits in experiment.limits.items()
+        if (limits.default is not None or limits.optional) and experiment.settings.get(name) == limits.default
+    ]
+    return [
+        *(f"grid.{name}" for name in experiment.idle(config.grid)),
+        *(f"entrypoint.settings.{name}" for name in settings),
+    ]
 
 
 def _is_named(key: str, label: str) -> bool:

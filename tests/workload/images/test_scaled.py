@@ -258,7 +258,7 @@ class TestPreparedData:
     KNOWN = "c46d8e352d964c43"
 
     def test_of_full_has_the_name_that_it_always_had(self, config):
-        listing: Any = SimpleNamespace(fingerprint="0123456789abcdef")
+        listing: Any = SimpleNamespace(fingerprint="0123456789abcdef", photographs=())
         assert fingerprint_of(config(), listing) == self.KNOWN
         assert fingerprint_of(config("preprocess.decode=full"), listing) == self.KNOWN
         assert fingerprint_of(config("preprocess.decode=scaled"), listing) != self.KNOWN

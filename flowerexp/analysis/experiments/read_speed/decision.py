@@ -77,7 +77,8 @@ def paragraphs(
     Returns:
         Nothing where fewer than `FEWEST` ways were compared. Images that were decoded before are no way to store them.
     """
-    evidence = evidence.where(np.array([not keeps_decoded(str(reader)) for reader in evidence.columns[READER]]))
+    readers = evidence.columns[READER]
+    evidence = evidence.where(np.array([not keeps_decoded(str(reader)) for reader in readers], bool))
     chosen = {key: _where_it_matters(evidence, key) for key in keys}
     places = joined([evidence.columns[READER], *chosen.values()], len(evidence))
     first = np.unique(places, return_index=True)[1]
