@@ -47,7 +47,8 @@ def series(experiment: Experiment, name: str) -> str:
 
 def inside(label: str) -> str:
     """A label within a sentence: its first letter is small, unless it begins with an abbreviation or a name."""
-    return label[:1].lower() + label[1:] if label[1:2].islower() or label[1:2] == " " else label
+    first = label.partition(" ")[0].rstrip(",")
+    return label[:1].lower() + label[1:] if len(first) == 1 or first[1:].islower() else label
 
 
 def ordered(experiment: Experiment, names: Iterable[str]) -> list[str]:

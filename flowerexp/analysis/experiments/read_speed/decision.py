@@ -17,7 +17,7 @@ import numpy as np
 from flowerexp.analysis import words
 from flowerexp.analysis.conclusions.effects import Effect, effects_of
 from flowerexp.analysis.conclusions.evidence import Evidence, Factor, codes, joined
-from flowerexp.analysis.conclusions.sentences import between, sure, times
+from flowerexp.analysis.conclusions.sentences import between, factor, sure, times
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, data_of, keeps_decoded
@@ -141,7 +141,7 @@ def _paragraph(effect: Effect, ranked: Sequence[Way], images: int | None, unit: 
     given = ", ".join(f"{name} {value}" for name, value in effect.context.items())
     value = f"{number(effect.levels[0].value)} {unit}"
     sentences = [_choice(effect, ranked, value), _earned(effect, ranked, images), _others(effect, ranked)]
-    return " ".join([*([f"With {given}:"] if given else []), *filter(None, sentences)])
+    return " ".join([*([f"With {given}:"] if given else []), *map(_capital, filter(None, sentences))])
 
 
 def _choice(effect: Effect, ranked: Sequence[Way], value: str) -> str:
@@ -190,10 +190,19 @@ def _earned(effect: Effect, ranked: Sequence[Way], images: int | None) -> str:
 
 
 def _others(effect: Effect, ranked: Sequence[Way]) -> str:
-    """Why not each of the others: how many times as fast the best is, or that this is not known."""
-    clauses = []
+    """Why not each of the others: how many times as fast the best is, or that the two cannot be told apart."""
+    told, alike = [], []
     for place in range(2, len(ranked)):
-        gain = effect.gain(0, place)
-        doubt = "" if gain.excludes_one else ", not told apart"
-        clauses.append(f"{times(gain.value)} {ranked[place].label} ({between(gain) or 'measured once'}{doubt})")
-    return f"{ranked[0].label} against the others: {'; '.join(clauses)}." if clauses else ""
+        gain, label = effect.gain(0, place), ranked[place].label
+        if gain.excludes_one:
+            told.append(f"{times(gain.value)} {label} ({between(gain)})")
+        else:
+            alike.append(f"{label} ({factor(gain.value)})")
+    sentences = [f"{ranked[0].label} against the others: {'; '.join(told)}."] if told else []
+    if alike:
+        sentences.append(f"Not told apart from it either, with the ratio that was measured: {'; '.join(alike)}.")
+    return " ".join(_capital(sentence) for sentence in sentences)
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

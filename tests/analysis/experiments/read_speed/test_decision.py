@@ -68,7 +68,7 @@ def test_a_best_that_needs_no_preparing_says_so():
 
 def test_two_that_cannot_be_told_apart_are_both_named_with_what_would_tell():
     text = decision(evidence({"image_files": 500.0, "parquet": 2000.0, "lmdb": 2040.0}, noise=0.2))
-    assert "parquet" in text.partition(" cannot be told apart")[0]
+    assert "Parquet" in text.partition(" cannot be told apart")[0]
     assert "LMDB" in text.partition(" cannot be told apart")[0]
     assert "Choose" not in text
     assert "would tell" in text or "very many measurements" in text
