@@ -83,9 +83,14 @@ def declared(name: str) -> Experiment:
     return typed(content, Experiment)
 
 
-READ_SPEED, WRITE_SHARDS = declared("read_speed").in_play([{}]), declared("write_shards")
+WHOLE, WRITE_SHARDS = declared("read_speed"), declared("write_shards")
+READ_SPEED = WHOLE.in_play([{}])
+"""What most runs measure: no optional parameter has another value than its default."""
 
 
 def table(rows: Sequence[Mapping[str, Any]], of: Experiment | str = READ_SPEED) -> Measurements:
     """Rows as a table, of an experiment, or of one like read_speed with another name."""
+    if of is READ_SPEED:
+        named = {name: [row[name] for row in rows if name in row] for name in WHOLE.parameters}
+        return from_rows(rows, WHOLE.in_play([{name: values for name, values in named.items() if values}]))
     return from_rows(rows, replace(READ_SPEED, name=of) if isinstance(of, str) else of)

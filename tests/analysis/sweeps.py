@@ -16,7 +16,7 @@ from flowerexp.config import plain, typed
 from flowerexp.experiment import Experiment
 from flowerexp.measurements.written import write as write_measurements
 from tests.analysis.events import START, cluster, write
-from tests.analysis.rows import READ_SPEED, grid, table
+from tests.analysis.rows import WHOLE, grid, table
 
 SECRET = "hunter2"
 
@@ -32,7 +32,7 @@ def config(varied: Mapping[str, Any], of: Mapping[str, Any] | None = None) -> di
             "grid": {"reader": ["image_files", "tfrecords"], "batch_size": [2, 4, 8], "batch_number": [3, 6, 12]},
             "measure": {"repetitions": 3, "seed": 1, "concurrency": 1},
             "sampling": {"fraction": 1.0, "seed": 0},
-            "entrypoint": plain(READ_SPEED),
+            "entrypoint": plain(WHOLE),
             "caching": True,
             "preprocess": {"shards": 16, "target_size": [192, 192], "quality": 95, "exact": False},
             "repeat": 1,
