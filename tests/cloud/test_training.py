@@ -1,4 +1,4 @@
-"""A network is trained on a cluster in the cloud, by two workers, and comes home as a model of MLflow."""
+"""A network is trained on a cluster in the cloud, by two workers, and MLflow then has it as a model."""
 
 import json
 

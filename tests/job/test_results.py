@@ -1,4 +1,4 @@
-"""What comes home: a run's outcome, also where there is none."""
+"""The outcome of a run, also where there is none."""
 
 import hashlib
 import json

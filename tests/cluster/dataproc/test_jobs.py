@@ -1,4 +1,4 @@
-"""Jobs against a real server that really runs them: once, followed to every kind of end, and what comes home."""
+"""Jobs against a real server that really runs them: once, followed to every kind of end, and what results appear."""
 
 from __future__ import annotations
 
