@@ -89,7 +89,10 @@ class Stream:
             report.note(f"rows could not be written while measuring, but only at the end: {self._problem}")
 
     def _keep_writing(self) -> None:
-        while self._waiting.wait() and not self._end.wait(max(0.0, self._due - time.monotonic())):
+        while not self._end.is_set():  # looked at after `clear`: the end may have come just before it
+            self._waiting.wait()
+            if self._end.wait(max(0.0, self._due - time.monotonic())):
+                return
             self._waiting.clear()
             self._write()
             self._due = time.monotonic() + self._pause

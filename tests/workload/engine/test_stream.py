@@ -67,6 +67,23 @@ def test_parts_of_an_attempt_before_stay_or_are_replaced_like_all_results(tmp_pa
     assert "".join(parts(tmp_path).values()) == ("1\n2\n" if keep else "2\n")
 
 
+def test_an_end_that_comes_just_before_a_part_is_written_does_not_wait_for_ever(tmp_path):
+    stream = Stream(str(tmp_path), keep=False)
+
+    class Late(threading.Event):
+        def clear(self):
+            stream._end.set()
+            self.set()
+            super().clear()
+
+    stream._waiting = Late()
+    with stream:
+        stream.put("1\n")
+        stream._thread.join(30)
+        assert not stream._thread.is_alive()
+    assert parts(tmp_path) == {"00001.jsonl": "1\n"}
+
+
 def test_nothing_is_written_of_nothing(tmp_path):
     with Stream(str(tmp_path), keep=False):
         pass
