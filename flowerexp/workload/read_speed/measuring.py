@@ -12,6 +12,7 @@ from typing import Any
 from flowerexp import storage
 from flowerexp.errors import DataError
 from flowerexp.workload.read_speed import accelerators, feeding, page_cache, pipeline, steps, through_bucket, unreadable
+from flowerexp.workload.read_speed.kept import Kept
 from flowerexp.workload.read_speed.readers import READERS, Options, Source
 from flowerexp.workload.read_speed.sources import Sources, mended, sources_of
 
@@ -119,15 +120,20 @@ def warmth(sources: Sources, cell: Mapping[str, Any]) -> Hashable:
     return *traits, options.workers, options.shuffle == "full", *kinds
 
 
-def warm(sources: Sources, cell: Mapping[str, Any]) -> None:
+def warm(sources: Sources, cell: Mapping[str, Any]) -> object:
     """Read a little. The first time, this imports TensorFlow and traces a reader's functions, which is not reading.
 
     It reads only a source's first file, so that the page cache of the other files stays as it is.
+
+    Returns:
+        What takes time to be freed.
     """
     source = sources.of[cell["reader"]]
     files = [source.files[0]] * (PROBE if source.records[0] == 1 else 1)
     with unreadable.named(source, files):
-        time_batches(pipeline.dataset(source, files, Options.of(cell)).batch(PROBE).take(1))
+        batches = Kept(pipeline.dataset(source, files, Options.of(cell)).batch(PROBE).take(1))
+        time_batches(batches)
+    return batches
 
 
 @dataclass
@@ -137,7 +143,7 @@ class Chosen:
     source: Source
     images: int
     files: list[str]
-    batches: Iterable[Any]
+    batches: Kept
     page_cache: str
     page_cache_fraction: float | None
     seconds_an_image: float | None = None  # of the accelerator that is fed
@@ -154,7 +160,7 @@ def ready(sources: Sources, cell: Any) -> Chosen:
     with unreadable.named(source, files):
         images = pipeline.dataset(source, files, options)
         expected = min(size * number, source.images)
-        return Chosen(source, expected, files, images.batch(size).take(number), cached, fraction, takes)
+        return Chosen(source, expected, files, Kept(images.batch(size).take(number)), cached, fraction, takes)
 
 
 def drawn(source: Source, images: int, options: Options) -> list[str]:

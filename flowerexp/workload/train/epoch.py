@@ -6,9 +6,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, islice, repeat
 from typing import Any
 
 from flowerexp.errors import JobError
+from flowerexp.workload.read_speed.kept import Kept
 from flowerexp.workload.train.batches import Shuffled
 from flowerexp.workload.train.network import Trainer
 
@@ -71,9 +73,8 @@ def train(trainer: Trainer, batches: Shuffled, steps: int, epoch: int, beat: Bea
 
     times, exchange, sums = Times(), trainer.exchange, [0.0, 0.0, 0.0]
     times.start()
-    iterator = iter(batches.epoch(epoch))
-    for step in range(1, steps + 1):
-        batch = next(iterator, None)
+    reading = Kept(batches.epoch(epoch))
+    for step, batch in enumerate(islice(chain(reading, repeat(None)), steps), 1):
         times.add("input_seconds")
         vector = trainer.nothing if batch is None else trainer.gradients(*batch)
         if exchange:
@@ -92,6 +93,7 @@ def train(trainer: Trainer, batches: Shuffled, steps: int, epoch: int, beat: Bea
             )
         sums = [total + number for total, number in zip(sums, counted, strict=True)]
         beat()
+    reading.let_go()
     return Learned(round(sums[2]), steps, sums[0] / sums[2], sums[1] / sums[2], times)
 
 
@@ -116,11 +118,12 @@ def validate(trainer: Trainer, batches: Any, times: Times, workers: int, beat: B
     """
     import tensorflow as tf
 
-    sums = tf.zeros([3])
-    for batch in batches:
+    sums, reading = tf.zeros([3]), Kept(batches)
+    for batch in reading:
         counted, _ = trainer.evaluated(*batch)
         sums += counted
         beat()
+    reading.let_go()
     own = tf.constant([getattr(times, name) for name in _NUMBERS], tf.float32)
     vector = tf.concat([sums, own], 0)
     loss, right, count, *seconds = (float(one) for one in (trainer.exchange or tf.identity)(vector).numpy())

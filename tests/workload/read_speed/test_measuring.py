@@ -104,6 +104,40 @@ def seen(monkeypatch):
     return seen
 
 
+@pytest.fixture
+def freed(monkeypatch):
+    """Says when an iterator over batches is freed: with tf.data that takes long."""
+    freed = []
+
+    class Batches:
+        def __init__(self, number):
+            self.left = number
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if not self.left:
+                raise StopIteration
+            self.left -= 1
+            return SimpleNamespace(shape=(2,)), None
+
+        def __del__(self):
+            freed.append("freed")
+
+    opened = SimpleNamespace(batch=lambda size: SimpleNamespace(take=lambda number: Opens(number)))
+
+    class Opens:
+        def __init__(self, number):
+            self.number = number
+
+        def __iter__(self):
+            return Batches(self.number)
+
+    monkeypatch.setattr(pipeline, "dataset", lambda source, files, options: opened)
+    return freed
+
+
 def measured(source, size=2, number=3, seed=11):
     """What one measurement returns."""
     cell = Cell({"reader": source.reader, "batch_size": size, "batch_number": number}, 1, seed)
@@ -128,6 +162,22 @@ class TestMeasure:
         assert first == again
         assert set(first) != set(other)
         assert len(first) == len(set(first)) == 6
+
+    @pytest.mark.parametrize("fed", [None, 1e-6])
+    def test_freeing_an_iterator_is_not_a_part_of_it(self, source, freed, fed):
+        cell = Cell({"reader": source.reader, "batch_size": 2, "batch_number": 3, "accelerator": "one"}, 1, 11)
+        sources = Sources({source.reader: source}, "as_found", accelerators={"one": fed})
+        chosen = measuring.ready(sources, cell)
+        assert measuring.measure(chosen, cell)["images"] == 6
+        assert not freed
+        del chosen
+        assert freed == ["freed"]
+
+    def test_nor_of_a_warm_up(self, source, freed):
+        left = measuring.warm(Sources({source.reader: source}, "cold"), Cell({"reader": source.reader}, 1, 11))
+        assert not freed
+        del left
+        assert freed == ["freed"]
 
     @pytest.mark.parametrize("shuffle", ["none", "shards", "full"])
     def test_files_are_read_in_order_unless_they_are_shuffled(self, source, seen, shuffle):
