@@ -56,4 +56,4 @@ def test_it_is_freed_with_the_batches():
 
 
 def test_nothing_is_opened_before_it_is_read():
-    Kept(None).let_go()
+    Kept([]).let_go()
