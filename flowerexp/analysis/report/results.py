@@ -17,6 +17,9 @@ from flowerexp.analysis.report.runs import Run, short, shown
 MOST_COLUMNS = 8
 """Further columns in one table; the rest are in more tables."""
 
+MOST_BESIDE = 2
+"""Series beside each other in the table of runs; of more, each has a line in a table of its own."""
+
 
 def runs(material: Material) -> Section:
     """The table of all runs."""
@@ -25,14 +28,15 @@ def runs(material: Material) -> Section:
     series = words.ordered(experiment, (name for run in material.runs for name in run.rates))
     keys = list(dict.fromkeys(key for run in material.runs for key in run.varied))
     priced = any(run.dollars is not None for run in material.runs)
-    head = ["run", *map(short, keys)]
-    both = experiment.value_name != experiment.rate
-    for name in series:
+    head, beside = ["run", *map(short, keys)], series if len(series) <= MOST_BESIDE else []
+    for name in beside:
         of = f"{material.label(name)}, " if experiment.categorical else ""
-        head += [f"{of}{experiment.value_unit}", "95 % interval", *([experiment.rate_unit] if both else [])]
+        head += [f"{of}{experiment.value_unit}", *_value_head(material)[1:]]
     head += ["seconds", *(["dollars"] if priced else []), "preparing", "warming up", "verdict"]
-    lines = [_run(run, keys, series, both, priced) for run in material.runs[:MOST_ROWS]]
+    lines = [_run(material, run, keys, beside, priced) for run in material.runs[:MOST_ROWS]]
     section.tables.append(Table(head, lines, frozenset(range(1 + len(keys), len(head) - 1))))
+    if not beside:
+        section.tables.append(_by_series(material, section, keys, series))
     if len(material.runs) > MOST_ROWS:
         section.text.append(f"The first {MOST_ROWS} of {len(material.runs)} runs; all are in runs.csv and cells.csv.")
     section.text.append(
@@ -44,15 +48,42 @@ def runs(material: Material) -> Section:
     return section
 
 
-def _run(run: Run, keys: Sequence[str], series: Sequence[str], both: bool, priced: bool) -> list[str]:
-    line = [run.name, *(shown(run.varied[key]) if key in run.varied else "" for key in keys)]
-    for name in series:
-        group = run.rates.get(name, {})
-        low, high = group.get("low"), group.get("high")
-        value, rate = group.get("value"), group.get("rate")
-        line.append("" if value is None else number(value))
-        line.append(f"{number(low)} to {number(high)}" if low is not None and high is not None else "")
-        line += [("" if rate is None else number(rate))] if both else []
+def _by_series(material: Material, section: Section, keys: Sequence[str], series: Sequence[str]) -> Table:
+    """A line for each series of each run; the section says if there are too many."""
+    head = ["run", *map(short, keys), words.head(material.experiment), *_value_head(material)]
+    lines = [
+        [*_settings(run, keys), material.label(name), *_values(material, run, name)]
+        for run in material.runs
+        for name in series
+        if name in run.rates
+    ]
+    if len(lines) > MOST_ROWS:
+        section.text.append(f"The first {MOST_ROWS} of {len(lines)} values; all are in cells.csv.")
+    return Table(head, lines[:MOST_ROWS], frozenset(range(2 + len(keys), len(head))))
+
+
+def _value_head(material: Material) -> list[str]:
+    """The heads of `_values`."""
+    experiment = material.experiment
+    rate = [experiment.rate_unit] if experiment.value_name != experiment.rate else []
+    return [experiment.value_unit, "95 % interval", *rate]
+
+
+def _values(material: Material, run: Run, series: str) -> list[str]:
+    """A series of a run: its value, the interval, and its rate where that is another number."""
+    group = run.rates.get(series, {})
+    low, high, value, rate = (group.get(name) for name in ("low", "high", "value", "rate"))
+    found = ["" if value is None else number(value)]
+    found.append(f"{number(low)} to {number(high)}" if low is not None and high is not None else "")
+    return [*found, "" if rate is None else number(rate)][: len(_value_head(material))]
+
+
+def _settings(run: Run, keys: Sequence[str]) -> list[str]:
+    return [run.name, *(shown(run.varied[key]) if key in run.varied else "" for key in keys)]
+
+
+def _run(material: Material, run: Run, keys: Sequence[str], series: Sequence[str], priced: bool) -> list[str]:
+    line = [*_settings(run, keys), *(cell for name in series for cell in _values(material, run, name))]
     line.append(number(run.seconds.own) if run.seconds.own else "")
     if priced:
         line.append("" if run.dollars is None else f"{run.dollars:.4f}")
