@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 
 
@@ -12,14 +13,17 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.console import Screen
     from flowerexp.lookup.names import find
     from flowerexp.lookup.place import Place
+    from flowerexp.program import program
     from flowerexp.sweep.resume import Consent, resume
 
     description = "Follow a sweep that was started with --detach. Ctrl-C leaves its jobs and clusters as they are."
     parser = argparse.ArgumentParser(prog="flowerexp attach", description=description)
     parser.add_argument("sweep", help="its folder, a part of its name that no other has, or last")
     folder = find(parser.parse_args(arguments).sweep, Place(), "sweep").here
+    screen = Screen()
     try:
-        state = resume(folder, Screen(), Consent(leave=True), walk_of)
+        state = resume(folder, screen, Consent(leave=True), walk_of)
     except KeyboardInterrupt:
-        return 130  # what goes on was said already
+        screen.say(f"jobs that were submitted go on; follow them: {program()} attach {shlex.quote(str(folder))}")
+        return 130
     return 0 if state.succeeded else 1

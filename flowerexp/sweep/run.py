@@ -94,9 +94,7 @@ class Sweep:
             self.log(todo.unlogged)
         except BaseException as error:
             self._stopped = True
-            if self.limits.leave and isinstance(error, KeyboardInterrupt):
-                self.screen.say(f"jobs that were submitted go on; follow them: {self.command_to('attach')}")
-            else:
+            if not (self.limits.leave and isinstance(error, KeyboardInterrupt)):  # else who attached says what goes on
                 self.screen.say(f"stopped; go on with: {self.command}")
             raise
         finally:

@@ -148,9 +148,9 @@ def _and(names: Sequence[str]) -> str:
 
 
 def in_context(experiment: Experiment, effect: Effect) -> str:
-    """For which series an effect holds: `` of TFRecords``; empty if for all."""
+    """For which series an effect holds: `` with TFRecords``; empty if for all."""
     labels = [categorical(experiment, name, value) for name, value in effect.context.items()]
-    return f" of {', '.join(labels)}" if labels else ""
+    return f" with {', '.join(labels)}" if labels else ""
 
 
 def at_most(share: float) -> str:

@@ -49,7 +49,7 @@ def read_rows(path: Path, experiment: Experiment, texts: Sequence[str]) -> pd.Da
         DataError: the file is damaged.
     """
     parts = experiment.parts
-    of_parts = [parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
+    of_parts = [parts.column, parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
     columns = [*experiment.parameters, experiment.count, *filter(None, of_parts), *NUMBERS, *SPARK, *texts, "censored"]
     columns += [experiment.value.name]  # of which only a column of the experiment's own exists
     return _frame(Measurements(read_parquet(path, [*dict.fromkeys(columns)]), experiment), texts)

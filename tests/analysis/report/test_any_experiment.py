@@ -98,7 +98,7 @@ def test_it_asks_and_tells_in_the_words_of_the_experiment(swept, page):
     assert "How does partitions change words/s, and does caching make a run faster?" in page.text["head"]
     assert (swept / "report.md").read_text().startswith("# How does `partitions` change words/s, and")
     assert re.search(
-        r"\d\.\d\d × hashing against sort first of adaptive=(true|false): .*words/s \(95 %", page.text["findings"]
+        r"\d\.\d\d × hashing against sort first with adaptive=(true|false): .*words/s \(95 %", page.text["findings"]
     )
     assert "; no run is valid, so nothing follows from it" in page.text["findings"]
     assert "No answer: none of 4 runs is valid; the first reason: 4 of 48 measurements reached" in page.text["head"]
