@@ -53,7 +53,7 @@ bench: setup  ## make bench IMAGES=DIR: measure beside other ways to do the same
 	@test -d "$(IMAGES)" || { echo "name a folder of CLASS/*.jpg: make bench IMAGES=DIR"; exit 1; }
 	$(BIN)/python benchmarks/report.py "$(IMAGES)" $(ARGS)
 
-example: setup  ## run the notebook's sweep on generated photographs, and put its report into docs/example
+example: setup  ## compare formats and readers on generated photographs, and put the report into docs/example
 	$(BIN)/python docs/example/make.py $(ARGS)
 
 lock:  ## resolve the newest versions again and pin them

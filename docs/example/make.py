@@ -1,7 +1,7 @@
-"""Make the example report again: `make example`, or `python docs/example/make.py SWEEP` for a finished sweep.
+"""Make the example report again: `make example`, or `python docs/example/make.py RUN` for a finished run.
 
-It runs the notebook's sweep on generated photographs in a temporary home folder, and keeps the report and some of its
-pictures as separate files, which follow the reader's light or dark scheme.
+It compares formats and readers of generated photographs in a temporary home folder, and keeps the report and some of
+its pictures as separate files, which follow the reader's light or dark scheme.
 """
 
 from __future__ import annotations
@@ -20,22 +20,17 @@ from flowerexp.analysis.report import make_report
 from flowerexp.errors import FlowerexpError
 
 HERE = Path(__file__).parent
-SWEEP = ("-m", "experiment=notebook", "dataset=synthetic", "dataset.images=736", "sweep.repeats=3")
-PICTURES = {
-    "speed.svg": "How fast. The same by one parameter",
-    "caching.svg": "What caching changes.",
-    "executors.svg": "Where the time went.",
-    "models.svg": "Where the seconds of a measurement go. Dots are cells",
-}
+RUN = ("experiment=formats", "dataset=synthetic")
+PICTURES = {"speed.svg": "How fast. The best first", "executors.svg": "Where the time went."}
 """Names of files, and how the labels of their pictures begin."""
 
 
-def sweep(home: Path) -> Path:
-    """Run the sweep and return its folder."""
-    command = [sys.executable, "-m", "flowerexp", *SWEEP]
+def run(home: Path) -> Path:
+    """Make the run and return its folder."""
+    command = [sys.executable, "-m", "flowerexp", *RUN]
     subprocess.run(command, env={**os.environ, "FLOWEREXP_HOME": str(home)}, cwd=home, check=True)
-    (plan,) = home.glob("outputs/*/*/plan.json")
-    return plan.parent
+    (record,) = home.glob("outputs/*/*/run.json")
+    return record.parent
 
 
 def alone(picture: str, page: str) -> str:
@@ -50,7 +45,7 @@ def alone(picture: str, page: str) -> str:
 
 
 def take(folder: Path, to: Path) -> None:
-    """Make a sweep's report, and put the report and its pictures into a folder.
+    """Make a run's report, and put the report and its pictures into a folder.
 
     Raises:
         SystemExit: the report lacks a picture, or names this machine or one of its folders.
@@ -72,13 +67,13 @@ def take(folder: Path, to: Path) -> None:
 
 
 def main() -> None:
-    """Run the sweep unless one is named, and take its report."""
+    """Make the run unless one is named, and take its report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, nargs="?", help="the folder of a finished sweep; default: run one")
+    parser.add_argument("run", type=Path, nargs="?", help="the folder of a finished run; default: make one")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         try:
-            take(options.sweep or sweep(Path(home)), HERE)
+            take(options.run or run(Path(home)), HERE)
         except FlowerexpError as error:
             raise SystemExit(str(error)) from error
 

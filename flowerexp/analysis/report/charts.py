@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 24
 """The most settings or pairs that one picture shows."""
+MOST_PANELS = 6
+"""The most series that have a panel each."""
 MOST_TICKS = 8
 """Values of a parameter with a label."""
 MOST_VALUES = 16
@@ -48,7 +50,7 @@ def overview(material: Material) -> Figure | None:
     """The value of each setting with its interval, a panel for each series; of many settings, the best are drawn."""
     timed, groups = material.valued, settings(material)
     series = words.ordered(material.experiment, timed["series"].unique())
-    if len(groups) < 2 or not series:
+    if len(groups) < 2 or not 0 < len(series) <= MOST_PANELS:
         return None
     chosen = list(groups)
     if len(chosen) > MOST_LINES:
@@ -85,6 +87,26 @@ def overview(material: Material) -> Figure | None:
         panel.set_xlabel(material.experiment.value_unit)
     panels[0].set_yticks(range(len(chosen)), [plain(name) for name in chosen])
     panels[0].set_ylim(len(chosen) - 0.5, -0.5)
+    return drawn
+
+
+def ranking(material: Material) -> Figure | None:
+    """The value of each series with its interval, the best first; of all runs together."""
+    timed = material.valued
+    sign = 1.0 if material.experiment.value.better == "higher" else -1.0
+    values = {str(name): value for name, part in timed.groupby("series") if (value := value_of(part, material))}
+    if len(values) < 2:
+        return None
+    names = sorted(values, key=lambda name: -sign * values[name].value)[:MOST_LINES]
+    drawn = figure(0.9 + 0.34 * len(names))
+    panel, tones = drawn.subplots(), material.tones
+    for line, name in enumerate(names):
+        _bar(panel, values[name], line, tones[name], across=True)
+    tidy(panel, grid="x", thousands="x")
+    panel.set_xlim(left=0)
+    panel.set_xlabel(material.experiment.value_unit)
+    panel.set_yticks(range(len(names)), [plain(words.series(material.experiment, name)) for name in names])
+    panel.set_ylim(len(names) - 0.5, -0.5)
     return drawn
 
 

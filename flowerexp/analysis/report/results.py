@@ -120,11 +120,15 @@ def speed(material: Material) -> Section:
     if len(material.valued):
         count = len(charts.settings(material))
         many = f" These are the {charts.MOST_LINES} best of {count} settings." if count > charts.MOST_LINES else ""
+        drawn = charts.overview(material)
         section.draw(
-            charts.overview(material),
+            drawn,
             f"A large dot is the {experiment.value_unit} of a setting over all its measurements, with the 95\u00a0% "
             f"interval that follows from how far these disagree; small dots are single runs.{many}",
         )
+        if drawn is None:
+            pooled = " over all runs" if material.is_sweep else ""
+            section.draw(charts.ranking(material), f"The best first{pooled}, with 95\u00a0% intervals.")
         section.draw(
             charts.by_parameter(material), "The same by one parameter at a time; everything else that varies is pooled."
         )
