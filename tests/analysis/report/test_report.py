@@ -328,7 +328,9 @@ class TestWhatElseMayLieInAFolder:
 
     def test_a_single_run_has_a_picture_of_its_series_the_best_first(self, tmp_path):
         page = Page(make_report(write_run(tmp_path / "one", config({}))).paths[0])
-        picture = next(part for part in re.findall(r"<svg.*?</svg>", page.source, re.DOTALL) if "The best first" in part)
+        picture = next(
+            part for part in re.findall(r"<svg.*?</svg>", page.source, re.DOTALL) if "The best first" in part
+        )
         assert re.findall(r">(TFRecords|Image files)</text>", picture) == ["TFRecords", "Image files"]
 
     def test_what_users_write_is_text_and_no_markup(self, tmp_path):
