@@ -30,7 +30,9 @@ def answering(config: DictConfig) -> Iterator[None]:
         config: the whole config, with Hydra's node.
     """
     before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
+    # `set_config` copies the node, which takes longer than most of what is asked.
+    HydraConfig.instance().cfg = config  # type: ignore[assignment]
+    OmegaConf.set_readonly(config.hydra, True)
     try:
         yield
     finally:

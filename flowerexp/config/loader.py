@@ -13,7 +13,8 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
-from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository, read_in_c
+from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository
+from flowerexp.config.omegaconf_private import read_in_c
 from flowerexp.config.overrides import Parser
 from flowerexp.config.renamed import config_of, path_of
 from flowerexp.config.text import as_typed, holds_text

@@ -9,6 +9,8 @@ from flowerexp.journal import JOURNAL, PLAN, SEARCH
 from flowerexp.sweep.tables import MEASUREMENTS, RUNS
 
 KEY = "hydra.sweep.subdir"
+BY_NUMBER = "${hydra.job.num}"
+"""What names the folders by default."""
 _OF_THE_SWEEP = frozenset({"job", "jobs", "multirun.yaml", PLAN, JOURNAL, SEARCH, RUNS, MEASUREMENTS,
                            "report.html", "report.md"})  # fmt: skip
 _LONGEST = 255  # bytes, as file systems have it

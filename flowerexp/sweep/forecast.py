@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowerexp import app, index
 from flowerexp.config import check, check_plugins
+from flowerexp.config.omegaconf_private import parsed_once
 from flowerexp.config.schema import Config
 from flowerexp.config.unswept import refuse_sweeps, refuse_unswept
 from flowerexp.dataset.enough import check_enough
@@ -23,7 +24,7 @@ from flowerexp.plan import PlannedJob, PlannedRun, grouped, lasting, named, run_
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.design import Design
-from flowerexp.sweep.folders import check_names
+from flowerexp.sweep.folders import BY_NUMBER, check_names
 from flowerexp.sweep.grammar import Expanded, expand
 from flowerexp.sweep.labels import labels, refuse_sweep_within
 from flowerexp.sweep.order import in_time, with_order
@@ -153,7 +154,8 @@ def forecast(
         composer = Composer(application, config_name, master)
         compose = composer.compose if sweeping else composer.itself
         walk = walk_of(master.hydra.sweeper) if sweeping else Grid()
-        items = _items(compose, runs, master, chooses=walk.chooses)
+        with parsed_once():
+            items = _items(compose, runs, master, chooses=walk.chooses)
         lanes = walk.side_by_side(int(master.hydra.launcher.get("max_clusters", 1)))
         walk, aside = _refused(walk.composed(composer, items[0].overrides) if sweeping else walk, items)
         return Forecast(items, lanes, walk, aside, runs.design)
@@ -206,9 +208,9 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
 
 def _namer(master: DictConfig) -> Callable[[Composed, int], str] | None:
     """What names the folders of a sweep's runs; None where they have their numbers, as they do by default."""
-    if OmegaConf.to_container(master.hydra.sweep, resolve=False)["subdir"] == "${hydra.job.num}":  # type: ignore
+    if OmegaConf.to_container(master.hydra.sweep, resolve=False)["subdir"] == BY_NUMBER:  # type: ignore
         return None
-    from flowerexp.sweep.launch import Around
+    from flowerexp.sweep.around import Around
 
     return Around(master, Path()).folder_name
 

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import datetime
 import functools
-import logging
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job
+from hydra.core.utils import JobReturn, JobStatus, configure_log
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, flag_override
+from omegaconf import DictConfig, OmegaConf
 
 from flowerexp.app import App, origin_of
 from flowerexp.config import check, plain
-from flowerexp.config.answers import answering
 from flowerexp.config.objective import KEY as OBJECTIVE
 from flowerexp.config.objective import of_runs
-from flowerexp.config.redact import hide_in, redacted_override
+from flowerexp.config.omegaconf_private import parsed_once
+from flowerexp.config.redact import hide_in
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
 from flowerexp.errors import ConfigError, FlowerexpError, JobError
@@ -33,17 +31,16 @@ from flowerexp.journal import PLAN
 from flowerexp.journal.journal import Journal, refuse_taken
 from flowerexp.orchestrate import Result
 from flowerexp.plan import PlannedRun, named, run_key
+from flowerexp.sweep.around import Around, as_job
 from flowerexp.sweep.batches import close, of_earlier_batches, valued
 from flowerexp.sweep.compose import Composed, Composer
-from flowerexp.sweep.folders import KEY, check_names
+from flowerexp.sweep.folders import check_names
 from flowerexp.sweep.grammar import Expanded
 from flowerexp.sweep.labels import labels, refuse_sweep_within
 from flowerexp.sweep.order import with_order
 from flowerexp.sweep.pending import Pending
 from flowerexp.sweep.run import Sweep, SweepLimits
 from flowerexp.sweep.walk import Walk
-
-log = logging.getLogger(__name__)
 
 
 def launch(
@@ -74,10 +71,11 @@ def launch(
     app = GlobalHydra.instance().hydra
     assert isinstance(app, App)
     composer = Composer(app, config.hydra.job.config_name, config)
-    composed = [composer.compose(overrides) for overrides in job_overrides]
-    for run in composed:
-        refuse_sweep_within(run.config.sweep, config.sweep)
-    checked = [_check(run, number) for number, run in enumerate(composed, start=first)]
+    with parsed_once():
+        composed = [composer.compose(overrides) for overrides in job_overrides]
+        for run in composed:
+            refuse_sweep_within(run.config.sweep, config.sweep)
+        checked = [_check(run, number) for number, run in enumerate(composed, start=first)]
     objective = of_runs(checked, origin_of(config).of(OBJECTIVE))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     around = Around(config, folder)
@@ -100,7 +98,7 @@ def launch(
     def deliver(result: Result) -> None:
         place = next(place for place, run in enumerate(runs) if run is result.run)
         job = around.run(composed[place], place + first, job_overrides[place], result.run.folder.name)
-        returns[result.run.folder.name] = _as_job(context, job, result)
+        returns[result.run.folder.name] = as_job(context, job, result)
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
 
     with journal.held():
@@ -184,71 +182,3 @@ def _runs(
         runs.append(PlannedRun(key, one, around.folder / names[-1], hashes[script], extra))
     check_names(names, first)
     return named(runs, differs)
-
-
-class Around:
-    """Gives the configs with which Hydra runs the jobs of a sweep: each run's own, with the sweep's Hydra node.
-
-    What `ConfigLoader.load_sweep_config` gives, at a twentieth of its time.
-
-    Args:
-        config: the sweep's own config.
-        folder: the sweep's.
-    """
-
-    def __init__(self, config: DictConfig, folder: Path) -> None:
-        self.folder = folder
-        # As in `compose`: a copy by way of pickle takes a fifth of the time of `deepcopy`. It stays in this process.
-        hydra = OmegaConf.masked_copy(config, "hydra")
-        hydra.hydra.job.chdir = False  # what is done around a result needs no folder, and other threads share ours
-        self._hydra = pickle.dumps(hydra)
-
-    def run(self, composed: Composed, number: int, overrides: Sequence[str], name: str | None = None) -> DictConfig:
-        """The config of one run, which becomes that of `composed`: no copy is made.
-
-        Args:
-            composed: the run's.
-            number: of the run in the sweep.
-            overrides: of the run, Hydra's own included.
-            name: of its folder, where that is decided already.
-        """
-        job = composed.config
-        hydra = pickle.loads(self._hydra).hydra
-        hydra.job.id, hydra.job.num = number, number
-        hydra.overrides.task = [override for override in overrides if not override.lstrip("+~").startswith("hydra.")]
-        hydra.runtime.choices.update(composed.origin.choices)
-        hydra.job.override_dirname = ",".join(map(redacted_override, hydra.overrides.task))  # it names folders
-        hydra.sweep.dir = str(self.folder)
-        if name is not None:
-            hydra.sweep.subdir = name
-        with flag_override(job, ["struct", "no_deepcopy_set_nodes"], [False, True]):
-            job["hydra"] = hydra
-        return job
-
-    def folder_name(self, composed: Composed, number: int) -> str:
-        """The name of a run's folder, by `hydra.sweep.subdir` and the run's own config."""
-        job = self.run(composed, number, composed.overrides)
-        with answering(job):
-            return str(OmegaConf.select(job, KEY))
-
-
-def _as_job(context: HydraContext, config: DictConfig, result: Result) -> JobReturn:
-    """Let Hydra's job machinery run around a result that is there already: folder, logs, callbacks, JobReturn."""
-
-    def task(_: DictConfig) -> str | None:
-        hide_in(result.run.folder.glob(f"{config.hydra.output_subdir}/*.yaml"), plain(result.run.config))
-        how = f"failed: {result.error}" if result.error else "finished"
-        log.info("run %s %s", result.run.run_key, how)  # not an error, which the screen would show a second time
-        if result.error:
-            raise result.error
-        return result.run_id
-
-    returned = run_job(
-        hydra_context=context,
-        task_function=task,
-        config=config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-    )
-    assert returned.status is not JobStatus.UNKNOWN
-    return returned

@@ -12,6 +12,7 @@ from flowerexp import app
 from flowerexp.errors import ConfigError
 from flowerexp.journal.journal import Journal
 from flowerexp.sweep import launch
+from flowerexp.sweep.around import Around
 from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.folders import check_names
 from flowerexp.sweep.grammar import expand
@@ -28,7 +29,7 @@ def planned():
         composer = Composer(application, "config", master)
         composed = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
         checked = [launch._check(one, number) for number, one in enumerate(composed)]
-        return launch._runs(checked, composed, launch.Around(master, folder), first)
+        return launch._runs(checked, composed, Around(master, folder), first)
 
     yield planned
     GlobalHydra.instance().clear()
@@ -93,5 +94,5 @@ def test_a_change_of_directory_is_left_out(planned):
     application = app.create()
     master = application.compose_config("config", ["hydra.job.chdir=true"], RunMode.MULTIRUN)
     composed = Composer(application, "config", master).compose([])
-    assert launch.Around(master, Path("/sweep")).run(composed, 0, []).hydra.job.chdir is False
+    assert Around(master, Path("/sweep")).run(composed, 0, []).hydra.job.chdir is False
     assert master.hydra.job.chdir is True
