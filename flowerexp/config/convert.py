@@ -7,7 +7,7 @@ import functools
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar, cast
 
 from flowerexp.config.hints import hints_of
@@ -38,12 +38,24 @@ def typed(node: Mapping[str, Any], kind: type[T] = Config) -> T:  # type: ignore
 
 def plain(node: Any) -> Any:
     """A config's objects as dictionaries, lists and plain values; what the experiment does not use is absent."""
-    if dataclasses.is_dataclass(node):
-        values = {spec.name: plain(getattr(node, spec.name)) for spec in dataclasses.fields(node)}
+    kind = type(node)
+    if kind in _VALUES:
+        return node
+    if (names := _fields(cast("Hashable", kind))) is not None:
+        values = {name: plain(getattr(node, name)) for name in names}
         return {name: value for name, value in values.items() if value is not None or name not in USES}
     if isinstance(node, Mapping):
         return {name: plain(value) for name, value in node.items()}
     return [plain(value) for value in node] if isinstance(node, list | tuple) else node
+
+
+_VALUES = frozenset({str, int, float, bool, type(None)})
+
+
+@functools.cache
+def _fields(kind: Any) -> tuple[str, ...] | None:
+    """The names of a class's fields; None for what has none. A sweep asks for them many times a run."""
+    return tuple(spec.name for spec in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def key_of(node: Any) -> str:

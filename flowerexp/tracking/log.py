@@ -197,7 +197,8 @@ class _Logger:
         import yaml
 
         # Not Hydra's own config.yaml: that one is neither resolved nor free of secrets.
-        config = yaml.safe_dump(self.record["config"], sort_keys=False, allow_unicode=True)
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        config = yaml.dump(self.record["config"], Dumper=dumper, sort_keys=False, allow_unicode=True)
         self.client.log_text(run_id, config, "config.yaml")
         if table:
             self.client.log_text(run_id, table, TABLE)
