@@ -33,6 +33,7 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
     scale = ["--files", "10", "100", "--index", "100", "1000", "--runs", "2", "4", "--rows", "50", "100"]
     repeated = ["--repetitions", "6", "grid.batch_size=[2,8]", "grid.batch_number=[3,18]"] if quick else []
     return {
+        **({} if quick else {"Setting up": ["setting_up.py"]}),
         "Photographs to TFRecord files, beside the notebook": ["preprocess.py", images, "--pairs", *once],
         "Photographs to TFRecord files, beside plain processes": ["preprocess.py", images, *floor],
         "Large photographs": ["large_photographs.py", *(["--count", "1", "--pairs", "1"] if quick else [])],
@@ -41,6 +42,7 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
         + (["dataset.images=40", "grid.batch_size=[2]", "grid.batch_number=[2]"] if quick else []),
         "What a sweep costs beside its measuring": ["sweep_overhead.py", "--peer-runs", "1"]
         + (["--runs", "2", "--rounds", "1"] if quick else []),
+        "A long sweep": ["long_sweep.py", *(["--runs", "20", "--planned", "20"] if quick else [])],
         "Readers": ["read_speed.py", images, "--rounds", "1" if quick else "5"],
         "Repeating a sweep": ["repeatability.py", images, *repeated],
         "Balance of the partitions": ["balance.py", *(["--small", "100", "--giants", "2"] if quick else [])],

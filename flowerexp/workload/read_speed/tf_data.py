@@ -23,6 +23,7 @@ from typing import Any
 
 from flowerexp import storage
 from flowerexp.workload.images import LARGEST, SCALES
+from flowerexp.workload.images.tensorflow import tensorflow
 from flowerexp.workload.read_speed.readers import IMAGE_FILES, SHUFFLE_BUFFER, Features, Options, Source
 
 Pipeline = Callable[[Sequence[str], int], Any]
@@ -52,7 +53,7 @@ class Prefetched:
 
 def _read_file(anonymous: bool, *, local: bool) -> Any:
     """The operation that reads a whole file: TensorFlow's for local files, one that uses fsspec for a bucket."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     if local:
         return tf.io.read_file
@@ -77,7 +78,7 @@ def _image_files(source: Source, files: Sequence[str], options: Options) -> Any:
 def _photograph_pipeline(
     target_size: tuple[int, int], anonymous: bool, local: bool, narrow: bool, scaled: bool, workers: int
 ) -> Pipeline:
-    import tensorflow as tf
+    tf = tensorflow()
 
     read = _read_file(anonymous, local=local)
     height, width = target_size
@@ -109,7 +110,7 @@ def _photograph_pipeline(
 
 def _decode_scaled(content: Any, target_size: tuple[int, int]) -> Any:
     """Decode a picture; a large JPEG at the scale of `decoded.scale_of`."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     def whole() -> Any:
         return tf.image.decode_jpeg(content, channels=3)
@@ -143,7 +144,7 @@ def _cut(image: Any, shape: Any, new: Any, target_size: tuple[int, int]) -> tupl
     Returns:
         The picture, and the size to resize it to, as int32.
     """
-    import tensorflow as tf
+    tf = tensorflow()
 
     target = tf.constant(target_size, tf.float64)
     factor = new / shape
@@ -156,7 +157,7 @@ def _cut(image: Any, shape: Any, new: Any, target_size: tuple[int, int]) -> tupl
 
 def _tfrecords(source: Source, files: Sequence[str], options: Options) -> Any:
     """TFRecord files of tf.train.Example messages with an image and a class: read, parse, decode."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     if all(map(storage.is_local, files)):
         kinds = {uri: source.compressions.get(uri, "") for uri in files}
@@ -181,7 +182,7 @@ def _tfrecords(source: Source, files: Sequence[str], options: Options) -> Any:
 def _record_pipeline(
     target_size: tuple[int, int], features: Features, compression: str, full: bool, workers: int
 ) -> Pipeline:
-    import tensorflow as tf
+    tf = tensorflow()
 
     def read(uris: Any, seed: Any) -> Any:
         options = tf.data.Options()
@@ -196,7 +197,7 @@ def _record_pipeline(
 
 def _parser(target_size: tuple[int, int], features: Features) -> Callable[[Any], Any]:
     """The function that parses a record and decodes its image."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     wanted = {features.image: tf.io.FixedLenFeature([], tf.string)}
     if features.label is not None:
@@ -221,7 +222,7 @@ def _traced(pipeline: Callable[[Any, Any], Any]) -> Pipeline:
     Args:
         pipeline: makes a tf.data.Dataset from a vector of URIs and a seed.
     """
-    import tensorflow as tf
+    tf = tensorflow()
 
     specs = []
 

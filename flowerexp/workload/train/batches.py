@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flowerexp.workload.images.tensorflow import tensorflow
 from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import Source
 
@@ -82,7 +83,7 @@ class Shuffled:
 
 def _images(shard: Shard, files: Sequence[str]) -> Dataset:
     """The images of files, float32 of shape (height, width, 3) from 0 to 255, and the numbers of their classes."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     height, width = shard.source.target_size
     found = pipeline.dataset(shard.source, files)
@@ -101,7 +102,7 @@ _texts: dict[str, bool] = {}  # by reader, whether its labels are texts
 
 def _from_python(shard: Shard, images: Any) -> Dataset:
     """A reader without tf.data as one: what `read_speed.pipeline.dataset` returned, with `batch` and `take`."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     reader, groups = shard.source.reader, -(-shard.images // _FROM_PYTHON)
     if reader not in _texts:
@@ -118,7 +119,7 @@ def _from_python(shard: Shard, images: Any) -> Dataset:
 
 def _numbers(classes: Sequence[str]) -> Callable[[Any], Any]:
     """What turns a label, a number or a folder's name, into a number."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     names = tf.constant([name.encode(errors="surrogateescape") for name in classes])
 

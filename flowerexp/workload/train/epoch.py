@@ -10,6 +10,7 @@ from itertools import chain, islice, repeat
 from typing import Any
 
 from flowerexp.errors import JobError
+from flowerexp.workload.images.tensorflow import tensorflow
 from flowerexp.workload.read_speed.kept import Kept
 from flowerexp.workload.train.batches import Shuffled
 from flowerexp.workload.train.network import Trainer
@@ -69,7 +70,7 @@ def train(trainer: Trainer, batches: Shuffled, steps: int, epoch: int, beat: Bea
     Raises:
         JobError: the loss is not a number any more.
     """
-    import tensorflow as tf
+    tf = tensorflow()
 
     times, exchange, sums = Times(), trainer.exchange, [0.0, 0.0, 0.0]
     times.start()
@@ -116,7 +117,7 @@ def validate(trainer: Trainer, batches: Any, times: Times, workers: int, beat: B
         workers: how many there are.
         beat: called after each batch.
     """
-    import tensorflow as tf
+    tf = tensorflow()
 
     sums, reading = tf.zeros([3]), Kept(batches)
     for batch in reading:

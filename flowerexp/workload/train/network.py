@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from flowerexp.workload.images.tensorflow import keras as load_keras
+from flowerexp.workload.images.tensorflow import tensorflow
+
 SIDE = 64
 """The network sees pictures of about this many pixels a side; larger ones are averaged down first."""
 
@@ -21,7 +24,7 @@ def build(size: tuple[int, int], classes: int, seed: int, augment: bool) -> Any:
         seed: of the first weights, of dropout, and of the augmentation.
         augment: whether pictures are mirrored, turned and enlarged by chance while it is trained.
     """
-    import keras
+    keras = load_keras()
 
     keras.utils.set_random_seed(seed)
     layers, height, width = keras.layers, *size
@@ -42,7 +45,7 @@ def build(size: tuple[int, int], classes: int, seed: int, augment: bool) -> Any:
 
 def with_probabilities(network: Any) -> Any:
     """The same network, which returns the probabilities of classes: what is saved, and serves."""
-    import keras
+    keras = load_keras()
 
     return keras.Model(network.input, keras.layers.Softmax(name="probabilities")(network.output), name=network.name)
 
@@ -61,8 +64,8 @@ class Trainer:
     """
 
     def __init__(self, network: Any, learning_rate: float, exchange: Exchange | None = None) -> None:
-        import keras
-        import tensorflow as tf
+        keras = load_keras()
+        tf = tensorflow()
 
         self.network = network
         self._weights = network.trainable_variables
@@ -80,13 +83,13 @@ class Trainer:
     @property
     def nothing(self) -> Any:
         """What a worker without images adds to a step."""
-        import tensorflow as tf
+        tf = tensorflow()
 
         return tf.zeros([sum(self._sizes) + 3])
 
     def _gradients(self, images: Any, labels: Any) -> Any:
         """The gradients of the sum of losses, and that sum, the right answers and the images, as one vector."""
-        import tensorflow as tf
+        tf = tensorflow()
 
         with tf.GradientTape() as tape:
             logits = self.network(images, training=True)
@@ -96,20 +99,20 @@ class Trainer:
 
     def _evaluated(self, images: Any, labels: Any) -> tuple[Any, Any]:
         """The sum of losses, the right answers and the images; and the probabilities of classes."""
-        import tensorflow as tf
+        tf = tensorflow()
 
         logits = self.network(images, training=False)
         return self._counted(self._loss(labels, logits), logits, labels), tf.nn.softmax(logits)
 
     def _counted(self, loss: Any, logits: Any, labels: Any) -> Any:
-        import tensorflow as tf
+        tf = tensorflow()
 
         right = tf.reduce_sum(tf.cast(tf.argmax(logits, 1) == labels, tf.float32))
         return tf.stack([loss, right, tf.cast(tf.shape(labels)[0], tf.float32)])
 
     def _apply(self, total: Any) -> Any:
         """Change the weights by the sum of all workers' vectors; returns its three last numbers."""
-        import tensorflow as tf
+        tf = tensorflow()
 
         pieces = tf.split(total[:-3] / total[-1], self._sizes)
         shaped = [tf.reshape(piece, weight.shape) for piece, weight in zip(pieces, self._weights, strict=True)]

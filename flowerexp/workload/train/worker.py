@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from flowerexp.workload.images.tensorflow import tensorflow
 from flowerexp.workload.read_speed import unreadable
 from flowerexp.workload.train import epoch, network, predictions, workers
 from flowerexp.workload.train.batches import Shard, Shuffled, in_order
@@ -94,7 +95,7 @@ def train(told: Work, context: Any) -> Done:
 @contextmanager
 def _named(told: Work, number: int) -> Iterator[None]:
     """Name the file if reading fails inside; TensorFlow does not."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     try:
         yield

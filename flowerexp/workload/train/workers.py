@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowerexp.errors import JobError
+from flowerexp.workload.images.tensorflow import tensorflow
 from flowerexp.workload.train.network import Exchange
 
 _PATIENCE_SECONDS = 20.0  # Spark ends the other tasks of a stage sooner
@@ -46,7 +47,7 @@ def meet(context: Any) -> Place:
 def set_up(cores: int | None) -> None:
     """Let TensorFlow use some cores, and compute the same in each run; before anything else is done with it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
+    tf = tensorflow()
 
     if cores:
         try:
@@ -68,7 +69,7 @@ def exchange_of(place: Place) -> Exchange | None:
         return None
     task = {"type": "worker", "index": place.number}
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": [*place.addresses]}, "task": task})
-    import tensorflow as tf
+    tf = tensorflow()
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
 
