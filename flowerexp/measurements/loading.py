@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow
@@ -17,7 +17,8 @@ from flowerexp.experiment import Experiment
 from flowerexp.measurements import columns_of
 from flowerexp.measurements.table import AS_JSON, Measurements
 
-_BLOCK = 4 << 20  # bytes that Arrow reads at a time
+_BLOCK = 8 << 20  # bytes that are read at a time: a file of a million rows has some 700 MB
+_LONGEST = 1 << 30  # bytes of a row that Arrow reads
 _KINDS = {"bool", "int64", "double", "string", "null"}
 _LARGEST = 2.0**63  # beyond it Arrow turns a whole number into a float
 
@@ -34,22 +35,76 @@ def load(path: Path, experiment: Experiment) -> Measurements:
         MachineError: the file cannot be read.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            parts = [_part(block, before, path, experiment) for block, before in _blocks(file)]
+            joined = _joined(parts, experiment)
+            if joined is not None:
+                return joined
+            file.seek(0)  # what all rows of a column have in common is seen in all of them together alone
+            rows = [row for block, before in _blocks(file) for row in _rows(block, before, path)]
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", hint="the run wrote no measurements: see its log") from error
     except OSError as error:
         raise from_os_error(error, "reading the measurements") from error
-    table = _regular(content, columns_of(experiment))
+    return from_rows(rows, experiment)
+
+
+def _blocks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """A file's lines, some at a time, and how many lines are before them."""
+    before = 0
+    while block := file.read(_BLOCK) + file.readline():
+        yield block, before
+        before += block.count(b"\n")
+
+
+def _part(block: bytes, before: int, path: Path, experiment: Experiment) -> Measurements:
+    table = _regular(block, columns_of(experiment))
     if table is not None:
         return Measurements(table, experiment)
-    lines = enumerate(content.split(b"\n"), start=1)
-    return from_rows([_parse(line, f"{path}, line {place}") for place, line in lines if line.strip()], experiment)
+    return from_rows(_rows(block, before, path), experiment)
+
+
+def _rows(block: bytes, before: int, path: Path) -> list[dict[str, Any]]:
+    lines = enumerate(block.split(b"\n"), start=before + 1)
+    return [_parse(line, f"{path}, line {place}") for place, line in lines if line.strip()]
+
+
+def _joined(parts: Sequence[Measurements], experiment: Experiment) -> Measurements | None:
+    """The rows of all parts; None where a column has values of several kinds, or there is no column at all."""
+    names = _ordered(dict.fromkeys(name for part in parts for name in part.names), columns_of(experiment))
+    found = {name: [part.table.schema.field(name) for part in parts if name in part.names] for name in names}
+    schema = [field for fields in found.values() if (field := _common(fields)) is not None]
+    if len(schema) < max(len(names), 1):
+        return None
+    tables = []
+    for part in parts:
+        columns = [
+            # Not safely, as in `_read`.
+            part.table.column(field.name).cast(field.type, safe=False)
+            if field.name in part.names
+            else pyarrow.nulls(len(part), field.type)
+            for field in schema
+        ]
+        tables.append(pyarrow.table(columns, schema=pyarrow.schema(schema)))
+    has = {name: [part.has(name) for part in parts] for name in names}
+    lacking = {name: ~np.concatenate(rows) for name, rows in has.items() if not all(map(np.all, rows))}
+    return Measurements(pyarrow.concat_tables(tables), experiment, lacking)
+
+
+def _common(fields: Sequence[pyarrow.Field]) -> pyarrow.Field | None:
+    """The field that holds the values of all; None if only JSON text does, which takes the values as they were."""
+    kinds = {str(field.type): field for field in fields if str(field.type) != "null"}
+    if len({field.metadata is None for field in kinds.values()}) > 1:
+        return None
+    if kinds.keys() == {"int64", "double"}:
+        return kinds["double"]
+    return None if len(kinds) > 1 else [*kinds.values(), *fields][0]
 
 
 def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
     """The table, if Arrow reads it as Python does: a row on each line, and all columns in each row, of one kind."""
     # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
-    options = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK)
+    options = pyarrow.json.ReadOptions(use_threads=False, block_size=min(len(content) + 1, _LONGEST))
     try:
         table = pyarrow.json.read_json(pyarrow.BufferReader(content), read_options=options)
         table.validate(full=True)  # checks that texts are UTF-8
