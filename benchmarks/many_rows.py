@@ -6,7 +6,6 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from flowerexp.app import composed
@@ -18,10 +17,11 @@ _START = 1_700_000_000
 _TOKEN = "token"
 
 
-def _config(home: Path, cells: int) -> Config:
+def _config(home: Path, cells: int, shards: int = 16) -> Config:
     """A config whose grid has so many cells, at most 1,000."""
     sizes = max(1, cells // 40)
     grid = [f"grid.batch_size={[2 * place for place in range(1, sizes + 1)]}", f"grid.batch_number={[*range(1, 21)]}"]
+    grid += [f"preprocess.shards={shards}"]
     return composed([f"home={home}", f"grid.reader=[{','.join(READERS)}]", *grid])
 
 
@@ -56,9 +56,8 @@ def make_run(home: Path, folder: Path, count: int, **extra: object) -> PlannedRu
         count: how many rows.
         extra: what else the run's record holds.
     """
-    config = _config(home, min(1000, max(40, count // 10)))
     place = int(str(extra.get("order", 0)))
-    config = replace(config, preprocess=replace(config.preprocess, shards=1 + place))
+    config = _config(home, min(1000, max(40, count // 10)), 1 + place)
     results = folder / "results"
     results.mkdir(parents=True)
     with (results / "measurements.jsonl").open("w") as file:
@@ -66,7 +65,13 @@ def make_run(home: Path, folder: Path, count: int, **extra: object) -> PlannedRu
     (results / "phases.json").write_text(json.dumps({"prepare": 1.0, "measure": 60.0}))
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in results.iterdir()}
     facts = {"images": 3670, "bytes": 230_000_000, "prepared_images": 3670, "executors": 4, "cores": 16}
-    status = {"run_key": f"{place:016x}", "token": _TOKEN, "state": "finished", "error": None, "where": None}
+    status: dict[str, object] = {
+        "run_key": f"{place:016x}",
+        "token": _TOKEN,
+        "state": "finished",
+        "error": None,
+        "where": None,
+    }
     status |= {"hint": None, "blame": None, "retry": False, "started_at": _START, "ended_at": _START + 100}
     status |= {"facts": facts, "notes": [], "attached": [], "files": hashes}
     (results / "status.json").write_text(json.dumps(status))

@@ -135,7 +135,7 @@ def log(home: str, count: int) -> Callable[[], object]:
 
 
 def sweep(home: str, count: int) -> Callable[[], object]:
-    """The end of a sweep of runs with so many measurements in all: its tables, its report, and its summary in MLflow."""
+    """The end of a sweep with so many measurements in all: its tables, its report, and its summary in MLflow."""
     from flowerexp import tracking
     from flowerexp.analysis.report import make_report
     from flowerexp.journal.journal import Journal
