@@ -173,9 +173,10 @@ def _shown(value: object) -> str:
 
 def _common(part: Evidence, cells: Array, groups: Array) -> tuple[Evidence, Array]:
     """The rows of cells that all groups have measured."""
-    pairs = np.unique(np.column_stack([cells, groups]), axis=0)
-    found = np.bincount(pairs[:, 0], minlength=int(cells.max(initial=0)) + 1)
-    chosen = found[cells] == len(np.unique(groups))
+    groups = codes(groups)
+    count = int(groups.max(initial=-1)) + 1
+    found = np.bincount(np.unique(cells * count + groups) // max(count, 1))
+    chosen = found[cells] == count
     return part.where(chosen), cells[chosen]
 
 
