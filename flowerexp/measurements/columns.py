@@ -138,12 +138,12 @@ class SomeRows(Columns):
         return len(self.places)
 
     @cached_property
-    def table(self) -> pyarrow.Table:  # type: ignore[override]
+    def table(self) -> pyarrow.Table:
         """The columns."""
         return self._whole.table.take(pyarrow.array(self.places))
 
     @property
-    def names(self) -> list[str]:  # type: ignore[override]
+    def names(self) -> list[str]:
         """The names of the columns."""
         return self._whole.names
 

@@ -39,6 +39,7 @@ def load(path: Path, experiment: Experiment) -> Measurements:
             parts = [_part(block, before, path, experiment) for block, before in _blocks(file)]
             joined = _joined(parts, experiment)
             if joined is not None:
+                pyarrow.default_memory_pool().release_unused()  # of a million rows, a quarter of a GB
                 return joined
             file.seek(0)  # what all rows of a column have in common is seen in all of them together alone
             rows = [row for block, before in _blocks(file) for row in _rows(block, before, path)]
@@ -69,26 +70,31 @@ def _rows(block: bytes, before: int, path: Path) -> list[dict[str, Any]]:
     return [_parse(line, f"{path}, line {place}") for place, line in lines if line.strip()]
 
 
-def _joined(parts: Sequence[Measurements], experiment: Experiment) -> Measurements | None:
-    """The rows of all parts; None where a column has values of several kinds, or there is no column at all."""
+def _joined(parts: list[Measurements], experiment: Experiment) -> Measurements | None:
+    """The rows of all parts, which it empties; None where a column has several kinds of values, or there is none."""
     names = _ordered(dict.fromkeys(name for part in parts for name in part.names), columns_of(experiment))
     found = {name: [part.table.schema.field(name) for part in parts if name in part.names] for name in names}
     schema = [field for fields in found.values() if (field := _common(fields)) is not None]
     if len(schema) < max(len(names), 1):
         return None
-    tables = []
-    for part in parts:
-        columns = [
-            # Not safely, as in `_read`.
-            part.table.column(field.name).cast(field.type, safe=False)
-            if field.name in part.names
-            else pyarrow.nulls(len(part), field.type)
-            for field in schema
-        ]
-        tables.append(pyarrow.table(columns, schema=pyarrow.schema(schema)))
     has = {name: [part.has(name) for part in parts] for name in names}
     lacking = {name: ~np.concatenate(rows) for name, rows in has.items() if not all(map(np.all, rows))}
-    return Measurements(pyarrow.concat_tables(tables), experiment, lacking)
+    tables = [part.table for part in parts]
+    parts.clear()  # so that each column's parts can go as soon as it is whole
+    columns = []
+    for field in schema:
+        pieces = [_column(table, field) for table in tables]
+        # In one piece, so that its numbers are an array without being copied.
+        columns.append(pyarrow.concat_arrays([chunk for piece in pieces for chunk in piece.chunks]))
+        tables = [table.drop_columns([field.name]) if field.name in table.column_names else table for table in tables]
+    return Measurements(pyarrow.table(columns, schema=pyarrow.schema(schema)), experiment, lacking)
+
+
+def _column(table: pyarrow.Table, field: pyarrow.Field) -> pyarrow.ChunkedArray:
+    """A field of a part of the rows; nulls if it lacks it."""
+    if field.name in table.column_names:
+        return table.column(field.name).cast(field.type, safe=False)  # as in `_read`
+    return pyarrow.chunked_array([pyarrow.nulls(table.num_rows, field.type)])
 
 
 def _common(fields: Sequence[pyarrow.Field]) -> pyarrow.Field | None:
