@@ -79,12 +79,18 @@ class Columns:
         """Whether a column holds JSON text."""
         return name in self.names and (self.table.schema.field(name).metadata or {}).items() >= AS_JSON.items()
 
+    def _has_numbers(self, name: str) -> bool:
+        kind = self._column(name).type
+        return pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or self.is_json(name)
+
     def known(self, name: str) -> Array:
         """Which rows have a value in a column that is not null."""
         return np.asarray(self._column(name).is_valid())
 
     def numbers(self, name: str) -> Array:
         """A column's finite numbers; NaN for everything else, also for true and false."""
+        if not self._has_numbers(name):
+            return np.broadcast_to(np.nan, len(self))  # which takes no memory
         if name not in self._numbers:
             values = self._read_numbers(name)
             finite = np.isfinite(values)
@@ -92,11 +98,8 @@ class Columns:
         return self._numbers[name]
 
     def _read_numbers(self, name: str) -> Array:
-        column = self._column(name)
-        if pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type):
-            return np.asarray(column.cast(pyarrow.float64(), safe=False))
         if not self.is_json(name):
-            return np.full(len(self), np.nan)
+            return np.asarray(self._column(name).cast(pyarrow.float64(), safe=False))
         return np.array([value if type(value) in (int, float) else math.nan for value in self._values(name)], float)
 
     def truths(self, name: str) -> Array:

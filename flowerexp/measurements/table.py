@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import pyarrow
@@ -25,17 +25,25 @@ DERIVED = {b"flowerexp": b"derived"}
 _Arrays = TypeVar("_Arrays", Array, tuple[Array, Array])
 
 
-def _of_each_row(compute: Callable[[Measurements], _Arrays]) -> cached_property[_Arrays]:
-    """One or two arrays with a value for each row, which does not depend on other rows: of some, it is looked up."""
+class _OfEachRow(Generic[_Arrays]):
+    """One or two arrays with a value for each row, which does not depend on other rows.
 
-    def get(measured: Measurements) -> Any:
-        if measured.whole is None:
-            return compute(measured)
-        found, places = getattr(measured.whole, compute.__name__), measured.places
-        return tuple(part[places] for part in found) if isinstance(found, tuple) else found[places]
+    It is computed once, of all rows; of some it is looked up each time, since many copies take much memory.
+    """
 
-    get.__doc__ = compute.__doc__
-    return cached_property(get)
+    def __init__(self, compute: Callable[[Measurements], _Arrays]) -> None:
+        self._compute: Callable[[Measurements], _Arrays] = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, measured: Measurements, _: object = None) -> _Arrays:
+        whole, name = measured if measured.whole is None else measured.whole, self._compute.__name__
+        if name not in whole.kept:
+            whole.kept[name] = self._compute(whole)
+        found = whole.kept[name]
+        if measured is not whole:
+            places = measured.places
+            found = tuple(part[places] for part in found) if isinstance(found, tuple) else found[places]
+        return cast("_Arrays", found)
 
 
 class Measurements:
@@ -44,6 +52,7 @@ class Measurements:
     Attributes:
         experiment: what was measured, with the names of its columns.
         whole: if these are some of the rows, all of them.
+        kept: what follows from each row of the whole, by name.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class Measurements:
         derived = [field.name for field in table.schema if (field.metadata or {}).items() >= DERIVED.items()]
         self.experiment = experiment
         self.whole: Measurements | None = None
+        self.kept: dict[str, Any] = {}
         self._columns = Columns(table.drop_columns(derived) if derived else table, experiment, lacking or {})
 
     def __len__(self) -> int:
@@ -80,7 +90,7 @@ class Measurements:
             return self
         places = np.flatnonzero(chosen) if self.whole is None else self.places[chosen]
         some = Measurements.__new__(Measurements)
-        some.experiment, some.whole = self.experiment, self.whole or self
+        some.experiment, some.whole = self.experiment, self.whole if self.whole is not None else self
         some._columns = SomeRows(some.whole._columns, places)
         return some
 
@@ -124,7 +134,7 @@ class Measurements:
         """
         return self.where(~self.known("execution") | (self.numbers("execution") == 1))
 
-    @_of_each_row
+    @_OfEachRow
     def censored(self) -> Array:
         """Which measurements were stopped at their time limit: they have no rate."""
         return np.asarray(self.truths("censored") == 1)
@@ -144,7 +154,7 @@ class Measurements:
         """How long each measurement took."""
         return self.numbers("seconds")
 
-    @_of_each_row
+    @_OfEachRow
     def parts(self) -> Array:
         """How many parts each measurement has: as counted, or else as planned; NaN if unknown."""
         counts, parts = np.full(len(self), np.nan), self.experiment.parts
@@ -162,7 +172,7 @@ class Measurements:
         """How long the first part of each measurement took; NaN if it has no parts."""
         return self.numbers(self.experiment.parts.first_seconds if self.experiment.parts else "")
 
-    @_of_each_row
+    @_OfEachRow
     def rates(self) -> Array:
         """Each measurement's unit/s; NaN if nothing was timed or counted."""
         rates = np.full(len(self), np.nan)
@@ -179,7 +189,7 @@ class Measurements:
         """The rows whose rate is above 0."""
         return self.where(self.rates > 0)
 
-    @_of_each_row
+    @_OfEachRow
     def later(self) -> tuple[Array, Array]:
         """What each measurement counted after its first part, and the seconds for it; 0 if there is nothing more."""
         parts = self.experiment.parts
@@ -189,7 +199,7 @@ class Measurements:
         goes_on = (more > 0) & (longer > 0) & ~self.censored
         return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
 
-    @_of_each_row
+    @_OfEachRow
     def value(self) -> tuple[Array, Array]:
         """The number that the experiment is about, as a numerator and a denominator; both are 0 where it is unknown.
 

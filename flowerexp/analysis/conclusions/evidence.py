@@ -94,7 +94,13 @@ def codes(values: Array) -> Array:
     """The place of each value among the different ones."""
     if values.dtype.kind == "i" and len(values) and 0 <= values.min() <= values.max() < 4 * len(values):
         return compacted(values, int(values.max()) + 1)[0]
-    return np.searchsorted(np.unique(values), values)  # which takes less time than to sort all of them
+    return coded(values)[1]
+
+
+def coded(values: Array) -> tuple[Array, Array]:
+    """The different values, sorted, and the place of each among them; not all are sorted, which takes much memory."""
+    different = np.unique(values)
+    return different, np.searchsorted(different, values)
 
 
 def joined(columns: Sequence[Array], count: int) -> Array:

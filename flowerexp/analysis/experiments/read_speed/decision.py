@@ -16,7 +16,7 @@ import numpy as np
 
 from flowerexp.analysis import words
 from flowerexp.analysis.conclusions.effects import Effect, effects_of
-from flowerexp.analysis.conclusions.evidence import Evidence, Factor, codes, joined
+from flowerexp.analysis.conclusions.evidence import Evidence, Factor, coded, codes, joined
 from flowerexp.analysis.conclusions.sentences import between, factor, sure, times
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval
@@ -77,7 +77,7 @@ def paragraphs(
     Returns:
         Nothing where fewer than `FEWEST` ways were compared. Images that were decoded before are no way to store them.
     """
-    readers, places = np.unique(evidence.columns[READER], return_inverse=True)
+    readers, places = coded(evidence.columns[READER])
     evidence = evidence.where(np.array([not keeps_decoded(str(reader)) for reader in readers], bool)[places])
     chosen = {key: _where_it_matters(evidence, key) for key in keys}
     places = joined([evidence.columns[READER], *chosen.values()], len(evidence))
@@ -96,7 +96,7 @@ def _where_it_matters(evidence: Evidence, key: str) -> Array:
     """A key's value in each row as text; empty where the reader's results do not depend on it."""
     readers, independent = evidence.columns[READER], evidence.experiment.parameters[READER].independent
     without = [reader for reader, keys in independent.items() if key in keys]
-    values, places = np.unique(evidence.columns[key], return_inverse=True)
+    values, places = coded(evidence.columns[key])
     texts = np.array([_shown(value) for value in values.tolist()])[places]
     return np.where(np.isin(readers, without), "", texts)
 
