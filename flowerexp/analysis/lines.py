@@ -17,7 +17,7 @@ from flowerexp.measurements.table import Array, Measurements
 
 MOST_TICKS = 8
 """Values of a parameter that get a tick each."""
-SPANS = "the middle half, and thinner 95 %,"
+SPANS = "middle half, thinner 95 %"
 """What lines show of many measurements."""
 MOST_DOTS = 400
 """Measurements that are drawn as dots; of more, each value shows the span of its middle half and of most of them."""

@@ -92,7 +92,8 @@ def equation(fit: Fit, experiment: Experiment) -> str:
     name = name if len(name) <= LONGEST_NAME else "x"
     sign = "−" if fit.slope < 0 else "+"
     line = f"{number(fit.intercept)} {sign} {number(abs(fit.slope))} × {name}"
-    return f"{line},   R² = {fit.r2:.2f},   n = {fit.n}"
+    gap = "   " if fit.n < 100_000 else " "  # so that it does not get wider than the panel
+    return f"{line},{gap}R² = {fit.r2:.2f},{gap}n = {fit.n}"
 
 
 def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> Figure:
@@ -116,7 +117,7 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
         panel.set_ylim(bottom=0)
     panel.set_ylabel(plain(_unit(which)), color=INK)
     _cell_axis(panel, list(places), [plain(words.parameter(which, name)) for name in which.numeric])
-    said, marker = (f"a line spans {SPANS} of a cell", "") if many else ("a point is a measurement", "o")
+    said, marker = (f"a line is the {SPANS} of a cell", "") if many else ("a point is a measurement", "o")
     panel.set_title(f"{said}, a bar the median of its cell", color=MUTED, fontsize=9, loc="left")
     handles = [
         Line2D([], [], color=colours[name], lw=2.2, marker=marker, ms=4, label=plain(words.series(which, name)))
@@ -176,7 +177,7 @@ def _place(key: Sequence[Any]) -> tuple[float, ...]:
 
 def _legend(colour: str, experiment: Experiment, is_rate: bool, many: bool) -> list[Line2D]:
     dot: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4, "markeredgewidth": 0, "label": "one measurement"}
-    shown = {"lw": 5, "label": f"{SPANS} of the measurements"} if many else dot
+    shown = {"lw": 5, "label": SPANS} if many else dot
     average = f"average (sum of {experiment.unit} / sum of seconds)" if is_rate else "average"
     return [
         Line2D([], [], color=colour, alpha=0.4, **shown),

@@ -47,7 +47,9 @@ class TestLoad:
         ("damage", "line"),
         [(b'{"a": 1}\n{"a": 2', 2), (b"[1]\n", 1), (b'{"a": 1}\n\n7\n', 3), (b'{"a": 1}\n{"a": "\xff"}\n', 2)],
     )
-    def test_names_file_and_line_of_damage(self, tmp_path, damage, line):
+    @pytest.mark.parametrize("block", [1, loading._BLOCK])
+    def test_names_file_and_line_of_damage(self, tmp_path, monkeypatch, damage, line, block):
+        monkeypatch.setattr(loading, "_BLOCK", block)
         path = tmp_path / "measurements.jsonl"
         path.write_bytes(damage)
         with pytest.raises(DataError, match=rf"measurements\.jsonl, line {line}: .*; .*run the experiment again"):
@@ -61,8 +63,10 @@ class TestLoad:
         (tmp_path / "empty").touch()
         assert load(tmp_path / "empty") == []
 
-    def test_rows_of_all_kinds_are_the_same_table_whoever_reads_them(self, tmp_path):
-        """Arrow reads regular files, and Python the others; what Arrow would change is among these."""
+    @pytest.mark.parametrize("block", [1, loading._BLOCK])  # a row at a time, or all
+    def test_rows_of_all_kinds_are_the_same_table_whoever_reads_them(self, tmp_path, monkeypatch, block):
+        """Arrow reads regular parts, and Python the others; what Arrow would change is among these."""
+        monkeypatch.setattr(loading, "_BLOCK", block)
         path = tmp_path / "measurements.jsonl"
 
         @given(

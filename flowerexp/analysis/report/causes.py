@@ -120,9 +120,8 @@ def models_of(
     for model in models:
         section.text += _judged(material, model)
     if len(some) < len(material.timed):
-        section.text.append(
-            f"All of this is fitted to {len(some):,} of {len(material.timed):,} measurements, a sample."
-        )
+        sampled = f"{len(some):,} of {len(material.timed):,}"
+        section.text.append(f"Models, and lines through measurements, are fitted to a sample of these: {sampled}.")
     inflation = max((model.product_inflation or 0.0 for model in models), default=0.0)
     if inflation > 4:  # intervals are as wide as with a quarter of the measurements
         product = words.parameter(which, words.product(which.products[0]))
@@ -148,7 +147,7 @@ def models_of(
         head = [words.head(which), *(f"{called[term]}, ms" for term in terms), "n"]
         section.tables.append(Table(head, lines, frozenset(range(1, len(head)))))
     straight = [fit for fit in fits if fit.value == which.rate]
-    shown = f", pale lines span {SPANS} of the measurements" if any(fit.n > MOST_DOTS for fit in straight) else ""
+    shown = f", pale lines are the {SPANS} of the measurements" if any(fit.n > MOST_DOTS for fit in straight) else ""
     section.draw(
         pictures.straight_lines(material, some, straight),
         f"Straight lines: diamonds are averages (sum over sum), the band is the line's 95 % interval{shown}.",
