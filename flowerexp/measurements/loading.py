@@ -15,7 +15,7 @@ import pyarrow.json
 from flowerexp.errors import DataError, from_os_error
 from flowerexp.experiment import Experiment
 from flowerexp.measurements import columns_of
-from flowerexp.measurements.table import AS_JSON, Measurements
+from flowerexp.measurements.table import AS_JSON, Array, Measurements
 
 _BLOCK = 8 << 20  # bytes that are read at a time: a file of a million rows has some 700 MB
 _LONGEST = 1 << 30  # bytes of a row that Arrow reads
@@ -59,9 +59,9 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _part(block: bytes, before: int, path: Path, experiment: Experiment) -> Measurements:
-    table = _regular(block, columns_of(experiment))
-    if table is not None:
-        return Measurements(table, experiment)
+    found = _regular(block, columns_of(experiment))
+    if found is not None:
+        return Measurements(found[0], experiment, found[1])
     return from_rows(_rows(block, before, path), experiment)
 
 
@@ -107,8 +107,8 @@ def _common(fields: Sequence[pyarrow.Field]) -> pyarrow.Field | None:
     return None if len(kinds) > 1 else [*kinds.values(), *fields][0]
 
 
-def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
-    """The table, if Arrow reads it as Python does: a row on each line, and all columns in each row, of one kind."""
+def _regular(content: bytes, known: Mapping[str, str]) -> tuple[pyarrow.Table, dict[str, Array]] | None:
+    """The table and which rows lack a column, if Arrow reads it as Python does: rows of lines, columns of one kind."""
     # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
     options = pyarrow.json.ReadOptions(use_threads=False, block_size=min(len(content) + 1, _LONGEST))
     try:
@@ -123,11 +123,26 @@ def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
     columns = {name: _read(table.column(name), known.get(name)) for name in names}
     if any(column is None for column in columns.values()):
         return None
-    # For Arrow, a null and a column that a row lacks are the same.
-    doubtful = [name for name in names if table.column(name).null_count]
-    if any(content.count(f"{json.dumps(name)}:".encode()) != lines for name in doubtful):
+    lacking = _lacking(content, table)
+    if lacking is None:
         return None
-    return pyarrow.table({name: columns[name] for name in _ordered(names, known)})
+    return pyarrow.table({name: columns[name] for name in _ordered(names, known)}), lacking
+
+
+def _lacking(content: bytes, table: pyarrow.Table) -> dict[str, Array] | None:
+    """Which rows lack a column, by its name; None where that is not sure: for Arrow, a null is the same."""
+    nulls = {name: np.asarray(table.column(name).is_null()) for name in table.column_names}
+    marks = {name: f"{json.dumps(name)}:".encode() for name, rows in nulls.items() if rows.any()}
+    marks = {name: mark for name, mark in marks.items() if content.count(mark) != len(table)}
+    if marks and (b"\\u" in content or not all(name.isascii() and name.isidentifier() for name in marks)):
+        return None  # a name may be spelled in several ways
+    lines, lacking = content.removesuffix(b"\n").split(b"\n") if marks else [], {}
+    for name, mark in marks.items():
+        given = np.array([mark in line for line in lines])
+        if any(mark[:-1] in lines[place] for place in np.flatnonzero(nulls[name] & ~given)):
+            return None  # as a value, or with a space behind it
+        lacking[name] = nulls[name] & ~given
+    return lacking
 
 
 def _read(column: Any, wanted: str | None) -> Any:

@@ -99,7 +99,18 @@ class TestLoad:
         lines = [json.dumps({**row, "load_before": None}) for row in grid()]
         found = loading._regular("\n".join(lines).encode(), columns_of(READ_SPEED))
         assert found is not None
-        assert found.equals(table([json.loads(line) for line in lines]).table)
+        assert found[0].equals(table([json.loads(line) for line in lines]).table)
+        assert found[1] == {}
+
+    def test_arrow_tells_what_a_row_lacks_from_a_null(self):
+        lines = ['{"x":1,"y":null}', '{"y":2}', '{"x": null, "y": 1}']
+        found = loading._regular("\n".join(lines).encode(), {})
+        assert found is not None
+        assert {name: rows.tolist() for name, rows in found[1].items()} == {"x": [False, True, False]}
+
+    @pytest.mark.parametrize("line", ['{"x" : null}', '{"\\u0078":null}', '{"y":"x"}', '{"a b":1}'])
+    def test_and_leaves_to_python_what_it_cannot_be_sure_of(self, line):
+        assert loading._regular(f'{{"x":1}}\n{line}\n'.encode(), {}) is None
 
     def test_rows_of_nothing_are_counted(self, tmp_path):
         path = tmp_path / "measurements.jsonl"
