@@ -99,9 +99,7 @@ def _column(table: pyarrow.Table, field: pyarrow.Field) -> pyarrow.ChunkedArray:
 
 def _common(fields: Sequence[pyarrow.Field]) -> pyarrow.Field | None:
     """The field that holds the values of all; None if only JSON text does, which takes the values as they were."""
-    kinds = {str(field.type): field for field in fields if str(field.type) != "null"}
-    if len({field.metadata is None for field in kinds.values()}) > 1:
-        return None
+    kinds = {"json" if field.metadata else str(field.type): field for field in fields if str(field.type) != "null"}
     if kinds.keys() == {"int64", "double"}:
         return kinds["double"]
     return None if len(kinds) > 1 else [*kinds.values(), *fields][0]

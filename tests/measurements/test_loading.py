@@ -73,6 +73,7 @@ class TestLoad:
             st.lists(st.dictionaries(st.sampled_from(["seconds", "images", "reader", "x", "y"]), VALUES), max_size=4)
         )
         @example([{"seconds": 2**53 + 1}])
+        @example([{"reader": []}, {"reader": None}])
         def check(rows: list[dict[str, Any]]) -> None:
             lines = [json.dumps(row) for row in rows]
             path.write_text("".join(f"{line}\n" for line in lines))
