@@ -180,7 +180,7 @@ def test_a_picture_of_some_residuals_says_of_how_many(tmp_path: Path, monkeypatc
         monkeypatch.setattr(plots, "MOST_DOTS", most)
         model_run(from_rows(sorting(), SORTING), tmp_path)
     whole, some = titles
-    assert some == f"{whole} of 10 measurements, drawn at random from {len(sorting())}"
+    assert some == f"{whole}: 10 of {len(sorting())} drawn"
 
 
 def test_only_first_executions_that_were_not_stopped_are_fitted_and_what_is_left_out_is_counted():
