@@ -6,8 +6,11 @@
   and hand the names over between them. Memory is that of the driver, its Python and its JVM, in which the executors of
   this machine run, too; so its heap is bounded, by 512 MB.
 - runs: `flowerexp plan` of a sweep of so many runs.
-- rows: reading so many measurements and analysing them, with regressions and pictures.
+- rows: what is done with so many measurements, in at most 1,000 cells, when their run has ended: reading, regressions,
+  intervals, pictures, the hashes of its files.
 - report: the report of a run of so many measurements.
+- log: the same run into MLflow's SQLite.
+- sweep: the end of a sweep of 100 runs with so many measurements in all: its tables, its report, its summary in MLflow.
 
 Each point is a process of its own. An order of growth of 1 is linear: it is taken between the two largest sizes, and
 what the smallest size takes (imports, most of all) is subtracted first.
@@ -33,6 +36,7 @@ from targets import Target, finish
 
 _LINKS = 10_000  # of one file, fewer than any file system refuses
 _CLASSES = 5
+_RUNS = 100  # of the sweep whose rows are counted
 
 
 def _config(home: str, *overrides: str) -> dict[str, object]:
@@ -107,45 +111,82 @@ def index(home: str, count: int) -> Callable[[], object]:
 
 
 def rows(home: str, count: int) -> Callable[[], object]:
-    """What is done with so many measurements."""
-    from flowerexp.analysis import analyse
-    from flowerexp.app import composed
-    from flowerexp.measurements.loading import load
+    """What is done with so many measurements when their run has ended."""
+    import many_rows
 
-    path, measured = Path(home) / "measurements.jsonl", composed([]).entrypoint
-    with path.open("w") as file:
-        for number in range(count):
-            size, batches, noise = 2 + number % 4 * 2, 3 + number % 5 * 3, 1 + number * 2_654_435_769 % 1000 / 5000
-            row = {"reader": ("tfrecords", "image_files")[number % 2], "batch_size": size, "batch_number": batches}
-            row |= {"repetition": 1 + number // 40, "execution": 1, "order": number, "images": size * batches}
-            row |= {"batches": batches, "seconds": size * batches * 0.001 * noise, "first_batch_seconds": 0.002 * noise}
-            row |= {"first_batch_images": size, "host": "a", "pid": 1, "neighbours": 0, "page_cache": "warm"}
-            file.write(json.dumps(row) + "\n")
-    return lambda: analyse(load(path, measured), Path(home) / "analysis")
+    run = many_rows.make_run(Path(home), Path(home) / "run", count)
+    return lambda: many_rows.collected(run)
 
 
 def report(home: str, count: int) -> Callable[[], object]:
     """The report of a run of so many measurements, which another process has analysed."""
     from flowerexp.analysis.report import make_report
-    from flowerexp.app import composed
-    from flowerexp.config import plain
 
-    subprocess.run([sys.executable, __file__, "--point", "rows", str(count), home], stdout=subprocess.PIPE, check=True)
-    run = {"run_key": "rows", "state": "finished", "entrypoint": "read_speed", "name": "rows", "error": None}
-    run |= {"config": plain(composed([])), "facts": {}, "phases": {}, "verdict": None, "started_at": 0, "ended_at": 1}
-    (Path(home) / "run.json").write_text(json.dumps(run))
-    return lambda: make_report(Path(home))
+    _elsewhere("rows", count, home)
+    return lambda: make_report(Path(home) / "run")
+
+
+def log(home: str, count: int) -> Callable[[], object]:
+    """The same run into MLflow, whose database exists already."""
+    from flowerexp import tracking
+
+    _elsewhere("rows", count, home)
+    _elsewhere("store", 0, home)
+    return lambda: tracking.log_run(Path(home) / "run")
+
+
+def sweep(home: str, count: int) -> Callable[[], object]:
+    """The end of a sweep with so many measurements in all: its tables, its report, and its summary in MLflow."""
+    from flowerexp import tracking
+    from flowerexp.analysis.report import make_report
+    from flowerexp.journal.journal import Journal
+    from flowerexp.sweep import tables
+
+    folder, store = Path(home) / "sweep", tracking.default_store(Path(home))
+    _elsewhere("runs of a sweep", count, home)
+    _elsewhere("store", 0, home)
+
+    def work() -> None:
+        tables.write(folder, Journal(folder).read())
+        make_report(folder)
+        tracking.log_sweep(folder, store)
+
+    return work
+
+
+def store(home: str, _: int) -> Callable[[], object]:
+    """Make MLflow's database."""
+    from flowerexp import tracking
+
+    return lambda: tracking.ensure(tracking.default_store(Path(home)))
+
+
+def runs_of_sweep(home: str, count: int) -> Callable[[], object]:
+    """Make the runs of a sweep."""
+    import many_rows
+
+    return lambda: many_rows.make_sweep(Path(home) / "sweep", max(1, min(_RUNS, count // 40)), count)
+
+
+POINTS: dict[str, Callable[[str, int], Callable[[], object]]]
+POINTS = {"files": files, "index": index, "rows": rows, "report": report, "log": log, "sweep": sweep}
+POINTS |= {"store": store, "runs of a sweep": runs_of_sweep}
+
+
+def _elsewhere(what: str, count: int, home: str) -> None:
+    """Do one thing in another process, so that its memory is not this one's."""
+    subprocess.run([sys.executable, __file__, "--point", what, str(count), home], stdout=subprocess.PIPE, check=True)
 
 
 def point(what: str, count: int, home: str) -> None:
     """Do one thing at one size in this process; prints seconds, and the peak memory with what was there before."""
-    work = {"files": files, "index": index, "rows": rows, "report": report}[what](home, count)
-    start = time.perf_counter()
+    work = POINTS[what](home, count)
+    start, cpu = time.perf_counter(), time.process_time()
     work()
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     parts = {"python": memory, "java": java_memory() if what == "index" else 0.0}
-    print(json.dumps({"seconds": seconds, "memory": sum(parts.values()), **parts}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "memory": sum(parts.values()), **parts}))
 
 
 def java_memory() -> float:
@@ -198,6 +239,8 @@ def main() -> None:
         "runs": options.runs,
         "rows": options.rows,
         "report": options.rows,
+        "log": options.rows,
+        "sweep": options.rows[-2:],
     }
     print(f"{'':<8} {'size':>9} {'seconds':>9} {'peak MB':>9}")
     curves: dict[str, dict[int, dict[str, float]]] = {}
@@ -214,10 +257,11 @@ def main() -> None:
     for what, curve in curves.items():
         if len(curve) > 2:
             targets.append(Target(f"{what}: order of growth of the time", growth(curve, "seconds"), 1.15))
-    for what in ("rows", "report"):
-        largest = curves[what][max(curves[what])]
-        targets.append(Target(f"{what}: seconds for {max(curves[what]):,}", largest["seconds"], 15))
-        targets.append(Target(f"{what}: peak MB for {max(curves[what]):,}", largest["memory"], 1000))
+    most = max(options.rows)
+    for parts in (("rows", "report"), ("log",), ("sweep",)):
+        seconds = sum(curves[what][most]["seconds"] for what in parts)
+        targets.append(Target(f"{' and '.join(parts)}: seconds for {most:,}", seconds, 15))
+        targets += [Target(f"{what}: peak MB for {most:,}", curves[what][most]["memory"], 1000) for what in parts]
     return finish(targets, curves=curves)
 
 

@@ -11,11 +11,14 @@ import numpy as np
 
 from flowerexp.analysis import words
 from flowerexp.analysis.drawing import INK, PAPER, apart, plain, tidy
+from flowerexp.analysis.estimate import grouped_quantiles
 from flowerexp.analysis.regression import Fit, averages_of, band, points
 from flowerexp.measurements.table import Array, Measurements
 
 MOST_TICKS = 8
 """Values of a parameter that get a tick each."""
+SPANS = "middle half, thinner 95 %"
+"""What lines show of many measurements."""
 MOST_DOTS = 400
 """Measurements that are drawn as dots; of more, each value shows the span of its middle half and of most of them."""
 
@@ -48,7 +51,22 @@ def _scatter(panel: Any, xs: Array, ys: Array, colour: str) -> None:
     if len(xs) <= MOST_DOTS:
         panel.plot(xs, ys, "o", color=colour, alpha=0.3, markersize=4, markeredgewidth=0, zorder=2)
         return
-    for level in np.unique(xs):
-        ends = np.quantile(ys[xs == level], [0.025, 0.25, 0.75, 0.975])
-        panel.plot([level] * 2, ends[[0, 3]], "-", color=colour, alpha=0.3, lw=1.5, zorder=2)
-        panel.plot([level] * 2, ends[[1, 2]], "-", color=colour, alpha=0.3, lw=5, zorder=2)
+    levels, places = np.unique(xs, return_inverse=True)
+    spans(panel, levels, ys, places, colour)
+
+
+def spans(panel: Any, xs: Array, values: Array, groups: Array, colour: str, width: float = 5.0) -> None:
+    """Draw the span of each group's middle half, and a thinner one of all but its outer 5 %.
+
+    Args:
+        panel: the axes.
+        xs: where each group is, of shape (groups,).
+        values: of all groups, of shape (n,).
+        groups: the group of each value, from 0.
+        colour: of the lines.
+        width: of the wider ones, in points.
+    """
+    ends = grouped_quantiles(values, groups, len(xs), (0.025, 0.25, 0.75, 0.975))
+    for low, high, wide in ((0, 3, 0.3 * width), (1, 2, width)):
+        style = {"color": colour, "alpha": 0.3, "linewidth": wide, "capstyle": "projecting"}
+        panel.vlines(xs, ends[low], ends[high], zorder=2, **style)

@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 
 from flowerexp.analysis import png, words
 from flowerexp.analysis.drawing import INK, LINE, MUTED, number, plain, tidy
-from flowerexp.analysis.lines import draw_line
+from flowerexp.analysis.estimate import grouped_quantiles
+from flowerexp.analysis.lines import MOST_DOTS, SPANS, draw_line, spans
 from flowerexp.analysis.regression import Fit, points
 from flowerexp.experiment import Experiment
 from flowerexp.measurements.table import Array, Measurements
@@ -25,6 +26,7 @@ from flowerexp.measurements.table import Array, Measurements
 MOST_APART = 100  # if the fastest cell is more times as fast as the slowest, the scale is logarithmic
 LONGEST_NAME = 12  # letters of a parameter's name in the title of a panel; a longer one is x
 MOST_LABELS = 24  # the most cells that get a label each
+MOST_POINTS = 10_000  # the most measurements that get a point each; of more, cells show spans
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 8.5}
 BELOW: dict[str, Any] = {"loc": "outside lower center", "ncols": 3, **LEGEND}
 
@@ -73,7 +75,8 @@ def _regression_figure(group: Measurements, fits: Sequence[Fit], colour: str) ->
         panel.set_ylabel(plain(_unit(which) if is_rate else value.replace("_", " ")), color=INK)
     if points(group, fits[0].parameter, value)[1].min() >= 0:
         grid[0, 0].set_ylim(bottom=0)  # of all panels, and only now that all of them are drawn
-    legend = figure.legend(handles=_legend(colour, which, is_rate), **BELOW)
+    many = max(len(points(group, fit.parameter, value)[0]) for fit in fits) > MOST_DOTS
+    legend = figure.legend(handles=_legend(colour, which, is_rate, many), **BELOW)
     if is_rate:
         legend.set_title(
             f"Long measurements weigh more in an average of {which.unit} over time; in the line all weigh the same."
@@ -89,7 +92,8 @@ def equation(fit: Fit, experiment: Experiment) -> str:
     name = name if len(name) <= LONGEST_NAME else "x"
     sign = "−" if fit.slope < 0 else "+"
     line = f"{number(fit.intercept)} {sign} {number(abs(fit.slope))} × {name}"
-    return f"{line},   R² = {fit.r2:.2f},   n = {fit.n}"
+    gap = "   " if fit.n < 100_000 else " "  # so that it does not get wider than the panel
+    return f"{line},{gap}R² = {fit.r2:.2f},{gap}n = {fit.n}"
 
 
 def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> Figure:
@@ -99,12 +103,11 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
     which = next(iter(groups.values())).experiment
     figure = png.figure(4.6, f"{which.rate_unit} in each cell of the grid")
     panel = figure.subplots()
-    room, speeds = 0.8 / len(groups), []
+    room, speeds, many = 0.8 / len(groups), [], sum(map(len, groups.values())) > MOST_POINTS
     for turn, (name, group) in enumerate(groups.items()):
         shift = (turn - (len(groups) - 1) / 2) * room
-        order, sizes = np.argsort(group.cells, kind="stable"), np.bincount(group.cells)
-        for key, rates in zip(group.cell_keys, np.split(group.rates[order], np.cumsum(sizes)[:-1]), strict=True):
-            _strip(panel, places[_place(key)] + shift, room, rates, colours[name])
+        xs = np.array([places[_place(key)] + shift for key in group.cell_keys])
+        (_spans if many else _strips)(panel, xs, room, group, colours[name])
         totals = np.bincount(group.cells, group.counts) / np.bincount(group.cells, group.seconds)
         speeds += totals[totals != 0].tolist()
     tidy(panel, thousands="both")
@@ -114,9 +117,10 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
         panel.set_ylim(bottom=0)
     panel.set_ylabel(plain(_unit(which)), color=INK)
     _cell_axis(panel, list(places), [plain(words.parameter(which, name)) for name in which.numeric])
-    panel.set_title("a point is a measurement, a bar the median of its cell", color=MUTED, fontsize=9, loc="left")
+    said, marker = (f"a line is the {SPANS} of a cell", "") if many else ("a point is a measurement", "o")
+    panel.set_title(f"{said}, a bar the median of its cell", color=MUTED, fontsize=9, loc="left")
     handles = [
-        Line2D([], [], color=colours[name], lw=2.2, marker="o", ms=4, label=plain(words.series(which, name)))
+        Line2D([], [], color=colours[name], lw=2.2, marker=marker, ms=4, label=plain(words.series(which, name)))
         for name in groups
     ]
     # There is room for three beside the title.
@@ -124,11 +128,21 @@ def _rates_figure(groups: dict[str, Measurements], colours: dict[str, str]) -> F
     return figure
 
 
-def _strip(panel: Any, x: float, room: float, rates: Array, colour: str) -> None:
-    """The measurements of a series in a cell: a point each, and a bar at their median."""
-    panel.plot([x] * len(rates), rates, "o", color=colour, alpha=0.4, markersize=4, markeredgewidth=0, zorder=2)
+def _strips(panel: Any, xs: Array, room: float, group: Measurements, colour: str) -> None:
+    """The measurements of a series, cell by cell: a point each, and a bar at the median."""
+    order, sizes = np.argsort(group.cells, kind="stable"), np.bincount(group.cells)
     half = min(room * 0.4, 0.15)
-    panel.plot([x - half, x + half], [np.median(rates)] * 2, "-", color=colour, linewidth=2.2, zorder=3)
+    for x, rates in zip(xs, np.split(group.rates[order], np.cumsum(sizes)[:-1]), strict=True):
+        panel.plot([x] * len(rates), rates, "o", color=colour, alpha=0.4, markersize=4, markeredgewidth=0, zorder=2)
+        panel.plot([x - half, x + half], [np.median(rates)] * 2, "-", color=colour, linewidth=2.2, zorder=3)
+
+
+def _spans(panel: Any, xs: Array, room: float, group: Measurements, colour: str) -> None:
+    """The same of many measurements: the spans of most of them, and a bar at the median."""
+    half = min(room * 0.4, 0.15)
+    spans(panel, xs, group.rates, group.cells, colour, min(5.0, max(1.0, 200 * room / len(xs))))
+    (middles,) = grouped_quantiles(group.rates, group.cells, len(xs), (0.5,))
+    panel.hlines(middles, xs - half, xs + half, color=colour, linewidth=2.2, zorder=3)
 
 
 def _cell_axis(panel: Any, places: Sequence[tuple[float, ...]], parameters: Sequence[str]) -> None:
@@ -161,10 +175,12 @@ def _place(key: Sequence[Any]) -> tuple[float, ...]:
     return tuple(-math.inf if value is None else value for value in key[1:])
 
 
-def _legend(colour: str, experiment: Experiment, is_rate: bool) -> list[Line2D]:
+def _legend(colour: str, experiment: Experiment, is_rate: bool, many: bool) -> list[Line2D]:
+    dot: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4, "markeredgewidth": 0, "label": "one measurement"}
+    shown = {"lw": 5, "label": SPANS} if many else dot
     average = f"average (sum of {experiment.unit} / sum of seconds)" if is_rate else "average"
     return [
-        Line2D([], [], marker="o", ls="", color=colour, alpha=0.4, ms=4, markeredgewidth=0, label="one measurement"),
+        Line2D([], [], color=colour, alpha=0.4, **shown),
         Line2D([], [], marker="D", ls="", color=colour, ms=6, markeredgecolor="white", label=average),
         Line2D([], [], color=INK, lw=1.4, label="straight line, with its 95 % band"),
     ]

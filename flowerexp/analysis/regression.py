@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from flowerexp.analysis.estimate import student
 from flowerexp.analysis.summary import measured_columns
 from flowerexp.analysis.words import product
 from flowerexp.experiment import Experiment
@@ -104,23 +104,15 @@ def fit(series: str, parameter: str, value: str, xs: Array, ys: Array) -> Fit:
         xs: the parameter of each point, of at least three, which are not all the same.
         ys: its value.
     """
-    line = _line(xs, ys)
+    from statsmodels.regression.linear_model import OLS
+
+    line = OLS(ys, np.column_stack([np.ones(len(xs)), xs])).fit()
     intercept, slope = (float(part) for part in line.params)
     low, high = (float(end) for end in line.conf_int()[1])
     # Values that are all equal have no variance of which a line could explain a share.
     r2 = float(line.rsquared) if np.ptp(ys) else 0.0
     p = float(line.pvalues[1])
     return Fit(series, parameter, slope, intercept, r2, len(xs), value, low, high, p if math.isfinite(p) else None)
-
-
-def _line(xs: Array, ys: Array) -> Any:
-    from statsmodels.regression.linear_model import OLS
-
-    return OLS(ys, _design(xs)).fit()
-
-
-def _design(xs: Array) -> Array:
-    return np.column_stack([np.ones(len(xs)), xs])
 
 
 def band(xs: Array, ys: Array, places: Array) -> tuple[Array, Array]:
@@ -131,5 +123,10 @@ def band(xs: Array, ys: Array, places: Array) -> tuple[Array, Array]:
         ys: the points' value.
         places: where to compute the band.
     """
-    ends = _line(xs, ys).get_prediction(_design(places)).conf_int()
-    return ends[:, 0], ends[:, 1]
+    middle, freedom = float(xs.mean()), len(xs) - 2
+    across, away = float(((xs - middle) ** 2).sum()), ys - ys.mean()
+    slope = float(((xs - middle) * away).sum()) / across
+    left = float(((away - slope * (xs - middle)) ** 2).sum())
+    reach = student(freedom) * np.sqrt(left / freedom * (1 / len(xs) + (places - middle) ** 2 / across))
+    line = ys.mean() + slope * (places - middle)
+    return line - reach, line + reach

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow
@@ -15,9 +15,10 @@ import pyarrow.json
 from flowerexp.errors import DataError, from_os_error
 from flowerexp.experiment import Experiment
 from flowerexp.measurements import columns_of
-from flowerexp.measurements.table import AS_JSON, Measurements
+from flowerexp.measurements.table import AS_JSON, Array, Measurements
 
-_BLOCK = 4 << 20  # bytes that Arrow reads at a time
+_BLOCK = 8 << 20  # bytes that are read at a time: a file of a million rows has some 700 MB
+_LONGEST = 1 << 30  # bytes of a row that Arrow reads
 _KINDS = {"bool", "int64", "double", "string", "null"}
 _LARGEST = 2.0**63  # beyond it Arrow turns a whole number into a float
 
@@ -34,22 +35,80 @@ def load(path: Path, experiment: Experiment) -> Measurements:
         MachineError: the file cannot be read.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            parts = [_part(block, before, path, experiment) for block, before in _blocks(file)]
+            joined = _joined(parts, experiment)
+            if joined is not None:
+                pyarrow.default_memory_pool().release_unused()  # of a million rows, a quarter of a GB
+                return joined
+            file.seek(0)  # what all rows of a column have in common is seen in all of them together alone
+            rows = [row for block, before in _blocks(file) for row in _rows(block, before, path)]
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", hint="the run wrote no measurements: see its log") from error
     except OSError as error:
         raise from_os_error(error, "reading the measurements") from error
-    table = _regular(content, columns_of(experiment))
-    if table is not None:
-        return Measurements(table, experiment)
-    lines = enumerate(content.split(b"\n"), start=1)
-    return from_rows([_parse(line, f"{path}, line {place}") for place, line in lines if line.strip()], experiment)
+    return from_rows(rows, experiment)
 
 
-def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
-    """The table, if Arrow reads it as Python does: a row on each line, and all columns in each row, of one kind."""
+def _blocks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """A file's lines, some at a time, and how many lines are before them."""
+    before = 0
+    while block := file.read(_BLOCK) + file.readline():
+        yield block, before
+        before += block.count(b"\n")
+
+
+def _part(block: bytes, before: int, path: Path, experiment: Experiment) -> Measurements:
+    found = _regular(block, columns_of(experiment))
+    if found is not None:
+        return Measurements(found[0], experiment, found[1])
+    return from_rows(_rows(block, before, path), experiment)
+
+
+def _rows(block: bytes, before: int, path: Path) -> list[dict[str, Any]]:
+    lines = enumerate(block.split(b"\n"), start=before + 1)
+    return [_parse(line, f"{path}, line {place}") for place, line in lines if line.strip()]
+
+
+def _joined(parts: list[Measurements], experiment: Experiment) -> Measurements | None:
+    """The rows of all parts, which it empties; None where a column has several kinds of values, or there is none."""
+    names = _ordered(dict.fromkeys(name for part in parts for name in part.names), columns_of(experiment))
+    found = {name: [part.table.schema.field(name) for part in parts if name in part.names] for name in names}
+    schema = [field for fields in found.values() if (field := _common(fields)) is not None]
+    if len(schema) < max(len(names), 1):
+        return None
+    has = {name: [part.has(name) for part in parts] for name in names}
+    lacking = {name: ~np.concatenate(rows) for name, rows in has.items() if not all(map(np.all, rows))}
+    tables = [part.table for part in parts]
+    parts.clear()  # so that each column's parts can go as soon as it is whole
+    columns = []
+    for field in schema:
+        pieces = [_column(table, field) for table in tables]
+        # In one piece, so that its numbers are an array without being copied.
+        columns.append(pyarrow.concat_arrays([chunk for piece in pieces for chunk in piece.chunks]))
+        tables = [table.drop_columns([field.name]) if field.name in table.column_names else table for table in tables]
+    return Measurements(pyarrow.table(columns, schema=pyarrow.schema(schema)), experiment, lacking)
+
+
+def _column(table: pyarrow.Table, field: pyarrow.Field) -> pyarrow.ChunkedArray:
+    """A field of a part of the rows; nulls if it lacks it."""
+    if field.name in table.column_names:
+        return table.column(field.name).cast(field.type, safe=False)  # as in `_read`
+    return pyarrow.chunked_array([pyarrow.nulls(table.num_rows, field.type)])
+
+
+def _common(fields: Sequence[pyarrow.Field]) -> pyarrow.Field | None:
+    """The field that holds the values of all; None if only JSON text does, which takes the values as they were."""
+    kinds = {"json" if field.metadata else str(field.type): field for field in fields if str(field.type) != "null"}
+    if kinds.keys() == {"int64", "double"}:
+        return kinds["double"]
+    return None if len(kinds) > 1 else [*kinds.values(), *fields][0]
+
+
+def _regular(content: bytes, known: Mapping[str, str]) -> tuple[pyarrow.Table, dict[str, Array]] | None:
+    """The table and which rows lack a column, if Arrow reads it as Python does: rows of lines, columns of one kind."""
     # Without Arrow's threads: one that is still letting go of the bytes when Python ends aborts the process.
-    options = pyarrow.json.ReadOptions(use_threads=False, block_size=_BLOCK)
+    options = pyarrow.json.ReadOptions(use_threads=False, block_size=min(len(content) + 1, _LONGEST))
     try:
         table = pyarrow.json.read_json(pyarrow.BufferReader(content), read_options=options)
         table.validate(full=True)  # checks that texts are UTF-8
@@ -62,11 +121,26 @@ def _regular(content: bytes, known: Mapping[str, str]) -> pyarrow.Table | None:
     columns = {name: _read(table.column(name), known.get(name)) for name in names}
     if any(column is None for column in columns.values()):
         return None
-    # For Arrow, a null and a column that a row lacks are the same.
-    doubtful = [name for name in names if table.column(name).null_count]
-    if any(content.count(f"{json.dumps(name)}:".encode()) != lines for name in doubtful):
+    lacking = _lacking(content, table)
+    if lacking is None:
         return None
-    return pyarrow.table({name: columns[name] for name in _ordered(names, known)})
+    return pyarrow.table({name: columns[name] for name in _ordered(names, known)}), lacking
+
+
+def _lacking(content: bytes, table: pyarrow.Table) -> dict[str, Array] | None:
+    """Which rows lack a column, by its name; None where that is not sure: for Arrow, a null is the same."""
+    nulls = {name: np.asarray(table.column(name).is_null()) for name in table.column_names}
+    marks = {name: f"{json.dumps(name)}:".encode() for name, rows in nulls.items() if rows.any()}
+    marks = {name: mark for name, mark in marks.items() if content.count(mark) != len(table)}
+    if marks and (b"\\u" in content or not all(name.isascii() and name.isidentifier() for name in marks)):
+        return None  # a name may be spelled in several ways
+    lines, lacking = content.removesuffix(b"\n").split(b"\n") if marks else [], {}
+    for name, mark in marks.items():
+        given = np.array([mark in line for line in lines])
+        if any(mark[:-1] in lines[place] for place in np.flatnonzero(nulls[name] & ~given)):
+            return None  # as a value, or with a space behind it
+        lacking[name] = nulls[name] & ~given
+    return lacking
 
 
 def _read(column: Any, wanted: str | None) -> Any:

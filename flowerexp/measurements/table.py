@@ -5,34 +5,54 @@ Everything is an array with a value for each row, of shape (n,); rows keep their
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import pyarrow
-import pyarrow.compute
 
 from flowerexp.experiment import Experiment
+from flowerexp.measurements.columns import AS_JSON, Array, Columns, SomeRows, compacted
 from flowerexp.measurements.series import series_of
-from flowerexp.measurements.values import as_number, as_text
+from flowerexp.measurements.values import as_number
 
-Array = np.ndarray[Any, Any]
+__all__ = ["AS_JSON", "DERIVED", "Array", "Measurements"]
 
-AS_JSON = {b"flowerexp": b"json"}
-"""The metadata of a column that holds values of several kinds, or nested ones, as JSON text."""
 DERIVED = {b"flowerexp": b"derived"}
 """The metadata of a column that follows from others, and is written for others to read: see `written`."""
+
+_Arrays = TypeVar("_Arrays", Array, tuple[Array, Array])
+
+
+class _OfEachRow(Generic[_Arrays]):
+    """One or two arrays with a value for each row, which does not depend on other rows.
+
+    It is computed once, of all rows; of some it is looked up each time, since many copies take much memory.
+    """
+
+    def __init__(self, compute: Callable[[Measurements], _Arrays]) -> None:
+        self._compute: Callable[[Measurements], _Arrays] = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, measured: Measurements, _: object = None) -> _Arrays:
+        whole, name = measured if measured.whole is None else measured.whole, self._compute.__name__
+        if name not in whole.kept:
+            whole.kept[name] = self._compute(whole)
+        found = whole.kept[name]
+        if measured is not whole:
+            places = measured.places
+            found = tuple(part[places] for part in found) if isinstance(found, tuple) else found[places]
+        return cast("_Arrays", found)
 
 
 class Measurements:
     """Measurements as columns.
 
     Attributes:
-        table: the columns.
         experiment: what was measured, with the names of its columns.
+        whole: if these are some of the rows, all of them.
+        kept: what follows from each row of the whole, by name.
     """
 
     def __init__(
@@ -46,84 +66,65 @@ class Measurements:
             lacking: by column, which rows lack it; all others have it, perhaps as a null.
         """
         derived = [field.name for field in table.schema if (field.metadata or {}).items() >= DERIVED.items()]
-        self.table, self.experiment = table.drop_columns(derived) if derived else table, experiment
-        self._lacking = lacking or {}
-        self._numbers: dict[str, Array] = {}
+        self.experiment = experiment
+        self.whole: Measurements | None = None
+        self.kept: dict[str, Any] = {}
+        self._columns = Columns(table.drop_columns(derived) if derived else table, experiment, lacking or {})
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return len(self._columns)
 
-    @cached_property
-    def names(self) -> list[str]:
+    @property
+    def table(self) -> pyarrow.Table:
         """The columns."""
-        return list(self.table.column_names)
+        return self._columns.table
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return self._columns.names
 
     def where(self, chosen: Array) -> Measurements:
-        """The rows of a mask."""
+        """The rows of a mask. They are looked up in the table of all rows, and not copied."""
         if chosen.all():
             return self
-        lacking = {name: rows[chosen] for name, rows in self._lacking.items()}
-        return Measurements(self.table.filter(pyarrow.array(chosen)), self.experiment, lacking)
+        places = np.flatnonzero(chosen) if self.whole is None else self.places[chosen]
+        some = Measurements.__new__(Measurements)
+        some.experiment, some.whole = self.experiment, self.whole if self.whole is not None else self
+        some._columns = SomeRows(some.whole._columns, places)
+        return some
+
+    @property
+    def places(self) -> Array:
+        """Which rows of the `whole` these are."""
+        return self._columns.places if isinstance(self._columns, SomeRows) else np.arange(len(self))
 
     def has(self, name: str) -> Array:
         """Which rows have a column, perhaps as a null."""
-        return ~self._lacking[name] if name in self._lacking else np.full(len(self), name in self.names)
-
-    def _column(self, name: str) -> Any:
-        if name in self.names:
-            return self.table.column(name)
-        # A run in which a parameter had its default alone, or that did not know it yet, has no column of it.
-        default = getattr(self.experiment.parameters.get(name), "default", None)
-        lacking = pyarrow.nulls(len(self)) if default is None else pyarrow.array([default] * len(self))
-        return pyarrow.chunked_array([lacking])
-
-    def _values(self, name: str) -> list[Any]:
-        values = self._column(name).to_pylist()
-        return [value and json.loads(value) for value in values] if self._is_json(name) else values
-
-    def _is_json(self, name: str) -> bool:
-        return name in self.names and (self.table.schema.field(name).metadata or {}).items() >= AS_JSON.items()
+        return self._columns.has(name)
 
     def known(self, name: str) -> Array:
         """Which rows have a value in a column that is not null."""
-        return np.asarray(self._column(name).is_valid())
+        return self._columns.known(name)
 
     def numbers(self, name: str) -> Array:
         """A column's finite numbers; NaN for everything else, also for true and false."""
-        if name not in self._numbers:
-            values = self._read_numbers(name)
-            finite = np.isfinite(values)
-            self._numbers[name] = values if finite.all() else np.where(finite, values, np.nan)
-        return self._numbers[name]
-
-    def _read_numbers(self, name: str) -> Array:
-        column = self._column(name)
-        if pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type):
-            return np.asarray(column.cast(pyarrow.float64(), safe=False))
-        values = self._values(name) if self._is_json(name) else [None] * len(self)
-        return np.array([value if type(value) in (int, float) else math.nan for value in values], float)
+        return self._columns.numbers(name)
 
     def truths(self, name: str) -> Array:
         """A column of true and false: 1 is true, 0 is false, and -1 is neither."""
-        column = self._column(name)
-        if pyarrow.types.is_boolean(column.type):
-            return np.asarray(column.cast(pyarrow.int8()).fill_null(-1))
-        return np.array([int(value) if isinstance(value, bool) else -1 for value in self._values(name)], int)
+        return self._columns.truths(name)
 
     def texts(self, name: str) -> tuple[Array, list[str]]:
         """A column as text: the place of each row's text among the different ones, -1 for null; and these.
 
         True and false are written as in JSON.
         """
-        column = self._column(name).combine_chunks().dictionary_encode()
-        values = [value for value in column.dictionary.to_pylist() if value is not None]
-        places = np.asarray(column.indices.fill_null(-1))
-        return places, [as_text(json.loads(value) if self._is_json(name) else value) for value in values]
+        return self._columns.texts(name)
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries, of all columns, with the values that the entrypoint gave."""
-        columns = [self._values(name) for name in self.names]
-        return [dict(zip(self.names, values, strict=True)) for values in zip(*columns, strict=True)]
+        return self._columns.rows()
 
     @cached_property
     def firsts(self) -> Measurements:
@@ -133,7 +134,7 @@ class Measurements:
         """
         return self.where(~self.known("execution") | (self.numbers("execution") == 1))
 
-    @cached_property
+    @_OfEachRow
     def censored(self) -> Array:
         """Which measurements were stopped at their time limit: they have no rate."""
         return np.asarray(self.truths("censored") == 1)
@@ -153,7 +154,7 @@ class Measurements:
         """How long each measurement took."""
         return self.numbers("seconds")
 
-    @property
+    @_OfEachRow
     def parts(self) -> Array:
         """How many parts each measurement has: as counted, or else as planned; NaN if unknown."""
         counts, parts = np.full(len(self), np.nan), self.experiment.parts
@@ -171,7 +172,7 @@ class Measurements:
         """How long the first part of each measurement took; NaN if it has no parts."""
         return self.numbers(self.experiment.parts.first_seconds if self.experiment.parts else "")
 
-    @cached_property
+    @_OfEachRow
     def rates(self) -> Array:
         """Each measurement's unit/s; NaN if nothing was timed or counted."""
         rates = np.full(len(self), np.nan)
@@ -188,7 +189,7 @@ class Measurements:
         """The rows whose rate is above 0."""
         return self.where(self.rates > 0)
 
-    @cached_property
+    @_OfEachRow
     def later(self) -> tuple[Array, Array]:
         """What each measurement counted after its first part, and the seconds for it; 0 if there is nothing more."""
         parts = self.experiment.parts
@@ -198,7 +199,7 @@ class Measurements:
         goes_on = (more > 0) & (longer > 0) & ~self.censored
         return np.where(goes_on, more, 0), np.where(goes_on, longer, 0)
 
-    @cached_property
+    @_OfEachRow
     def value(self) -> tuple[Array, Array]:
         """The number that the experiment is about, as a numerator and a denominator; both are 0 where it is unknown.
 
@@ -232,7 +233,10 @@ class Measurements:
 
     @cached_property
     def _series(self) -> tuple[Array, list[str]]:
-        return series_of(self)
+        if self.whole is None:
+            return series_of(self)
+        series, present = compacted(self.whole.series[self.places], len(self.whole.series_names))
+        return series, [self.whole.series_names[place] for place in present]
 
     @property
     def series(self) -> Array:
@@ -251,12 +255,14 @@ class Measurements:
 
     @cached_property
     def _cells(self) -> tuple[Array, Array]:
-        """The number of each row's cell, and the first row of each cell."""
-        whole = self.series
+        """The number of each row's cell; and the first row of each cell, or of some rows the cell's number in all."""
+        if self.whole is not None:
+            return compacted(self.whole.cells[self.places], len(self.whole._cells[1]))
+        cells = self.series
         for name in self.experiment.numeric:
             values, places = np.unique(np.nan_to_num(self.numbers(name), nan=-np.inf), return_inverse=True)
-            whole = whole * len(values) + places
-        _, first, cells = np.unique(whole, return_index=True, return_inverse=True)
+            cells = cells * len(values) + places
+        _, first, cells = np.unique(cells, return_index=True, return_inverse=True)
         return cells, first
 
     @property
@@ -267,9 +273,11 @@ class Measurements:
     @cached_property
     def cell_keys(self) -> list[tuple[Any, ...]]:
         """The series and the numeric parameters of each cell; a parameter without a number is None."""
-        first = self._cells[1]
-        columns = [[as_number(value) for value in self.numbers(name)[first]] for name in self.experiment.numeric]
-        return list(zip([self.series_names[place] for place in self.series[first]], *columns, strict=True))
+        found = self._cells[1]
+        if self.whole is not None:
+            return [self.whole.cell_keys[place] for place in found]
+        columns = [[as_number(value) for value in self.numbers(name)[found]] for name in self.experiment.numeric]
+        return list(zip([self.series_names[place] for place in self.series[found]], *columns, strict=True))
 
     @cached_property
     def gridded(self) -> Measurements:

@@ -11,6 +11,8 @@ import pyarrow.parquet
 from flowerexp.measurements import write_whole
 from flowerexp.measurements.table import DERIVED, Array, Measurements
 
+_GROUP = 1 << 17  # rows that are compressed at a time, and held in memory until then
+
 
 def with_rates(measured: Measurements) -> pyarrow.Table:
     """All columns as they are, and behind them what is derived: the rate, with parts the steady rate, and `value`.
@@ -47,4 +49,7 @@ def write(measured: Measurements, path: Path) -> Path:
         MachineError: the file cannot be written.
     """
     table = with_rates(measured)
-    return write_whole(path, lambda aside: pyarrow.parquet.write_table(table, aside, write_page_checksum=True))
+    options = {"write_page_checksum": True, "row_group_size": _GROUP}
+    written = write_whole(path, lambda aside: pyarrow.parquet.write_table(table, aside, **options))
+    pyarrow.default_memory_pool().release_unused()
+    return written

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from flowerexp.measurements.table import Measurements
 
 VERDICT = "flowerexp.verdict"
+MEASUREMENTS = "analysis/measurements.parquet"
+TABLE = "measurements.json"
+MOST_ROWS = 1000
+"""The most measurements that are a table in MLflow; of more, all are in the Parquet file alone."""
 
 TAG_LENGTH = 5000
 # Facts for which MLflow has its own name, and numbers that say where a run ran.
@@ -126,9 +130,17 @@ def _number(value: object) -> float | None:
     return float(value)
 
 
+def table_name(measured: Measurements) -> str:
+    """The artifact that holds the `table`; one that does not hold all measurements says so in its name."""
+    return TABLE if len(measured) <= MOST_ROWS else f"measurements_first_{MOST_ROWS}.json"
+
+
 def table(measured: Measurements) -> str:
-    """Measurements in the format of MLflow's tables."""
-    data = [[_cell(value) for value in row.values()] for row in measured.rows()]
+    """Measurements in the format of MLflow's tables, which its pages load as a whole: at most the first `MOST_ROWS`."""
+    import numpy as np
+
+    some = measured.where(np.arange(len(measured)) < MOST_ROWS)
+    data = [[_cell(value) for value in row.values()] for row in some.rows()]
     return json.dumps({"columns": measured.names, "data": data})
 
 

@@ -11,6 +11,7 @@ from flowerexp import records
 from flowerexp.config import recorded
 from flowerexp.errors import DataError
 from flowerexp.escape import markdown_prose
+from flowerexp.tracking.content import MEASUREMENTS, MOST_ROWS
 from flowerexp.tracking.names import shortened
 from flowerexp.tracking.view import MACHINE_LEARNING
 
@@ -21,13 +22,14 @@ CONCLUSIONS = "conclusions.json"
 """The question of a report, its answer, and its findings."""
 
 
-def of_run(record: Mapping[str, Any], folder: Path, page: str) -> str:
-    """The question of a run, its answer, its verdict if that is in doubt, and the link to a picture.
+def of_run(record: Mapping[str, Any], folder: Path, page: str, rows: int) -> str:
+    """The question of a run, its answer, its verdict if that is in doubt, and links: a picture, and all of many rows.
 
     Args:
         record: the content of ``run.json``.
         folder: the run's.
         page: see `page_of`.
+        rows: how many measurements there are.
     """
     verdict, answer = record.get("verdict") or {}, record.get("answer") or ""
     reasons = "; ".join(verdict.get("reasons") or ())
@@ -39,6 +41,9 @@ def of_run(record: Mapping[str, Any], folder: Path, page: str) -> str:
     )
     pictures = sorted((folder / "analysis").glob("*.png"), key=lambda path: (path.name != "rates.png", path.name))
     parts += [_link("A picture of what was measured", page, f"analysis/{pictures[0].name}")] if pictures else []
+    if rows > MOST_ROWS:
+        table = f"The table of measurements shows the first {MOST_ROWS:,} of {rows:,}."
+        parts.append(f"{table} {_link('All of them as a Parquet file', page, MEASUREMENTS)}")
     return shortened("\n\n".join(parts), TAG_LENGTH)
 
 

@@ -17,7 +17,7 @@ from flowerexp.config import plain, recorded
 from flowerexp.config.schema import Config
 from flowerexp.errors import DataError, TrackingError
 from flowerexp.tracking.client import connect
-from flowerexp.tracking.content import VERDICT
+from flowerexp.tracking.content import MEASUREMENTS, VERDICT
 from flowerexp.tracking.failures import explained
 from flowerexp.tracking.params import choices
 from flowerexp.tracking.reachable import check_reachable
@@ -34,7 +34,6 @@ _SHOWN = 8  # characters of a run_id in messages and tables
 _CANDIDATES = 5
 _PAGE = 100
 _CONFIG = "config.yaml"
-_MEASUREMENTS = "analysis/measurements.parquet"
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class LoggedRun:
 
         from flowerexp.measurements.table import Measurements
 
-        content = self.artifact(_MEASUREMENTS)
+        content = self.artifact(MEASUREMENTS)
         experiment = self.config.experiment
         if content is None:
             return Measurements(pyarrow.table({}), experiment)
@@ -134,7 +133,7 @@ class LoggedRun:
             file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content), page_checksum_verification=True)
             table = file.read(use_threads=False)
         except (pyarrow.ArrowException, OSError) as error:
-            problem = f"{_MEASUREMENTS} of run {self.short_id} is damaged: {' '.join(str(error).split())}"
+            problem = f"{MEASUREMENTS} of run {self.short_id} is damaged: {' '.join(str(error).split())}"
             raise DataError(problem, hint="run it again: flowerexp rerun") from error
         return Measurements(table, experiment)
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-TABLE = "measurements.json"
 ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json", "results/attached/*")
 
 _AT_ONCE = 8  # uploads to a server
@@ -165,11 +164,11 @@ class _Logger:
         from mlflow.entities import Metric, Param, RunTag
 
         measured = self._measured()
-        table = content.table(measured) if measured is not None else None
-        note = describe.of_run(self.record, self.folder, describe.page_of(self.experiment, run_id))
-        named = {**content.tags(self.record), describe.NOTE: note}
-        if table:  # as log_table does, which would append to an existing table
-            named["mlflow.loggedArtifacts"] = json.dumps([{"path": TABLE, "type": "table"}])
+        page, rows = describe.page_of(self.experiment, run_id), len(measured) if measured is not None else 0
+        named = {**content.tags(self.record), describe.NOTE: describe.of_run(self.record, self.folder, page, rows)}
+        if measured is not None:  # as log_table does, which would append to an existing table
+            tables = [{"path": content.table_name(measured), "type": "table"}]
+            named["mlflow.loggedArtifacts"] = json.dumps(tables)
         chosen = params(self.record["config"], self.record.get("label", ""))
         metrics = [Metric(*values) for values in self._metrics(measured)]
         self.client.log_batch(
@@ -181,7 +180,7 @@ class _Logger:
         log_metrics(self.client, run_id, metrics[METRICS_AT_ONCE:])
         if (data := input_of(self.record)) is not None:
             self.client.log_inputs(run_id, [data])
-        self._send_files(run_id, table)
+        self._send_files(run_id, measured)
         if not self.record.get("sweep_id"):
             log_models(self.client, run_id, self.folder / "analysis")
             log_networks(self.client, run_id, self.folder / "results" / "attached")
@@ -193,24 +192,30 @@ class _Logger:
         lines = steps(measured, when / 1000) if measured is not None else []
         return [*((key, value, when, 0) for key, value in numbers.items()), *lines]
 
-    def _send_files(self, run_id: str, table: str | None) -> None:
+    def _send_files(self, run_id: str, measured: Measurements | None) -> None:
         import yaml
 
         # Not Hydra's own config.yaml: that one is neither resolved nor free of secrets.
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
         config = yaml.dump(self.record["config"], Dumper=dumper, sort_keys=False, allow_unicode=True)
         self.client.log_text(run_id, config, "config.yaml")
-        if table:
-            self.client.log_text(run_id, table, TABLE)
+        if measured is not None:
+            self.client.log_text(run_id, content.table(measured), content.table_name(measured))
         paths = sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern))
         upload(self.client, run_id, [path for path in paths if path.is_file() and path.name[0] != "."], self.folder)
 
     def _measured(self) -> Measurements | None:
         """The measurements; None without any."""
         from flowerexp.measurements.loading import load
+        from flowerexp.measurements.parquet import read_parquet
+        from flowerexp.measurements.table import Measurements
 
+        experiment, analysed = recorded(self.record["config"]).experiment, self.folder / content.MEASUREMENTS
         try:
-            rows = load(self.folder / "results/measurements.jsonl", recorded(self.record["config"]).experiment)
+            if analysed.exists():
+                rows = Measurements(read_parquet(analysed), experiment)
+            else:  # the analysis failed
+                rows = load(self.folder / "results/measurements.jsonl", experiment)
         except DataError:
             if self.record["state"] == "finished":
                 raise

@@ -4,6 +4,7 @@ import scipy.stats
 
 from flowerexp.analysis.estimate import (
     Interval,
+    grouped_quantiles,
     median_intervals,
     paired_ratio,
     stratified_rate,
@@ -125,3 +126,11 @@ def test_an_interval_says_whether_it_excludes_one_and_can_be_turned_around():
     assert not Interval(1.1, 0.9, 1.3).excludes_one
     assert Interval(2.0, 1.6, 2.5).inverse == Interval(0.5, 0.4, 0.625)
     assert Interval(4.0).inverse == Interval(0.25)
+
+
+def test_quantiles_of_very_many_groups_are_those_of_each():
+    count = 70_000  # more than 16 bits
+    groups = np.repeat(np.arange(count)[::-1], 2)
+    low, high = grouped_quantiles(np.tile([2.0, 1.0], count) + groups, groups, count, (0, 1))
+    assert (low == np.arange(count) + 1).all()
+    assert (high == np.arange(count) + 2).all()

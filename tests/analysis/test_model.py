@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowerexp.analysis.model import FILE, model_run, model_sweep, read
+from flowerexp.analysis import png
+from flowerexp.analysis.model import FILE, model_run, model_sweep, plots, read
 from flowerexp.analysis.model.asking import ask
 from flowerexp.analysis.model.cells import cells_of
 from flowerexp.analysis.model.data import rows_of
@@ -170,6 +171,16 @@ def test_a_run_of_an_experiment_of_ones_own_has_models_of_its_value_and_of_secon
         expected = 50_000e-6 * 1.5 * factor
         assert answer.predictions["seconds"].mean.value == pytest.approx(expected, rel=0.1)
         assert answer.predictions["rate"].mean.value == pytest.approx(50_000 / expected, rel=0.1)
+
+
+def test_a_picture_of_some_residuals_says_of_how_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    titles: list[str] = []
+    monkeypatch.setattr(png, "save", lambda figure, path: titles.append(figure.get_suptitle()))
+    for most in (1000, 10):
+        monkeypatch.setattr(plots, "MOST_DOTS", most)
+        model_run(from_rows(sorting(), SORTING), tmp_path)
+    whole, some = titles
+    assert some == f"{whole}: 10 of {len(sorting())} drawn"
 
 
 def test_only_first_executions_that_were_not_stopped_are_fitted_and_what_is_left_out_is_counted():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.lines import Line2D
 
-from flowerexp.analysis import analyse, words
+from flowerexp.analysis import analyse, plots, words
 from flowerexp.analysis.plots import _regression_figure, equation, plot_regressions
 from flowerexp.analysis.regression import Fit, fit_all
 from flowerexp.errors import MachineError
@@ -66,6 +66,24 @@ def test_panels_show_points_averages_and_the_line_from_zero():
     assert panel.get_xlabel() == "batch size (images per batch)"
     assert panel.get_ylabel() == "images per second"
     assert panel.get_title(loc="left") == "25 + 18.8 × batch size,   R² = 0.25,   n = 3"
+
+
+def test_of_many_measurements_spans_are_drawn_and_the_legend_says_so():
+    few, many = grid(readers=("tfrecords",)), grid(readers=("tfrecords",), repetitions=30)
+    for rows, shown in ((few, "one measurement"), (many, "middle half, thinner 95 %")):
+        figure = _regression_figure(table(rows), fit_all(table(rows)), "#0072B2")
+        assert figure.legends[0].get_texts()[0].get_text() == shown
+    wider, narrower = (np.asarray(spans.get_paths()[0].vertices)[:, 1] for spans in figure.axes[0].collections[1:])
+    rates = table([one for one in many if one["batch_size"] == 2]).rates
+    assert wider == pytest.approx(np.quantile(rates, [0.025, 0.975]))
+    assert narrower == pytest.approx(np.quantile(rates, [0.25, 0.75]))
+
+
+def test_a_picture_of_rates_draws_each_measurement_or_says_what_it_draws(monkeypatch):
+    for most, said in ((96, "a point is a measurement"), (95, "a line is the middle half, thinner 95 % of a cell")):
+        monkeypatch.setattr(plots, "MOST_POINTS", most)
+        figure = plots._rates_figure(table(grid()).by_series, dict.fromkeys(("image_files", "tfrecords"), "#0072B2"))
+        assert figure.axes[0].get_title(loc="left") == f"{said}, a bar the median of its cell"
 
 
 def test_all_panels_share_an_axis_that_holds_every_line():

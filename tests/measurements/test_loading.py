@@ -47,7 +47,9 @@ class TestLoad:
         ("damage", "line"),
         [(b'{"a": 1}\n{"a": 2', 2), (b"[1]\n", 1), (b'{"a": 1}\n\n7\n', 3), (b'{"a": 1}\n{"a": "\xff"}\n', 2)],
     )
-    def test_names_file_and_line_of_damage(self, tmp_path, damage, line):
+    @pytest.mark.parametrize("block", [1, loading._BLOCK])
+    def test_names_file_and_line_of_damage(self, tmp_path, monkeypatch, damage, line, block):
+        monkeypatch.setattr(loading, "_BLOCK", block)
         path = tmp_path / "measurements.jsonl"
         path.write_bytes(damage)
         with pytest.raises(DataError, match=rf"measurements\.jsonl, line {line}: .*; .*run the experiment again"):
@@ -61,14 +63,17 @@ class TestLoad:
         (tmp_path / "empty").touch()
         assert load(tmp_path / "empty") == []
 
-    def test_rows_of_all_kinds_are_the_same_table_whoever_reads_them(self, tmp_path):
-        """Arrow reads regular files, and Python the others; what Arrow would change is among these."""
+    @pytest.mark.parametrize("block", [1, loading._BLOCK])  # a row at a time, or all
+    def test_rows_of_all_kinds_are_the_same_table_whoever_reads_them(self, tmp_path, monkeypatch, block):
+        """Arrow reads regular parts, and Python the others; what Arrow would change is among these."""
+        monkeypatch.setattr(loading, "_BLOCK", block)
         path = tmp_path / "measurements.jsonl"
 
         @given(
             st.lists(st.dictionaries(st.sampled_from(["seconds", "images", "reader", "x", "y"]), VALUES), max_size=4)
         )
         @example([{"seconds": 2**53 + 1}])
+        @example([{"reader": []}, {"reader": None}])
         def check(rows: list[dict[str, Any]]) -> None:
             lines = [json.dumps(row) for row in rows]
             path.write_text("".join(f"{line}\n" for line in lines))
@@ -95,7 +100,18 @@ class TestLoad:
         lines = [json.dumps({**row, "load_before": None}) for row in grid()]
         found = loading._regular("\n".join(lines).encode(), columns_of(READ_SPEED))
         assert found is not None
-        assert found.equals(table([json.loads(line) for line in lines]).table)
+        assert found[0].equals(table([json.loads(line) for line in lines]).table)
+        assert found[1] == {}
+
+    def test_arrow_tells_what_a_row_lacks_from_a_null(self):
+        lines = ['{"x":1,"y":null}', '{"y":2}', '{"x": null, "y": 1}']
+        found = loading._regular("\n".join(lines).encode(), {})
+        assert found is not None
+        assert {name: rows.tolist() for name, rows in found[1].items()} == {"x": [False, True, False]}
+
+    @pytest.mark.parametrize("line", ['{"x" : null}', '{"\\u0078":null}', '{"y":"x"}', '{"a b":1}'])
+    def test_and_leaves_to_python_what_it_cannot_be_sure_of(self, line):
+        assert loading._regular(f'{{"x":1}}\n{line}\n'.encode(), {}) is None
 
     def test_rows_of_nothing_are_counted(self, tmp_path):
         path = tmp_path / "measurements.jsonl"

@@ -5,7 +5,7 @@ import pytest
 
 from flowerexp.experiment import Experiment, Parameter
 from flowerexp.measurements.loading import from_rows
-from tests.analysis.rows import row, table, written
+from tests.analysis.rows import READ_SPEED, row, table, written
 
 ODD = [1, 2.5, None, True, "3", float("nan"), float("inf"), [1]]
 
@@ -105,6 +105,36 @@ class TestCells:
         rates = {name: group.total_rate for name, group in found.by_series.items()}
         assert rates == {"count": 2, "hash": 5, "sort here": 10, "sort there": 2.5}
         assert found.cell_keys[1] == ("hash", 2)
+
+
+class TestSome:
+    """Some of the rows are looked up in the table of all, and are as if there were no others."""
+
+    ROWS: tuple[dict[str, Any], ...] = (
+        row("b", 8, host="z", censored=True),
+        row("a", 2, host="y", repetition=2, odd=[1]),
+        row("b", 2, host=None, seconds=None, odd=True),
+        row("a", 4, host="z", censored=None, odd=1),
+        {"images": 3, "seconds": 2, "odd": "x"},
+        row("a", 2, host="x", images=0),
+    )
+
+    @pytest.mark.parametrize("chosen", [[0, 2, 3], [4, 5], [1], [], [0, 1, 2, 3, 4, 5]])
+    def test_they_are_as_if_there_were_no_others(self, chosen):
+        mask = np.isin(np.arange(len(self.ROWS)), chosen)
+        alone = from_rows([self.ROWS[place] for place in chosen], READ_SPEED)
+        more = table([*self.ROWS]).where(mask | np.isin(np.arange(len(self.ROWS)), [1, 4]))
+        for found in (table([*self.ROWS]).where(mask), more.where(mask[more.places])):
+            assert len(found) == len(alone)
+            assert (found.series_names, found.cell_keys) == (alone.series_names, alone.cell_keys)
+            assert found.total_value == alone.total_value
+            for name in ("series", "cells", "rates", "parts", "censored", "later", "value"):
+                np.testing.assert_array_equal(np.array(getattr(found, name)), np.array(getattr(alone, name)))
+            for name in alone.names:
+                places, texts = found.texts(name)
+                assert [texts[place] for place in places] == [alone.texts(name)[1][place] for place in places]
+                for look in ("has", "known", "truths", "numbers"):
+                    np.testing.assert_array_equal(getattr(found, look)(name), getattr(alone, look)(name))
 
 
 class TestDeclared:

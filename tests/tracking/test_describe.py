@@ -18,8 +18,8 @@ QUESTION = "How fast can images be read?"
 def described(tmp_path):
     """The parts of the description of a run."""
 
-    def describe(**changes: Any) -> list[str]:
-        return of_run(record(default_store(tmp_path), **changes), tmp_path, PAGE).split("\n\n")
+    def describe(rows: int = 8, **changes: Any) -> list[str]:
+        return of_run(record(default_store(tmp_path), **changes), tmp_path, PAGE, rows).split("\n\n")
 
     return describe
 
@@ -47,6 +47,13 @@ def test_a_run_links_to_one_picture_whatever_the_port_of_the_pages_is(described,
         (tmp_path / "analysis" / name).touch()
     address = f"{PAGE}/artifacts/analysis/{shown}.png?workflowType=machine_learning"
     assert described()[2:] == ([f"[A picture of what was measured]({address})"] if shown else [])
+
+
+def test_a_table_of_the_first_measurements_says_so_and_where_all_are(described):
+    assert described(rows=1000) == described()
+    (said,) = described(rows=1001)[2:]
+    assert said.startswith("The table of measurements shows the first 1,000 of 1,001. [All of them")
+    assert f"({PAGE}/artifacts/analysis/measurements.parquet?" in said
 
 
 def test_a_sweep_without_a_report_has_its_questions(tmp_path):

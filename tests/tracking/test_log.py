@@ -19,10 +19,11 @@ import pytest
 from flowerexp import records
 from flowerexp.analysis.summary import summarise
 from flowerexp.errors import DataError, TrackingError
+from flowerexp.measurements.written import write as write_measurements
 from flowerexp.tracking import Store, ensure, log_run
 from flowerexp.tracking.client import connect
-from flowerexp.tracking.content import metrics, tags
-from flowerexp.tracking.log import TABLE
+from flowerexp.tracking.content import TABLE, metrics, tags
+from flowerexp.tracking.fetch import find
 from flowerexp.tracking.note import TOKEN_TAG
 from flowerexp.tracking.params import CONFIG_TAG, choices, config_hash, params
 from flowerexp.tracking.steps import is_line
@@ -276,19 +277,33 @@ def test_damaged_measurements_stop_a_finished_run_but_not_a_failed_one(tmp_path,
     for state in ("finished", "failed"):
         folder = write_run(tmp_path / state, store, state=state)
         (folder / "results/measurements.jsonl").write_text('{"reader": ')
+        (folder / "analysis/measurements.parquet").unlink()
     with pytest.raises(DataError, match=r"measurements\.jsonl, line 1"):
         log_run(tmp_path / "finished")
     run_id = log_run(tmp_path / "failed")
-    assert files(connect(store), run_id) == ARTIFACTS - {TABLE}
+    assert files(connect(store), run_id) == ARTIFACTS - {TABLE, "analysis/measurements.parquet"}
 
 
 def test_a_measurement_that_is_no_number_stays_readable(tmp_path, local_store):
     store = named(local_store, "nan")
     folder = write_run(tmp_path / "run", store)
-    (folder / "results/measurements.jsonl").write_text('{"seconds": NaN, "a": [1]}\n{"seconds": 1.5}\n')
+    measured = table([{"seconds": math.nan, "a": [1]}, {"seconds": 1.5}])
+    write_measurements(measured, folder / "analysis/measurements.parquet")
     where = connect(store).download_artifacts(log_run(folder), TABLE, str(tmp_path))
-    table = json.loads(Path(where).read_text(), parse_constant=lambda text: pytest.fail(text))
-    assert table == {"columns": ["seconds", "a"], "data": [[None, [1]], [1.5, None]]}
+    logged = json.loads(Path(where).read_text(), parse_constant=lambda text: pytest.fail(text))
+    assert logged == {"columns": ["seconds", "a"], "data": [[None, [1]], [1.5, None]]}
+
+
+def test_of_many_measurements_the_first_are_a_table_that_says_so_and_all_are_there(tmp_path, local_store):
+    store = named(local_store, "many")
+    folder, rows = write_run(tmp_path / "run", store), measurements()[:1] * 1001
+    write_measurements(table(rows), folder / "analysis/measurements.parquet")
+    run_id, client = log_run(folder), connect(store)
+    assert files(client, run_id) == ARTIFACTS - {TABLE} | {"measurements_first_1000.json"}
+    where = client.download_artifacts(run_id, "measurements_first_1000.json", str(tmp_path))
+    assert len(json.loads(Path(where).read_text())["data"]) == 1000
+    assert "measurements_first_1000.json" in client.get_run(run_id).data.tags["mlflow.loggedArtifacts"]
+    assert find(store, run_id).measurements.rows() == rows
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "holds no run"), ('{"run_', "is damaged")])

@@ -19,7 +19,7 @@ from flowerexp.analysis.conclusions.contrasts import (
     trend,
     within_runs,
 )
-from flowerexp.analysis.conclusions.evidence import Evidence, Factor, codes, joined
+from flowerexp.analysis.conclusions.evidence import Evidence, Factor, coded, codes, joined
 from flowerexp.analysis.estimate import Interval, stratified_error
 from flowerexp.measurements.table import Array
 
@@ -155,7 +155,7 @@ def _effect(part: Evidence, factor: Factor, context: Mapping[str, str], families
     rest = [name for name in part.experiment.numeric if name != factor.key]
     cells = joined([part.columns[name] for name in rest], len(part))
     part, cells = _common(part, cells, codes(part.columns[factor.key] if within else part.runs))
-    names, places = np.unique(part.columns[factor.key], return_inverse=True)
+    names, places = coded(part.columns[factor.key])
     if len(names) < 2 or not (part.top > 0).all():
         return None
     sign = 1.0 if part.experiment.value.better == "higher" else -1.0
@@ -173,9 +173,10 @@ def _shown(value: object) -> str:
 
 def _common(part: Evidence, cells: Array, groups: Array) -> tuple[Evidence, Array]:
     """The rows of cells that all groups have measured."""
-    pairs = np.unique(np.column_stack([cells, groups]), axis=0)
-    found = np.bincount(pairs[:, 0], minlength=int(cells.max(initial=0)) + 1)
-    chosen = found[cells] == len(np.unique(groups))
+    groups = codes(groups)
+    count = int(groups.max(initial=-1)) + 1
+    found = np.bincount(np.unique(cells * count + groups) // max(count, 1))
+    chosen = found[cells] == count
     return part.where(chosen), cells[chosen]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from flowerexp.analysis import words
 from flowerexp.experiment import Experiment
+from flowerexp.measurements.columns import compacted
 from flowerexp.measurements.table import Array, Measurements
 
 
@@ -59,6 +60,8 @@ class Evidence:
 
     def where(self, chosen: Array) -> Evidence:
         """The rows of a mask; runs keep their numbers."""
+        if chosen.all():
+            return self
         columns = {name: values[chosen] for name, values in self.columns.items()}
         parts = (self.top, self.bottom, self.runs, self.repetitions)
         top, bottom, runs, repetitions = (values[chosen] for values in parts)
@@ -71,8 +74,8 @@ class Evidence:
 
     def is_within(self, factor: str) -> bool:
         """Whether runs have measured several levels of a factor each, side by side."""
-        pairs = np.unique(np.column_stack([self.runs, codes(self.columns[factor])]), axis=0)
-        return len(pairs) > len(np.unique(self.runs))
+        pairs = joined([self.runs, self.columns[factor]], len(self))
+        return len(np.unique(pairs)) > len(np.unique(self.runs))
 
     def varied_by_runs(self, but: str) -> list[str]:
         """The other factors whose levels differ between runs."""
@@ -89,7 +92,15 @@ class Evidence:
 
 def codes(values: Array) -> Array:
     """The place of each value among the different ones."""
-    return np.unique(values, return_inverse=True)[1]
+    if values.dtype.kind == "i" and len(values) and 0 <= values.min() <= values.max() < 4 * len(values):
+        return compacted(values, int(values.max()) + 1)[0]
+    return coded(values)[1]
+
+
+def coded(values: Array) -> tuple[Array, Array]:
+    """The different values, sorted, and the place of each among them; not all are sorted, which takes much memory."""
+    different = np.unique(values)
+    return different, np.searchsorted(different, values)
 
 
 def joined(columns: Sequence[Array], count: int) -> Array:

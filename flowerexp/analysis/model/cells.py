@@ -34,6 +34,8 @@ class Rows:
 
     def where(self, chosen: Array) -> Rows:
         """The rows of a mask."""
+        if chosen.all():
+            return self
         columns = {name: column[chosen] for name, column in self.columns.items()}
         return Rows(columns, self.values[chosen], self.runs[chosen], self.units, self.whole)
 
@@ -124,7 +126,7 @@ def _alike(columns: list[Array]) -> tuple[Array, Array]:
 def _numbered(column: Array) -> Array:
     """The place of each value among the different values."""
     values = column if column.dtype.kind in "fiub" else column.astype(str)
-    return np.asarray(np.unique(values, return_inverse=True)[1])
+    return np.searchsorted(np.unique(values), values)
 
 
 def factors_of(rows: Rows) -> tuple[list[Factor], dict[str, str]]:

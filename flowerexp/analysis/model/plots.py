@@ -37,7 +37,9 @@ def plot_residuals(models: Sequence[tuple[Model, Rows]], folder: Path) -> Path:
     """
     columns = min(MOST_PANELS, 2 + max(len(model.design.factors) for model, _ in models))
     height = 0.7 + 2.7 * len(models)
-    figure = png.figure(height, "What the model expects, and its residuals")
+    most = max(len(rows.values) for _, rows in models)
+    sampled = f": {MOST_DOTS:,} of {most:,} drawn" if most > MOST_DOTS else ""
+    figure = png.figure(height, f"What the model expects, and its residuals{sampled}")
     figure.set_layout_engine(None)  # laying out this many panels takes longer than drawing them
     figure.subplots_adjust(0.08, 0.6 / height, 0.985, 1 - 0.6 / height, 0.3, 0.3)
     grid = figure.subplots(len(models), columns, squeeze=False)

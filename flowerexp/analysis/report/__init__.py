@@ -69,7 +69,7 @@ def _write(material: Material) -> Report:
         "report.html": page.html(content),
         "report.md": page.markdown(content),
     }
-    texts["cells.csv"] = table.rename(columns=csv_cell).map(csv_cell).to_csv(index=False)
+    texts["cells.csv"] = _harmless(table).to_csv(index=False)
     paths = [write_whole(folder / name, _writer(text)) for name, text in texts.items()]
     typed = typed_cells(table)
     paths.append(write_whole(folder / "cells.parquet", lambda aside: typed.to_parquet(aside, index=False)))
@@ -77,6 +77,15 @@ def _write(material: Material) -> Report:
     concluded = {"question": content.question, "answer": content.answer, "findings": findings}
     records.write(folder / CONCLUSIONS, concluded)
     return Report([*paths, folder / CONCLUSIONS], content.answer)
+
+
+def _harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as a spreadsheet may read it; only columns of text can hold what it would run."""
+    shown = table.copy(deep=False)
+    for name in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            shown[name] = table[name].map(csv_cell)
+    return shown.rename(columns=csv_cell)
 
 
 def _writer(text: str) -> Any:

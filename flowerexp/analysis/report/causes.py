@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from flowerexp.analysis import words
 from flowerexp.analysis.drawing import number
+from flowerexp.analysis.lines import MOST_DOTS, SPANS
 from flowerexp.analysis.regression import Fit
 from flowerexp.analysis.report import diagrams
 from flowerexp.analysis.report import fits as pictures
@@ -118,6 +119,9 @@ def models_of(
     section, which = Section("models", "Where the seconds of a measurement go"), material.experiment
     for model in models:
         section.text += _judged(material, model)
+    if len(some) < len(material.timed):
+        sampled = f"{len(some):,} of {len(material.timed):,}"
+        section.text.append(f"Models, and lines through measurements, are fitted to a sample of these: {sampled}.")
     inflation = max((model.product_inflation or 0.0 for model in models), default=0.0)
     if inflation > 4:  # intervals are as wide as with a quarter of the measurements
         product = words.parameter(which, words.product(which.products[0]))
@@ -143,9 +147,10 @@ def models_of(
         head = [words.head(which), *(f"{called[term]}, ms" for term in terms), "n"]
         section.tables.append(Table(head, lines, frozenset(range(1, len(head)))))
     straight = [fit for fit in fits if fit.value == which.rate]
+    shown = f", pale lines are the {SPANS} of the measurements" if any(fit.n > MOST_DOTS for fit in straight) else ""
     section.draw(
         pictures.straight_lines(material, some, straight),
-        "Straight lines: diamonds are averages (sum over sum), the band is the line's 95 % interval.",
+        f"Straight lines: diamonds are averages (sum over sum), the band is the line's 95 % interval{shown}.",
     )
     section.tables += _lines(material, [*fits, *swept])
     return section

@@ -14,6 +14,8 @@ from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.varied import column_of
 from flowerexp.experiment import Experiment
 
+OF_VALUE = ("run", "series", "cell", "top", "bottom")
+"""The columns of rows that `value_of` reads."""
 NARROW = 0.10
 """A cell's interval is narrow if it reaches at most this share of its median to each side."""
 

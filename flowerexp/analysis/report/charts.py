@@ -19,7 +19,7 @@ from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.drawing import ACCENT, INK, LINE, MUTED, PAPER, legend, number, plain, tidy, title
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.interference import Slowdown
-from flowerexp.analysis.report.cells import value_of
+from flowerexp.analysis.report.cells import OF_VALUE, value_of
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.analysis.report.svg import WIDTH, figure
@@ -135,7 +135,7 @@ def by_parameter(material: Material) -> Figure | None:
     grid = drawn.subplots(lines, across, sharey=True, squeeze=False)
     tones = material.tones
     for panel, (name, column) in zip(grid.flat, columns.items(), strict=False):
-        _parameter(panel, name, timed.assign(value=column), material, tones)
+        _parameter(panel, name, timed[[*OF_VALUE]].assign(value=column), material, tones)
     for panel in grid.flat[len(columns) :]:
         panel.set_visible(False)
     for panel in grid[:, 0]:

@@ -183,7 +183,7 @@ class Material:
         """
         rows = self.rows
         chosen = rows["execution"].isna() | (rows["execution"] == 1)
-        timed = rows if chosen.all() else rows[chosen]
+        timed = _where(rows, chosen)
         settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
         numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
         alike = timed.assign(setting=numbers).groupby(["setting", *self.cell[1:]], dropna=False)
@@ -192,12 +192,12 @@ class Material:
     @cached_property
     def timed(self) -> pd.DataFrame:
         """The first executions that have a rate: they were timed and counted something."""
-        return self.firsts[(self.firsts["count"] > 0) & (self.firsts["seconds"] > 0)]
+        return _where(self.firsts, (self.firsts["count"] > 0) & (self.firsts["seconds"] > 0))
 
     @cached_property
     def valued(self) -> pd.DataFrame:
         """The first executions that have the experiment's value."""
-        return self.firsts[self.firsts["bottom"] > 0]
+        return _where(self.firsts, self.firsts["bottom"] > 0)
 
     @cached_property
     def fair(self) -> pd.DataFrame:
@@ -216,7 +216,8 @@ class Material:
     def instability(self) -> dict[str, Instability]:
         """How far the machine's speed varied during each run, by all its series together."""
         by_run = {run.name: STEADY for run in self.measured}
-        known = self.valued[self.valued["top"] > 0].dropna(subset="repetition")
+        known = self.valued[[*self.cell, "top", "bottom", "repetition"]]
+        known = _where(known, (known["top"] > 0) & known["repetition"].notna())
         for name, rows in known.groupby("run"):
             logs = np.log((rows["top"] / rows["bottom"]).to_numpy(float))
             cells = rows.groupby(self.cell, dropna=False).ngroup().to_numpy()
@@ -266,3 +267,8 @@ class Material:
         wanted = ["pid", "started_at", "seconds", "waited_seconds"]
         rows = rows.dropna(subset=[*wanted, "host"])[["host", *wanted]]
         return with_waits(log, (Span(*row) for row in rows.itertuples(index=False, name=None)))
+
+
+def _where(rows: pd.DataFrame, chosen: pd.Series[bool]) -> pd.DataFrame:
+    """The rows of a mask; they are not copied if it is all of them."""
+    return rows if chosen.all() else rows[chosen]

@@ -244,6 +244,13 @@ def test_of_many_settings_the_fastest_are_drawn(tmp_path):
     assert drawn[0] == "30"
 
 
+def test_a_report_says_that_models_are_fitted_to_a_sample(tmp_path, monkeypatch):
+    folder, said = write_run(tmp_path / "one", config({})), "are fitted to a sample of these: 40 of 54."
+    assert said not in Page(make_report(folder).paths[0]).text["models"]
+    monkeypatch.setattr("flowerexp.analysis.report.MOST_FITTED", 20)
+    assert said in Page(make_report(folder).paths[0]).text["models"]
+
+
 class TestWhatElseMayLieInAFolder:
     def test_a_single_run_has_a_report_of_its_own(self, tmp_path):
         paths = make_report(write_run(tmp_path / "one", config({}))).paths

@@ -16,7 +16,7 @@ import numpy as np
 
 from flowerexp.analysis import words
 from flowerexp.analysis.conclusions.effects import Effect, effects_of
-from flowerexp.analysis.conclusions.evidence import Evidence, Factor, codes, joined
+from flowerexp.analysis.conclusions.evidence import Evidence, Factor, coded, codes, joined
 from flowerexp.analysis.conclusions.sentences import between, factor, sure, times
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval
@@ -77,8 +77,8 @@ def paragraphs(
     Returns:
         Nothing where fewer than `FEWEST` ways were compared. Images that were decoded before are no way to store them.
     """
-    readers = evidence.columns[READER]
-    evidence = evidence.where(np.array([not keeps_decoded(str(reader)) for reader in readers], bool))
+    readers, places = coded(evidence.columns[READER])
+    evidence = evidence.where(np.array([not keeps_decoded(str(reader)) for reader in readers], bool)[places])
     chosen = {key: _where_it_matters(evidence, key) for key in keys}
     places = joined([evidence.columns[READER], *chosen.values()], len(evidence))
     first = np.unique(places, return_index=True)[1]
@@ -96,7 +96,8 @@ def _where_it_matters(evidence: Evidence, key: str) -> Array:
     """A key's value in each row as text; empty where the reader's results do not depend on it."""
     readers, independent = evidence.columns[READER], evidence.experiment.parameters[READER].independent
     without = [reader for reader, keys in independent.items() if key in keys]
-    texts = np.array([_shown(value) for value in evidence.columns[key]])
+    values, places = coded(evidence.columns[key])
+    texts = np.array([_shown(value) for value in values.tolist()])[places]
     return np.where(np.isin(readers, without), "", texts)
 
 
@@ -114,11 +115,11 @@ def _shown(value: object) -> str:
 def _by_way(evidence: Evidence, keys: Mapping[str, str], places: Array) -> Evidence:
     """The evidence with one factor, the way; where runs differ in their ways, each way of a run counts as a run."""
     kept = {name: one for name, one in evidence.experiment.parameters.items() if name != READER}
-    names = {place: str(place) for place in np.unique(places)}
+    names = np.array([str(place) for place in range(int(places.max(initial=-1)) + 1)])
     found = replace(
         evidence,
         experiment=replace(evidence.experiment, parameters=kept, products=()),
-        columns={**evidence.columns, _WAY: np.array([names[place] for place in places])},
+        columns={**evidence.columns, _WAY: names[places]},
         factors=[Factor(_WAY, _WAY)],
     )
     if not any(len(np.unique(codes(evidence.columns[key]))) > 1 for key in keys):
