@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from cluster_runtimes import read
 from cluster_search import Job, Outcome, interval, replayed, searched, summary, totals
 from targets import Target, finish
 
+from flowerexp.errors import DataError, FlowerexpError
 from flowerexp.search import Rule, Search, SearchSettings, Status
 
 Values = Sequence[Sequence[float]]
@@ -78,8 +80,15 @@ class Table:
         return found
 
     def ruya(self) -> list[Job]:
-        """Its 16 jobs, or those of them that are in this table and part."""
-        return [job for job in self.jobs(WORLDS[0]) if job.name in self.estimates.index]
+        """Its 16 jobs, or those of them that are in this table and part.
+
+        Raises:
+            DataError: none is.
+        """
+        found = [job for job in self.jobs(WORLDS[0]) if job.name in self.estimates.index]
+        if not found:
+            raise DataError(f"{self._path} has none of Ruya's jobs", hint="measure --parts worlds alone")
+        return found
 
     def search(
         self, jobs: Sequence[Job], world: World, rule: Rule = Rule.SAVING, most: int = 20
@@ -210,4 +219,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FlowerexpError as problem:
+        sys.exit(f"search_targets: {problem}")

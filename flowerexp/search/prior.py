@@ -4,8 +4,9 @@ The time of a job on c cores is a serial part, a part that is shared among the c
 them (Amdahl, "Validity of the single processor approach", AFIPS 1967; Venkataraman et al., "Ernest: Efficient
 Performance Prediction for Large-Scale Advanced Analytics", NSDI 2016): time is proportional to s + 1/c + o c, with c in
 units of the middle candidate's cores. Where the data does not fit into the memory of all nodes together, the job is
-slower by a factor, whatever the factor by which it does not fit (measured on scout.csv; Ruya, Will et al., "Ruya:
-Memory-Aware Iterative Optimization of Cluster Configurations for Big Data Processing", IEEE BigData 2022, rests on it).
+slower by a factor, whatever the factor by which it does not fit (measured on scout.csv; Will, Thamsen, Bader, Scheinert
+and Kao, "Ruya: Memory-Aware Iterative Optimization of Cluster Configurations for Big Data Processing", IEEE BigData
+2022, tries clusters first whose total memory suffices, by an estimate from runs on small samples).
 
 Neither s and o nor the threshold of memory are known. So each is drawn from a distribution, together with the
 parameters of the Gaussian process that models what this leaves unexplained, and each draw has the weight of its
