@@ -1,15 +1,13 @@
 """Replay a table of cluster runtimes through the search: `python benchmarks/cluster_search.py TABLE.csv [--seeds 20]`.
 
-The table has a row for each job and cluster: job, machine_type, nodes, runtime_s, cost_usd; and if it likes config_id,
-vcpus and mem_gb (of a node), usd_h_node, completed, cpu_class and disk_class. Each method searches each job with each
-seed, and is judged by what its winner costs in the table, against the cheapest cluster of the job.
+The table is as `cluster_runtimes.py` reads it. Each method searches each job with each seed, and is judged by what its
+winner costs in the table, against the cheapest cluster of the job.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import statistics
 import sys
 import time
@@ -19,13 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from cluster_runtimes import Run, read
 
-from flowerexp.errors import DataError, FlowerexpError
-from flowerexp.search import ALIKE, Candidate, Observation, Rule, Search, SearchSettings, Shape, Status, Stop
-
-NEEDED = ("job", "machine_type", "nodes", "runtime_s", "cost_usd")
-
+from flowerexp.errors import FlowerexpError
+from flowerexp.search import ALIKE, Observation, Rule, Search, SearchSettings, Status, Stop
 
 PARTS = {"all": slice(None), "half": slice(0, None, 2), "other half": slice(1, None, 2)}
 """The constants of our rule were chosen on half of the jobs of scout.csv, by name; the other half is the check."""
@@ -36,17 +31,6 @@ RESAMPLED = 1000
 HEADS = ("p(opt)", "p(ok)", "mean", "median", "p90", "runs", "spend", "total")
 OURS = "ours (saving)"
 Figures = dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one cluster came to, in the table."""
-
-    candidate: Candidate
-    machine_type: str
-    seconds: float
-    cost: float
-    completed: bool
 
 
 @dataclass(frozen=True)
@@ -67,6 +51,7 @@ class Job:
     name: str
     runs: Sequence[Run]
     max_seconds: float | None
+    needs_gb: float | None = None  # an estimate of the memory that it needs
 
     def allowed(self, run: Run) -> bool:
         """Whether a run finished, in time."""
@@ -89,25 +74,41 @@ class Job:
 Method = Callable[[Job, SearchSettings, float], Outcome]
 
 
-def searched(job: Job, settings: SearchSettings, noise: float) -> Outcome:
-    """Replay a job through the search, as the live sweep asks and tells it."""
-    factors = _noise(job, settings.seed, noise)
-    search = Search([run.candidate for run in job.runs], settings)
+def replayed(
+    job: Job, search: Search, noise: float, cpu: list[float] | None = None
+) -> Iterator[tuple[Run, Observation]]:
+    """Replay a job through a search, as the live sweep asks and tells it: each run and what was told of it.
+
+    Args:
+        job: the job.
+        search: the search, which knows nothing yet.
+        noise: of each run, see `_noise`.
+        cpu: takes the CPU seconds of each decision.
+    """
+    factors = _noise(job, search.settings.seed, noise)
     runs = {run.candidate.name: (run, factor) for run, factor in zip(job.runs, factors, strict=True)}
-    spend, cpu = 0.0, [time.process_time()]
     while True:
+        began = time.process_time()
         step = search.suggest()
-        cpu[-1] = time.process_time() - cpu[-1]
+        if cpu is not None:
+            cpu.append(time.process_time() - began)
         if isinstance(step, Stop):
-            break
+            return
         run, factor = runs[step.candidate.name]
         cost, seconds, limit = run.cost * factor, run.seconds * factor, step.limits.usd
         status = Status.FINISHED if run.completed else Status.FAILED
         if limit is not None and cost > limit:
             cost, seconds, status = limit, seconds * limit / cost, Status.ABORTED
-        search.tell(step.candidate, Observation(status, cost, seconds))
-        spend += cost
-        cpu.append(time.process_time())
+        seen = Observation(status, cost, seconds)
+        search.tell(step.candidate, seen)
+        yield run, seen
+
+
+def searched(job: Job, settings: SearchSettings, noise: float) -> Outcome:
+    """What a search of a job comes to."""
+    search, cpu = Search([run.candidate for run in job.runs], settings), list[float]()
+    search.expect_memory(job.needs_gb)
+    spend = sum(seen.cost or 0.0 for _, seen in replayed(job, search, noise, cpu))
     winner = search.best()
     ours = settings.rule is Rule.SAVING
     sure = search.recommendation().probability_best if ours else None
@@ -163,69 +164,6 @@ def methods(settings: SearchSettings, size: int) -> Iterator[tuple[str, Method, 
         yield f"TPE {count}", tpe, replace(settings, max_runs=min(count, size))
 
 
-def read(path: Path, failures: bool) -> dict[str, list[Run]]:
-    """The table by job.
-
-    Raises:
-        DataError: a column is missing, or nothing is left.
-    """
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}", hint="give a CSV file") from error
-    missing = [name for name in NEEDED if name not in table]
-    if missing:
-        raise DataError(f"{path} has no column {missing[0]}", hint=f"it needs {', '.join(NEEDED)}")
-    if "completed" not in table:
-        table["completed"] = True
-    table["completed"] = table["completed"].astype(str).str.strip().str.lower().isin(("true", "1", "1.0", "yes"))
-    jobs: dict[str, list[Run]] = {}
-    for row in table.to_dict("records"):
-        run = _run({str(name): value for name, value in row.items()})
-        if run is not None and (run.completed or failures):
-            jobs.setdefault(str(row["job"]), []).append(run)
-    jobs = {name: _distinct(runs) for name, runs in jobs.items()}
-    jobs = {name: runs for name, runs in sorted(jobs.items()) if sum(run.completed for run in runs) > 1}
-    if not jobs:
-        raise DataError(f"{path} has no job with two completed runs")
-    return jobs
-
-
-def _run(row: dict[str, object]) -> Run | None:
-    """A row, or None if it says nothing: no cost, no time, no nodes."""
-
-    def number(name: str) -> float | None:
-        value = pd.to_numeric(row.get(name), errors="coerce")  # type: ignore[call-overload]
-        return float(value) if pd.notna(value) and value > 0 else None
-
-    def text(name: str) -> str:
-        return str(row[name]) if pd.notna(row.get(name)) else ""  # type: ignore[call-overload]
-
-    cost, seconds, nodes, kind = number("cost_usd"), number("runtime_s"), number("nodes"), text("machine_type")
-    if cost is None or seconds is None or nodes is None:
-        return None
-    each = number("usd_h_node")
-    price = each * nodes if each is not None else cost / seconds * 3600
-    family = re.split(r"[.\-]", kind)[0]
-    shape = Shape(
-        number("vcpus") or 1.0, number("mem_gb") or 1.0, nodes, text("cpu_class") or family, text("disk_class")
-    )
-    name = text("config_id") or f"{nodes:g}x{kind} {text('disk_class')}".strip()
-    return Run(Candidate(name, shape, price), kind, seconds, cost, bool(row["completed"]))
-
-
-def _distinct(runs: list[Run]) -> list[Run]:
-    """One run for each cluster: of repeated ones the one of median cost, a completed one if there is any."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.candidate.name, []).append(run)
-    kept = []
-    for group in groups.values():
-        some = [run for run in group if run.completed] or group
-        kept.append(sorted(some, key=lambda run: run.cost)[(len(some) - 1) // 2])
-    return kept
-
-
 def summary(outcomes: Sequence[Outcome], expected_runs: float) -> Figures:
     """The figures of a method; a search without an allowed winner counts in the probabilities and the percentile."""
     found = [outcome.ratio for outcome in outcomes if outcome.ratio is not None]
@@ -251,22 +189,24 @@ def summary(outcomes: Sequence[Outcome], expected_runs: float) -> Figures:
     }
 
 
-def interval(outcomes: Sequence[Sequence[Outcome]], expected_runs: float) -> tuple[float, float]:
-    """The 95 % interval of a method's total, by resampling jobs and the seeds of each.
+def totals(outcomes: Sequence[Sequence[Outcome]], expected_runs: float) -> list[list[float]]:
+    """The total of each search, by job and seed; infinite without a winner."""
+    return [[(one.ratio or float("inf")) + one.spend / expected_runs for one in some] for some in outcomes]
+
+
+def interval(values: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The 95 % interval of a mean, by resampling jobs and the seeds of each.
 
     Args:
-        outcomes: by job and seed; those without a winner are left out.
-        expected_runs: by which a total spreads what the search spends.
+        values: by job and seed; those that are not finite are left out.
     """
     rng = np.random.default_rng(0)
-    each = [[one.ratio + one.spend / expected_runs for one in some if one.ratio is not None] for some in outcomes]
-    totals = [np.array(some) for some in each if some]
-    if not totals:
+    finite = [np.array([value for value in some if np.isfinite(value)]) for some in values]
+    jobs = [some for some in finite if len(some)]
+    if not jobs:
         return float("inf"), float("inf")
     drawn = [
-        np.mean(
-            [rng.choice(totals[job], len(totals[job])).mean() for job in rng.integers(len(totals), size=len(totals))]
-        )
+        np.mean([rng.choice(jobs[job], len(jobs[job])).mean() for job in rng.integers(len(jobs), size=len(jobs))])
         for _ in range(RESAMPLED)
     ]
     low, high = np.quantile(drawn, (0.025, 0.975))
@@ -334,7 +274,7 @@ def _compare(options: argparse.Namespace, jobs: Sequence[Job]) -> dict[str, dict
         for part in parts if name == OURS else ("all",):
             shown = list(figures[name][part].values())[: len(HEADS)]
             label = name if part == "all" else f"  {part}"
-            low, high = interval(outcomes[parts[part]], options.expected_runs)
+            low, high = interval(totals(outcomes[parts[part]], options.expected_runs))
             figures[name][part] |= {"total_low": low, "total_high": high}
             print(
                 f"{label:16}" + "".join(f"{value:8.3f}" for value in shown) + f"  {low:.3f} to {high:.3f}", flush=True

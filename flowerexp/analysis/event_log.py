@@ -15,7 +15,15 @@ from typing import Any
 from flowerexp.errors import DataError, from_os_error
 
 # Looked for before a line is parsed: most of a log is stage descriptions with stack traces.
-_KINDS = ("ExecutorAdded", "ExecutorRemoved", "JobStart", "TaskEnd", "ApplicationStart", "ApplicationEnd")
+_KINDS = (
+    "ExecutorAdded",
+    "ExecutorRemoved",
+    "JobStart",
+    "TaskEnd",
+    "ApplicationStart",
+    "ApplicationEnd",
+    "BlockManagerAdded",
+)
 _MARKS = tuple(f'"Event":"SparkListener{kind}"'.encode() for kind in _KINDS)
 
 
@@ -45,6 +53,7 @@ class Task:
     shuffle_read: int
     shuffle_written: int
     failed: bool
+    memory: int = 0  # the most of what Spark manages that its executor used meanwhile; 0 if nobody looked
     waits: tuple[tuple[float, float], ...] = ()  # from when to when it waited for a slot, as rows of measurements say
 
     @property
@@ -60,6 +69,7 @@ class EventLog:
     application: str | None = None  # Spark's id of it
     executors: list[Executor] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    managed: dict[str, int] = field(default_factory=dict)  # bytes for cached blocks, shuffles and sorts, by executor
     started: float | None = None
     ended: float | None = None
 
@@ -131,6 +141,8 @@ def _take(event: dict[str, Any], log: EventLog, stages: dict[int, str]) -> None:
             else executor
             for executor in log.executors
         ]
+    elif kind == "BlockManagerAdded":
+        log.managed[str(event["Block Manager ID"]["Executor ID"])] = int(event["Maximum Memory"])
     elif kind == "JobStart":
         phase = (event.get("Properties") or {}).get("spark.job.description", "")
         stages.update(dict.fromkeys(event["Stage IDs"], phase))
@@ -140,6 +152,7 @@ def _take(event: dict[str, Any], log: EventLog, stages: dict[int, str]) -> None:
 
 def _task(event: dict[str, Any], stages: dict[int, str]) -> Task:
     about, metrics = event["Task Info"], event.get("Task Metrics") or {}  # none of a task whose executor was lost
+    looked = event.get("Task Executor Metrics") or {}
     started, ended = about["Launch Time"], about["Finish Time"]
     run = metrics.get("Executor Run Time", 0)
     handled = run + metrics.get("Executor Deserialize Time", 0) + metrics.get("Result Serialization Time", 0)
@@ -158,4 +171,5 @@ def _task(event: dict[str, Any], stages: dict[int, str]) -> Task:
         shuffle_read=read.get("Remote Bytes Read", 0) + read.get("Local Bytes Read", 0),
         shuffle_written=written.get("Shuffle Bytes Written", 0),
         failed=about["Failed"] or about["Killed"],
+        memory=looked.get("OnHeapUnifiedMemory", 0) + looked.get("OffHeapUnifiedMemory", 0),
     )

@@ -134,6 +134,8 @@ class SparkSubmit(ExistingCluster, Generic[C]):
             "spark.eventLog.dir": (files.folder / "events").as_uri(),
             "spark.eventLog.rolling.enabled": "false",
             "spark.eventLog.compress": "false",
+            # Else only tasks of 10 s or more know how much memory there was in use.
+            "spark.executor.metrics.pollingInterval": "1s",
             "spark.redaction.regex": SPARK_PATTERN,
             # Java takes a folder named ? for the home of a user whom the system does not know.
             **({} if environment.has_home() else {"spark.jars.ivy": str(java.own_folder() / "ivy")}),

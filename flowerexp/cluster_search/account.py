@@ -143,7 +143,12 @@ class SearchAccount:
             "typical": best.typical,
             "pays_after": pays_after,
             **(
-                {"smoke_runs": len(smoke_runs), "smoke_spent": smoke, "dropped": dropped}
+                {
+                    "smoke_runs": len(smoke_runs),
+                    "smoke_spent": smoke,
+                    "dropped": dropped,
+                    "needs_gb": self._search.needs_gb,
+                }
                 if self.smoke is not None
                 else {}
             ),
@@ -162,6 +167,7 @@ class SearchAccount:
                 "usd": run.usd,
                 "prior": run.prior,
                 "error": run.error,
+                "needs_gb": run.needs_gb,
                 "dropped": reasons.get(name),
             }
             for name, run in self.smoke.items()
@@ -214,6 +220,8 @@ class SearchAccount:
         pays = (
             f"; it pays off after {math.ceil(after)} production runs, compared with the median cluster" if after else ""
         )
+        if best.get("needs_gb"):
+            lines.append(f"memory    all of the data should need {best['needs_gb']:.3g} GB, by the smoke runs")
         smoke = f"{best['smoke_runs']} smoke runs and " if best.get("smoke_runs") else ""
         return [*lines, f"spent     {spent}{smoke}{best['runs']} runs{pays}"]
 

@@ -14,7 +14,7 @@ from flowerexp import index
 from flowerexp.cluster_search.account import SearchAccount, Try
 from flowerexp.cluster_search.attempt import Attempts
 from flowerexp.cluster_search.candidates import make_search, name_of
-from flowerexp.cluster_search.smoke import SmokeStage, smoke_runs
+from flowerexp.cluster_search.smoke import MEMORY_HINT, SmokeStage, smoke_runs
 from flowerexp.errors import JobError, QuotaError
 from flowerexp.journal.events import KnownRunsChecked, Observed, RunEnded, SmokeStageEnded
 from flowerexp.orchestrate import Result
@@ -38,7 +38,7 @@ class Searching:
 
     def __init__(self, sweep: Sweep, settings: Mapping[str, Any]) -> None:
         runs = sweep.runs
-        self._sweep = sweep
+        self._sweep, self._settings = sweep, settings
         self._journal = sweep.journal
         self._runs = runs
         self._screen = sweep.screen
@@ -49,9 +49,11 @@ class Searching:
         self._attempts = Attempts(sweep)
         self._smoke_runs = smoke_runs(runs, settings)
         pairs = list(zip(self._search.candidates, self._smoke_runs, strict=False))
-        limits = self._search.settings
-        self._smoke = SmokeStage(pairs, limits, self._journal, self._attempts, self._screen) if pairs else None
-        self._account.smoke = self._smoke.seen if self._smoke else None
+        self._smoke = None
+        if pairs and (sampling := runs[0].config.sampling):
+            limits = self._search.settings
+            self._smoke = SmokeStage(pairs, sampling.fraction, limits, self._journal, self._attempts, self._screen)
+            self._account.smoke = self._smoke.seen
 
     def run(self, deliver: Callable[[Result], None], running: Sequence[RunningJob] = ()) -> None:
         """Search to the end, and say what to rent.
@@ -93,6 +95,7 @@ class Searching:
 
     def _replay(self) -> None:
         """Give the search again what it had observed before the launcher was killed."""
+        self._expect_memory()
         for event in self._journal.read().observed:
             if event.observed:
                 step = self._search.suggest() if event.observed.chosen else None
@@ -141,8 +144,14 @@ class Searching:
                 self._note(self._names[name], status, error=reason)
                 self._screen.say(f"{status:<9} {name}: {reason}")
         self._journal.append(SmokeStageEnded())
+        self._expect_memory()
         if self._smoke.seen:
             self._screen.say(self._smoke.closing())
+
+    def _expect_memory(self) -> None:
+        """Give the search what the smoke runs say of the memory that all of the data needs, where it is to use that."""
+        if self._smoke is not None and self._settings.get(MEMORY_HINT):
+            self._search.expect_memory(self._smoke.needs_gb)
 
     def _try(self, step: Suggestion, deliver: Callable[[Result], None]) -> None:
         """Run what is suggested, unless it has ended already, unseen."""

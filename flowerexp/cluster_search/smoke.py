@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from flowerexp.cluster_search.attempt import Attempts
 from flowerexp.cluster_search.candidates import SWEEPER
+from flowerexp.cluster_search.memory import needs_gb
 from flowerexp.config import plain, typed
 from flowerexp.config.schema import Config
 from flowerexp.console import Screen
@@ -21,12 +22,26 @@ from flowerexp.errors import ConfigError
 from flowerexp.journal.events import RunEnded, Smoked
 from flowerexp.journal.journal import Journal
 from flowerexp.plan import PlannedRun, run_key
-from flowerexp.search import Candidate, Objective, SearchSettings, SmokeRun, Status, amount, bound, hopeless, in_vain
+from flowerexp.search import (
+    Candidate,
+    Objective,
+    SearchSettings,
+    SmokeRun,
+    Status,
+    amount,
+    bound,
+    hopeless,
+    in_vain,
+    needed_memory,
+)
 from flowerexp.sweep.compose import Composer
 
 OPTION = "sampling=smoke"
 CHANGES = "smoke_changes"
 """Where the settings of a search hold what `changes` found, for resume."""
+
+MEMORY_HINT = "memory_hint"
+"""Of the settings of a search: whether it expects clusters with less memory than smoke runs ask for to be slow."""
 
 _WHERE = f"{SWEEPER}.smoke"
 
@@ -40,8 +55,11 @@ def with_changes(search: Mapping[str, Any], composer: Composer, overrides: Seque
         overrides: those of a run; they say whose settings follow from the option.
 
     Raises:
-        ConfigError: the user's own config knows no `sampling=smoke`.
+        ConfigError: the user's own config knows no `sampling=smoke`, or there is to be a hint without smoke runs.
     """
+    if search.get(MEMORY_HINT) and not search.get("smoke"):
+        problem = f"{MEMORY_HINT} comes from smoke runs, and there are none"
+        raise ConfigError(problem, where=f"{SWEEPER}.{MEMORY_HINT}", hint=f"set {_WHERE}=true as well")
     if not search.get("smoke"):
         return dict(search)
     chosen = [line for line in overrides if line.partition("=")[0] == "entrypoint"]
@@ -92,6 +110,7 @@ class SmokeStage:
 
     Args:
         runs: the smoke run of each candidate.
+        whole: the `sampling.fraction` of the search's own runs.
         settings: what is searched for.
         journal: the sweep's, which says what is done already.
         attempts: makes the runs.
@@ -101,12 +120,14 @@ class SmokeStage:
     def __init__(
         self,
         runs: Sequence[tuple[Candidate, PlannedRun]],
+        whole: float,
         settings: SearchSettings,
         journal: Journal,
         attempts: Attempts,
         screen: Screen,
     ) -> None:
         self._runs = {candidate.name: (candidate, run) for candidate, run in runs}
+        self._whole = whole
         self._settings = settings
         self._journal = journal
         self._attempts = attempts
@@ -147,7 +168,13 @@ class SmokeStage:
         self._screen.say(f"smoke {len(self.seen) + 1}   {name}: {share}{most}")
         ended = self._attempts.make(run, limit.seconds if limit else None, lambda _: None)
         error = limit.reason if limit and ended.status is Status.ABORTED else ended.error
-        self._note(run, SmokeRun(candidate, ended.status, ended.seconds, error))
+        needs = None
+        if ended.status is Status.FINISHED:
+            jobs = [
+                self._journal.folder / job.folder for job in self._journal.read().jobs if run.folder.name in job.runs
+            ]
+            needs = needs_gb(run, self._whole, candidate.shape, jobs)
+        self._note(run, SmokeRun(candidate, ended.status, ended.seconds, error, needs_gb=needs))
 
     def out(self) -> dict[str, tuple[Status, str]]:
         """The candidates that are to be left out: dropped, or refused their cluster; each with its reason."""
@@ -161,11 +188,17 @@ class SmokeStage:
         """How many smoke runs of this search ended so."""
         return sum(smoked.status is status and not smoked.prior for smoked in self.seen.values())
 
+    @property
+    def needs_gb(self) -> float | None:
+        """The memory that all of the data should need on all nodes together; None where no smoke run says."""
+        return needed_memory(list(self.seen.values()))
+
     def closing(self) -> str:
         """The result of the stage, in a line."""
         if in_vain(list(self.seen.values())):
             return "smoke     given up: all failed, which says nothing about one cluster or another; none is dropped"
-        return f"smoke     {len(hopeless(self.seen, self._settings))} of {len(self.seen)} clusters dropped"
+        needs = f"; all of the data should need {self.needs_gb:.3g} GB of memory" if self.needs_gb else ""
+        return f"smoke     {len(hopeless(self.seen, self._settings))} of {len(self.seen)} clusters dropped{needs}"
 
     def _note(self, run: PlannedRun, one: SmokeRun) -> None:
         values = {key: value for key, value in asdict(one).items() if key != "candidate"}

@@ -34,6 +34,7 @@ class ClusterSearch:
     max_runs: int = field(default=20, metadata={"min": 1, "max": 100_000})
     seed: int = field(default=0, metadata={"min": 0, "max": 2**63 - 1})
     smoke: bool = False
+    memory_hint: bool = False
     usd_per_vcpu_hour: float | None = field(default=None, metadata={"above": 0, "max": 1_000_000_000})
 
 

@@ -99,12 +99,21 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class Smoked:
-    """How the smoke run of a cluster ended: its status, its seconds, and what went wrong."""
+    """How the smoke run of a cluster ended.
+
+    Attributes:
+        status: how.
+        seconds: how long it took; None where that is not known.
+        prior: whether it was known before.
+        error: what went wrong.
+        needs_gb: the memory that all of the data should need, by what it used; None where that is not known.
+    """
 
     status: str
     seconds: float | None
     prior: bool
     error: str
+    needs_gb: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +185,9 @@ _JOB = {"folder": str, "handle": dict, "runs": [str]}
 _ERROR = str | None
 _ENDED = {"run": str, "error": _ERROR, "run_id": str | None, "of": str | None}
 _OBSERVED = {"status": str, "seconds": records.NUMBER | None, "prior": bool, "chosen": bool}
-_SMOKED = {"status": str, "seconds": records.NUMBER | None, "prior": bool, "error": str}
+_SMOKED = {
+    "status": str, "seconds": records.NUMBER | None, "prior": bool, "error": str, "needs_gb": records.NUMBER | None,
+}  # fmt: skip
 _NESTED: Mapping[str, tuple[type, Mapping[str, Any]]] = {"observed": (Observed, _OBSERVED), "smoked": (Smoked, _SMOKED)}
 _IF_THERE: Mapping[str, Any] = {"retry": bool, "observed": _OBSERVED, "smoked": _SMOKED}
 

@@ -7,7 +7,7 @@ from flowerexp.search.candidate import Candidate, Shape
 from flowerexp.search.recommend import ALIKE, Prediction, Recommendation
 from flowerexp.search.rules import Why
 from flowerexp.search.search import RunLimits, Search, Stop, Suggestion, amount
-from flowerexp.search.smoke import Bound, SmokeRun, bound, hopeless, in_vain
+from flowerexp.search.smoke import Bound, SmokeRun, bound, hopeless, in_vain, needed_memory
 from flowerexp.search.trials import Objective, Observation, Rule, SearchSettings, Status
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "bound",
     "hopeless",
     "in_vain",
+    "needed_memory",
 ]

@@ -4,8 +4,9 @@ The time of a job on c cores is a serial part, a part that is shared among the c
 them (Amdahl, "Validity of the single processor approach", AFIPS 1967; Venkataraman et al., "Ernest: Efficient
 Performance Prediction for Large-Scale Advanced Analytics", NSDI 2016): time is proportional to s + 1/c + o c, with c in
 units of the middle candidate's cores. Where the data does not fit into the memory of all nodes together, the job is
-slower by a factor, whatever the factor by which it does not fit (measured on scout.csv; Ruya, Will et al., "Ruya:
-Memory-Aware Iterative Optimization of Cluster Configurations for Big Data Processing", IEEE BigData 2022, rests on it).
+slower by a factor, whatever the factor by which it does not fit (measured on scout.csv; Will, Thamsen, Bader, Scheinert
+and Kao, "Ruya: Memory-Aware Iterative Optimization of Cluster Configurations for Big Data Processing", IEEE BigData
+2022, tries clusters first whose total memory suffices, by an estimate from runs on small samples).
 
 Neither s and o nor the threshold of memory are known. So each is drawn from a distribution, together with the
 parameters of the Gaussian process that models what this leaves unexplained, and each draw has the weight of its
@@ -46,6 +47,14 @@ CLIFF = 0.75
 """The probability that the job is slower below some total memory. Any threshold between the smallest and the largest
 candidate is equally likely, on a logarithmic scale."""
 
+NEEDED = 0.7
+"""Where the memory that the job needs was estimated, the probability that the threshold is near that. Otherwise the
+estimate says nothing: a smoke run may use memory in another way than the whole run."""
+
+ESTIMATE = 0.3
+"""The standard deviation of the logarithm of such an estimate. Chosen, as `NEEDED`, on half of the jobs of scout.csv
+with the estimates that the authors of Ruya made of them."""
+
 HEIGHT = (1.2, 0.4)
 """The logarithm of the factor by which it is slower: mean and standard deviation. It enters the Gaussian process as a
 linear term, so that it need not be drawn."""
@@ -77,8 +86,14 @@ def normals(space: Space, which: int) -> Array:
     return np.asarray(ndtri(np.clip(uniform, 1e-4, 1 - 1e-4)))
 
 
-def draws_of(space: Space, normal: Array) -> Draws:
-    """The draws that are made of some normal numbers, (draws, parameters)."""
+def draws_of(space: Space, normal: Array, needs_gb: float | None = None) -> Draws:
+    """The draws that are made of some normal numbers.
+
+    Args:
+        space: the candidates.
+        normal: the numbers, (draws, parameters).
+        needs_gb: the memory that the job needs in total, by an estimate; None without one.
+    """
     columns = space.points.shape[1]
 
     def lognormal(parameters: tuple[float, float], column: int | slice | list[int]) -> Array:
@@ -87,8 +102,9 @@ def draws_of(space: Space, normal: Array) -> Draws:
     cores = space.cores / np.exp(np.log(space.cores).mean())
     serial, overhead = lognormal(SERIAL, [columns + 2]), lognormal(OVERHEAD, [columns + 3])
     memory = np.log(space.memory_gb)
-    threshold = memory.min() + np.ptp(memory) * ndtr(normal[:, [columns + 5]])
-    below = (memory < threshold) & (ndtr(normal[:, [columns + 4]]) < CLIFF)
+    below = (memory < _thresholds(memory, ndtr(normal[:, [columns + 5]]), needs_gb)) & (
+        ndtr(normal[:, [columns + 4]]) < CLIFF
+    )
     return Draws(
         shrink=lognormal(LENGTH, slice(columns)) ** -2,
         variance=lognormal(AMPLITUDE, columns) ** 2,
@@ -96,3 +112,15 @@ def draws_of(space: Space, normal: Array) -> Draws:
         mean=np.log(serial + 1 / cores + overhead * cores) + HEIGHT[0] * below,
         cliff=HEIGHT[1] * below,
     )
+
+
+def _thresholds(memory: Array, uniform: Array, needs_gb: float | None) -> Array:
+    """The logarithm of the memory below which the job is slower, in the shape of the uniform numbers.
+
+    One beyond all candidates has all of them on the same side, and so no cliff among them.
+    """
+    if needs_gb is None:
+        return np.asarray(memory.min() + np.ptp(memory) * uniform)
+    near = np.log(needs_gb) + ESTIMATE * ndtri(np.clip(uniform / NEEDED, 1e-4, 1 - 1e-4))
+    anywhere = memory.min() + np.ptp(memory) * (uniform - NEEDED) / (1 - NEEDED)
+    return np.asarray(np.where(uniform < NEEDED, near, anywhere))

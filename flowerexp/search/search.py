@@ -66,6 +66,22 @@ class Search:
         self._trials = Trials(candidates, self.settings)
         self.candidates = tuple(candidates)
 
+    @property
+    def needs_gb(self) -> float | None:
+        """The memory that the job is expected to need; None without an estimate."""
+        return self._trials.needs_gb
+
+    def expect_memory(self, needs_gb: float | None) -> None:
+        """Say how much memory the job should need on all nodes together; with less, it may be much slower.
+
+        Args:
+            needs_gb: in GB, by an estimate that may be wrong; None takes it back.
+
+        Raises:
+            ConfigError: it is no number above 0.
+        """
+        self._trials.expect_memory(needs_gb)
+
     def suggest(self) -> Suggestion | Stop:
         """The next step. Asking again without a new observation gives the same answer."""
         chosen = pick(self._trials)

@@ -1,13 +1,15 @@
 """Which clusters do smoke runs rule out? A smoke run uses a small share of the data, before the search.
 
 It is mostly start-up and overhead, which do not grow with the data, so it says little about how much better one cluster
-is than another. Nothing is predicted from it; it only rules out clusters that are far behind.
+is than another. No time is predicted from it; it rules out clusters that are far behind, and estimates the memory that
+all of the data needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from flowerexp.search.candidate import Candidate
 from flowerexp.search.trials import Objective, SearchSettings, Status
@@ -41,6 +43,7 @@ class SmokeRun:
     seconds: float | None = None
     error: str = ""
     prior: bool = False
+    needs_gb: float | None = None  # the memory that all of the data should need, by what this run used
 
     @property
     def usd(self) -> float | None:
@@ -112,6 +115,16 @@ def in_vain(seen: Sequence[SmokeRun]) -> bool:
     """Whether the smoke runs themselves are at fault, rather than single clusters."""
     ran = [run.status for run in seen if run.status.ran]
     return len(ran) >= FAILURES and set(ran) == {Status.FAILED}
+
+
+def needed_memory(seen: Sequence[SmokeRun]) -> float | None:
+    """The memory in GB that all of the data should need on all nodes together: the median of what each run says.
+
+    Args:
+        seen: the smoke runs; None is said where none that finished knows.
+    """
+    said = [run.needs_gb for run in seen if run.status is Status.FINISHED and run.needs_gb is not None]
+    return median(said) if said else None
 
 
 def _factor(candidate: Candidate, other: Candidate, settings: SearchSettings) -> float:

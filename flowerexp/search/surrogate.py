@@ -21,7 +21,6 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from flowerexp.search.candidate import Array, Space
 from flowerexp.search.prior import Draws, draws_of, normals
 
-TOP = False
 KEPT = 192
 """How many draws predict: systematic resampling keeps each draw as often as it weighs (Kitagawa, "Monte Carlo Filter
 and Smoother for Non-Gaussian Nonlinear State Space Models", JCGS 1996), and few are kept twice after few runs. To keep
@@ -115,14 +114,14 @@ class Surrogate:
     Args:
         space: the candidates.
         which: of several sets of draws.
+        needs_gb: the memory that the job needs in total, by an estimate; None without one.
     """
 
-    def __init__(self, space: Space, which: int = 0) -> None:
+    def __init__(self, space: Space, which: int = 0, needs_gb: float | None = None) -> None:
         self._log_prices = space.log_prices
         self._squares = (space.points[:, None, :] - space.points[None, :, :]) ** 2
         self._alike = (self._squares.sum(axis=2) < 1e-18).astype(float)
-        self._space, self._normals = space, normals(space, which)
-        self._draws = draws_of(space, self._normals)
+        self._draws = draws_of(space, normals(space, which), needs_gb)
 
     def prior(self) -> Array:
         """The expected log value of each candidate before any run, but for its overall level, (candidates,)."""

@@ -112,6 +112,7 @@ class Trials:
         self.candidates = tuple(in_order(candidates))
         self.settings = settings
         self.observations: list[Trial] = []
+        self.needs_gb: float | None = None  # the memory that the job needs in total, by an estimate
         self._indices = {candidate.name: index for index, candidate in enumerate(self.candidates)}
         self._rates = np.array([(candidate.usd_per_hour or inf) / 3600 for candidate in self.candidates])
         self.space = self._space()
@@ -147,10 +148,21 @@ class Trials:
             )
         self.observations.append(trial)
 
+    def expect_memory(self, needs_gb: float | None) -> None:
+        """Estimate the memory that the job needs in total, in GB; None takes an estimate back.
+
+        Raises:
+            ConfigError: it is no number above 0.
+        """
+        if needs_gb is not None and not (isfinite(needs_gb) and needs_gb > 0):
+            raise ConfigError(f"the memory that the job needs is {needs_gb} GB", hint="give a number above 0, or none")
+        self.needs_gb = needs_gb
+        self.__dict__.pop("surrogate", None)
+
     @cached_property
     def surrogate(self) -> Surrogate:
         """The model over all candidates; it holds no observations."""
-        return Surrogate(self.space, self.settings.draws)
+        return Surrogate(self.space, self.settings.draws, self.needs_gb)
 
     @property
     def tried(self) -> list[int]:

@@ -70,6 +70,7 @@ class ClusterSearchConf:
     max_runs: int = 20
     seed: int = 0
     smoke: bool = False  # first run each on the small share of sampling=smoke, and drop the hopeless
+    memory_hint: bool = False  # expect clusters to be slow that have less memory than the smoke runs ask for
     usd_per_vcpu_hour: float | None = None  # of clusters without a list price, such as this machine
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from tests.search.conftest import clusters, finished
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "cluster_search.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def replay(table: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), str(table), "--seeds", "2", *arguments]
+def replay(table: Path, *arguments: str, script: str = "cluster_search.py") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / script), str(table), "--seeds", "2", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -58,3 +58,27 @@ def test_a_table_without_the_columns_is_one_line(tmp_path):
     assert done.stderr == (
         f"cluster_search: {path} has no column machine_type; it needs job, machine_type, nodes, runtime_s, cost_usd\n"
     )
+
+
+@pytest.mark.long
+def test_rules_are_compared_in_pairs_and_held_against_bounds(table):
+    renamed = table.read_text().replace("\na,", "\nkmeans_huge_spark15,").replace("\nb,", "\nlr_huge_spark,")
+    table.write_text(renamed)
+    done = replay(table, "--seeds", "1", script="search_targets.py")
+    assert done.returncode == 0, done.stderr
+    targets = json.loads(done.stdout.splitlines()[-1])["targets"]
+    values = {target["what"]: target["value"] for target in targets}
+    assert len(values) == 6 * 2 + 5 + 3 + 2
+    assert all(map(math.isfinite, values.values()))
+    until = [values[f"runs until {name}, on Ruya's jobs"] for name in ("within 20 %", "within 10 %", "the optimum")]
+    assert 1 <= until[0] <= until[1] <= until[2] <= 19
+    lines = [line for line in done.stdout.splitlines() if "less that of random 6" in line and " to " in line]
+    assert len(lines) == 6
+    assert "total of 1 jobs without an estimate" in done.stdout, "of the other the authors of Ruya could not tell"
+
+
+def test_a_table_of_other_jobs_has_no_figures_of_ruya(table):
+    done = replay(table, "--parts", "until", script="search_targets.py")
+    assert (done.returncode, done.stderr) == (
+        1, f"search_targets: {table} has none of Ruya's jobs; measure --parts worlds alone\n",
+    )  # fmt: skip

@@ -113,3 +113,20 @@ def test_encoding_scales_and_drops_what_tells_nothing_apart():
     points = encode([Candidate(str(index), shape) for index, shape in enumerate(shapes)])
     # total vCPUs, total memory (vCPUs a node and memory a vCPU are constant), n2 (e2 is the first), ssd (hdd is)
     assert points.tolist() == [[0, 0, 1, 1], [0.5, 0.5, 1, 0], [1, 1, 0, 0]]
+
+
+def test_an_estimate_of_memory_moves_the_cliff_and_may_be_wrong():
+    """Most draws have their cliff near what the job needs; out of reach of all candidates, most have none."""
+    seen = space(clusters())
+    order = np.argsort(seen.memory_gb)
+
+    def cliffs(needs_gb: float | None) -> np.ndarray:
+        steps = np.diff(Surrogate(seen, 0, needs_gb)._draws.cliff[:, order] > 0, axis=1)
+        return np.asarray((steps * (seen.memory_gb[order][1:] / 40)).sum(axis=1))  # where it is, in units of 40 GB
+
+    plain, told, beyond = (cliffs(gb) for gb in (None, 40.0, 4000.0))
+    near = [np.mean((where > 0.5) & (where < 2)) for where in (plain, told, beyond)]
+    assert near[1] > 1.5 * near[0]
+    assert np.mean(told > 2) > 0.02, "it may be wrong"
+    assert np.mean(beyond == 0) > 0.75 > np.mean(plain == 0) > 0.2
+    assert 0 < near[2] < near[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowerexp.search import Candidate, SearchSettings, Shape, SmokeRun, Status, bound, hopeless, in_vain
+from flowerexp.search import Candidate, SearchSettings, Shape, SmokeRun, Status, bound, hopeless, in_vain, needed_memory
 from flowerexp.search.smoke import FAILURES, SLOWER, TOO_MUCH
 
 
@@ -85,3 +85,11 @@ def test_smoke_runs_that_all_fail_are_in_vain():
     assert in_vain([refused, *failed])
     assert not in_vain([refused, *failed[1:]])
     assert not in_vain([good, *failed])
+
+
+def test_the_memory_that_is_needed_is_the_median_of_those_that_finished():
+    ended = [(Status.FINISHED, 10.0), (Status.FINISHED, 30.0), (Status.FINISHED, 80.0), (Status.FAILED, 900.0),
+             (Status.FINISHED, None)]  # fmt: skip
+    seen = [SmokeRun(cluster(str(place)), how, 1.0, needs_gb=gb) for place, (how, gb) in enumerate(ended)]
+    assert needed_memory(seen) == 30
+    assert needed_memory(seen[3:]) is None

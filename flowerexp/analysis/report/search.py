@@ -57,7 +57,7 @@ def found(material: Material) -> Section:
     lines = [_line(place, attempt) for place, attempt in enumerate(tried[:MOST_ROWS], start=1)]
     section.tables.append(Table(head, lines, frozenset({0, 2, 3})))
     if smoke := search.get("smoke"):
-        section.text.append(_smoke_sentence(smoke))
+        section.text.append(_smoke_sentence(smoke) + _memory_sentence(search["recommendation"].get("needs_gb")))
         head = ["cluster", "seconds", "dollars", "smoke run ended", "why it was left out"]
         section.tables.append(Table(head, [_smoke_line(run) for run in smoke[:MOST_ROWS]], frozenset({1, 2})))
     return section
@@ -69,6 +69,15 @@ def _smoke_sentence(smoke: Sequence[Mapping[str, Any]]) -> str:
         f"Before the search, each of {len(smoke)} clusters made a smoke run on a small share of the data; {dropped} "
         "were left out because of it, and do not count as untried. Smoke runs count only towards what "
         "was spent."
+    )
+
+
+def _memory_sentence(needs_gb: float | None) -> str:
+    if needs_gb is None:
+        return ""
+    return (
+        f" By the memory that they used, all of the data should need {needs_gb:.3g} GB on all nodes together, and the "
+        "search expected clusters with less to be slower."
     )
 
 

@@ -257,4 +257,6 @@ def event_log(staged: str) -> dict[str, str]:
         "spark.eventLog.dir": f"{staged}/events",
         "spark.eventLog.rolling.enabled": "false",
         "spark.eventLog.compress": "false",
+        # Else only tasks of 10 s or more know how much memory there was in use.
+        "spark.executor.metrics.pollingInterval": "1s",
     }
