@@ -1,5 +1,7 @@
 # make run: set up, then the main job on the embedded defaults.   make test: set up, then every check but the long tests.
 SHELL := /bin/bash
+# Without bytecode each process compiles what it imports anew: seconds for MLflow, and twice that for TensorFlow.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
