@@ -17,7 +17,8 @@ import absl.logging
 import hypothesis
 import pytest
 
-from flowerexp.cluster import java
+from flowerexp.cluster import java, spark_submit
+from flowerexp.cluster.local import archive
 from flowerexp.workload.images import synthetic
 from tests.buckets import StorageServer
 from tests.composing import composed
@@ -107,16 +108,16 @@ def spark_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.delenv(variable, raising=False)
     patch.setenv("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.log.level", "ERROR")
-        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
-        .getOrCreate()
-    )
+    settings = {
+        **spark_submit.MEASURING,
+        **spark_submit.LOOPBACK,
+        "spark.driver.extraJavaOptions": f"{spark_submit.LEAN_JVM} {archive.options()}".rstrip(),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+    }
+    session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
     yield session
     session.stop()
     patch.undo()

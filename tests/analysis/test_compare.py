@@ -37,8 +37,7 @@ def total_value(rows):
     return found
 
 
-def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **changes):
-    """A run; `preprocess__quality=90` changes one value of its config."""
+def changed(changes):
     config = copy.deepcopy(CONFIG)
     for key, value in changes.items():
         node, _, leaf = key.partition("__")
@@ -46,8 +45,16 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
             config[node][leaf] = value
         else:
             config[node] = value
+    return typed(config, Config)
+
+
+UNCHANGED = changed({})
+
+
+def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **changes):
+    """A run; `preprocess__quality=90` changes one value of its config."""
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
-    made = typed(config, Config)
+    made = changed(changes) if changes else UNCHANGED
     return ComparedRun(name, made, table(rows, made.experiment), facts, phases or {}, error)
 
 
