@@ -6,9 +6,11 @@ import atexit
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 os.environ.pop("COLUMNS", None)  # pytest's workers have it, and tables would be folded to fit
 
+# A shell's background process ignores Ctrl-C, and so would the processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # TensorFlow logs through a handler that closes its stream when logging is configured anew: pytest's own, of some test.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
@@ -42,6 +48,23 @@ CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
 Compose = Callable[..., Any]
 """Makes a config; what kind of cluster and data it has, each test knows."""
+
+
+SLOW_FIXTURES = {"cloud_servers", "local_store", "mlflow_server", "spark_session", "storage_server"}
+"""What takes seconds to start, and every test that uses it is marked `slow`."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, and let slow modules begin: none is to start when other workers have nothing left to do."""
+    slowest: Counter[Path] = Counter()
+    for item in items:
+        if item.get_closest_marker("spark") or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+        if not item.get_closest_marker("long"):
+            marks = (("spark", 2), ("slow", 1))
+            slowest[item.path] = max(slowest[item.path], *(n for name, n in marks if item.get_closest_marker(name)), 0)
+    items.sort(key=lambda item: -slowest[item.path])
 
 
 @pytest.fixture(autouse=True)
