@@ -10,6 +10,8 @@ import pytest
 
 from tests.search.conftest import clusters, finished
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "cluster_search.py"
 
 

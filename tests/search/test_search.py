@@ -39,6 +39,7 @@ def suggested(search: Search) -> Suggestion:
 
 
 @pytest.mark.parametrize("rule", list(Rule))
+@pytest.mark.slow
 def test_same_seed_same_sequence_and_another_seed_another(candidates, rule):
     def sequence(seed):
         return names(live(Search(candidates, SearchSettings(rule=rule, seed=seed, max_runs=5))))
@@ -216,6 +217,7 @@ def test_a_failed_run_makes_its_neighbours_less_likely(candidates):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("rule", [Rule.SAVING, Rule.CHERRYPICK])
+@pytest.mark.slow
 def test_the_winner_keeps_to_max_seconds(candidates, seed, rule):
     limit = 450.0
     allowed = [c for c in candidates if (finished(c).seconds or 0) <= limit]

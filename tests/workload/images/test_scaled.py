@@ -109,6 +109,7 @@ class TestScale:
 class TestPixels:
     @pytest.mark.parametrize("subsampling", [0, 1, 2])
     @pytest.mark.parametrize(("size", "scale"), [((50, 70), 2), ((101, 129), 4), ((203, 261), 8), ((192, 256), 8)])
+    @pytest.mark.slow
     def test_are_those_of_tensorflow_at_that_ratio(self, size, scale, subsampling):
         import tensorflow as tf
 

@@ -89,6 +89,7 @@ def test_records_come_with_their_labels_whole_and_once(root, pictures, batch):
         assert np.array_equal(found[label], transform.decode(image))
 
 
+@pytest.mark.slow
 def test_tensorflow_traces_a_reader_once_whatever_it_reads(root, pictures, monkeypatch):
     import tensorflow as tf
 
