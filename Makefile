@@ -13,7 +13,7 @@ WANTED := --constraint constraints.txt --editable '.[all,dev]'
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 2) + 1))')
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all setup lint unit coverage long bench example lock clean help
+.PHONY: run test quick test-all setup lint unit coverage long bench example lock clean help
 
 run: setup  ## set everything up, run the main job on the embedded defaults
 	$(BIN)/flowerexp $(ARGS)
@@ -22,6 +22,9 @@ test: setup lint unit  ## set everything up, then lint, types, layers and all bu
 
 test-all: test  ## make test, then the tests that are marked long
 	$(MAKE) long
+
+quick: setup  ## in a minute: the tests without Spark, servers, MLflow and TensorFlow, to run all the time
+	$(PYTEST) -m 'not long and not slow' $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -85,6 +85,16 @@ def config(tmp_path: Path) -> Compose:
     return lambda *overrides: composed([f"home={tmp_path}", *overrides])
 
 
+@pytest.fixture
+def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures have nothing on them: drawing takes longer than all else that is done with a run's results."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    monkeypatch.setattr(Figure, "draw", lambda drawn, renderer: None)
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, drawn: None)
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of five classes with eight photographs each; to be read only."""

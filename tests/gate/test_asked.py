@@ -18,7 +18,7 @@ from flowerexp.tracking import default_store, ensure
 from flowerexp.tracking.client import connect
 from tests.gate.experiment import change, commit, git, make
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
 
 
 @pytest.fixture(scope="module")
