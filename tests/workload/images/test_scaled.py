@@ -220,6 +220,7 @@ class TestReaders:
 
     @pytest.mark.parametrize("reader", ["image_files", "image_files_native", "image_files_cached"])
     @pytest.mark.parametrize("scaled", [False, True])
+    @pytest.mark.slow
     def test_decode_photographs_so(self, files, reader, scaled):
         source = Source(reader, [*files], [1] * len(files), TARGET, scaled=scaled)
         ((found, _),) = pipeline.dataset(source, [*files]).batch(len(files)).take(1)

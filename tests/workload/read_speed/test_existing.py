@@ -16,6 +16,8 @@ from flowerexp.errors import DataError
 from flowerexp.workload.images import examples, tfrecords, transform
 from flowerexp.workload.read_speed import existing, pipeline, readers
 
+pytestmark = pytest.mark.slow
+
 SIZE = (16, 24)
 TARGET = "preprocess.target_size=[16,24]"
 OF_RECORDS = [reader for reader in readers.READERS if readers.data_of(reader) == readers.TFRECORDS]

@@ -12,6 +12,8 @@ from flowerexp.workload.images import examples, tfrecords, transform
 from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import Source
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(30, 41), (41, 30), (24, 24), (12, 90), (90, 12), (48, 72), (17, 23)]
 
 
