@@ -11,7 +11,7 @@ UV = $(shell command -v uv || echo $(BIN)/uv)
 WANTED := --constraint constraints.txt --editable '.[all,dev]'
 # One worker more than cores: tests wait for processes and servers.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 2) + 1))')
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test quick test-all setup lint unit coverage long bench example lock clean help
 
@@ -23,6 +23,7 @@ test: setup lint unit  ## set everything up, then lint, types, layers and all bu
 test-all: test  ## make test, then the tests that are marked long
 	$(MAKE) long
 
+quick: WORKERS = logical
 quick: setup  ## in a minute: the tests without Spark, servers, MLflow and TensorFlow, to run all the time
 	$(PYTEST) -m 'not long and not slow' $(ARGS)
 
