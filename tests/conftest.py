@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import shutil
@@ -65,6 +66,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             marks = (("spark", 2), ("slow", 1))
             slowest[item.path] = max(slowest[item.path], *(n for name, n in marks if item.get_closest_marker(name)), 0)
     items.sort(key=lambda item: -slowest[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end, and Python's collector need not look at it again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
