@@ -1,5 +1,7 @@
 # make run: set up, then the main job on the embedded defaults.   make test: set up, then every check but the long tests.
 SHELL := /bin/bash
+# Without bytecode each process compiles what it imports anew: seconds for MLflow, and twice that for TensorFlow.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -9,9 +11,9 @@ UV = $(shell command -v uv || echo $(BIN)/uv)
 WANTED := --constraint constraints.txt --editable '.[all,dev]'
 # One worker more than cores: tests wait for processes and servers.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 2) + 1))')
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all setup lint unit coverage long bench example lock clean help
+.PHONY: run test quick test-all setup lint unit coverage long bench example lock clean help
 
 run: setup  ## set everything up, run the main job on the embedded defaults
 	$(BIN)/flowerexp $(ARGS)
@@ -20,6 +22,10 @@ test: setup lint unit  ## set everything up, then lint, types, layers and all bu
 
 test-all: test  ## make test, then the tests that are marked long
 	$(MAKE) long
+
+quick: WORKERS = logical
+quick: setup  ## in a minute: the tests without Spark, servers, MLflow and TensorFlow, to run all the time
+	$(PYTEST) -m 'not long and not slow' $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

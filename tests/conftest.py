@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,8 @@ import absl.logging
 import hypothesis
 import pytest
 
-from flowerexp.cluster import java
+from flowerexp.cluster import java, spark_submit
+from flowerexp.cluster.local import archive
 from flowerexp.workload.images import synthetic
 from tests.buckets import StorageServer
 from tests.composing import composed
@@ -28,6 +32,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
 os.environ.pop("COLUMNS", None)  # pytest's workers have it, and tables would be folded to fit
+
+# A shell's background process ignores Ctrl-C, and so would the processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # TensorFlow logs through a handler that closes its stream when logging is configured anew: pytest's own, of some test.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
@@ -41,6 +49,28 @@ CLASSES = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
 Compose = Callable[..., Any]
 """Makes a config; what kind of cluster and data it has, each test knows."""
+
+
+SLOW_FIXTURES = {"cloud_servers", "local_store", "mlflow_server", "spark_session", "storage_server"}
+"""What takes seconds to start, and every test that uses it is marked `slow`."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, and let slow modules begin: none is to start when other workers have nothing left to do."""
+    slowest: Counter[Path] = Counter()
+    for item in items:
+        if item.get_closest_marker("spark") or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+        if not item.get_closest_marker("long"):
+            marks = (("spark", 2), ("slow", 1))
+            slowest[item.path] = max(slowest[item.path], *(n for name, n in marks if item.get_closest_marker(name)), 0)
+    items.sort(key=lambda item: -slowest[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end, and Python's collector need not look at it again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +89,16 @@ def _logging_as_it_was() -> Iterator[None]:
 def config(tmp_path: Path) -> Compose:
     """`config("grid=wide", ...)` is a run's checked config; its home is the test's own folder."""
     return lambda *overrides: composed([f"home={tmp_path}", *overrides])
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures have nothing on them: drawing takes longer than all else that is done with a run's results."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    monkeypatch.setattr(Figure, "draw", lambda drawn, renderer: None)
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, drawn: None)
 
 
 @pytest.fixture(scope="session")
@@ -107,16 +147,16 @@ def spark_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.delenv(variable, raising=False)
     patch.setenv("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.log.level", "ERROR")
-        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
-        .getOrCreate()
-    )
+    settings = {
+        **spark_submit.MEASURING,
+        **spark_submit.LOOPBACK,
+        "spark.driver.extraJavaOptions": f"{spark_submit.LEAN_JVM} {archive.options()}".rstrip(),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+    }
+    session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
     yield session
     session.stop()
     patch.undo()

@@ -19,6 +19,8 @@ from flowerexp.commands.help import LISTED, page
 from flowerexp.config.places import config_folder, group_options
 from flowerexp.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "cv2", "pyarrow")
 
 

@@ -109,6 +109,7 @@ def test_the_index_has_every_page():
 
 @pytest.mark.parametrize(("page", "line", "after"), COMMANDS)
 @pytest.mark.usefixtures("own_experiment")
+@pytest.mark.slow
 def test_commands_work(page, line, after, capsys):
     words = [word for word in shlex.split(line, comments=True)[1:] if not _PLACEHOLDER.match(word)]
     if words and words[0] in cli.COMMANDS and words[0] != "plan":
@@ -188,6 +189,7 @@ def of_config(node: object, prefix: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize("page", OF_NOW, ids=of_root)
+@pytest.mark.slow
 def test_keys_and_options_exist(page):
     groups, tops = group_options(), {key for key in known_keys() if "." not in key}
     wrong = []

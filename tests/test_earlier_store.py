@@ -16,6 +16,8 @@ from flowerexp.tracking.fetch import find
 from tests.command import Home
 from tests.stores import unpack
 
+pytestmark = pytest.mark.slow
+
 ON, OFF = "9d72ce0d3c69475f9dd17437286f7c9f", "7f3005a581984d54a56721aebd7d4548"
 WRITTEN = "860a6c24166a4898a147df005e2327b1"
 SWEEP = "2026-11-26/06-55-36-ffef"

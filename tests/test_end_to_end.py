@@ -213,8 +213,11 @@ def test_bad_files_fail_the_run_or_are_skipped_counted_and_listed(tmp_path, phot
 
 @pytest.mark.parametrize(
     ("layout", "wanted"),
-    [({}, "no photographs in"), ({"a.jpg": b"x"}, "no class folders"), ({"a/b/c.jpg": b"x"}, "no class folders")],
-    ids=["empty", "no class folders", "too deep"],
+    [
+        pytest.param({}, "no photographs in", id="empty", marks=pytest.mark.long),
+        pytest.param({"a.jpg": b"x"}, "no class folders", id="no class folders"),
+        pytest.param({"a/b/c.jpg": b"x"}, "no class folders", id="too deep", marks=pytest.mark.long),
+    ],
 )
 def test_a_folder_that_is_laid_out_otherwise_is_one_line(tmp_path, layout, wanted):
     home = Home(tmp_path)

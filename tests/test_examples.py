@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROJECTS = sorted(path.parent for path in EXAMPLES.glob("*/conf"))
 

@@ -18,6 +18,8 @@ from flowerexp.config.explain import explain
 from flowerexp.errors import EXTRAS, MachineError
 from flowerexp.orchestrate import preflight
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 

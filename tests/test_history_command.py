@@ -15,6 +15,7 @@ from flowerexp.tracking.client import connect
 from tests.tracking.past import commit, day_of, logger
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

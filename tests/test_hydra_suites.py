@@ -14,6 +14,8 @@ from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, Launche
 from hydra_plugins.flowerexp.launcher import FlowerexpLauncher
 from hydra_plugins.flowerexp.sweeper import FlowerexpSweeper
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def hydra_as_it_starts() -> Iterator[None]:

@@ -16,6 +16,8 @@ from flowerexp.plan import PlannedRun, duration
 from flowerexp.sweep.budget import check_budget
 from flowerexp.sweep.forecast import forecast
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("tensorflow", "pyspark", "mlflow", "pandas", "sklearn", "matplotlib", "pyarrow", "cv2", "google.cloud")
 
 

@@ -37,8 +37,7 @@ def total_value(rows):
     return found
 
 
-def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **changes):
-    """A run; `preprocess__quality=90` changes one value of its config."""
+def changed(changes):
     config = copy.deepcopy(CONFIG)
     for key, value in changes.items():
         node, _, leaf = key.partition("__")
@@ -46,8 +45,16 @@ def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **change
             config[node][leaf] = value
         else:
             config[node] = value
+    return typed(config, Config)
+
+
+UNCHANGED = changed({})
+
+
+def measured(rows, name="a", error=None, phases=None, fingerprint="f1", **changes):
+    """A run; `preprocess__quality=90` changes one value of its config."""
     facts = {"data_fingerprint": fingerprint} if fingerprint else {}
-    made = typed(config, Config)
+    made = changed(changes) if changes else UNCHANGED
     return ComparedRun(name, made, table(rows, made.experiment), facts, phases or {}, error)
 
 
@@ -78,6 +85,7 @@ def runs_of(chance, count, *, speed=1.0, deviation=0.03):
 
 @pytest.mark.parametrize("repeats", [(1, 1), (2, 2), (5, 5), (3, 1)])
 @pytest.mark.parametrize("deviation", [0.02, 0.05])
+@pytest.mark.slow
 def test_two_sides_that_are_the_same_are_called_different_in_at_most_5_of_100_comparisons(repeats, deviation):
     chance, trials = random.Random(6), 300
     called = [
@@ -86,6 +94,7 @@ def test_two_sides_that_are_the_same_are_called_different_in_at_most_5_of_100_co
     assert sum(verdict in ("faster", "slower") for verdict in called) <= 0.05 * trials
 
 
+@pytest.mark.slow
 def test_five_repeats_find_a_slowdown_of_10_percent():
     chance, trials = random.Random(7), 200
     called = [ratio_of(runs_of(chance, 5), runs_of(chance, 5, speed=0.9)).verdict for _ in range(trials)]

@@ -9,6 +9,8 @@ from flowerexp.analysis.model.fitting import fit_model
 from tests.analysis import simulated
 from tests.analysis.simulated import COEFFICIENTS, PRODUCTS, Noise, grid, rows, seconds
 
+pytestmark = pytest.mark.slow
+
 UNSEEN = 7
 """The cell that is predicted without having been measured."""
 

@@ -15,6 +15,8 @@ from flowerexp.measurements.loading import from_rows
 from flowerexp.workload.read_speed.readers import READERS
 from tests.analysis.rows import READ_SPEED, grid, row, table, written
 
+pytestmark = pytest.mark.slow
+
 
 def drawn(path: Path, colour: str) -> float:
     """The share of a picture's pixels that have a colour, in per cent."""

@@ -18,6 +18,8 @@ import flowerexp
 from flowerexp.errors import ConfigError, DataError, JobError
 from tests.sweep import made
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("entrypoint=write_shards", "dataset.images=40")
 SWEPT = ("preprocess.quality=80,90,95", "caching=true,false")
 

@@ -32,6 +32,7 @@ class TestKinds(KindContract):
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 class TestBackends(BackendContract):
     @pytest.fixture(params=[name for name in KINDS if name != "eight_nodes"])
     def cluster(self, request, config):

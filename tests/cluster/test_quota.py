@@ -199,6 +199,7 @@ def compute(monkeypatch):
 
 
 class TestLive:
+    @pytest.mark.slow
     def test_what_is_left_counts(self, compute):
         quotas, asked = compute
         quotas.update(CPUS=(24, 4), N2_CPUS=(8, 8), SSD_TOTAL_GB=(500, 0), DISKS_TOTAL_GB=(4096, 0), SNAPSHOTS=(1, 1))

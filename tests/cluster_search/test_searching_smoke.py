@@ -108,6 +108,7 @@ def test_none_is_made_where_none_is_asked_for(search):
     assert "smoke_runs" not in sweep.account["recommendation"]
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_no_smoke_run_is_made_twice(search, tmp_path):
     """The journal is cut after one of its lines, as if the launcher had been killed right after it."""
     whole = search(ends, "whole", **SMOKE)

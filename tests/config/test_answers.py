@@ -17,6 +17,8 @@ from flowerexp.errors import ConfigError
 from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.grammar import expand
 
+pytestmark = pytest.mark.slow
+
 composed: Callable[..., Any] = app.composed
 
 

@@ -12,6 +12,8 @@ from flowerexp.config import check, plain, recorded
 from flowerexp.errors import ConfigError
 from flowerexp.plan import PlannedRun, run_key
 
+pytestmark = pytest.mark.slow
+
 WORDS = """
 defaults: [{/grid@_global_.grid: words}, _self_]
 name: words

@@ -19,6 +19,8 @@ from flowerexp.config.answers import answer
 from flowerexp.config.text import holds_text
 from flowerexp.errors import FlowerexpError
 
+pytestmark = pytest.mark.slow
+
 PLACES = (
     (),
     ("dataset=folder", "dataset.path=photographs"),

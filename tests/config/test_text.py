@@ -17,6 +17,8 @@ from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.grammar import expand
 from flowerexp.sweep.labels import labels
 
+pytestmark = pytest.mark.slow
+
 composed: Callable[..., Any] = app.composed
 
 ODD = ["2024_10", "1e3", "1_000", "007", "0x10", "0b11", "1.10", "+5", "-0", ".5", "5.", "1E5", "inf", "-Inf", "NaN",

@@ -22,6 +22,7 @@ def refusal(*overrides):
 
 
 class TestGrid:
+    @pytest.mark.slow
     def test_is_counted_and_refused_at_once(self):
         from omegaconf import OmegaConf
 

@@ -18,6 +18,8 @@ from flowerexp.tracking import default_store, ensure
 from flowerexp.tracking.client import connect
 from tests.gate.experiment import change, commit, git, make
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

@@ -196,6 +196,7 @@ KINDS = ("quiet", "wandering", "warming up", "getting slower", "second is faster
 
 @pytest.mark.parametrize("series", [1, 4])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_at_most_one_in_twenty_gates_of_the_same_code_says_slower(kind, series):
     # Wide against the margin, so that most gates go to the last look, and each look can err.
     assert shares(kind, 0.10, [0.0] * series)["slower"] <= 0.05

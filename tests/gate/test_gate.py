@@ -19,6 +19,8 @@ from flowerexp.gate import runs
 from flowerexp.measurements.loading import from_rows
 from tests.gate.experiment import OWN, change, commit, git, make
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from tests.analysis.sweeps import write_sweep
 from tests.tracking import write_run
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

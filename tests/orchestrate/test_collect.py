@@ -18,6 +18,8 @@ from flowerexp.orchestrate import collect, collect_run
 from flowerexp.plan import PlannedRun
 from tests.analysis.rows import grid
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
+
 STATUS = {"token": "t", "state": "finished", "error": None, "where": None, "hint": None, "facts": {"cores": 2},
           "notes": ["a note"], "started_at": 100.0, "ended_at": 103.5}  # fmt: skip
 

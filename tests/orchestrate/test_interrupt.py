@@ -13,6 +13,7 @@ from flowerexp.orchestrate.interrupt import Interrupt
 @pytest.fixture(autouse=True)
 def handlers():
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may themselves run under nohup
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -28,6 +28,7 @@ from tests.sweep.made import events, install, planned, run_sweep
 from tests.tracking.proxy import Proxy
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

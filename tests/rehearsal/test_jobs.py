@@ -267,6 +267,7 @@ def test_requests_are_recorded_as_json(cloud, clients):
     json.dumps(cloud.requests())
 
 
+@pytest.mark.slow
 def test_nothing_runs_on_when_the_servers_end(tmp_path):
     with Cloud(tmp_path) as cloud:
         cloud.bucket("staging-bucket").blob("code/light.py").upload_from_string(_LIGHT)

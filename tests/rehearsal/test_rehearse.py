@@ -11,6 +11,8 @@ from flowerexp import cli
 from flowerexp.commands import completing, rehearse
 from tests.command import Answer, Home
 
+pytestmark = pytest.mark.slow
+
 LIGHT = ("cluster=single_node", "caching=true", "grid.reader=[image_files_native]", "grid.batch_size=[2]")
 APART = re.compile(r"(FLOWEREXP|GOOGLE|STORAGE|DATAPROC|COMPUTE|CLOUDSDK)_")
 

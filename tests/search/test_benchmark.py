@@ -10,6 +10,8 @@ import pytest
 
 from tests.search.conftest import clusters, finished
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 

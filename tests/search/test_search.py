@@ -39,6 +39,7 @@ def suggested(search: Search) -> Suggestion:
 
 
 @pytest.mark.parametrize("rule", list(Rule))
+@pytest.mark.slow
 def test_same_seed_same_sequence_and_another_seed_another(candidates, rule):
     def sequence(seed):
         return names(live(Search(candidates, SearchSettings(rule=rule, seed=seed, max_runs=5))))
@@ -73,6 +74,7 @@ def test_stops_where_looking_further_would_cost_more_than_it_saves(candidates):
     assert "100 runs" in stop.explanation
 
 
+@pytest.mark.slow
 def test_looks_longer_for_a_job_that_will_run_more_often(candidates):
     def count(expected):
         return sum(
@@ -141,6 +143,7 @@ def test_a_start_that_is_billed_too_moves_the_limits(candidates):
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.sampled_from(Status)), max_size=25))
 @settings(max_examples=30, deadline=None)
+@pytest.mark.slow
 def test_whatever_is_told_only_what_finished_wins(events):
     candidates = clusters()
     search = Search(candidates, SearchSettings(expected_runs=100))
@@ -182,6 +185,7 @@ def test_all_refused_ends_without_a_winner(candidates):
 
 
 @pytest.mark.parametrize("rule", [Rule.SAVING, Rule.CHERRYPICK, Rule.RANDOM])
+@pytest.mark.slow
 def test_runs_that_all_fail_end_it(candidates, rule):
     search = Search(candidates, SearchSettings(rule=rule, max_runs=20))
     told = live(search, lambda candidate: Observation(Status.FAILED, 0.1, 60.0))
@@ -216,6 +220,7 @@ def test_a_failed_run_makes_its_neighbours_less_likely(candidates):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("rule", [Rule.SAVING, Rule.CHERRYPICK])
+@pytest.mark.slow
 def test_the_winner_keeps_to_max_seconds(candidates, seed, rule):
     limit = 450.0
     allowed = [c for c in candidates if (finished(c).seconds or 0) <= limit]
@@ -330,6 +335,7 @@ def test_cost_follows_from_seconds_and_price(candidates):
 
 
 @pytest.mark.parametrize("rule", list(Rule))
+@pytest.mark.slow
 def test_the_order_of_the_candidates_changes_nothing(candidates, rule):
     settings_ = SearchSettings(rule=rule, max_runs=5, seed=2)
     shuffled = candidates[7:] + candidates[:7][::-1]
@@ -398,6 +404,7 @@ def test_a_search_that_cannot_pay_for_itself_says_so_before_it_starts(candidates
     assert len(live(forced)) < 4
 
 
+@pytest.mark.slow
 def test_the_first_pick_is_among_the_cheaper(candidates):
     dear = [replace(one, usd_per_hour=10 * (one.usd_per_hour or 0)) for one in candidates[:10]]
     firsts = {suggested(Search([*dear, *candidates[10:]], SearchSettings(seed=seed))).candidate for seed in range(8)}

@@ -19,6 +19,7 @@ from tests.analysis.rows import READ_SPEED
 from tests.analysis.sweeps import config, write_run, write_sweep
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Fast composition gives what Hydra's own gives, value for value and error for error."""
 
 import copy
+import functools
 from datetime import datetime
 
 import pytest
@@ -13,6 +14,8 @@ from flowerexp import app as application
 from flowerexp.config import check
 from flowerexp.errors import ConfigError
 from flowerexp.sweep.compose import Composer
+
+pytestmark = pytest.mark.slow
 
 FILES = {
     "cluster/other.yaml": "defaults: [local]\ncores: 2\nspark: {spark.local.dir: '${home}/x'}\n",
@@ -28,13 +31,25 @@ FILES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def app(tmp_path):
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("conf")
     for name, text in FILES.items():
-        path = tmp_path / "conf" / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    yield application.create(str(tmp_path / "conf"))
+    return application.create(str(folder))
+
+
+@pytest.fixture(scope="module")
+def composer(app):
+    """One for all, as in a sweep: nothing of a run may be left in the next one."""
+    return Composer(app, "config")
+
+
+@pytest.fixture(autouse=True)
+def _no_global_hydra():
+    yield
     GlobalHydra.instance().clear()
 
 
@@ -105,15 +120,18 @@ OVERRIDES = [
 ]
 
 
+@functools.cache
+def master_of(app):
+    """A sweep's own config, which is composed before any run's, without what the runs differ in."""
+    return app.compose_config("config", [], RunMode.MULTIRUN)
+
+
 def composed_by_hydra(app, overrides):
-    # A sweep's own config is composed before any run's, without what the runs differ in.
-    master = app.compose_config("config", [], RunMode.MULTIRUN)
-    return app.config_loader.load_sweep_config(master, overrides)
+    return app.config_loader.load_sweep_config(copy.deepcopy(master_of(app)), overrides)
 
 
 @pytest.mark.parametrize("overrides", OVERRIDES, ids=" ".join)
-def test_gives_what_hydra_gives(app, overrides):
-    composer = Composer(app, "config")
+def test_gives_what_hydra_gives(app, composer, overrides):
     composer.compose(["measure.seed=5", "+cluster.spark.stranger=1"])  # of which nothing may be left in the next run
     made, wanted = composer.compose(overrides), composed_by_hydra(app, overrides)
     plain = application.without_hydra(wanted)
@@ -122,7 +140,7 @@ def test_gives_what_hydra_gives(app, overrides):
     assert "hydra" not in made.config
     assert made.overrides == OmegaConf.to_container(wanted.hydra.overrides.task, resolve=False)
     assert made.choices == dict(wanted.hydra.runtime.choices)
-    assert made.origin.folders == application.origin_of(composed_by_hydra(app, [])).folders
+    assert made.origin.folders == application.origin_of(master_of(app)).folders
     assert flags(made.config) == flags(plain)
     assert answer(made.config) == answer(plain)
 

@@ -20,6 +20,8 @@ from flowerexp.journal.journal import Journal
 from flowerexp.sweep.resume import Consent, resume
 from tests.sweep.made import install, planned, run_sweep, runs_of
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
+
 OURS = ("plan.json", "journal.jsonl", "1/run.json", "1/mlflow.json", "1/results/status.json",
         "1/results/measurements.jsonl", "1/results/phases.json", "1/analysis/summary.json",
         "1/analysis/measurements.parquet", "1/analysis/regression.json")  # fmt: skip

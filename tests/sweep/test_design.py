@@ -189,6 +189,7 @@ def test_runs_that_cannot_differ_are_refused(monkeypatch):
         fraction([("a", 4), ("b", 4)], sweep)
 
 
+@pytest.mark.slow
 def test_scipy_is_imported_for_a_latin_hypercube_alone():
     code = """
 import sys

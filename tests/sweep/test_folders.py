@@ -17,6 +17,8 @@ from flowerexp.sweep.compose import Composer
 from flowerexp.sweep.folders import check_names
 from flowerexp.sweep.grammar import expand
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
+
 
 @pytest.fixture
 def planned():

@@ -26,6 +26,8 @@ from flowerexp.sweep.run import planned_runs
 from flowerexp.tracking.client import connect
 from tests.sweep.made import install, planned, run_sweep
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 Declared = Callable[..., list[PlannedRun]]
 
 
@@ -118,6 +120,7 @@ def home(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 class TestWhenItRuns:
     QUALITIES = (70, 75, 80, 85, 90)
 

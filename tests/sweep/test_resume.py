@@ -22,6 +22,8 @@ from flowerexp.orchestrate import log
 from flowerexp.sweep.resume import Consent, resume
 from tests.sweep.made import events, install, planned, run_sweep, runs_of
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
+
 QUALITIES = (70, 80, 90)
 
 

@@ -18,6 +18,8 @@ from flowerexp.sweep.resume import Consent, resume
 from flowerexp.tracking.client import connect
 from tests.sweep.made import events, install, planned, run_sweep
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("blank_pictures")]
+
 
 @pytest.fixture
 def world(monkeypatch):

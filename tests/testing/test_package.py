@@ -13,6 +13,8 @@ import pytest
 
 from tests.command import SMALL_GRID, Answer, Home
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "borrowed_kind-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: borrowed-kind\nVersion: 1.0\n",
     "borrowed_kind-1.0.dist-info/entry_points.txt": """

@@ -14,6 +14,7 @@ from flowerexp.tracking.fetch import find
 from tests.tracking import write_run
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from flowerexp.tracking import default_store
 from flowerexp.tracking.data import input_of
 from tests.tracking import CONFIG, record
 
+pytestmark = pytest.mark.slow
+
 STORE = default_store(Path("/home/me"))
 SYNTHETIC = {"kind": "synthetic", "images": 100, "seed": 7, "classes": None}
 

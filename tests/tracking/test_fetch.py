@@ -15,6 +15,7 @@ from flowerexp.tracking.fetch import find
 from tests.tracking import CONFIG, measurements, unused_port, write_run
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 
 def logged(folder, store, **changes):

@@ -23,6 +23,7 @@ from tests.stores import unpack
 from tests.tracking.past import MEASURED, METRIC, commit, logger
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 TFRECORDS = f"tfrecords/{METRIC}"
 DATAPROC = {"kind": "dataproc", "name": "four_nodes", "project": "p", "region": "r1", "bucket": "b"}

@@ -31,6 +31,7 @@ from tests.analysis.rows import table
 from tests.tracking import CONFIG, Server, measurements, record, write_run
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 ARTIFACTS = {
     "config.yaml",

@@ -15,6 +15,7 @@ from tests.analysis.sweeps import write_sweep
 from tests.tracking import write_run
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 
 def modelled(folder: Path, store: Store, sweep_id: str | None = None) -> Path:

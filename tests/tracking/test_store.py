@@ -20,6 +20,7 @@ from flowerexp.tracking import Store, check_reachable, default_store, ensure
 from flowerexp.tracking.client import connect
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from flowerexp.tracking.ui import _signals_raised, _start, _Stopped
 from tests.tracking import is_up, wait_for, write_run
 
 pytest_plugins = ["tests.tracking"]
+pytestmark = pytest.mark.slow
 
 SERVE = """
 import sys, flowerexp.tracking as t

@@ -179,6 +179,7 @@ class TestSweeps:
         assert alone.widest.value == among.widest.value
         assert (among.widest.reach or 0) > (alone.widest.reach or 0)
 
+    @pytest.mark.slow
     def test_a_choice_among_many_that_are_the_same_is_seldom_called_a_difference(self):
         """Twelve settings of the same speed, as a sweep that looks for the best has them."""
         names = tuple(map(str, range(12)))

@@ -19,6 +19,8 @@ from flowerexp.tracking.steps import is_line, steps
 from flowerexp.workload.images import synthetic
 from tests.analysis.sweeps import write_sweep
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def experiment():

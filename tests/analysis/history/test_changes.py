@@ -23,6 +23,7 @@ def test_a_step_makes_no_further_ones():
         assert share(found(noise, (20, 20), LINES), least=2) <= FALSE_ALARMS
 
 
+@pytest.mark.slow
 def test_a_machine_that_wanders_raises_more_false_alarms():
     """What docs/history.md admits: 1/f noise has levels of its own, the more the longer it is looked at."""
     short, long = (share(found(wandering, (n,), LINES)) for n in (12, 60))
@@ -104,6 +105,7 @@ def test_the_same_line_has_the_same_answer():
     assert levels(values) == levels(values)
 
 
+@pytest.mark.slow
 def test_neighbours_that_are_alike_are_seen_and_never_taken_for_independent():
     chance = np.random.default_rng(4)
     alike = [levels([*line(correlated(0.8)(chance, 100))]) for _ in range(20)]

@@ -19,6 +19,8 @@ from flowerexp.measurements import COLUMNS
 from tests.analysis.report.page import Page
 from tests.analysis.sweeps import config, write_sweep
 
+pytestmark = pytest.mark.slow
+
 COUNT = Experiment(
     name="count_words",
     question="How fast can words be counted?",

@@ -23,6 +23,8 @@ from tests.analysis.rows import READ_SPEED, WRITE_SHARDS, grid, row, table, writ
 from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, write_sweep
 from tests.tracking.browser import MISSING, browser
 
+pytestmark = pytest.mark.slow
+
 CLUSTERS = {
     "single_node": {"cost/usd": 0.031, "limit/network_mb_s": 250.0, "limit/vcpus": 8, "limit/decode_images_s": 900.0},
     "eight_nodes": {

@@ -2,10 +2,14 @@
 
 import re
 
+import pytest
+
 from flowerexp.analysis.report import make_report
 from tests.analysis.report.page import Page
 from tests.analysis.rows import grid
 from tests.analysis.sweeps import config, write_run, write_sweep
+
+pytestmark = pytest.mark.slow
 
 
 def test_of_many_series_each_has_a_line_for_each_run(tmp_path):

@@ -11,6 +11,8 @@ from tests.analysis.report.page import Page
 from tests.analysis.rows import grid
 from tests.analysis.sweeps import config, write_run, write_sweep
 
+pytestmark = pytest.mark.slow
+
 
 def numbers(row, skew=1.0, spill=0):
     """What Spark says: shuffles grow with the batch size, tasks with their number."""

@@ -18,6 +18,8 @@ from flowerexp.rehearsal import catalogue, machine_types
 from flowerexp.rehearsal.process import Child
 from tests.cluster.configs import made
 
+pytestmark = pytest.mark.slow
+
 PROJECT = machine_types.PROJECT
 SHIPPED = Prices.load()
 LIVE = ("budget.prices=live", f"cluster.project={PROJECT}")

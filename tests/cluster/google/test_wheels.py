@@ -22,6 +22,8 @@ from flowerexp.rehearsal import wheelhouse
 from tests.cloud.marked import until
 from tests.cluster.conftest import BUCKET, SCOPE, Observer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 OWN = {"petals": "petals==1.0"}
 

@@ -139,6 +139,7 @@ def test_a_missing_file_is_an_error_of_the_system(tmp_path, form):
             read(form, tmp_path / "missing", how)
 
 
+@pytest.mark.slow
 def test_flipped_bits_are_found_by_formats_that_say_so_and_never_end_the_process(write, form):
     content = write(form, SAMPLES).read_bytes()
     damaged = write(form, [], name="flipped")
@@ -177,6 +178,7 @@ for name in formats.NAMES:
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_an_error_of_the_system(tmp_path):
     answer = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False)
     assert answer.stdout.split("\n")[:-1] == [f"{name} True" for name in formats.NAMES], answer.stderr

@@ -120,6 +120,7 @@ def by_lmdb(paths):
     return found
 
 
+@pytest.mark.slow
 def test_plain_loaders_read_our_files(written):
     name, compression, paths, folder = written
     found = {

@@ -145,6 +145,7 @@ class TestTold:
 
 
 @pytest.mark.parametrize("name", [name for name in CONTENTS if name not in ("truncated", "empty")])
+@pytest.mark.slow
 def test_what_the_check_says_of_the_reader_is_what_the_reader_does(name, tmp_path):
     """Of each kind of file, tf.data's reader reads it if and only if the check says so."""
     path = tmp_path / "a" / "1.jpg"

@@ -89,6 +89,7 @@ def some_config():
 
 @given(st.dictionaries(paths, st.sampled_from(KINDS), max_size=25), st.sampled_from([1.0, 0.5]))
 @settings(max_examples=150)
+@pytest.mark.slow
 def test_what_is_listed_and_what_is_left_out_is_what_is_there(some_config, tree, fraction):
     with tempfile.TemporaryDirectory() as root:
         make(root, tree)

@@ -109,6 +109,7 @@ class TestScale:
 class TestPixels:
     @pytest.mark.parametrize("subsampling", [0, 1, 2])
     @pytest.mark.parametrize(("size", "scale"), [((50, 70), 2), ((101, 129), 4), ((203, 261), 8), ((192, 256), 8)])
+    @pytest.mark.slow
     def test_are_those_of_tensorflow_at_that_ratio(self, size, scale, subsampling):
         import tensorflow as tf
 
@@ -219,6 +220,7 @@ class TestReaders:
 
     @pytest.mark.parametrize("reader", ["image_files", "image_files_native", "image_files_cached"])
     @pytest.mark.parametrize("scaled", [False, True])
+    @pytest.mark.slow
     def test_decode_photographs_so(self, files, reader, scaled):
         source = Source(reader, [*files], [1] * len(files), TARGET, scaled=scaled)
         ((found, _),) = pipeline.dataset(source, [*files]).batch(len(files)).take(1)

@@ -39,6 +39,7 @@ KNOWN = [
 ]
 
 
+@pytest.mark.slow
 def test_depends_on_index_and_seed_alone(photographs):
     for index in (399, 0, 17):
         assert synthetic.photograph(index, 11) == photographs[index]

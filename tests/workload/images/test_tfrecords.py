@@ -61,6 +61,7 @@ class TestFile:
                 found += 1
         assert found > len(packed) // 2
 
+    @pytest.mark.slow
     def test_tensorflow_reads_compressed_files_and_writes_them(self, tmp_path):
         import tensorflow as tf
 
@@ -71,6 +72,7 @@ class TestFile:
                 assert tfrecords.compression_of(file) == kind
                 assert list(tfrecords.read_records(file)) == [b"one"]
 
+    @pytest.mark.slow
     def test_tensorflow_writes_the_same_file(self, tmp_path):
         import tensorflow as tf
 
@@ -141,6 +143,7 @@ class TestExample:
 
     @pytest.mark.parametrize("label", [0, 4, 127, 128, 2**40, -1])
     @pytest.mark.parametrize("size", [0, 1, 127, 128, 20_000])
+    @pytest.mark.slow
     def test_same_bytes_as_tensorflow(self, label, size):
         import tensorflow as tf
 
@@ -152,6 +155,7 @@ class TestExample:
         example = tf.train.Example(features=tf.train.Features(feature=feature))
         assert examples.encode_example(image, label) == example.SerializeToString(deterministic=True)
 
+    @pytest.mark.slow
     def test_reads_other_writers_examples(self):
         import tensorflow as tf
 
@@ -164,6 +168,7 @@ class TestExample:
         example = tf.train.Example(features=tf.train.Features(feature=feature))
         assert examples.decode_example(example.SerializeToString()) == (b"jpeg", 3)
 
+    @pytest.mark.slow
     def test_reads_numbers_that_are_not_packed(self):
         packed = examples.encode_example(b"jpeg", 3)
         assert b"\x1a\x03\x0a\x01\x03" in packed
@@ -188,6 +193,7 @@ class TestExample:
                 examples.decode_example(example[:length])
 
 
+@pytest.mark.slow
 def test_tensorflow_reads_and_parses_the_file(tmp_path):
     import tensorflow as tf
 

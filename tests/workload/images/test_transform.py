@@ -174,6 +174,7 @@ class TestDecode:
         assert (result == result[..., :1]).all()
 
     @pytest.mark.parametrize("stored", [0, 2])
+    @pytest.mark.slow
     def test_cmyk_and_ycck(self, stored):
         import tensorflow as tf
 
@@ -238,6 +239,7 @@ class TestDecode:
         with pytest.raises(DataError, match="truncated JPEG"):
             transform.decode(strange[: len(strange) * 2 // 3])
 
+    @pytest.mark.slow
     def test_damage_within_the_scan_gives_what_tensorflow_makes_of_it(self):
         import tensorflow as tf
 
@@ -321,6 +323,7 @@ class TestDecode:
 class TestEncode:
     @pytest.mark.parametrize("quality", [1, 50, 75, 95, 99, 100])
     @pytest.mark.parametrize("kind", ["smooth", "noise", "black and white noise"])
+    @pytest.mark.slow
     def test_same_bytes_as_tensorflow(self, quality, kind):
         import tensorflow as tf
 
@@ -369,10 +372,12 @@ def check_chains(photographs, target_size, quality):
 
 class TestChain:
     @pytest.mark.parametrize(("target_size", "quality"), TARGETS)
+    @pytest.mark.slow
     def test_synthetic_photographs(self, target_size, quality):
         check_chains([synthetic.photograph(index, 3)[1] for index in range(10)], target_size, quality)
 
     @pytest.mark.parametrize("shape", [(320, 500), (256, 320), (320, 320), (240, 400), (288, 384), (192, 320)])
+    @pytest.mark.slow
     def test_scales_that_hit_whole_grey_levels(self, shape):
         """Thirds and fifths: where the last bit of a float decides what a grey level is cut to."""
         image = np.random.default_rng(8).integers(0, 256, (*shape, 3), np.uint8)
@@ -380,11 +385,13 @@ class TestChain:
         check_chains([saved(Image.fromarray(image), "JPEG", quality=98, subsampling=0)], (192, 192), 95)
 
     @pytest.mark.parametrize("shape", [(1, 3000), (2500, 2), (40, 30)])
+    @pytest.mark.slow
     def test_small_and_narrow_pictures(self, shape):
         check_chains([saved(Image.fromarray(noise(*shape)), "JPEG", quality=95, subsampling=2)], (192, 192), 95)
 
     @pytest.mark.flowers
     @pytest.mark.parametrize(("target_size", "quality"), TARGETS)
+    @pytest.mark.slow
     def test_real_photographs(self, target_size, quality):
         files = sorted(PHOTOGRAPHS.glob("*/*.jpg"))
         if not files:

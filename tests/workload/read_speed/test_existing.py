@@ -16,6 +16,8 @@ from flowerexp.errors import DataError
 from flowerexp.workload.images import examples, tfrecords, transform
 from flowerexp.workload.read_speed import existing, pipeline, readers
 
+pytestmark = pytest.mark.slow
+
 SIZE = (16, 24)
 TARGET = "preprocess.target_size=[16,24]"
 OF_RECORDS = [reader for reader in readers.READERS if readers.data_of(reader) == readers.TFRECORDS]
@@ -136,6 +138,7 @@ class TestRead:
 
     @pytest.mark.parametrize("reader", OF_RECORDS)
     @pytest.mark.parametrize(("label", "expected"), [(7, 7), (b"daisy", b"daisy")])
+    @pytest.mark.slow
     def test_other_names_of_features(self, looked_at, reader, label, expected):
         records = [example(image__encoded=picture(grey), label=label, weight=0.5) for grey in (50, 100)]
         overrides = ("dataset.features.image=image/encoded", "dataset.features.label=label")
@@ -145,6 +148,7 @@ class TestRead:
         ]
 
     @pytest.mark.parametrize("reader", OF_RECORDS)
+    @pytest.mark.slow
     def test_no_label(self, looked_at, reader):
         records = [example(image=picture(grey)) for grey in (50, 100)]
         source = looked_at({"a.tfrecord": file_of(records)}, "dataset.features.label=null", reader=reader)
@@ -166,6 +170,7 @@ class TestRefused:
             ({"values": 4}, "values (int64)", "dataset.features.image=NAME"),
         ],
     )  # fmt: skip
+    @pytest.mark.slow
     def test_other_features_are_named_with_what_reads_them(self, looked_at, features, there, hint):
         with pytest.raises(DataError) as caught:
             looked_at({"a.tfrecord": file_of([example(**features)])})
@@ -198,6 +203,7 @@ class TestRefused:
         assert "flowerexp did not write it: mend it or get it again" in message
         assert "delete" not in message
 
+    @pytest.mark.slow
     def test_files_that_differ_are_named(self, looked_at):
         other = file_of([examples.encode_example(picture(9, (8, 8)), 1)])
         with pytest.raises(

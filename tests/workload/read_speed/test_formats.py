@@ -70,6 +70,7 @@ def read(source: Source, options: Options | None = None, size: int = 4) -> tuple
 
 
 @pytest.mark.parametrize("reader", OF_FORMATS)
+@pytest.mark.slow
 def test_images_and_labels_are_the_same_in_the_order_of_the_files(sets, reader):
     labels, pictures = read(source_of(reader, sets[READERS[reader].format]))
     assert labels == [*range(COUNT)]
@@ -84,6 +85,7 @@ def test_images_and_labels_are_the_same_in_the_order_of_the_files(sets, reader):
 
 
 @pytest.mark.parametrize("reader", OF_FORMATS)
+@pytest.mark.slow
 def test_shuffled_it_is_the_same_images_in_an_order_that_the_seed_decides(sets, reader):
     source = source_of(reader, sets[READERS[reader].format])
     expected = dict(zip(*read(source), strict=True))
@@ -97,6 +99,7 @@ def test_shuffled_it_is_the_same_images_in_an_order_that_the_seed_decides(sets, 
 
 
 @pytest.mark.parametrize("reader", [name for name in OF_FORMATS if READERS[name].prefetch])
+@pytest.mark.slow
 def test_reading_ahead_and_with_a_worker_changes_nothing(sets, reader):
     source = source_of(reader, sets[READERS[reader].format])
     takes_threads = READERS[reader].workers and reader != "array_record"  # whose workers are processes
@@ -112,6 +115,7 @@ def test_workers_of_grain_are_processes_that_share_the_images(sets):
 
 
 @pytest.mark.parametrize("reader", [name for name in OF_FORMATS if READERS[name].way != "cached"])
+@pytest.mark.slow
 def test_each_step_of_a_reader_takes_a_part_of_its_time(sets, reader, monkeypatch):
     monkeypatch.setattr(steps, "ROUNDS", 1)
     found = steps.timed(source_of(reader, sets[READERS[reader].format]))

@@ -50,6 +50,7 @@ def source(root, pictures):  # noqa: F811
 
 @pytest.mark.parametrize("reader", OURS)
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
+@pytest.mark.slow
 def test_batches_are_those_of_tf_data(source, reader, size):
     theirs = source(data_of(reader))
     expected = list(pipeline.dataset(theirs, theirs.files).batch(size).take(4).as_numpy_iterator())

@@ -12,6 +12,8 @@ from flowerexp.workload.images import examples, tfrecords, transform
 from flowerexp.workload.read_speed import pipeline
 from flowerexp.workload.read_speed.readers import Source
 
+pytestmark = pytest.mark.slow
+
 SIZES = [(30, 41), (41, 30), (24, 24), (12, 90), (90, 12), (48, 72), (17, 23)]
 
 
@@ -89,6 +91,7 @@ def test_records_come_with_their_labels_whole_and_once(root, pictures, batch):
         assert np.array_equal(found[label], transform.decode(image))
 
 
+@pytest.mark.slow
 def test_tensorflow_traces_a_reader_once_whatever_it_reads(root, pictures, monkeypatch):
     import tensorflow as tf
 

@@ -15,6 +15,8 @@ from flowerexp.workload.read_speed import measuring, readers, unreadable
 from flowerexp.workload.read_speed.readers import Features, Source
 from flowerexp.workload.read_speed.sources import Sources
 
+pytestmark = pytest.mark.slow
+
 SIZE = (16, 24)
 OF_RECORDS = [reader for reader in readers.READERS if readers.data_of(reader) == readers.TFRECORDS]
 OF_PHOTOGRAPHS = [reader for reader in readers.READERS if readers.data_of(reader) == readers.IMAGE_FILES]

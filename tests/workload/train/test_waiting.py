@@ -40,6 +40,7 @@ def epochs(shard: Shard, trainer: network.Trainer) -> list[dict[str, float]]:
     return rows
 
 
+@pytest.mark.slow
 def test_the_share_that_waits_agrees_with_the_delay(photos, monkeypatch):
     import tensorflow as tf
 
