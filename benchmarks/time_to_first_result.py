@@ -72,7 +72,7 @@ def main() -> None:
     finish(
         [
             Target(
-                "a run with the defaults, warm, against a bare spark-submit", ratio("flowerexp", "spark-submit"), 1.25
+                "a run with the defaults, warm, against a bare spark-submit", ratio("flowerexp", "spark-submit"), 0.65
             ),
             Target("flowerexp --help against `import hydra`", ratio("--help", "import hydra"), 2.0),
             Target("flowerexp plan against `import hydra`", ratio("plan", "import hydra"), 2.0),
