@@ -122,15 +122,21 @@ def report(home: str, count: int) -> Callable[[], object]:
     """The report of a run of so many measurements, which another process has analysed."""
     from flowerexp.analysis.report import make_report
 
-    _elsewhere("rows", count, home)
+    _analysed(home, count)
     return lambda: make_report(Path(home) / "run")
+
+
+def _analysed(home: str, count: int) -> None:
+    """Make a run of so many measurements and analyse it, unless `rows` has done so here."""
+    if not (Path(home) / "run" / "run.json").exists():
+        _elsewhere("rows", count, home)
 
 
 def log(home: str, count: int) -> Callable[[], object]:
     """The same run into MLflow, whose database exists already."""
     from flowerexp import tracking
 
-    _elsewhere("rows", count, home)
+    _analysed(home, count)
     _elsewhere("store", 0, home)
     return lambda: tracking.log_run(Path(home) / "run")
 
@@ -197,20 +203,19 @@ def java_memory() -> float:
     return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
 
 
-def measured(what: str, count: int) -> dict[str, float]:
+def measured(what: str, count: int, home: str) -> dict[str, float]:
     """One point of a curve: seconds, and peak memory in MB."""
-    with tempfile.TemporaryDirectory() as home:
-        if what == "runs":
-            command = [sys.executable, "-m", "flowerexp", "plan", "-m", f"home={home}", f"measure.seed=range({count})"]
-            cost = measure(command)
-            return {"seconds": cost.wall, "memory": cost.memory}
-        done = subprocess.run(
-            [sys.executable, __file__, "--point", what, str(count), home], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise SystemExit(f"{what} {count} failed:\n{done.stderr[-2000:]}")
-        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        return found
+    if what == "runs":
+        command = [sys.executable, "-m", "flowerexp", "plan", "-m", f"home={home}", f"measure.seed=range({count})"]
+        cost = measure(command)
+        return {"seconds": cost.wall, "memory": cost.memory}
+    done = subprocess.run(
+        [sys.executable, __file__, "--point", what, str(count), home], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{what} {count} failed:\n{done.stderr[-2000:]}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def growth(curve: dict[int, dict[str, float]], key: str) -> float:
@@ -234,21 +239,20 @@ def main() -> None:
         what, count, home = options.point
         return point(what, int(count), home)
     sizes = {
-        "files": options.files,
-        "index": options.index,
-        "runs": options.runs,
-        "rows": options.rows,
-        "report": options.rows,
-        "log": options.rows,
-        "sweep": options.rows[-2:],
+        ("files",): options.files,
+        ("index",): options.index,
+        ("runs",): options.runs,
+        ("rows", "report", "log"): options.rows,  # of one run, which is made once
+        ("sweep",): options.rows[-2:],
     }
     print(f"{'':<8} {'size':>9} {'seconds':>9} {'peak MB':>9}")
     curves: dict[str, dict[int, dict[str, float]]] = {}
-    for what, wanted in sizes.items():
+    for together, wanted in sizes.items():
         for count in wanted:
-            found = measured(what, count)
-            curves.setdefault(what, {})[count] = found
-            print(f"{what:<8} {count:>9,} {found['seconds']:>9.2f} {found['memory']:>9.0f}", flush=True)
+            with tempfile.TemporaryDirectory() as home:
+                for what in together:
+                    found = curves.setdefault(what, {})[count] = measured(what, count, home)
+                    print(f"{what:<8} {count:>9,} {found['seconds']:>9.2f} {found['memory']:>9.0f}", flush=True)
     targets = []
     for what in ("index", "files"):
         curve = curves[what]
