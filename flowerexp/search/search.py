@@ -78,7 +78,7 @@ class Search:
             needs_gb: in GB, by an estimate that may be wrong; None takes it back.
 
         Raises:
-            ConfigError: it is no number above 0.
+            ConfigError: it is not a number above 0.
         """
         self._trials.expect_memory(needs_gb)
 

@@ -152,7 +152,7 @@ class Trials:
         """Estimate the memory that the job needs in total, in GB; None takes an estimate back.
 
         Raises:
-            ConfigError: it is no number above 0.
+            ConfigError: it is not a number above 0.
         """
         if needs_gb is not None and not (isfinite(needs_gb) and needs_gb > 0):
             raise ConfigError(f"the memory that the job needs is {needs_gb} GB", hint="give a number above 0, or none")

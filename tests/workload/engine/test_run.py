@@ -121,7 +121,7 @@ class TestBoth:
         rows = make(spark, config({"size": [1, 2, 3]}, where, repetitions=3), of, tmp_path / "output")
         assert Counter(row["size"] for row in rows) == {1: 3, 2: 3, 3: 3}
         assert [row["order"] for row in rows] == list(range(9))
-        # A task beside the one that failed may be given up, and is measured again; what has come home never is.
+        # A task beside the one that failed may be given up, and is measured again; one whose row has arrived never is.
         begun = sorted(tuple(map(int, path.name.split())) for path in tmp_path.glob("? ? *"))
         last = {(size, repetition): when for size, repetition, when in begun}
         for row in rows:
