@@ -40,7 +40,7 @@ def read_in_c() -> Iterator[None]:
 
 
 def to_yaml(config: DictConfig | ListConfig) -> str:
-    """What `OmegaConf.to_yaml` gives, written with libyaml where PyYAML has it: in a fourth of the time."""
+    """What `OmegaConf.to_yaml` gives, written with libyaml where PyYAML has it, which is faster."""
     values = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
     return str(yaml.dump(values, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_dumper()))
 
