@@ -136,7 +136,10 @@ def test_a_hint_without_smoke_runs_is_refused():
 @pytest.mark.spark
 @pytest.mark.long
 def test_a_real_smoke_run_says_what_its_executors_cached(tmp_path):
-    """8 MB were cached of 2 % of the data, in that part of the driver's 1 GB that Spark manages."""
+    """8 MB were cached of 2 % of the data, in that part of the driver's 1 GB that Spark manages.
+
+    Spark reserves up to half as much again while it puts a block into its memory, and may be looked at just then.
+    """
     home = Hanging(tmp_path, CACHING, "sampling")
     answer = home.search("cluster.cores=1,2", "hydra.sweeper.smoke=true", "hydra.sweeper.memory_hint=true")
     assert answer.code == 0, answer.err
@@ -144,6 +147,7 @@ def test_a_real_smoke_run_says_what_its_executors_cached(tmp_path):
     needed = account["recommendation"]["needs_gb"]
     lines = next(tmp_path.glob("outputs/*/*/jobs/*/events/*")).read_text().splitlines()
     available = next(json.loads(line)["Maximum Memory"] for line in lines if "BlockManagerAdded" in line)
-    assert needed == pytest.approx(8e6 / available / 0.02, rel=0.05)
+    cached = 8e6 / available / 0.02
+    assert 0.95 * cached < needed < 1.05 * 1.5 * cached
     assert f"all of the data should need {needed:.3g} GB" in answer.err
     assert f"all of the data should need {needed:.3g} GB" in next(tmp_path.glob("outputs/*/*/report.html")).read_text()
