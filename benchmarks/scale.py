@@ -84,7 +84,8 @@ def index(home: str, count: int) -> Callable[[], object]:
     from pyspark import SparkConf, SparkContext
 
     from flowerexp.cluster import java
-    from flowerexp.workload.images.distributed import Folder, Folders
+    from flowerexp.storage import Range
+    from flowerexp.workload.images.distributed import Folders, Part
     from flowerexp.workload.images.photographs import Photographs
 
     os.environ |= {"JAVA_HOME": str(java.find().home), "PYSPARK_PYTHON": sys.executable}
@@ -94,11 +95,12 @@ def index(home: str, count: int) -> Callable[[], object]:
     context = SparkContext(conf=SparkConf().setMaster("local[2]").setAll(list(settings.items())))
     names = [f"class{number:02d}" for number in range(20)]
 
-    def look(name: str) -> Folder:
-        sample = Photographs("/data/")
-        for number in range(count // len(names)):
-            sample.add(f"{name}/{number:08d}.jpg", 0, 60_000 + number % 1000, f"17000000000{number:08d}")
-        return Folder(name, len(sample), sample, ())
+    def look(within: Range, most: int, _: int) -> Part:
+        sample, first, last = Photographs("/data/"), int(within.start or 0), count // len(names)
+        for number in range(first, min(last, first + most)):
+            sample.add(f"{within.folder}/{number:08d}.jpg", 0, 60_000 + number % 1000, f"17000000000{number:08d}")
+        left = [Range(within.folder, f"{first + most:08d}")] if first + most < last else []
+        return Part(len(sample), sample, left=left)
 
     def work() -> int:
         photographs = Folders(context, names, look).photographs({name: place for place, name in enumerate(names)})

@@ -196,6 +196,8 @@ def _list_objects(request: Any, response: Any, storage: Any) -> None:
     start = int(request.query.get("pageToken", ["0"])[0])
     end = start + min(int(request.query.get("maxResults", ["1000"])[0]), 1000)
     named = sorted([(item["name"], item) for item in whole["items"]] + [(name, None) for name in whole["prefixes"]])
+    first, beyond = (request.query.get(key, [""])[0] for key in ("startOffset", "endOffset"))
+    named = [pair for pair in named if first <= pair[0] and (not beyond or pair[0] < beyond)]
     page: dict[str, Any] = {"kind": whole["kind"]}
     page["items"] = [item for _, item in named[start:end] if item]
     page["prefixes"] = [name for name, item in named[start:end] if not item]

@@ -13,9 +13,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from flowerexp.storage.listed import FOLDER, HIDDEN, LOOP, SPECIAL, UNNAMED, Entry, list_files, list_folder
+from flowerexp.storage.listed import (
+    FOLDER,
+    HIDDEN,
+    LOOP,
+    SPECIAL,
+    UNNAMED,
+    Entry,
+    LargeFolderError,
+    list_files,
+    list_folder,
+)
 from flowerexp.storage.new_file import NewFile
 from flowerexp.storage.paths import is_local, join
+from flowerexp.storage.ranges import Range, RangeListing
 
 __all__ = [
     "FOLDER",
@@ -24,7 +35,10 @@ __all__ = [
     "SPECIAL",
     "UNNAMED",
     "Entry",
+    "LargeFolderError",
     "NewFile",
+    "Range",
+    "RangeListing",
     "access",
     "exists",
     "is_local",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,17 @@ Passed = Callable[[str, str], object]
 """Called with what a listing passes over: the relative path (a folder's ends in a slash), and the reason."""
 
 
-def _ignore(relative: str, reason: str) -> None:
-    pass
+class LargeFolderError(Exception):
+    """A folder has more entries than the caller wants to hold."""
 
 
-def list_files(root: str, *, below: str = "", passed: Passed | None = None, **options: Any) -> Iterator[Entry]:
+def ignore(relative: str, reason: str) -> None:
+    """Do nothing about what is passed over."""
+
+
+def list_files(
+    root: str, *, below: str = "", passed: Passed | None = None, most: int | None = None, **options: Any
+) -> Iterator[Entry]:
     """Every file below a folder, in the order of their relative paths; hidden files are left out.
 
     Args:
@@ -54,24 +61,25 @@ def list_files(root: str, *, below: str = "", passed: Passed | None = None, **op
         below: list only the files below this folder in it; their relative paths still begin at `root`.
         passed: called with everything that is passed over, and with each folder. With it, a folder that cannot be
             listed is passed over too; the reason is the operating system's message.
+        most: do not hold the names of a folder on this machine that has more entries.
         options: of the file system, such as ``token="anon"``.
 
     Raises:
         FileNotFoundError: the folder does not exist.
         NotADirectoryError: it is a file.
         OSError: it cannot be listed.
+        LargeFolderError: a folder has more than `most` entries.
     """
     if not is_local(root):
-        yield from _list_remote(root, below, "", passed or _ignore, options)
+        yield from list_remote(root, below, "", passed or ignore, options)
         return
     folder, prefix = (os.path.join(root, below), f"{below}/") if below else (root, "")  # noqa: PTH118
-    above = _above(root) | {_identity(root)} if below else _above(root)
-    yield from _list_local(folder, prefix, above, passed)
+    yield from _list_local(folder, prefix, above_of(root, below), passed, most)
 
 
-def _above(root: str) -> frozenset[tuple[int, int]]:
-    """The folders above a folder: following a link to one of them would lead back to the folder."""
-    identities = set()
+def above_of(root: str, below: str = "") -> frozenset[tuple[int, int]]:
+    """The folders above a root, or above a folder in it: following a link to one of them would lead back."""
+    identities = {_identity(root)} if below else set()
     for folder in Path(os.path.realpath(root)).parents:
         with contextlib.suppress(OSError):
             identities.add(_identity(str(folder)))
@@ -83,19 +91,53 @@ def _identity(folder: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _list_local(folder: str, prefix: str, above: frozenset[tuple[int, int]], passed: Passed | None) -> Iterator[Entry]:
+def enter(
+    folder: str, prefix: str, above: frozenset[tuple[int, int]], notify: Passed
+) -> frozenset[tuple[int, int]] | None:
+    """The folders above those in a folder; None, and a notice, if the folder is one of those above it."""
+    identity = _identity(folder)
+    if identity in above:
+        notify(prefix, LOOP)
+        return None
+    return above | {identity}
+
+
+def _list_local(
+    folder: str, prefix: str, above: frozenset[tuple[int, int]], passed: Passed | None, most: int | None
+) -> Iterator[Entry]:
     """Walk a folder in the order of the relative paths: that of the names, if a folder's name ends in a slash.
 
     So only the names in the folders on the current path are in memory.
     """
-    notify = passed or _ignore
-    identity = _identity(folder)
-    if identity in above:
-        notify(prefix, LOOP)
+    inside = enter(folder, prefix, above, passed or ignore)
+    if inside is None:
         return
-    above |= {identity}
     with os.scandir(folder) as entries:
-        names = sorted(_named(entry) for entry in entries)
+        names = sorted(named(entry) for entry in itertools.islice(entries, most if most is None else most + 1))
+    if most is not None and len(names) > most:
+        raise LargeFolderError(folder)
+    yield from walk(names, folder, prefix, inside, passed, most)
+
+
+def walk(
+    names: Sequence[str],
+    folder: str,
+    prefix: str,
+    above: frozenset[tuple[int, int]],
+    passed: Passed | None,
+    most: int | None = None,
+) -> Iterator[Entry]:
+    """The files of a folder that have some names, and those below its folders with some.
+
+    Args:
+        names: sorted; a folder's ends in a slash.
+        folder: the folder.
+        prefix: its path below the root, with a slash.
+        above: the folder, and those above it.
+        passed: see `list_files`.
+        most: see `list_files`.
+    """
+    notify = passed or ignore
     notify(prefix, FOLDER)
     for name in names:
         if name.startswith("."):
@@ -107,14 +149,14 @@ def _list_local(folder: str, prefix: str, above: frozenset[tuple[int, int]], pas
         else:
             try:
                 inner = os.path.join(folder, name.rstrip("/"))  # noqa: PTH118
-                yield from _list_local(inner, prefix + name, above, passed)
+                yield from _list_local(inner, prefix + name, above, passed, most)
             except OSError as error:
                 if passed is None:
                     raise
                 passed(prefix + name, error.strerror or str(error))
 
 
-def _named(entry: os.DirEntry[str]) -> str:
+def named(entry: os.DirEntry[str]) -> str:
     """The name of an entry of a folder; a folder's name ends in a slash."""
     try:
         return entry.name + "/" if entry.is_dir() else entry.name
@@ -149,7 +191,7 @@ def list_folder(root: str, *, passed: Passed | None = None, **options: Any) -> t
         OSError: the folder cannot be listed; for the files in a bucket, it is raised when iterating over them. In a
             bucket, a missing folder is an empty one.
     """
-    notify = passed or _ignore
+    notify = passed or ignore
     if is_local(root):
         names, files = _local_folder(root, notify)
     else:
@@ -161,9 +203,9 @@ def list_folder(root: str, *, passed: Passed | None = None, **options: Any) -> t
 
 
 def _local_folder(root: str, notify: Passed) -> tuple[list[str], Iterator[Entry]]:
-    above = _above(root) | {_identity(root)}
+    above = above_of(root, below=".")
     with os.scandir(root) as scanned:
-        names = [_named(entry) for entry in scanned]
+        names = [named(entry) for entry in scanned]
     folders, files = [], []
     for name in names:
         if not name.endswith("/"):
@@ -186,16 +228,24 @@ def _remote_folder(root: str, notify: Passed, options: dict[str, Any]) -> tuple[
         if "/" not in relative:
             notify(relative, reason)
 
-    files = _list_remote(root, "", "/", notify_of_file, options)
+    files = list_remote(root, "", "/", notify_of_file, options)
     return remote.folders(root, options), (entry for entry in files if "/" not in entry.relative)
 
 
-def _list_remote(root: str, below: str, delimiter: str, passed: Passed, options: dict[str, Any]) -> Iterator[Entry]:
+def list_remote(
+    root: str,
+    below: str,
+    delimiter: str,
+    passed: Passed,
+    options: dict[str, Any],
+    bounds: tuple[str, str | None] | None = None,
+) -> Iterator[Entry]:
+    """The files below a URI, or below one of its folders; of a bucket, those between two names if `bounds` has them."""
     from flowerexp.storage import remote
 
     scheme, base = root.partition("://")[0], root.partition("://")[2].strip("/")
     empty, last = True, None
-    for name, info in remote.objects(f"{root.rstrip('/')}/{below}" if below else root, options, delimiter):
+    for name, info in remote.objects(f"{root.rstrip('/')}/{below}" if below else root, options, delimiter, bounds):
         empty = False
         relative = name.lstrip("/")[len(base) :].removeprefix("/")
         if not relative and not name.endswith("/"):
@@ -211,7 +261,7 @@ def _list_remote(root: str, below: str, delimiter: str, passed: Passed, options:
                 int(info["size"]),
                 _version(info),
             )
-    if empty and not delimiter:  # with a delimiter, there may be only folders
+    if empty and not delimiter and bounds is None:  # with a delimiter, there may be only folders
         raise FileNotFoundError(errno.ENOENT, "there are no files below it", root)
 
 

@@ -93,7 +93,9 @@ def _as_os_error(error: Exception, uri: str) -> OSError:
     return OSError(errno.EIO, f"{type(error).__name__}: {text}" if text else type(error).__name__, uri)
 
 
-def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def objects(
+    uri: str, options: dict[str, Any], delimiter: str = "", bounds: tuple[str, str | None] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """The files below a folder, or the file itself: the paths in their order, each with the file's properties.
 
     Only one page of a bucket is in memory: Google lists objects in the order of their names, as UTF-8.
@@ -102,6 +104,7 @@ def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[
         uri: the folder or file.
         options: of the file system.
         delimiter: "/" to list only what is directly in the folder; a file system that is not a bucket ignores it.
+        bounds: of a bucket, list the names below the folder from the first to before the second, if there is one.
 
     Raises:
         OSError: the folder cannot be listed.
@@ -110,12 +113,12 @@ def objects(uri: str, options: dict[str, Any], delimiter: str = "") -> Iterator[
     if uri.startswith("gs://"):
         bucket, _, key = path.strip("/").partition("/")
         empty = True
-        for page in _pages(uri, options, delimiter):
+        for page in _pages(uri, options, delimiter, bounds):
             empty = empty and not page.get("prefixes")
             for properties in page.get("items", ()):
                 empty = False
                 yield f"{bucket}/{properties['name']}", properties
-        if not empty or not key:
+        if not empty or not key or bounds:
             return
     # In a bucket, this can only be a single file, or nothing.
     with os_errors(uri):
@@ -140,11 +143,16 @@ def folders(uri: str, options: dict[str, Any]) -> list[str]:
     return list({name for name, slash, _ in names if slash})
 
 
-def _pages(uri: str, options: dict[str, Any], delimiter: str) -> Iterator[dict[str, Any]]:
+def _pages(
+    uri: str, options: dict[str, Any], delimiter: str, bounds: tuple[str, str | None] | None = None
+) -> Iterator[dict[str, Any]]:
     """The answers to https://cloud.google.com/storage/docs/json_api/v1/objects/list, one after the other."""
     filesystem, path = locate(uri, options)
     bucket, _, key = path.strip("/").partition("/")
-    asked = {"prefix": f"{key}/" if key else None, "delimiter": delimiter or None, "fields": _LISTED}
+    prefix, (start, end) = f"{key}/" if key else "", bounds or ("", None)
+    asked = {"prefix": prefix or None, "delimiter": delimiter or None, "fields": _LISTED}
+    asked["startOffset"] = prefix + start if start else None
+    asked["endOffset"] = None if end is None else prefix + end
     token = None
     while True:
         with os_errors(uri):

@@ -1,115 +1,148 @@
-"""The list of a large data set's photographs, which Spark's executors keep: the driver holds only numbers.
+"""The list of a large data set's photographs, which Spark's executors keep: the driver holds only totals.
 
-Each slice of the list is one partition of an RDD, on the disks of the executors that listed it; a slice that is lost
-is listed again. Dealing needs only sizes and classes: 8 bytes per photograph go to the driver and 8 go back, but no
-names.
+Executors list class folders, the large ones in ranges of names. The list then lies in slices on their disks, in the
+order of the names; a slice that is lost is listed again. Dealing goes through executors, too: from slices to blocks,
+and from blocks to partitions (see `deal`).
 """
 
 from __future__ import annotations
 
 import random
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from flowerexp.workload.images.deal import deal
+from flowerexp.storage import Range
+from flowerexp.workload.images.deal import Piece, block_of, blocks, deal_block, mixed
 from flowerexp.workload.images.left_out import LeftOut
 from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.scan import Skipped
 
-_LARGEST = 2**32 - 1  # bytes; a larger photograph weighs no more than this
+#: Photographs that one task lists at most, and that one slice has: 200 requests to a bucket, and some 14 MB.
+SLICE = 200_000
+
+_FIRST, _MORE = 5_000, 4  # photographs that a task lists first: only where they end do ranges of equal size begin
 
 
 @dataclass(frozen=True)
-class Folder:
-    """The content of one class folder: its number of photographs, the sample, the skipped ones, and what is left out.
+class Part:
+    """What one task has listed of a class folder.
 
     `problem` is the error of listing it: if an executor raised it, Spark would bury it in its own words.
+
+    Attributes:
+        total: the number of photographs.
+        sample: those in the sample.
+        skipped: those that are left out because their class is not known.
+        left_out: everything else.
+        left: the ranges of the folder with what is not listed yet.
     """
 
-    name: str
     total: int
     sample: Photographs
-    skipped: Sequence[Skipped]
+    skipped: Sequence[Skipped] = ()
     problem: OSError | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
+    left: Sequence[Range] = ()
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A folder in numbers."""
+    """A part in numbers."""
 
-    name: str
     total: int
     sampled: int
     bytes: int
     skipped: Sequence[Skipped]
     problem: OSError | None
     left_out: LeftOut
+    left: Sequence[Range]
 
 
 class Folders:
-    """Class folders that executors scan, each once."""
+    """Class folders that executors list, each once.
 
-    def __init__(self, context: Any, names: Sequence[str], scan: Callable[[str], Folder]) -> None:
-        """Scan folders.
+    Attributes:
+        names: their names.
+        summaries: of all parts, in the order of their photographs, with the names of their folders.
+    """
+
+    def __init__(self, context: Any, names: Sequence[str], scan: Callable[[Range, int, int], Part]) -> None:
+        """List folders: what is left of large ones is listed in ranges, until nothing is left.
 
         Args:
             context: the SparkContext.
             names: the folders' names, in the order that their photographs will have.
-            scan: scans one folder, on an executor.
+            scan: lists a range, on an executor; it takes `most` and `names` of `storage.RangeListing`.
 
         Raises:
             OSError: a folder could not be listed.
         """
         from pyspark import StorageLevel
 
-        slices = max(1, min(len(names), 4 * context.defaultParallelism))
-        self._scanned = context.parallelize(names, slices).mapPartitions(lambda part: [[scan(name) for name in part]])
-        self._scanned.persist(StorageLevel.DISK_ONLY)
-        self._slices: list[list[Summary]] = self._scanned.map(_summed).collect()
-        for summary in self.summaries:
-            if summary.problem:
-                raise summary.problem
+        self._context = context
+        self._rounds: list[Any] = []
+        found: dict[tuple[int, ...], tuple[str, int, Summary]] = {}
+        wanted: dict[tuple[int, ...], Range] = {(number,): Range(name) for number, name in enumerate(names)}
+        while wanted:
+            first, most = len(found), min(SLICE, _FIRST * _MORE ** len(self._rounds))
+            slices = min(len(wanted), 4 * context.defaultParallelism) if not found else len(wanted)
+            listed = context.parallelize([*enumerate(wanted.values(), first)], max(1, slices)).map(
+                lambda one, most=most, names=SLICE: (one[0], scan(one[1], most, names))
+            )
+            self._rounds.append(listed.persist(StorageLevel.DISK_ONLY))
+            summaries = listed.map(_summed).collect()
+            for summary in summaries:
+                if summary.problem:
+                    raise summary.problem
+            left: dict[tuple[int, ...], Range] = {}
+            for number, ((key, within), summary) in enumerate(zip(wanted.items(), summaries, strict=True), first):
+                found[key] = within.folder, number, summary
+                left |= {(*key, place): rest for place, rest in enumerate(summary.left)}
+            wanted = left
+        self._found = [found[key] for key in sorted(found)]
 
     @property
-    def summaries(self) -> list[Summary]:
-        """All folders, in their order."""
-        return [summary for summaries in self._slices for summary in summaries]
+    def summaries(self) -> list[tuple[str, Summary]]:
+        """All parts, each with its folder's name, in the order of their photographs."""
+        return [(name, summary) for name, _, summary in self._found]
 
-    def photographs(self, numbers: dict[str, int]) -> DistributedListing:
-        """All samples, in the order of the folders.
+    def photographs(self, numbers: Mapping[str, int]) -> DistributedListing:
+        """All samples, in the order of the folders and of the names in them.
 
         Args:
             numbers: each folder's label.
         """
+        place_of: dict[int, tuple[int, int, int]] = {}  # of each part: its slice, its place there, its label
+        lengths = [0]
+        for place, (name, number, summary) in enumerate(self._found):
+            if lengths[-1] and lengths[-1] + summary.sampled > SLICE:
+                lengths.append(0)
+            lengths[-1] += summary.sampled
+            place_of[number] = len(lengths) - 1, place, numbers.get(name, 0)
 
-        def labelled(folders: Sequence[Folder]) -> Photographs:
-            photographs = Photographs()
-            for folder in folders:
-                photographs.extend(folder.sample, numbers.get(folder.name, 0))
-            return photographs
+        def placed(numbered: tuple[int, Part]) -> tuple[int, tuple[int, tuple[int, Photographs]]]:
+            index, place, label = place_of[numbered[0]]
+            return index, (place, (label, numbered[1].sample))
 
-        lengths = [sum(summary.sampled for summary in summaries) for summaries in self._slices]
-        size = sum(summary.bytes for summary in self.summaries)
-        return DistributedListing(self._scanned.map(labelled), lengths, size)
+        parts = self._context.union(self._rounds).map(placed).partitionBy(len(lengths), int)
+        size = sum(summary.bytes for _, summary in self.summaries)
+        return DistributedListing(parts.mapPartitions(_labelled), lengths, size)
 
 
-def _summed(folders: Iterable[Folder]) -> list[Summary]:
-    return [
-        Summary(
-            folder.name,
-            folder.total,
-            len(folder.sample),
-            folder.sample.bytes,
-            folder.skipped,
-            folder.problem,
-            folder.left_out,
-        )
-        for folder in folders
-    ]
+def _summed(numbered: tuple[int, Part]) -> Summary:
+    part = numbered[1]
+    sample = part.sample
+    return Summary(part.total, len(sample), sample.bytes, part.skipped, part.problem, part.left_out, part.left)
+
+
+def _labelled(parts: Iterable[tuple[int, tuple[int, tuple[int, Photographs]]]]) -> Iterator[Photographs]:
+    """The photographs of one slice, put together from its parts."""
+    together = Photographs()
+    for _, (label, sample) in sorted((part for _, part in parts), key=lambda part: part[0]):
+        together.extend(sample, label)
+    yield together
 
 
 class DistributedListing:
@@ -130,10 +163,6 @@ class DistributedListing:
     def __len__(self) -> int:
         return sum(self._lengths)
 
-    @property
-    def _starts(self) -> list[int]:
-        return [0, *accumulate(self._lengths)][:-1]
-
     def each_slice(self, work: Callable[[Photographs], bytes]) -> Iterator[bytes]:
         """The results of some work on each slice, in order; the driver holds only one or two at a time."""
         yield from self._slices.map(work).toLocalIterator(prefetchPartitions=True)
@@ -141,7 +170,7 @@ class DistributedListing:
     def some(self, count: int, seed: int) -> Photographs:
         """A random choice of `count` photographs, in their order; all photographs if there are fewer."""
         places = sorted(random.Random(seed).sample(range(len(self)), min(count, len(self))))
-        bounds = list(zip(self._starts, self._lengths, strict=True))
+        bounds = list(zip(accumulate(self._lengths, initial=0), self._lengths, strict=False))
         wanted = [[place - start for place in places if start <= place < start + length] for start, length in bounds]
 
         def pick(index: int, slices: Iterator[Photographs]) -> Iterator[Photographs]:
@@ -153,46 +182,23 @@ class DistributedListing:
         return chosen
 
     def deal(self, partitions: int, seed: int) -> Any:
-        """An RDD with one `Photographs` per partition, dealt by `deal.deal`, which needs only numbers."""
-        sizes, labels = array("I"), array("I")
-        for slice_sizes, slice_labels in self._slices.map(_numbers).collect():
-            sizes.extend(slice_sizes)
-            labels.extend(slice_labels)
-        dealt = deal(sizes, labels, partitions, seed)
-        partition_of, turn_of = (array("I", bytes(4 * len(sizes))) for _ in range(2))
-        for partition, places in enumerate(dealt):
-            for turn, place in enumerate(places):
-                partition_of[place], turn_of[place] = partition, turn
-        bounds = list(zip(self._starts, self._lengths, strict=True))
-        targets = [(partition_of[start : start + length], turn_of[start : start + length]) for start, length in bounds]
-        pieces = self._slices.zip(self._slices.context.parallelize(targets, len(targets))).flatMap(_split)
-        return pieces.partitionBy(len(dealt), int).mapPartitions(_joined)
+        """An RDD with one `Photographs` per partition, the same as `deal.dealt`, which does this in one process."""
+        partitions = min(partitions, len(self))
+        count = blocks(len(self), partitions)
 
+        def split(index: int, slices: Iterator[Photographs]) -> Iterator[tuple[int, tuple[int, Photographs]]]:
+            for photographs in slices:
+                for block, part in block_of(photographs, count, seed):
+                    yield block, (index, part)
 
-def _numbers(photographs: Photographs) -> tuple[array[int], array[int]]:
-    return array("I", (min(size, _LARGEST) for size in photographs.sizes)), array("I", photographs.labels)
+        def deal(block: int, parts: Iterable[tuple[int, tuple[int, Photographs]]]) -> Iterator[tuple[int, Piece]]:
+            together = Photographs()
+            for _, part in sorted((part for _, part in parts), key=lambda part: part[0]):
+                together.extend(part)
+            return deal_block(together, block, count, partitions, seed)
 
+        def mix(partition: int, pieces: Iterable[tuple[int, Piece]]) -> Iterator[Photographs]:
+            yield mixed([piece for _, piece in pieces], partition, count, seed)
 
-_Piece = tuple["array[int]", Photographs]
-
-
-def _split(slice_and_targets: tuple[Photographs, tuple[array[int], array[int]]]) -> Iterator[tuple[int, _Piece]]:
-    """The pieces of a slice that go to different partitions, with their photographs' places in these partitions."""
-    photographs, (partition_of, turn_of) = slice_and_targets
-    places: dict[int, array[int]] = {}
-    for place, partition in enumerate(partition_of):
-        places.setdefault(partition, array("I")).append(place)
-    for partition, chosen in places.items():
-        yield partition, (array("I", (turn_of[place] for place in chosen)), photographs.pick(chosen))
-
-
-def _joined(pieces: Iterable[tuple[int, _Piece]]) -> Iterator[Photographs]:
-    """The photographs of one partition, put together from its pieces."""
-    together, turns = Photographs(), array("I")
-    for _, (piece_turns, photographs) in pieces:
-        turns.extend(piece_turns)
-        together.extend(photographs)
-    places = array("I", bytes(4 * len(turns)))
-    for place, turn in enumerate(turns):
-        places[turn] = place
-    yield together.pick(places)
+        in_blocks = self._slices.mapPartitionsWithIndex(split).partitionBy(count, int)
+        return in_blocks.mapPartitionsWithIndex(deal).partitionBy(partitions, int).mapPartitionsWithIndex(mix)

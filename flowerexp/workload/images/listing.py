@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from flowerexp import storage
 from flowerexp.workload import report
-from flowerexp.workload.images.distributed import DistributedListing, Folder, Folders
+from flowerexp.workload.images.distributed import DistributedListing, Folders, Part
 from flowerexp.workload.images.fingerprint import lines_of, photographs_fingerprint
 from flowerexp.workload.images.layout import check_sample, classes_of, refusing
 from flowerexp.workload.images.left_out import LeftOut, without_photographs
@@ -113,18 +113,18 @@ def listing_of(root: str, config: dict[str, Any], context: Any = None) -> Listin
 
 
 def _distributed(context: Any, root: str, config: dict[str, Any]) -> Listing:
-    """List and sample a large data set with executors, one class folder at a time each; the result is the same."""
+    """List and sample a large data set with executors, each a folder or a range of one; the result is the same."""
     loose = Scan(config)
     access = storage.access(config["dataset"].get("anonymous"))
     names, files = storage.list_folder(root, passed=loose.pass_over, **access)
     for entry in files:
         loose.add(entry)
-    folders = Folders(context, names, lambda name: _scan_folder(root, name, config))
-    left_out = loose.left_out
-    for summary in folders.summaries:
+    folders = Folders(context, names, lambda within, *most: scan_range(root, within, config, *most))
+    left_out, counts = loose.left_out, dict.fromkeys(names, 0)
+    for name, summary in folders.summaries:
         left_out.extend(summary.left_out)
-    counts = {summary.name: summary.total for summary in folders.summaries}
-    skipped = [photograph for summary in folders.summaries for photograph in summary.skipped]
+        counts[name] += summary.total
+    skipped = [photograph for _, summary in folders.summaries for photograph in summary.skipped]
     classes = classes_of(root, config, counts, skipped, left_out)
     photographs = folders.photographs({name: number for number, name in enumerate(classes)})
     total = sum(counts.values())
@@ -138,14 +138,17 @@ def _fingerprint(lines: Iterable[bytes], classes: Sequence[str], config: dict[st
     return source_of(config).fingerprint() or photographs_fingerprint(lines, classes)
 
 
-def _scan_folder(root: str, name: str, config: dict[str, Any]) -> Folder:
-    """List and sample one class folder."""
+def scan_range(root: str, within: storage.Range, config: dict[str, Any], *most: int) -> Part:
+    """List and sample a class folder or a range of its names; see `storage.RangeListing` for what is left of it."""
     scan, problem = Scan(config), None
+    access = storage.access(config["dataset"].get("anonymous"))
+    listing = storage.RangeListing(root, within, *most, passed=scan.pass_over, **access)
     try:
-        scan.walk(root, below=name)
+        for entry in listing:
+            scan.add(entry)
     except OSError as error:
         if storage.is_local(root):
-            scan.pass_over(f"{name}/", error.strerror or str(error))
+            scan.pass_over(f"{within.folder}/", error.strerror or str(error))
         else:
             problem = error
-    return Folder(name, scan.total, scan.sample, scan.skipped, problem, scan.left_out)
+    return Part(scan.total, scan.sample, scan.skipped, problem, scan.left_out, listing.left)

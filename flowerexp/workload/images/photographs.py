@@ -86,13 +86,29 @@ class Photographs(Sequence[Photograph]):
         """The photographs at some places, in the order of the places."""
         picked = Photographs(self.root)
         for place in places:
-            photograph = self[place]
-            picked.add(photograph.relative, photograph.label, photograph.size, photograph.version)
+            start, middle, end = self._bounds(place)
+            moved = len(picked._texts) - start
+            picked._texts += self._texts[start:end]
+            picked._ends.extend((moved + middle, moved + end))
+            picked._labels.append(self._labels[place])
+            picked._sizes.append(self._sizes[place])
         return picked
 
     def some(self, count: int, seed: int) -> Photographs:
         """All photographs: only `DistributedListing.some` has to choose, since its list is not in this process."""
         return self
+
+    def _bounds(self, place: int) -> tuple[int, int, int]:
+        """Where a photograph's relative name begins, where it ends, and where the version after it ends."""
+        start = self._ends[2 * place - 1] if place else 0
+        return start, self._ends[2 * place], self._ends[2 * place + 1]
+
+    @property
+    def names(self) -> Iterator[bytes]:
+        """The relative name of each, as bytes."""
+        for place in range(len(self)):
+            start, middle, _ = self._bounds(place)
+            yield bytes(self._texts[start:middle])
 
     @property
     def sizes(self) -> Sequence[int]:
@@ -125,8 +141,7 @@ class Photographs(Sequence[Photograph]):
         if isinstance(place, slice):
             return self.pick(range(len(self))[place])
         place = range(len(self))[place]  # raises IndexError, and resolves negative places
-        start = self._ends[2 * place - 1] if place else 0
-        middle, end = self._ends[2 * place], self._ends[2 * place + 1]
+        start, middle, end = self._bounds(place)
         relative, version = (
             self._texts[a:b].decode(errors="surrogateescape") for a, b in ((start, middle), (middle, end))
         )

@@ -17,7 +17,7 @@ from flowerexp.errors import DataError
 from flowerexp.workload import formats, report
 from flowerexp.workload.formats import Format
 from flowerexp.workload.images import shards
-from flowerexp.workload.images.deal import deal
+from flowerexp.workload.images.deal import blocks, dealt
 from flowerexp.workload.images.distributed import DistributedListing
 from flowerexp.workload.images.inspection import Inspection, report_entries
 from flowerexp.workload.images.listing import Listing
@@ -25,8 +25,9 @@ from flowerexp.workload.images.photographs import Photographs
 from flowerexp.workload.images.prepared import MANIFEST, Prepared, damage, format_of, misfits, read_manifest
 from flowerexp.workload.images.writer import Writer
 
-#: A part of the fingerprint: raise it whenever the same photographs and settings would give other files.
-FORMAT = 3
+#: A part of the fingerprint: raise one whenever the same photographs and settings would give other files. The first is
+#: that of photographs that are dealt in one block, the second that of more.
+_FORMATS = (3, 4)
 
 
 def prepare(spark: Any, config: dict[str, Any], listing: Listing, form: str | None = None) -> Prepared:
@@ -161,7 +162,7 @@ def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
         if preprocess[key] == value:
             del preprocess[key]
     settings = {
-        "format": FORMAT,
+        "format": _format_number(len(listing.photographs), preprocess["partitions"]),
         "files": listing.fingerprint,
         "preprocess": preprocess,
         "seed": config["sampling"]["seed"],
@@ -169,6 +170,10 @@ def fingerprint_of(config: dict[str, Any], listing: Listing) -> str:
         "on_warning": config["dataset"]["on_warning"],
     }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _format_number(photographs: int, partitions: int) -> int:
+    return _FORMATS[blocks(photographs, min(partitions, photographs)) > 1]
 
 
 def _write(spark: Any, config: dict[str, Any], listing: Listing, folder: str, fingerprint: str) -> Prepared:
@@ -222,7 +227,7 @@ def _dealt(context: Any, photographs: Photographs | DistributedListing, config: 
     number, seed = config["preprocess"]["shards"], config["sampling"]["seed"]
     if isinstance(photographs, DistributedListing):
         return photographs.deal(number, seed)
-    parts = [photographs.pick(places) for places in deal(photographs.sizes, photographs.labels, number, seed)]
+    parts = dealt(photographs, number, seed)
     return context.parallelize(parts, len(parts))
 
 
@@ -236,7 +241,7 @@ def _manifest(
     totals = [sum(counts) for counts in zip(*(file["class_records"] for file in files), strict=True)]
     return {
         "fingerprint": fingerprint,
-        "format": FORMAT,
+        "format": _format_number(len(listing.photographs), config["preprocess"]["shards"]),
         "records": sum(file["records"] for file in files),
         "bytes": sum(file["bytes"] for file in files),
         "classes": list(listing.classes),

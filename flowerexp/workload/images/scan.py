@@ -54,17 +54,21 @@ class Scan:
         self.skipped: list[Skipped] = []
         self.left_out = LeftOut()
 
-    def walk(self, root: str, below: str = "", most: int | None = None, enough: int | None = None) -> bool:
-        """Take in every file below a folder, or below one of its folders; only one is an object at a time.
+    def walk(self, root: str, most: int | None = None, enough: int | None = None) -> bool:
+        """Take in every file below a folder; only one is an object at a time.
 
         Returns:
-            False as soon as there are more photographs than `most`, or `enough` in the sample.
+            False as soon as there are more photographs than `most`, a folder with more entries, or `enough` in the
+            sample.
         """
         access = storage.access(self._dataset.get("anonymous"))
-        for entry in storage.list_files(root, below=below, passed=self.pass_over, **access):
-            self.add(entry)
-            if (most is not None and self.total > most) or (enough is not None and len(self.sample) >= enough):
-                return False
+        try:
+            for entry in storage.list_files(root, passed=self.pass_over, most=most, **access):
+                self.add(entry)
+                if (most is not None and self.total > most) or (enough is not None and len(self.sample) >= enough):
+                    return False
+        except storage.LargeFolderError:
+            return False
         self._fill_up()
         return True
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flowerexp.workload.images import deal as dealing
 from flowerexp.workload.images.deal import FIXED_BYTES
-from flowerexp.workload.images.photographs import Photograph
+from flowerexp.workload.images.photographs import Photograph, Photographs
 
 
 def photographs(labels, sizes=None):
@@ -141,6 +141,56 @@ def test_deals_as_it_always_has():
 )
 def test_deals_as_it_always_has_at_the_limits_of_its_rules(sizes, labels, expected):
     assert [list(places) for places in dealing.deal(sizes, labels, 3, 1)] == expected
+
+
+def as_list(everything):
+    return Photographs.of(everything)
+
+
+def test_fewer_than_200_000_are_one_block_and_dealt_as_always():
+    assert [dealing.blocks(count, 16) for count in (1, 199_999, 200_000, 1_000_000)] == [1, 1, 2, 10]
+    assert dealing.blocks(1_000_000, 10_000) == 5, "a block has several for each partition"
+    everything = photographs([number % 3 for number in range(30)], [number * 7919 % 50_000 for number in range(30)])
+    assert [list(map(number, part)) for part in dealing.dealt(as_list(everything), 4, 1)] == USUAL
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(dealing, "BLOCK", 500)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("kind", ["usual", "heavy tail", "one class of scans", "giants in the last class"])
+def test_blocks_give_partitions_of_about_the_same_weight_too(kind):
+    everything = photographs([number % 5 for number in range(2000)], skewed(kind))
+    assert dealing.blocks(2000, 16) == 4
+    dealt = dealing.dealt(as_list(everything), 16, 0)
+    assert sorted(chain(*dealt), key=number) == everything
+    weights = sorted(sum(map(weight, partition)) for partition in dealt)
+    assert weights[-1] <= 1.3 * statistics.median(weights)
+    shares = [Counter(photograph.label for photograph in partition) for partition in dealt]
+    if kind == "usual":
+        assert all(abs(share[label] - 25) <= 4 for share in shares for label in range(5))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_partitions_mix_the_blocks_and_follow_from_the_seed():
+    everything = as_list(photographs([0] * 2000))
+    blocks = {name: block for block, part in dealing.block_of(everything, 4, 1) for name in part.names}
+    assert min(Counter(blocks.values()).values()) > 400
+    (first, *_), (other, *_) = (dealing.dealt(everything, 8, seed) for seed in (1, 2))
+    assert {blocks[photograph.relative.encode()] for photograph in first[:40]} == {0, 1, 2, 3}
+    assert {photograph.relative for photograph in first} != {photograph.relative for photograph in other}
+
+
+def test_each_block_has_another_partition_that_is_dealt_to_first():
+    heaviest = as_list(photographs([0] * 9, [8_000_000, *[1] * 8]))
+    firsts = set()
+    for block in range(20):
+        for partition, (_, piece) in dealing.deal_block(heaviest, block, 20, 3, 0):
+            if 8_000_000 in piece.sizes:
+                firsts.add(partition)
+    assert firsts == {0, 1, 2}
 
 
 def test_classes_are_mixed_within_a_partition():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from flowerexp import storage
 from flowerexp.errors import DataError
-from flowerexp.workload.images import listing
+from flowerexp.workload.images import deal, distributed, listing
 from flowerexp.workload.images.distributed import DistributedListing
 from flowerexp.workload.images.listing import list_photographs
 from flowerexp.workload.images.photographs import Photographs
@@ -42,13 +42,17 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def both(spark, monkeypatch):
-    """List a config's data set with the driver, and with executors."""
+    """List a config's data set with the driver, and with executors: in ranges, slices and blocks of a few."""
+    monkeypatch.setattr(deal, "BLOCK", 12)
+    monkeypatch.setattr(deal, "_FOR_EACH", 1)
+    monkeypatch.setattr(distributed, "SLICE", 7)
+    monkeypatch.setattr(distributed, "_FIRST", 3)
 
     def both(config):
         monkeypatch.setattr(listing, "LARGE", 10)
-        distributed = list_photographs(spark, config)
-        assert isinstance(distributed.photographs, DistributedListing)
-        return list_photographs(None, config), distributed
+        there = list_photographs(spark, config)
+        assert isinstance(there.photographs, DistributedListing)
+        return list_photographs(None, config), there
 
     return both
 
@@ -67,12 +71,15 @@ def test_the_same_photographs_and_the_same_files_under_the_same_name(spark, conf
     here, there = both(given)
     assert facts(here) == facts(there)
     assert there.photographs.some(1000, 0) == here.photographs
+    assert deal.blocks(len(here.photographs), 5) == 5
+    assert there.photographs.deal(5, 0).collect() == deal.dealt(here.photographs, 5, 0)
     first, other = (
         prepare(spark, config("dataset=folder", f"dataset.path={folder}", *SMALL, f"storage.prepared={place}"), found)
         for place, found in ((tmp_path / "one", here), (tmp_path / "other", there))
     )
     assert contents(first) == contents(other)
     assert Path(first.folder).name == Path(other.folder).name
+    assert first.manifest["format"] == 4
     assert first.manifest["class_records"] == other.manifest["class_records"]
     again = {**given, "storage": {**given["storage"], "prepared": f"{tmp_path}/one"}}
     assert prepare(None, again, there).reused  # what was prepared before is found
