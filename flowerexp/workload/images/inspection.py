@@ -30,6 +30,7 @@ class Inspection:
         narrow: the number of photographs so long and narrow that `image_files` has to cut them first, and the name of
             one.
         contents: a number for each photograph's content, equal for equal contents.
+        duplicates: how many of the photographs whose contents are not here have the same content as another one.
         problem: a problem of the machine, which ends the run.
     """
 
@@ -40,6 +41,7 @@ class Inspection:
     turned: tuple[int, str] = (0, "")
     narrow: tuple[int, str] = (0, "")
     contents: array[int] = field(default_factory=lambda: array("Q"))
+    duplicates: int = 0
     problem: str | None = None
 
     @classmethod
@@ -82,13 +84,15 @@ class Inspection:
         """The entries of a manifest, or of the file `LIST` in a run's results."""
         import numpy as np
 
+        from flowerexp.workload.images.duplicates import copies
+
         return {
             "skipped": [asdict(photograph) for photograph in self.skipped],
             "warnings": [asdict(photograph) for photograph in self.warned],
             "not_for_image_files": [asdict(photograph) for photograph in self.foreign],
             "turned": {"count": self.turned[0], "first": self.turned[1]},
             "narrow": {"count": self.narrow[0], "first": self.narrow[1]},
-            "duplicates": len(self.contents) - len(np.unique(np.frombuffer(self.contents, np.uint64))),
+            "duplicates": self.duplicates + copies(np.frombuffer(self.contents, np.uint64)),
         }
 
 

@@ -19,6 +19,7 @@ from flowerexp.workload.formats import Format
 from flowerexp.workload.images import shards
 from flowerexp.workload.images.deal import blocks, dealt
 from flowerexp.workload.images.distributed import DistributedListing
+from flowerexp.workload.images.duplicates import ContentsKept
 from flowerexp.workload.images.inspection import Inspection, report_entries
 from flowerexp.workload.images.listing import Listing
 from flowerexp.workload.images.photographs import Photographs
@@ -212,13 +213,17 @@ def _written(
         wanted = partitions is None or index in partitions
         return (writer.write(index, photographs) for photographs in partition if wanted)
 
-    context = spark.sparkContext
-    dealt = _dealt(context, listing.photographs, config)
+    context, photographs = spark.sparkContext, listing.photographs
+    dealt = _dealt(context, photographs, config)
+    written = dealt.mapPartitionsWithIndex(write)
+    kept = ContentsKept(written) if isinstance(photographs, DistributedListing) else None
     with report.spark_progress(context, dealt.getNumPartitions()):
-        results: list[dict[str, Any]] = dealt.mapPartitionsWithIndex(write).collect()
+        results: list[dict[str, Any]] = (kept.others if kept else written).collect()
     inspections = (result.pop("inspection") for result in results)
     inspection = Inspection.of([Inspection(skipped=list(listing.skipped)), *inspections])
     inspection.raise_problem()
+    if kept:
+        inspection.duplicates = kept.duplicates(len(photographs))
     return results, inspection
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def folder(tmp_path_factory):
         path.parent.mkdir(exist_ok=True)
         Image.new("RGB", (30 + number * 5, 30), (number, 200, 0)).save(path)
         os.utime(path, ns=(1, 1_000_000_000 + number))
+    for copy in range(3):
+        shutil.copy2(root / "tulips" / "51.jpg", root / ("tulips", "daisy", "roses")[copy] / f"copy{copy}.jpg")
     (root / "none").mkdir()
     (root / "none" / "notes.txt").write_text("")
     (root / "tulips" / "deep").mkdir()
@@ -80,6 +83,7 @@ def test_the_same_photographs_and_the_same_files_under_the_same_name(spark, conf
     assert contents(first) == contents(other)
     assert Path(first.folder).name == Path(other.folder).name
     assert first.manifest["format"] == 4
+    assert first.manifest["duplicates"] == other.manifest["duplicates"] == 3
     assert first.manifest["class_records"] == other.manifest["class_records"]
     again = {**given, "storage": {**given["storage"], "prepared": f"{tmp_path}/one"}}
     assert prepare(None, again, there).reused  # what was prepared before is found
