@@ -2,9 +2,10 @@
 
 - files: what the driver does with the files of a data set before Spark begins (list, sample, fingerprint, deal, hand
   over); they are hard links, and really listed.
-- index: the same of a data set whose list lies with Spark's executors, from names that they make up: fingerprint, deal,
-  and hand the names over between them. Memory is that of the driver, its Python and its JVM, in which the executors of
-  this machine run, too; so its heap is bounded, by 512 MB.
+- index: a data set whose list lies with two executors of Spark, from names that they make up: fingerprint, deal, and
+  hand the names over between them. Memory is that of the driver: its Python and its JVM, whose heap is at most 512 MB.
+- folder, folders: one folder of so many files, and five that have as many together, which executors really list; they
+  are hard links. Memory as above.
 - runs: `flowerexp plan` of a sweep of so many runs.
 - rows: what is done with so many measurements, in at most 1,000 cells, when their run has ended: reading, regressions,
   intervals, pictures, the hashes of its files.
@@ -30,12 +31,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from side_by_side import measure
 from targets import Target, finish
 
 _LINKS = 10_000  # of one file, fewer than any file system refuses
-_CLASSES = 5
 _RUNS = 100  # of the sweep whose rows are counted
 
 
@@ -46,16 +47,16 @@ def _config(home: str, *overrides: str) -> dict[str, object]:
     return dict(plain(app.composed([f"home={home}", *overrides])))
 
 
-def link_files(folder: Path, count: int) -> None:
-    """Make a data set of so many photographs."""
+def link_files(folder: Path, count: int, classes: int = 5) -> None:
+    """Make a data set of so many photographs in so many class folders."""
     from flowerexp.workload.images import synthetic
 
     for number in range(count):
         source = folder / f"{number // _LINKS}.source"
         if not source.exists():
             source.write_bytes(synthetic.photograph(number // _LINKS, 0)[1])
-        place = folder / "images" / f"class{number % _CLASSES}"
-        if number < _CLASSES:
+        place = folder / "images" / f"class{number % classes}"
+        if number < classes:
             place.mkdir(parents=True)
         os.link(source, place / f"{number:08d}.jpg")
 
@@ -81,18 +82,11 @@ def files(home: str, count: int) -> Callable[[], object]:
 
 def index(home: str, count: int) -> Callable[[], object]:
     """What the driver does with so many files that executors list."""
-    from pyspark import SparkConf, SparkContext
-
-    from flowerexp.cluster import java
     from flowerexp.storage import Range
     from flowerexp.workload.images.distributed import Folders, Part
     from flowerexp.workload.images.photographs import Photographs
 
-    os.environ |= {"JAVA_HOME": str(java.find().home), "PYSPARK_PYTHON": sys.executable}
-    settings = {"spark.driver.memory": "512m", "spark.ui.enabled": "false", "spark.log.level": "ERROR"}
-    settings |= {"spark.driver.host": "127.0.0.1", "spark.local.dir": home}
-    settings |= {"spark.ui.showConsoleProgress": "false"}
-    context = SparkContext(conf=SparkConf().setMaster("local[2]").setAll(list(settings.items())))
+    context = _context(home)
     names = [f"class{number:02d}" for number in range(20)]
 
     def look(within: Range, most: int, _: int) -> Part:
@@ -110,6 +104,43 @@ def index(home: str, count: int) -> Callable[[], object]:
         return int(photographs.deal(200, 0).map(len).sum())
 
     return work
+
+
+def _context(home: str) -> Any:
+    """A driver with two executors, which are processes of their own, so that the memory of each is known."""
+    from pyspark import SparkConf, SparkContext
+
+    from flowerexp.cluster import java
+    from flowerexp.cluster.spark_submit import LOOPBACK, LOOPBACK_ENVIRONMENT
+
+    os.environ |= {"JAVA_HOME": str(java.find().home), "PYSPARK_PYTHON": sys.executable, **LOOPBACK_ENVIRONMENT}
+    settings = {**LOOPBACK, "spark.driver.memory": "512m", "spark.executor.memory": "512m", "spark.local.dir": home}
+    settings |= {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+    settings["spark.default.parallelism"] = "2"
+    return SparkContext(conf=SparkConf().setMaster("local-cluster[2,1,512]").setAll(list(settings.items())))
+
+
+def _listed(home: str, count: int, classes: int) -> Callable[[], object]:
+    """List really, with executors."""
+    from flowerexp.workload.images import listing
+
+    link_files(Path(home), count, classes)
+    config, context = _config(home, "dataset=folder", f"dataset.path={home}/images"), _context(home)
+
+    def work() -> None:
+        assert listing.listing_of(f"{home}/images", config, context).total == count
+
+    return work
+
+
+def folder(home: str, count: int) -> Callable[[], object]:
+    """List one folder."""
+    return _listed(home, count, 1)
+
+
+def folders(home: str, count: int) -> Callable[[], object]:
+    """List five folders."""
+    return _listed(home, count, 5)
 
 
 def rows(home: str, count: int) -> Callable[[], object]:
@@ -177,7 +208,16 @@ def runs_of_sweep(home: str, count: int) -> Callable[[], object]:
 
 
 POINTS: dict[str, Callable[[str, int], Callable[[], object]]]
-POINTS = {"files": files, "index": index, "rows": rows, "report": report, "log": log, "sweep": sweep}
+POINTS = {
+    "files": files,
+    "index": index,
+    "folder": folder,
+    "folders": folders,
+    "rows": rows,
+    "report": report,
+    "log": log,
+    "sweep": sweep,
+}
 POINTS |= {"store": store, "runs of a sweep": runs_of_sweep}
 
 
@@ -193,7 +233,7 @@ def point(what: str, count: int, home: str) -> None:
     work()
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    parts = {"python": memory, "java": java_memory() if what == "index" else 0.0}
+    parts = {"python": memory, "java": java_memory() if what in ("index", "folder", "folders") else 0.0}
     print(json.dumps({"seconds": seconds, "cpu": cpu, "memory": sum(parts.values()), **parts}))
 
 
@@ -233,6 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, nargs="+", default=[10**3, 10**4, 10**5])
     parser.add_argument("--index", type=int, nargs="+", default=[10**3, 10**5, 10**6])
+    parser.add_argument("--listed", type=int, nargs="+", default=[150_000, 400_000, 10**6])
     parser.add_argument("--runs", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--rows", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
     parser.add_argument("--point", nargs=3, help=argparse.SUPPRESS)
@@ -243,6 +284,8 @@ def main() -> None:
     sizes = {
         ("files",): options.files,
         ("index",): options.index,
+        ("folder",): options.listed,
+        ("folders",): options.listed,
         ("runs",): options.runs,
         ("rows", "report", "log"): options.rows,  # of one run, which is made once
         ("sweep",): options.rows[-2:],
@@ -256,10 +299,12 @@ def main() -> None:
                     found = curves.setdefault(what, {})[count] = measured(what, count, home)
                     print(f"{what:<8} {count:>9,} {found['seconds']:>9.2f} {found['memory']:>9.0f}", flush=True)
     targets = []
-    for what in ("index", "files"):
+    for what, most in {"files": 300, "index": 100, "folder": 100, "folders": 100}.items():
         curve = curves[what]
         more = curve[max(curve)]["memory"] - curve[min(curve)]["memory"]
-        targets.append(Target(f"{what}: MB more of the driver for {max(curve):,} files than {min(curve):,}", more, 300))
+        targets.append(
+            Target(f"{what}: MB more of the driver for {max(curve):,} files than {min(curve):,}", more, most)
+        )
     for what, curve in curves.items():
         if len(curve) > 2:
             targets.append(Target(f"{what}: order of growth of the time", growth(curve, "seconds"), 1.15))
