@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from flowerexp.app import composed
@@ -92,18 +95,22 @@ def collected(run: PlannedRun) -> None:
         raise result.error
 
 
+def _run_of_sweep(folder: Path, count: int, place: int) -> PlannedRun:
+    label = f"preprocess.shards={1 + place}"
+    extra = {"sweep_id": "sweep", "order": place, "block": 0, "label": label, "name": f"{label} · read_speed"}
+    made = make_run(folder.parent, folder / str(place), count, **extra)
+    collected(made)
+    return made
+
+
 def make_sweep(folder: Path, runs: int, count: int) -> None:
     """Make a finished sweep over so many numbers of partitions, with so many rows in all; the runs are analysed."""
     from flowerexp.journal.events import RunEnded
     from flowerexp.journal.journal import Journal
 
     folder.mkdir(parents=True)
-    made = []
-    for place in range(runs):
-        label = f"preprocess.shards={1 + place}"
-        extra = {"sweep_id": "sweep", "order": place, "block": 0, "label": label, "name": f"{label} · read_speed"}
-        made.append(make_run(folder.parent, folder / str(place), count // runs, **extra))
-        collected(made[-1])
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        made = [*pool.map(partial(_run_of_sweep, folder, count // runs), range(runs))]
     journal = Journal(folder)
     settings = {"sweep_id": "sweep", "max_clusters": 1, "max_failures": None}
     journal.write_plan(settings, made, [[str(run.extra["label"])] for run in made])

@@ -38,6 +38,7 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
         "Photographs to TFRecord files, beside plain processes": ["preprocess.py", images, *floor],
         "Large photographs": ["large_photographs.py", *(["--count", "1", "--pairs", "1"] if quick else [])],
         "What the workers' CPU goes to": ["worker_profile.py", images] + (["--count", "60"] if quick else []),
+        "A photograph beside libjpeg-turbo in C": ["codec_floor.py", images, "--rounds", *once],
         "Time to the first result": ["time_to_first_result.py", "--rounds", *once]
         + (["dataset.images=40", "grid.batch_size=[2]", "grid.batch_number=[2]"] if quick else []),
         "What a sweep costs beside its measuring": ["sweep_overhead.py", "--peer-runs", "1"]

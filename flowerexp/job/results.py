@@ -30,6 +30,7 @@ class Outcome:
         started_at: epoch seconds.
         ended_at: epoch seconds.
         retry: whether something else is to blame than the experiment, so that the run is worth to be made again.
+        files: the hashes of the results, by their names; they were compared with the files.
     """
 
     state: str
@@ -42,6 +43,7 @@ class Outcome:
     started_at: float | None = None
     ended_at: float | None = None
     retry: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def read_outcome(results: Path, end: JobEnd) -> Outcome:
         started_at=status["started_at"],
         ended_at=status["ended_at"],
         retry=status["error"] is not None and bool(status.get("retry", False)),
+        files=status.get("files", {}),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +20,7 @@ from flowerexp.measurements import columns_of
 from flowerexp.measurements.table import AS_JSON, Array, Measurements
 
 _BLOCK = 8 << 20  # bytes that are read at a time: a file of a million rows has some 700 MB
+_AT_ONCE = 2  # blocks that are read by threads of their own
 _LONGEST = 1 << 30  # bytes of a row that Arrow reads
 _KINDS = {"bool", "int64", "double", "string", "null"}
 _LARGEST = 2.0**63  # beyond it Arrow turns a whole number into a float
@@ -36,7 +39,7 @@ def load(path: Path, experiment: Experiment) -> Measurements:
     """
     try:
         with path.open("rb") as file:
-            parts = [_part(block, before, path, experiment) for block, before in _blocks(file)]
+            parts = [*_parts(file, path, experiment)]
             joined = _joined(parts, experiment)
             if joined is not None:
                 pyarrow.default_memory_pool().release_unused()  # of a million rows, a quarter of a GB
@@ -56,6 +59,18 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     while block := file.read(_BLOCK) + file.readline():
         yield block, before
         before += block.count(b"\n")
+
+
+def _parts(file: BinaryIO, path: Path, experiment: Experiment) -> Iterator[Measurements]:
+    """The rows of each block, in order; Arrow reads several blocks at once, and few are in memory."""
+    pending: deque[Future[Measurements]] = deque()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for block, before in _blocks(file):
+            pending.append(pool.submit(_part, block, before, path, experiment))
+            if len(pending) > _AT_ONCE:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def _part(block: bytes, before: int, path: Path, experiment: Experiment) -> Measurements:

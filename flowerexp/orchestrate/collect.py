@@ -85,7 +85,7 @@ def collect_run(
     try:
         if not retry and outcome.ended_at is not None:
             rows.forget(run)
-        record(run, outcome.started_at or submitted_at, {**ended, "files": _digests(run, found)})
+        record(run, outcome.started_at or submitted_at, {**ended, "files": _digests(run, outcome.files, found)})
     except OSError as problem:
         error, retry = error or from_os_error(problem, "writing the run's record"), True
     return Result(run, outcome, found, None, error, retry)
@@ -115,15 +115,22 @@ def _error(run: PlannedRun, outcome: Outcome) -> JobError | None:
     return JobError(outcome.error, where=outcome.where, hint=hint)
 
 
-def _digests(run: PlannedRun, found: Analysis | None) -> dict[str, str]:
+def _digests(run: PlannedRun, known: Mapping[str, str], found: Analysis | None) -> dict[str, str]:
     """The hashes of what the run has left and of what was found in it, by which damage is noticed later.
+
+    Args:
+        run: the run.
+        known: those of results that were compared just now; of many measurements, each hash takes a second.
+        found: the run's analysis.
 
     Raises:
         OSError: a file cannot be read.
     """
     results = [path for path in sorted((run.folder / "results").rglob("*")) if path.is_file()]
     paths = [*(path for path in results if not path.name.startswith(".")), *(found.paths if found else ())]
-    return {path.relative_to(run.folder).as_posix(): records.digest(path) for path in paths}
+    known = {f"results/{name}": each for name, each in known.items()}
+    names = {path.relative_to(run.folder).as_posix(): path for path in paths}
+    return {name: known.get(name) or records.digest(path) for name, path in names.items()}
 
 
 def log(run: PlannedRun) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flowerexp import index, records, tracking
+from flowerexp.analysis.report.gather import load
 from flowerexp.cluster.cost import Prices
 from flowerexp.cluster.kind import kind_of
 from flowerexp.errors import AbortedError, DataError, JobError, MachineError, QuotaError
@@ -297,3 +298,25 @@ class TestLog:
         Path(run.config.home, "mlruns").write_text("a file in its place")
         with pytest.raises(MachineError, match=r"^writing the index of finished runs .* failed: "):
             collect.log(run)
+
+
+def test_each_result_is_hashed_once(run, monkeypatch):
+    leave(run)
+    results = run.folder / "results"
+    files = {name: records.digest(results / name) for name in ("measurements.jsonl", "phases.json")}
+    leave(run, files=files)
+    hashed: list[str] = []
+    digest = records.digest
+
+    def counted(path):
+        hashed.append(path.name)
+        return digest(path)
+
+    monkeypatch.setattr(records, "digest", counted)
+    collect_run(run, 50.0, JobEnd("t"))
+    assert sorted(set(hashed)) == sorted(hashed)
+    assert files.items() <= {Path(name).name: each for name, each in recorded(run)["files"].items()}.items()
+    hashed.clear()
+    load(run.folder)  # as the report does
+    assert "measurements.jsonl" in hashed
+    assert sorted(set(hashed)) == sorted(hashed)

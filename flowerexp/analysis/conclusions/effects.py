@@ -184,8 +184,10 @@ def _within(part: Evidence, ranks: Array, cells: Array, sign: float) -> dict[tup
     """Levels that were measured side by side: compared in each repetition, over the cells that both have there."""
     estimates = {}
     keys = joined([part.runs, part.repetitions, cells], len(part))
-    for better, worse in itertools.combinations(range(int(ranks.max()) + 1), 2):
-        shared = np.isin(keys, np.intersect1d(keys[ranks == better], keys[ranks == worse]))
+    met = np.zeros((int(ranks.max()) + 1, int(keys.max()) + 1), bool)
+    met[ranks, keys] = True
+    for better, worse in itertools.combinations(range(len(met)), 2):
+        shared = (met[better] & met[worse])[keys]
         sides = [
             _side(part, cells, [shared & (part.runs == run) & (ranks == rank) for rank in (better, worse)], sign)
             for run in np.unique(part.runs[shared])

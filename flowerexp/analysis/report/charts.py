@@ -161,9 +161,10 @@ def parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.
 
 def _parameter(panel: Any, key: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
     groups = bundles(rows["value"])
+    places = rows["value"].map({value: place for place, group in enumerate(groups) for value in group})
     for name, of_series in rows.groupby("series"):
-        rates = [value_of(of_series[of_series["value"].isin(group)], material) for group in groups]
-        known = [(place, rate) for place, rate in enumerate(rates) if rate]
+        rates = [(int(place), value_of(part, material)) for place, part in of_series.groupby(places)]
+        known = [(place, rate) for place, rate in rates if rate]
         if are_numbers(groups):
             values = [rate.value for _, rate in known]
             panel.plot([place for place, _ in known], values, "-", color=tones[str(name)], lw=1.2, alpha=0.5, zorder=2)

@@ -55,7 +55,7 @@ def load(folder: Path) -> Material:
         hint = "name the folder of a sweep or of a run, such as outputs/DATE/TIME-ID"
         raise DataError(f"{folder} holds neither a sweep nor a run", hint=hint)
     record = records.of_run(folder)
-    run, experiment = _run(folder, {}, record["state"]), recorded(record["config"]).entrypoint
+    run, experiment = _run(folder, {}, record["state"], record), recorded(record["config"]).entrypoint
     typed = _typed(folder / ".hydra" / "hydra.yaml")
     return Material(folder, False, [run], typed, experiment, _texts(experiment, [run]))
 
@@ -66,10 +66,10 @@ def _texts(first: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
     return (*TEXTS, *dict.fromkeys(name for experiment in experiments for name in extras_of(experiment).texts))
 
 
-def _run(folder: Path, varied: Mapping[str, Any], state: str) -> Run:
+def _run(folder: Path, varied: Mapping[str, Any], state: str, record: Mapping[str, Any] | None = None) -> Run:
     try:
         whole = (folder / "run.json").exists() or state == "finished"
-        record = records.of_run(folder) if whole else {}
+        record = record or (records.of_run(folder) if whole else {})
         summary = find_summary(folder / "analysis" / "summary.json") or {}
         check_parquet(folder / "analysis" / "measurements.parquet")
     except DataError as error:
