@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.convert import plain as as_plain
@@ -24,6 +24,7 @@ from flowerexp.config.places import group_options
 from flowerexp.config.schema import Config, Sampling
 from flowerexp.config.text import written
 from flowerexp.config.together import check_together
+from flowerexp.config.values import values
 from flowerexp.errors import ConfigError, did_you_mean
 from flowerexp.experiment import USES
 
@@ -45,7 +46,8 @@ def check(config: DictConfig, origin: Origin | None = None) -> Config:
     origin = dataclasses.replace(origin or Origin(), config=config)
     sampling = config.get("sampling")
     if isinstance(sampling, DictConfig) and "on_short" not in sampling:  # a setting of read_speed refers to it
-        OmegaConf.update(config, "sampling.on_short", Sampling.on_short, force_add=True)
+        with flag_override(sampling, ["readonly", "struct"], False):
+            sampling["on_short"] = Sampling.on_short
     plain = _plain(config, origin)
     drop_unused(plain, origin)
     if isinstance(plain.get("entrypoint"), dict):
@@ -69,7 +71,7 @@ def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _plain(config: DictConfig, origin: Origin) -> dict[str, Any]:
     try:
-        return typing.cast("dict[str, Any]", _resolved(config))
+        return typing.cast("dict[str, Any]", values(config))
     except OmegaConfBaseException as error:
         for key in _missing(config):
             hint = f"add {key}=VALUE to the command line"
@@ -77,36 +79,6 @@ def _plain(config: DictConfig, origin: Origin) -> dict[str, Any]:
         key = error.full_key or ""
         message = str(error.msg or error).splitlines()[0]
         raise ConfigError(f"{key} cannot be resolved: {message}", where=origin.of(key)) from error
-
-
-def _resolved(node: DictConfig | ListConfig) -> Any:
-    """What `OmegaConf.to_container(node, resolve=True, throw_on_missing=True)` gives, in a third of its time.
-
-    OmegaConf looks for an interpolation in every value by way of its parents. Most values, those of an experiment's
-    declaration above all, hold none.
-    """
-    content = node._content
-    if isinstance(content, dict):
-        return {key: _value_of(node, key, child) for key, child in content.items()}
-    if isinstance(content, list):
-        return [_value_of(node, place, child) for place, child in enumerate(content)]
-    return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-
-
-_CONTAINERS = (DictConfig, ListConfig)
-"""Compared by identity: they are abstract base classes too, for which `isinstance` takes longer."""
-
-
-def _value_of(node: DictConfig | ListConfig, key: Any, child: Any) -> Any:
-    if type(child) in _CONTAINERS and isinstance(child._content, dict | list):
-        return _resolved(child)
-    raw = child._value()
-    if raw is not None and not (isinstance(raw, str) and ("${" in raw or raw == "???")):
-        return raw
-    if raw is None:
-        return None
-    value = node[key]  # resolves, and refuses what is missing
-    return _resolved(value) if isinstance(value, DictConfig | ListConfig) else value
 
 
 def _missing(config: DictConfig) -> list[str]:

@@ -41,7 +41,11 @@ def read_in_c() -> Iterator[None]:
 
 def to_yaml(config: DictConfig | ListConfig) -> str:
     """What `OmegaConf.to_yaml` gives, written with libyaml where PyYAML has it, which is faster."""
-    values = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+    return values_to_yaml(OmegaConf.to_container(config, resolve=False, enum_to_str=True))
+
+
+def values_to_yaml(values: Any) -> str:
+    """What `to_yaml` gives for a config that holds these values."""
     return str(yaml.dump(values, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_dumper()))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import logging
 import pickle
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +15,9 @@ from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, en
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from flowerexp.config import plain
+from flowerexp.config import Origin, plain
 from flowerexp.config.answers import answering
-from flowerexp.config.omegaconf_private import to_yaml
+from flowerexp.config.omegaconf_private import to_yaml, values_to_yaml
 from flowerexp.config.redact import hide_in, redacted_override
 from flowerexp.sweep.compose import Composed
 from flowerexp.sweep.folders import BY_NUMBER, KEY
@@ -23,6 +26,24 @@ if TYPE_CHECKING:
     from flowerexp.orchestrate import Result
 
 log = logging.getLogger(__name__)
+
+_OF_A_RUN = ("job", "overrides", "runtime", "sweep")
+"""The keys of Hydra's node that differ between the runs of a sweep, see `Around.run`."""
+
+
+class Packed:
+    """A config as bytes: its nodes take fifty times the memory, and a sweep keeps those of all its runs.
+
+    Args:
+        config: the config; the bytes never leave this process.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self._bytes = zlib.compress(pickle.dumps(config), 1)
+
+    def config(self) -> DictConfig:
+        """The config, as a new one whenever it is asked for."""
+        return pickle.loads(zlib.decompress(self._bytes))  # type: ignore[no-any-return]
 
 
 class Around:
@@ -37,26 +58,27 @@ class Around:
 
     def __init__(self, config: DictConfig, folder: Path) -> None:
         self.folder = folder
-        # As in `compose`: a copy by way of pickle takes a fifth of the time of `deepcopy`. It stays in this process.
-        hydra = OmegaConf.masked_copy(config, "hydra")
-        hydra.hydra.job.chdir = False  # what is done around a result needs no folder, and other threads share ours
-        self._hydra = pickle.dumps(hydra)
-        self._by_number = OmegaConf.to_container(hydra.hydra.sweep, resolve=False)["subdir"] == BY_NUMBER  # type: ignore
+        self._master = OmegaConf.masked_copy(config, "hydra")
+        # What is done around a result needs no folder, and other threads share ours.
+        self._master.hydra.job.chdir = False
+        self._by_number = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"] == BY_NUMBER  # type: ignore
+        self._by_choices: dict[tuple[tuple[str, str | None], ...], bytes] = {}
 
-    def run(self, composed: Composed, number: int, overrides: Sequence[str], name: str | None = None) -> DictConfig:
-        """The config of one run, which becomes that of `composed`: no copy is made.
+    def run(
+        self, job: DictConfig, origin: Origin, number: int, overrides: Sequence[str], name: str | None = None
+    ) -> DictConfig:
+        """The config of one run, with Hydra's node, which is added to the run's own.
 
         Args:
-            composed: the run's.
+            job: the run's own.
+            origin: how it was composed.
             number: of the run in the sweep.
             overrides: of the run, Hydra's own included.
             name: of its folder, where that is decided already.
         """
-        job = composed.config
-        hydra = pickle.loads(self._hydra).hydra
+        hydra = pickle.loads(self._node_for(origin)).hydra
         hydra.job.id, hydra.job.num = number, number
         hydra.overrides.task = [override for override in overrides if not override.lstrip("+~").startswith("hydra.")]
-        hydra.runtime.choices.update(composed.origin.choices)
         hydra.job.override_dirname = ",".join(map(redacted_override, hydra.overrides.task))  # it names folders
         hydra.sweep.dir = str(self.folder)
         if name is not None:
@@ -65,16 +87,54 @@ class Around:
             job["hydra"] = hydra
         return job
 
+    @functools.cached_property
+    def same(self) -> dict[str, str]:
+        """The parts of `hydra.yaml` that are the same for all runs, by the keys of Hydra's node."""
+        return {key: _part(key, value) for key, value in _values(self._master.hydra).items() if key not in _OF_A_RUN}
+
+    def _node_for(self, origin: Origin) -> bytes:
+        """Hydra's node with a run's choices, which most runs share.
+
+        As in `compose`: a copy by way of pickle takes a fifth of the time of `deepcopy`. It stays in this process.
+        """
+        choices = tuple(origin.choices.items())
+        if choices not in self._by_choices:
+            node = copy.deepcopy(self._master)
+            node.hydra.runtime.choices.update(origin.choices)
+            self._by_choices[choices] = pickle.dumps(node)
+        return self._by_choices[choices]
+
     def folder_name(self, composed: Composed, number: int) -> str:
         """The name of a run's folder, by `hydra.sweep.subdir` and the run's own config."""
         if self._by_number:
             return str(number)
-        job = self.run(composed, number, composed.overrides)
+        job = self.run(composed.config, composed.origin, number, composed.overrides)
         with answering(job):
-            return str(OmegaConf.select(job, KEY))
+            name = str(OmegaConf.select(job, KEY))
+        _take_out(job)
+        return name
 
 
-def as_job(context: HydraContext, config: DictConfig, result: Result) -> JobReturn:
+class _Kept(JobReturn):
+    """What Hydra was told of a run, with the run's configs as bytes until somebody asks for them."""
+
+    def __init__(self, told: JobReturn, whole: Packed) -> None:
+        self.overrides, self.working_dir, self.task_name = told.overrides, told.working_dir, told.task_name
+        self.status, self._return_value = told.status, told._return_value
+        self._whole = whole
+
+    @property
+    def cfg(self) -> DictConfig:  # type: ignore[override]
+        """See Hydra's `JobReturn.cfg`."""
+        return _apart(self._whole)[0]
+
+    @property
+    def hydra_cfg(self) -> DictConfig:  # type: ignore[override]
+        """See Hydra's `JobReturn.hydra_cfg`."""
+        return _apart(self._whole)[1]
+
+
+def as_job(context: HydraContext, config: DictConfig, result: Result, same: Mapping[str, str]) -> JobReturn:
     """Do what Hydra's `run_job` does, in less time: that copies the config four times and writes YAML in Python.
 
     A test compares both: what they write, what callbacks are told, and what they return.
@@ -83,6 +143,7 @@ def as_job(context: HydraContext, config: DictConfig, result: Result) -> JobRetu
         context: Hydra's callbacks.
         config: the run's, as `Around.run` gives it.
         result: the run's.
+        same: see `Around.same`.
 
     Returns:
         What Hydra is told; of a failed run, its `return_value` raises the error.
@@ -101,10 +162,11 @@ def as_job(context: HydraContext, config: DictConfig, result: Result) -> JobRetu
         folder = Path(str(sweep.dir), str(sweep.subdir))
         with flag_override(config.hydra, ["readonly", "struct"], [False, False]):
             config.hydra.runtime.output_dir = str(folder.absolute())
-        own, hydra = _apart(config)
+        whole = Packed(config)
+        own, hydra = _apart(whole)
         folder.mkdir(parents=True, exist_ok=True)
         configure_log(config.hydra.job_logging, config.hydra.verbose)
-        _write(own, hydra, folder)
+        _write(own, hydra, folder, same)
         task_name = JobRuntime.instance().get("name")
         returned = JobReturn(list(hydra.hydra.overrides.task), own, hydra, str(Path.cwd()), task_name)
         with env_override(hydra.hydra.job.env_set):
@@ -116,26 +178,41 @@ def as_job(context: HydraContext, config: DictConfig, result: Result) -> JobRetu
                 returned.return_value = error
                 returned.status = JobStatus.FAILED
         context.callbacks.on_job_end(config=config, job_return=returned)
-    return returned
+    return _Kept(returned, whole)
 
 
-def _apart(config: DictConfig) -> tuple[DictConfig, DictConfig]:
+def _apart(whole: Packed) -> tuple[DictConfig, DictConfig]:
     """Copies of a run's own config, and of Hydra's node alone."""
-    own: DictConfig = pickle.loads(pickle.dumps(config))
-    hydra = DictConfig({})
+    own, hydra = whole.config(), DictConfig({})
     with flag_override(hydra, "no_deepcopy_set_nodes", True):
         hydra["hydra"] = own._get_node("hydra")
-    with flag_override(own, ["readonly", "struct"], [False, False]):
-        del own["hydra"]
+    _take_out(own)
     return own, hydra
 
 
-def _write(own: DictConfig, hydra: DictConfig, folder: Path) -> None:
+def _take_out(config: DictConfig) -> None:
+    """Take Hydra's node out of a config."""
+    with flag_override(config, ["readonly", "struct"], [False, False]):
+        del config["hydra"]
+
+
+def _write(own: DictConfig, hydra: DictConfig, folder: Path, same: Mapping[str, str]) -> None:
     """Write the folder `.hydra` of a run's folder."""
     node: Any = hydra.hydra
     if node.output_subdir is None:
         return
     place = folder / node.output_subdir
     place.mkdir(parents=True, exist_ok=True)
-    for name, part in (("config", own), ("hydra", hydra), ("overrides", node.overrides.task)):
-        (place / f"{name}.yaml").write_text(to_yaml(part), encoding="utf-8")
+    parts = [same[key] if key in same else _part(key, _values(node._get_node(key))) for key in node]
+    texts = {"config": to_yaml(own), "hydra": "hydra:\n" + "".join(parts), "overrides": to_yaml(node.overrides.task)}
+    for name, text in texts.items():
+        (place / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def _values(node: DictConfig) -> Any:
+    return OmegaConf.to_container(node, resolve=False, enum_to_str=True)
+
+
+def _part(key: str, values: Any) -> str:
+    """The lines of one key in `hydra.yaml`, which are written alone as among the others."""
+    return values_to_yaml({"hydra": {key: values}}).removeprefix("hydra:\n")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from flowerexp.app import App, origin_of, without_hydra
 from flowerexp.config import Origin
 from flowerexp.config.answers import answer, asks_hydra
-from flowerexp.config.hydra_private import ConfigLoaderImpl, IConfigRepository, apply_overrides
+from flowerexp.config.hydra_private import ConfigLoaderImpl, apply_overrides
 from flowerexp.config.overrides import Parser, forced
 
 
@@ -81,7 +81,7 @@ class Composer:
         self._master = master
         self._hydra_overrides = _lines(master.hydra.overrides.hydra) if master is not None else []
         self._bases: dict[tuple[str, ...], _Base] = {}
-        self._repositories: dict[tuple[str, ...], IConfigRepository] = {}
+        self._is_group: dict[tuple[str, ...], Callable[[str], bool]] = {}
         self._parse = functools.lru_cache(maxsize=65536)(Parser.create().parse_override)
 
     def compose(self, overrides: Sequence[str]) -> Composed:
@@ -102,7 +102,7 @@ class Composer:
             self._app.compose_config(self._config_name, lines, RunMode.RUN)  # explains what is wrong
             raise
         base = self._base(tuple(shaping))
-        values = [self._parse(forced(line)) for line in lines if line not in shaping]
+        values = [self._forced(line) for line in lines if line not in shaping]
         task = [line for line, override in zip(lines, parsed, strict=True) if not override.is_hydra_override()]
         origin = replace(base.origin, overrides=task)
         if base.needs_hydra or any(asks_hydra(str(override.value())) for override in values):
@@ -131,12 +131,19 @@ class Composer:
             return False
         paths = [override for override in overrides if override.key_or_group == "hydra.searchpath"]
         places = tuple(str(override.input_line) for override in paths)
-        if places not in self._repositories:
+        if places not in self._is_group:
             loader: Any = self._app.config_loader
-            _, self._repositories[places] = loader._parse_overrides_and_create_caching_repo(
-                self._config_name, list(places)
-            )
-        return bool(self._repositories[places].group_exists(override.key_or_group))
+            _, repository = loader._parse_overrides_and_create_caching_repo(self._config_name, list(places))
+            self._is_group[places] = functools.cache(repository.group_exists)  # it looks for a folder
+        return self._is_group[places](override.key_or_group)
+
+    def _forced(self, line: str) -> Override:
+        """What `forced` makes of a line, which is read only once where a `++` before it is all."""
+        text = forced(line)
+        if text != f"++{line}":
+            return self._parse(text)
+        plain = self._parse(line)
+        return replace(plain, type=OverrideType.FORCE_ADD, input_line=f"++{plain.input_line}")
 
     def _base(self, shaping: tuple[str, ...]) -> _Base:
         if shaping not in self._bases:

@@ -21,10 +21,11 @@ from flowerexp.dataset.enough import check_enough
 from flowerexp.errors import ConfigError, FlowerexpError
 from flowerexp.job.bundle import Bundle, find_script
 from flowerexp.plan import PlannedJob, PlannedRun, grouped, lasting, named, run_key
+from flowerexp.sweep.around import Around
 from flowerexp.sweep.budget import Expense, expenses
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.design import Design
-from flowerexp.sweep.folders import BY_NUMBER, check_names
+from flowerexp.sweep.folders import check_names
 from flowerexp.sweep.grammar import Expanded, expand
 from flowerexp.sweep.labels import labels, refuse_sweep_within
 from flowerexp.sweep.order import in_time, with_order
@@ -186,14 +187,15 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
     seen: dict[str, str | None] = {}
     enough: dict[str, int | None] = {}
     planned, names = [], []
-    values, name_of = labels(runs), _namer(master)
+    values = labels(runs)
+    name_of = Around(master, Path()).folder_name if len(runs) > 1 else lambda *_: ""
     for number, (overrides, differs) in enumerate(zip(runs, values, strict=True)):
         try:
             composed = compose(overrides)
             config = _checked(composed, master)
             check_enough(config, enough)
             code = code_hash(config.entrypoint.script)
-            names += [name_of(composed, number)] if name_of and len(runs) > 1 else []
+            names += [name_of(composed, number)]
         except FlowerexpError as error:
             if len(runs) == 1:
                 raise
@@ -204,15 +206,6 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
     numbered = zip(planned if chooses else with_order(planned), runs, values, strict=True)
     items = [_item(number, run, overrides, differs, seen) for number, (run, overrides, differs) in enumerate(numbered)]
     return [replace(item, skipped=item.skipped or (chooses and item.done is not None)) for item in items]
-
-
-def _namer(master: DictConfig) -> Callable[[Composed, int], str] | None:
-    """What names the folders of a sweep's runs; None where they have their numbers, as they do by default."""
-    if OmegaConf.to_container(master.hydra.sweep, resolve=False)["subdir"] == BY_NUMBER:  # type: ignore
-        return None
-    from flowerexp.sweep.around import Around
-
-    return Around(master, Path()).folder_name
 
 
 def _checked(composed: Composed, master: DictConfig) -> Config:

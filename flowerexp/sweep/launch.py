@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from flowerexp.app import App, origin_of
-from flowerexp.config import check, plain
+from flowerexp.config import Origin, check, plain
 from flowerexp.config.objective import KEY as OBJECTIVE
 from flowerexp.config.objective import of_runs
 from flowerexp.config.omegaconf_private import parsed_once
@@ -31,7 +31,7 @@ from flowerexp.journal import PLAN
 from flowerexp.journal.journal import Journal, refuse_taken
 from flowerexp.orchestrate import Result
 from flowerexp.plan import PlannedRun, named, run_key
-from flowerexp.sweep.around import Around, as_job
+from flowerexp.sweep.around import Around, Packed, as_job
 from flowerexp.sweep.batches import close, of_earlier_batches, valued
 from flowerexp.sweep.compose import Composed, Composer
 from flowerexp.sweep.folders import check_names
@@ -71,16 +71,17 @@ def launch(
     app = GlobalHydra.instance().hydra
     assert isinstance(app, App)
     composer = Composer(app, config.hydra.job.config_name, config)
-    with parsed_once():
-        composed = [composer.compose(overrides) for overrides in job_overrides]
-        for run in composed:
-            refuse_sweep_within(run.config.sweep, config.sweep)
-        checked = [_check(run, number) for number, run in enumerate(composed, start=first)]
-    objective = of_runs(checked, origin_of(config).of(OBJECTIVE))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     around = Around(config, folder)
+    with parsed_once():
+        made = [
+            _made(composer.compose(overrides), config, around, number)
+            for number, overrides in enumerate(job_overrides, start=first)
+        ]
+    checked = [one.config for one in made]
+    objective = of_runs(checked, origin_of(config).of(OBJECTIVE))
     whole = isinstance(job_overrides, Expanded)  # else the sweeper chooses its runs, a batch at a time
-    runs = _runs(checked, composed, around, first, () if whole else config.hydra.overrides.task)
+    runs = _runs(made, folder, first, () if whole else config.hydra.overrides.task)
     walk = walk.composed(composer, job_overrides[0])
     if app.detach and (walk.chooses or not whole):
         hint = "leave --detach out, or sweep over a grid"
@@ -94,11 +95,14 @@ def launch(
     walk.check(runs)
     folder.mkdir(parents=True, exist_ok=True)
     returns: dict[str, JobReturn] = {}
+    places = {run.folder.name: place for place, run in enumerate(runs)}
 
     def deliver(result: Result) -> None:
-        place = next(place for place, run in enumerate(runs) if run is result.run)
-        job = around.run(composed[place], place + first, job_overrides[place], result.run.folder.name)
-        returns[result.run.folder.name] = as_job(context, job, result)
+        name = result.run.folder.name
+        place = places[name]
+        own = made[place].composed.config()
+        job = around.run(own, made[place].origin, place + first, job_overrides[place], name)
+        returns[name] = as_job(context, job, result, around.same)
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
 
     with journal.held():
@@ -134,6 +138,35 @@ def _in_order(runs: Sequence[PlannedRun], returns: Mapping[str, JobReturn], jour
     return returned
 
 
+@dataclass(frozen=True)
+class Made:
+    """A run that is composed and checked.
+
+    Attributes:
+        config: the checked config.
+        composed: what it was before; Hydra is told that.
+        origin: how it was composed.
+        name: of its folder.
+    """
+
+    config: Config
+    composed: Packed
+    origin: Origin
+    name: str
+
+
+def _made(composed: Composed, sweep: DictConfig, around: Around, number: int) -> Made:
+    """Check a run, and name its folder.
+
+    Raises:
+        FlowerexpError: something is wrong with its config.
+    """
+    refuse_sweep_within(composed.config.sweep, sweep.sweep)
+    config = _check(composed, number)
+    name = around.folder_name(composed, number)
+    return Made(config, Packed(composed.config), composed.origin, name)
+
+
 def _check(composed: Composed, number: int) -> Config:
     try:
         return check(composed.config, composed.origin)
@@ -164,21 +197,19 @@ def _open(journal: Journal, config: DictConfig, first: int) -> list[dict[str, An
     return []
 
 
-def _runs(
-    checked: Sequence[Config], composed: Sequence[Composed], around: Around, first: int, given: Sequence[str] = ()
-) -> list[PlannedRun]:
+def _runs(made: Sequence[Made], folder: Path, first: int, given: Sequence[str] = ()) -> list[PlannedRun]:
     """The planned runs, each in the folder that Hydra's `hydra.sweep.subdir` names."""
     hashes: dict[str, str] = {}
-    differs = labels([run.overrides for run in composed], given)
-    runs, names, sweep_id = [], [], _sweep_id(around.folder, first)
-    for place, one in enumerate(checked):
-        script = one.entrypoint.script
+    differs = labels([one.origin.overrides for one in made], given)
+    runs, sweep_id = [], _sweep_id(folder, first)
+    for one, values in zip(made, differs, strict=True):
+        script = one.config.entrypoint.script
         if script not in hashes:
             hashes[script] = Bundle(find_script(script)).code_hash
-        names.append(around.folder_name(composed[place], place + first))
-        key = run_key(one, hashes[script])
-        label = " ".join(f"{key}={value}" for key, value in differs[place].items())
-        extra = {"sweep_id": sweep_id, "label": label}
-        runs.append(PlannedRun(key, one, around.folder / names[-1], hashes[script], extra))
-    check_names(names, first)
+        key = run_key(one.config, hashes[script])
+        label = " ".join(f"{key}={value}" for key, value in values.items())
+        runs.append(
+            PlannedRun(key, one.config, folder / one.name, hashes[script], {"sweep_id": sweep_id, "label": label})
+        )
+    check_names([one.name for one in made], first)
     return named(runs, differs)

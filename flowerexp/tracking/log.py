@@ -12,8 +12,9 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
@@ -29,10 +30,13 @@ from flowerexp.tracking.names import name_of
 from flowerexp.tracking.network import log_networks
 from flowerexp.tracking.note import TOKEN_TAG, Note
 from flowerexp.tracking.params import params
-from flowerexp.tracking.steps import Step, steps
+from flowerexp.tracking.steps import steps
 from flowerexp.tracking.store import Store
+from flowerexp.tracking.transaction import one_transaction
 
 if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
     from flowerexp.measurements.table import Measurements
 
 Json = dict[str, Any]
@@ -81,11 +85,11 @@ def add_metrics(folder: Path, store: Store, numbers: Mapping[str, float]) -> Non
 
     with _retriable(folder), explained(store, ""), _alone(folder):
         experiment, client = ensure(store), connect(store)
-        run_id = Note(folder, store).find_run(client, experiment)
-        if run_id:
+        run = Note(folder, store).find_run(client, experiment)
+        if run:
             when = int(1000 * time.time())
             metrics = [Metric(name_of(key), value, when, 0) for key, value in numbers.items()]
-            client.log_batch(run_id, metrics=metrics)
+            client.log_batch(run.info.run_id, metrics=metrics)
 
 
 def add_tags(folder: Path, store: Store, tags: Mapping[str, str]) -> str | None:
@@ -108,10 +112,11 @@ def add_tags(folder: Path, store: Store, tags: Mapping[str, str]) -> str | None:
 
     with explained(store, ""), _alone(folder):
         experiment, client = ensure(store), connect(store)
-        run_id = Note(folder, store).find_run(client, experiment)
-        if run_id:
-            client.log_batch(run_id, tags=[RunTag(name_of(key), value) for key, value in tags.items()])
-        return run_id
+        run = Note(folder, store).find_run(client, experiment)
+        if run is None:
+            return None
+        client.log_batch(run.info.run_id, tags=[RunTag(name_of(key), value) for key, value in tags.items()])
+        return str(run.info.run_id)
 
 
 def withdraw(folder: Path, store: Store) -> None:
@@ -129,9 +134,9 @@ def withdraw(folder: Path, store: Store) -> None:
         return
     with explained(store, ""), _alone(folder):
         experiment, client = ensure(store), connect(store)
-        run_id = note.find_run(client, experiment)
-        if run_id:
-            client.delete_run(run_id)
+        run = note.find_run(client, experiment)
+        if run:
+            client.delete_run(run.info.run_id)
         note.path.unlink()
 
 
@@ -143,66 +148,72 @@ class _Logger:
         self.note = Note(folder, store)
 
     def log(self) -> str:
-        noted, run_id = self.note.read(), self.note.find_run(self.client, self.experiment)
-        if noted and run_id and noted.get("run_id"):
-            return run_id  # noted only when everything is in
+        noted, run = self.note.read(), self.note.find_run(self.client, self.experiment)
+        if noted and run and noted.get("run_id"):
+            return str(run.info.run_id)  # noted only when everything is in
         token = noted["token"] if noted else uuid.uuid4().hex
         self.note.write(token)
-        run_id = run_id or self._create(token)
-        self._send(run_id)
+        measured = self._measured()
+        metrics = self._metrics(measured)
+        with nullcontext() if run else one_transaction(self.client):
+            run = run or self._create(token)
+            self._send(run.info.run_id, measured, metrics[:METRICS_AT_ONCE])
+        run_id = str(run.info.run_id)
+        log_metrics(self.client, run_id, metrics[METRICS_AT_ONCE:])
+        self._send_files(run, measured)
         ended, status = self._at("ended_at"), "FINISHED" if self.record["state"] == "finished" else "FAILED"
         self.client.set_terminated(run_id, status, ended)
         self.note.write(token, run_id)
         return run_id
 
-    def _create(self, token: str) -> str:
+    def _create(self, token: str) -> Any:
         started, name = self._at("started_at"), self.record["name"]
-        return str(self.client.create_run(self.experiment, started, {TOKEN_TAG: token}, name).info.run_id)
+        return self.client.create_run(self.experiment, started, {TOKEN_TAG: token}, name)
 
-    def _send(self, run_id: str) -> None:
-        """Send everything but the end; sending it a second time changes nothing."""
-        from mlflow.entities import Metric, Param, RunTag
+    def _send(self, run_id: str, measured: Measurements | None, metrics: Sequence[Metric]) -> None:
+        """Send what MLflow's database holds of a run, but its end; sending it a second time changes nothing."""
+        from mlflow.entities import Param, RunTag
 
-        measured = self._measured()
         page, rows = describe.page_of(self.experiment, run_id), len(measured) if measured is not None else 0
         named = {**content.tags(self.record), describe.NOTE: describe.of_run(self.record, self.folder, page, rows)}
         if measured is not None:  # as log_table does, which would append to an existing table
             tables = [{"path": content.table_name(measured), "type": "table"}]
             named["mlflow.loggedArtifacts"] = json.dumps(tables)
         chosen = params(self.record["config"], self.record.get("label", ""))
-        metrics = [Metric(*values) for values in self._metrics(measured)]
         self.client.log_batch(
             run_id,
-            metrics=metrics[:METRICS_AT_ONCE],
+            metrics=metrics,
             params=[Param(key, value) for key, value in chosen.items()],
             tags=[RunTag(key, value) for key, value in named.items()],
         )
-        log_metrics(self.client, run_id, metrics[METRICS_AT_ONCE:])
         if (data := input_of(self.record)) is not None:
             self.client.log_inputs(run_id, [data])
-        self._send_files(run_id, measured)
-        if not self.record.get("sweep_id"):
-            log_models(self.client, run_id, self.folder / "analysis")
-            log_networks(self.client, run_id, self.folder / "results" / "attached")
 
-    def _metrics(self, measured: Measurements | None) -> list[Step]:
+    def _metrics(self, measured: Measurements | None) -> list[Metric]:
         """The run's results, each once, and its lines."""
+        from mlflow.entities import Metric
+
         summary = find_summary(self.folder / "analysis/summary.json") or {}
         when, numbers = self._at("ended_at"), content.metrics(self.record, summary, measured)
         lines = steps(measured, when / 1000) if measured is not None else []
-        return [*((key, value, when, 0) for key, value in numbers.items()), *lines]
+        return [*(Metric(key, value, when, 0) for key, value in numbers.items()), *(Metric(*line) for line in lines)]
 
-    def _send_files(self, run_id: str, measured: Measurements | None) -> None:
+    def _send_files(self, run: Any, measured: Measurements | None) -> None:
+        """Send the run's artifacts; sending them a second time changes nothing."""
         import yaml
 
         # Not Hydra's own config.yaml: that one is neither resolved nor free of secrets.
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
         config = yaml.dump(self.record["config"], Dumper=dumper, sort_keys=False, allow_unicode=True)
-        self.client.log_text(run_id, config, "config.yaml")
+        texts = {"config.yaml": config}
         if measured is not None:
-            self.client.log_text(run_id, content.table(measured), content.table_name(measured))
+            texts[content.table_name(measured)] = content.table(measured)
         paths = sorted(path for pattern in ARTIFACTS for path in self.folder.glob(pattern))
-        upload(self.client, run_id, [path for path in paths if path.is_file() and path.name[0] != "."], self.folder)
+        paths = [path for path in paths if path.is_file() and path.name[0] != "."]
+        upload(self.client, run, paths, self.folder, texts)
+        if not self.record.get("sweep_id"):
+            log_models(self.client, run.info.run_id, self.folder / "analysis")
+            log_networks(self.client, run.info.run_id, self.folder / "results" / "attached")
 
     def _measured(self) -> Measurements | None:
         """The measurements; None without any."""
@@ -226,22 +237,29 @@ class _Logger:
         return int(1000 * (self.record.get(key) or self.record["started_at"]))
 
 
-def upload(client: Any, run_id: str, paths: Sequence[Path], folder: Path) -> None:
+def upload(client: Any, run: Any, paths: Sequence[Path], folder: Path, texts: Mapping[str, str] | None = None) -> None:
     """Log files as artifacts; to a server several at once, since each is a request that may take long.
 
     Args:
         client: MLflow's.
-        run_id: the run's.
+        run: MLflow's run. `MlflowClient.log_artifact` would read it anew, to see where its artifacts are.
         paths: the files.
         folder: paths in MLflow are relative to it.
+        texts: further files, by their names.
     """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    def send(path: Path) -> None:
-        place = path.parent.relative_to(folder).as_posix()
-        client.log_artifact(run_id, str(path), None if place == "." else place)
+    repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=client.tracking_uri)
 
-    with ThreadPoolExecutor(_AT_ONCE if client.tracking_uri.startswith("http") else 1) as pool:
-        for _ in pool.map(send, paths):
+    def send(path: Path, place: str) -> None:
+        repository.log_artifact(str(path), None if place == "." else place)
+
+    with TemporaryDirectory() as aside, ThreadPoolExecutor(_AT_ONCE) as pool:
+        for name, text in (texts or {}).items():
+            Path(aside, name).write_text(text, encoding="utf-8")
+        files = [*(Path(aside, name) for name in texts or ()), *paths]
+        places = [*("." for _ in texts or ()), *(path.parent.relative_to(folder).as_posix() for path in paths)]
+        for _ in (pool.map if client.tracking_uri.startswith("http") else map)(send, files, places):
             pass
 
 

@@ -44,8 +44,8 @@ class Note:
         others = [note for note in self._all() if not self._is_ours(note)]
         records.write(self.path, {"stores": [*others, {**self._store, "token": token, "run_id": run_id}]})
 
-    def find_run(self, client: Any, experiment: str) -> str | None:
-        """The run_id of the folder's run in MLflow; None where it is not there.
+    def find_run(self, client: Any, experiment: str) -> Any:
+        """The folder's run in MLflow, as MLflow's `Run`; None where it is not there.
 
         Args:
             client: MLflow's, of this store.
@@ -55,7 +55,7 @@ class Note:
         if note is None:
             return None
         runs = client.search_runs([experiment], f"tags.`{TOKEN_TAG}` = '{note['token']}'", max_results=1)
-        return str(runs[0].info.run_id) if runs else None
+        return runs[0] if runs else None
 
     def _all(self) -> list[Json]:
         try:

@@ -57,10 +57,9 @@ def log_sweep(folder: Path, store: Store) -> str:
         experiment, client = ensure(store), connect(store)
         query = f"tags.sweep_id = '{sweep_id}' AND tags.`flowerexp.kind` = 'sweep'"
         found = client.search_runs([experiment], query, max_results=1)
-        run_id = found[0].info.run_id if found else None
-        if run_id is None:
-            tags = {"sweep_id": sweep_id, "flowerexp.kind": "sweep", "mlflow.source.name": "flowerexp"}
-            run_id = client.create_run(experiment, started, tags, f"sweep {folder.name}").info.run_id
+        tags = {"sweep_id": sweep_id, "flowerexp.kind": "sweep", "mlflow.source.name": "flowerexp"}
+        run = found[0] if found else client.create_run(experiment, started, tags, f"sweep {folder.name}")
+        run_id = run.info.run_id
         search = _search(folder)
         numbers: dict[str, float] = {f"sweep/{state.replace(' ', '_')}": count for state, count in states.items()}
         numbers |= {f"search/{name}": value for name, value in search.items() if _is_number(value)}
@@ -79,7 +78,7 @@ def log_sweep(folder: Path, store: Store) -> str:
             ],
         )
         files = [path for name in (*TABLES, SEARCH, *REPORT) if (path := folder / name).exists()]
-        upload(client, run_id, [*files, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
+        upload(client, run, [*files, *(path for pattern in JOBS for path in sorted(folder.glob(pattern)))], folder)
         log_models(client, run_id, folder)
         shown = view(folder.name, ended, f"tags.sweep_id = '{sweep_id}'", varied(plan), _measured(lines))
         client.set_experiment_tag(experiment, tag_of(sweep_id), shown)

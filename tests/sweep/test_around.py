@@ -49,10 +49,11 @@ def made(tmp_path):
         given = [f"hydra.sweep.dir={tmp_path}/sweep", "hydra.run.dir=one", "+hydra.job.env_set.OF_THE_JOB=here"]
         master = application.compose_config("config", given, RunMode.MULTIRUN)
         composed = Composer(application, "config", master).compose(OVERRIDES)
-        config = Around(master, tmp_path / "sweep").run(composed, 7, OVERRIDES, "seven")
+        around = Around(master, tmp_path / "sweep")
+        config = around.run(composed.config, composed.origin, 7, OVERRIDES, "seven")
         callbacks, heard = Callbacks(), Heard()
         callbacks.callbacks = [heard]
-        returned = run(HydraContext(application.config_loader, callbacks), config)
+        returned = run(HydraContext(application.config_loader, callbacks), config, around)
         written = {path.name: path.read_bytes() for path in (tmp_path / "sweep/seven/.hydra").iterdir()}
         logged = (tmp_path / "sweep/seven/flowerexp.log").read_text()
         (tmp_path / "sweep").rename(tmp_path / name)
@@ -64,7 +65,7 @@ def made(tmp_path):
 
 @pytest.mark.parametrize("error", [None, JobError("it broke")])
 def test_it_is_what_hydra_s_own_would_have_been(made, error):
-    def hydra_s(context, config):
+    def hydra_s(context, config, _):
         def task(_):
             if error:
                 raise error
@@ -72,11 +73,11 @@ def test_it_is_what_hydra_s_own_would_have_been(made, error):
 
         return run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
 
-    def ours(context, config):
+    def ours(context, config, around):
         own = check(app.without_hydra(config))
         run = SimpleNamespace(folder=Path(config.hydra.sweep.dir, "seven"), config=own, run_key="k")
         result: Any = SimpleNamespace(run=run, error=error, run_id="abc")
-        return as_job(context, config, result)
+        return as_job(context, config, result, around.same)
 
     before = HydraConfig.instance().cfg
     wanted, got = made(hydra_s, "hydra"), made(ours, "ours")

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from flowerexp import app as application
 from flowerexp.config import check
+from flowerexp.config.overrides import Parser, forced
 from flowerexp.errors import ConfigError
 from flowerexp.sweep.compose import Composer
 
@@ -143,6 +144,16 @@ def test_gives_what_hydra_gives(app, composer, overrides):
     assert made.origin.folders == application.origin_of(master_of(app)).folders
     assert flags(made.config) == flags(plain)
     assert answer(made.config) == answer(plain)
+
+
+@pytest.mark.parametrize(
+    "value", ["1", "1.0", "null", "[9,'a b']", "{a:1,b:[c]}", "'x y'", "a b", "2024_10", "${a.b}", ""]
+)
+@pytest.mark.parametrize("key", ["grid.batch_size", "entrypoint.settings.n", "sweep.axes", "+grid.x", "measure.seed",
+                                 "cluster.spark.spark.x.y", "+cluster.spark.spark.x"])  # fmt: skip
+def test_a_line_that_is_read_once_means_what_it_means_with_a_plus(composer, key, value):
+    line = f"{key}={value}"
+    assert composer._forced(line) == Parser.create().parse_override(forced(line))
 
 
 def test_there_are_enough_cases():

@@ -29,9 +29,9 @@ def planned():
         master = application.compose_config("config", list(overrides), RunMode.MULTIRUN)
         task: Any = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
         composer = Composer(application, "config", master)
-        composed = [composer.compose(run) for run in expand(task, master.sweep, application.config_loader)]
-        checked = [launch._check(one, number) for number, one in enumerate(composed)]
-        return launch._runs(checked, composed, Around(master, folder), first)
+        runs, around = expand(task, master.sweep, application.config_loader), Around(master, folder)
+        made = [launch._made(composer.compose(run), master, around, number) for number, run in enumerate(runs)]
+        return launch._runs(made, folder, first)
 
     yield planned
     GlobalHydra.instance().clear()
@@ -96,5 +96,5 @@ def test_a_change_of_directory_is_left_out(planned):
     application = app.create()
     master = application.compose_config("config", ["hydra.job.chdir=true"], RunMode.MULTIRUN)
     composed = Composer(application, "config", master).compose([])
-    assert Around(master, Path("/sweep")).run(composed, 0, []).hydra.job.chdir is False
+    assert Around(master, Path("/sweep")).run(composed.config, composed.origin, 0, []).hydra.job.chdir is False
     assert master.hydra.job.chdir is True

@@ -350,10 +350,10 @@ def test_a_damaged_note_is_named_with_what_to_do(tmp_path, local_store, text):
         log_run(folder)
 
 
-def test_an_answer_that_got_lost_makes_no_second_run(tmp_path, local_store, monkeypatch):
+def test_an_answer_that_got_lost_makes_no_second_run(tmp_path, mlflow_server: Server, monkeypatch):
     from mlflow import MlflowClient
 
-    store, create = named(local_store, "lost"), MlflowClient.create_run
+    store, create = named(mlflow_server.store, "lost"), MlflowClient.create_run
     folder = write_run(tmp_path / "run", store)
 
     def create_and_lose(*args: Any) -> None:
@@ -369,11 +369,13 @@ def test_an_answer_that_got_lost_makes_no_second_run(tmp_path, local_store, monk
 
 
 # Where it stops: the last call that still succeeds is the one before.
-@pytest.mark.parametrize("call", ["log_batch", "log_text", "log_artifact", "set_terminated"])
+@pytest.mark.parametrize("call", ["create_run", "log_batch", "log_artifact", "set_terminated"])
 def test_wherever_it_stops_it_can_be_completed(tmp_path, local_store, monkeypatch, call):
     from mlflow import MlflowClient
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-    store, real = named(local_store, f"stops at {call}"), getattr(MlflowClient, call)
+    maker: Any = LocalArtifactRepository if call == "log_artifact" else MlflowClient
+    store, real = named(local_store, f"stops at {call}"), getattr(maker, call)
     folder = write_run(tmp_path / "run", store)
 
     def do_and_fail(*args: Any, **kwargs: Any) -> None:
@@ -381,9 +383,11 @@ def test_wherever_it_stops_it_can_be_completed(tmp_path, local_store, monkeypatc
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(MlflowClient, call, do_and_fail)
+        patched.setattr(maker, call, do_and_fail)
         with pytest.raises(TrackingError, match="No space left on device"):
             log_run(folder)
+    left = [] if call in ("create_run", "log_batch") else ["RUNNING"] if call == "log_artifact" else ["FINISHED"]
+    assert [run.info.status for run in runs(store)] == left
     assert_whole(store, log_run(folder))
 
 
@@ -448,9 +452,9 @@ def test_a_redacted_password_is_not_sent_as_one(tmp_path, mlflow_server):
 @pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_server_that_dies_half_way_costs_nothing(tmp_path, mlflow_server: Server, monkeypatch):
-    from mlflow import MlflowClient
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
-    store, send = named(mlflow_server.store, "dies"), MlflowClient.log_artifact
+    store, send = named(mlflow_server.store, "dies"), MlflowArtifactsRepository.log_artifact
     folder = write_run(tmp_path / "a run", store)
     died: list[bool] = []
 
@@ -461,7 +465,7 @@ def test_a_server_that_dies_half_way_costs_nothing(tmp_path, mlflow_server: Serv
         send(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(MlflowClient, "log_artifact", die_first)
+        patched.setattr(MlflowArtifactsRepository, "log_artifact", die_first)
         with pytest.raises(TrackingError, match=r"failed: .*Connection refused") as found:
             log_run(folder)
     assert found.value.hint == f"the results are safe; log them again: flowerexp log '{folder}'"
