@@ -103,7 +103,6 @@ def test_a_slowdown_in_a_copy_of_the_code_is_found(tmp_path, photos):
     git(copy, "init", "--quiet", "--initial-branch=main")
     commit(copy)
     home = Home(tmp_path / "home", {"PYTHONPATH": str(copy)})
-    home.path.mkdir()
     path = copy / "flowerexp" / "workload" / "read_speed" / "measuring.py"
     text, end = path.read_text(), "    timing.first_batch_seconds = "
     assert text.count(end) == 1

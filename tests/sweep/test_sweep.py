@@ -302,6 +302,7 @@ def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, ph
 
 @pytest.mark.long
 def test_two_sweeps_at_once_on_a_store_that_neither_has_made(home):
+    (home.path / "mlruns" / "mlflow.db").unlink()
     home.release()
     command = [sys.executable, "-m", "flowerexp", *home.arguments[:-1], "entrypoint.settings.n=0,1"]
     both = [
