@@ -29,6 +29,7 @@ from flowerexp.config.answers import answer
 from flowerexp.config.explain import explain, explain_setup
 from flowerexp.config.hydra_private import Callbacks, Hydra, create_config_search_path
 from flowerexp.config.loader import Loader
+from flowerexp.config.omegaconf_private import parsed_once
 from flowerexp.config.overrides import SPARK, Parser, forced
 from flowerexp.config.places import PROVIDER, config_folder, own_folder
 from flowerexp.errors import ConfigError
@@ -69,14 +70,15 @@ class App(Hydra):
         try:
             sweeping = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
             first = self._first_choices(overrides) if sweeping else {}
-            config = super().compose_config(
-                config_name,
-                [first.get(override, override) for override in overrides],
-                run_mode,
-                with_log_configuration,
-                from_shell,
-                validate_sweep_overrides,
-            )
+            with parsed_once():
+                config = super().compose_config(
+                    config_name,
+                    [first.get(override, override) for override in overrides],
+                    run_mode,
+                    with_log_configuration,
+                    from_shell,
+                    validate_sweep_overrides,
+                )
             whole = {chosen: one for one, chosen in first.items()}
             whole |= {forced(override): override for override in typed if override.lstrip("+").startswith(_FORCED)}
             task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)

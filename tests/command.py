@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import database
+
 PHOTOGRAPHS = Path(
     os.environ.get("FLOWEREXP_PHOTOS") or Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
 )
@@ -38,15 +40,19 @@ class Home:
     Args:
         path: the folder; becomes FLOWEREXP_HOME.
         environment: further environment variables.
+        new: the command makes MLflow's database, as in a folder in which it was never used; else it is there already.
     """
 
-    def __init__(self, path: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: Path, environment: Mapping[str, str] | None = None, *, new: bool = False) -> None:
         self.path = path
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "FLOWEREXP_"))},
             "FLOWEREXP_HOME": str(path),
             **(environment or {}),
         }
+        made = Path(self.environment["FLOWEREXP_HOME"]) / "mlruns" / "mlflow.db"
+        if not (new or made.exists()):
+            database.copy_to(made)
 
     def __call__(self, *arguments: object, timeout: float = 300) -> Answer:
         """Run `flowerexp ARGUMENTS`."""

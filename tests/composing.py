@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from flowerexp import app
 from flowerexp.config import Config, check
+from flowerexp.config.omegaconf_private import parsed_once
 from flowerexp.config.places import own_folder
 from flowerexp.sweep.compose import Composer
 
@@ -23,8 +24,9 @@ def composed(overrides: Sequence[str]) -> Config:
     folder = own_folder()
     if folder not in _composers:
         _composers[folder] = Composer(app.create(), "config")
-    try:
-        one = _composers[folder].compose(overrides)
-    finally:
-        GlobalHydra.instance().clear()
-    return check(one.config, one.origin)
+    with parsed_once():
+        try:
+            one = _composers[folder].compose(overrides)
+        finally:
+            GlobalHydra.instance().clear()
+        return check(one.config, one.origin)

@@ -22,7 +22,9 @@ import pytest
 
 from flowerexp.cluster import java, spark_submit
 from flowerexp.cluster.local import archive
+from flowerexp.tracking import client as tracking_client
 from flowerexp.workload.images import synthetic
+from tests import database
 from tests.buckets import StorageServer
 from tests.composing import composed
 
@@ -83,6 +85,14 @@ def _logging_as_it_was() -> Iterator[None]:
         if handler not in before:
             root.removeHandler(handler)
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases_are_copied() -> Iterator[None]:
+    """MLflow's databases are copied where this process would make one: that takes a second or more for each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking_client, "_make", lambda store, path: database.copy_to(path))
+        yield
 
 
 @pytest.fixture

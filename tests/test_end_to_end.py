@@ -28,7 +28,7 @@ needs_flowers = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    return Home(tmp_path_factory.mktemp("home"))
+    return Home(tmp_path_factory.mktemp("home"), new=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A simulated bucket: it has the disk's files and a bucket's pace, and ends with the process that wants it."""
 
+import itertools
 import json
 import math
 import os
@@ -132,35 +133,42 @@ class TestPaceOfAnswers:
             bucket = serve(Pace(latency_ms=latency))
             storage.read_bytes(bucket.uri(files[0]))  # opens the connection
             before, started = answered(bucket), time.perf_counter()
+            moments = [started]
             for file in files:
                 storage.read_bytes(bucket.uri(file))
-            seconds[latency] = time.perf_counter() - started
+                moments.append(time.perf_counter())
+            seconds[latency] = [end - begin for begin, end in itertools.pairwise(moments)]
             after = answered(bucket)
             assert after["requests"] - before["requests"] == len(files)
             applied = after["latency_seconds"] - before["latency_seconds"]
             assert applied == pytest.approx(len(files) * latency / 1000)
-        assert seconds[60] >= len(files) * 0.06, "no answer begins before"
-        assert seconds[60] > 2 * seconds[0]
+        assert min(seconds[60]) >= 0.06, "no answer begins before"
+        assert min(seconds[0]) < 0.06, "a busy machine does not delay each of them"
 
     def test_requests_wait_at_the_same_time(self, folder, serve):
         bucket = serve(Pace(latency_ms=150))
         uris = [bucket.uri(str(file)) for file in sorted(folder.iterdir())]
-        with ThreadPoolExecutor(len(uris)) as pool:
-            started = time.perf_counter()
+
+        def together() -> bool:
+            before, started = answered(bucket)["latency_seconds"], time.perf_counter()
             assert all(len(content) >= 5000 or not content for content in pool.map(storage.read_bytes, uris))
             seconds = time.perf_counter() - started
-        assert seconds < answered(bucket)["latency_seconds"] / 2
+            return bool(seconds < (answered(bucket)["latency_seconds"] - before) / 2)
+
+        with ThreadPoolExecutor(len(uris)) as pool:
+            assert any(together() for _ in range(5)), "a machine that is busy each time"
 
     def test_bandwidth_limits_what_is_transferred(self, folder, serve):
         (folder / "large.bin").write_bytes(bytes(3_000_000))
         limited, free = serve(Pace(connection_mb_s=10)), serve(Pace())
-        seconds = []
-        for bucket in (limited, free):
+
+        def seconds(bucket: Any) -> float:
             started = time.perf_counter()
             assert len(storage.read_bytes(bucket.uri(f"{folder}/large.bin"))) == 3_000_000
-            seconds.append(time.perf_counter() - started)
-        assert seconds[0] >= 0.3
-        assert seconds[0] > 1.5 * seconds[1]
+            return time.perf_counter() - started
+
+        assert seconds(limited) >= 0.3
+        assert any(seconds(free) < 0.2 for _ in range(5)), "a machine that is busy each time"
         assert answered(limited)["bytes"] == 3_000_000
 
 

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
 from flowerexp.config.hydra_private import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository
-from flowerexp.config.omegaconf_private import read_in_c
+from flowerexp.config.omegaconf_private import read_quickly
 from flowerexp.config.overrides import Parser
 from flowerexp.config.renamed import config_of, path_of
 from flowerexp.config.text import as_typed, holds_text
@@ -67,7 +67,7 @@ class _Repository(CachingConfigRepository):
     def _load_quickly(self, config_path: str) -> ConfigResult | None:
         loaded: ConfigResult | None
         try:
-            with read_in_c():
+            with read_quickly():
                 loaded = super().load_config(config_path)
         except yaml.YAMLError:
             loaded = super().load_config(config_path)  # whose messages say more

@@ -164,7 +164,7 @@ NAMELESS += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
 
 def alone(folder, *command, prefix=()):
     """Run flowerexp in a folder, without HOME and without any name of the user in the environment."""
-    variables = {**Home(folder).environment, "TMPDIR": str(folder)}
+    variables = {**Home(folder, new=True).environment, "TMPDIR": str(folder)}
     for name in ("HOME", "USER", "LOGNAME"):
         variables.pop(name, None)
     whole = [*prefix, sys.executable, "-m", "flowerexp", *command]

@@ -198,8 +198,8 @@ def compute(monkeypatch):
     server.server_close()
 
 
+@pytest.mark.slow  # imports Google's libraries
 class TestLive:
-    @pytest.mark.slow
     def test_what_is_left_counts(self, compute):
         quotas, asked = compute
         quotas.update(CPUS=(24, 4), N2_CPUS=(8, 8), SSD_TOTAL_GB=(500, 0), DISKS_TOTAL_GB=(4096, 0), SNAPSHOTS=(1, 1))

@@ -142,9 +142,9 @@ def test_a_search_killed_in_a_smoke_run_follows_that_run_and_drops_what_fails(tm
             default_store(tmp_path)
         )  # the launcher may be making MLflow's store: killed in that, it leaves half of it
     finally:
-        (tmp_path / "release").touch()
-        launcher.kill()
+        launcher.kill()  # before its run can go on, and the launcher with it
         launcher.wait()
+        (tmp_path / "release").touch()
     (plan,) = tmp_path.glob("outputs/*/*/plan.json")
     answer = home("resume", plan.parent)
     assert answer.code == 0, answer.err

@@ -58,3 +58,19 @@ def test_a_byte_order_mark_is_nothing(tmp_path):
     finally:
         GlobalHydra.instance().clear()
     assert config.measure.seed == 3
+
+
+def test_a_file_that_changes_is_read_anew_and_what_was_composed_stays_as_it_is(tmp_path):
+    file = tmp_path / "measure" / "mine.yaml"
+    file.parent.mkdir()
+    composed = []
+    try:
+        for seed in (3, 4, 3):
+            file.write_text(f"defaults: [quick]\nseed: {seed}\n")
+            config = app.create(str(tmp_path)).compose_config("config", ["measure=mine"], RunMode.RUN)
+            assert config.measure.seed == seed
+            config.measure.seed = 9
+            composed.append(config)
+    finally:
+        GlobalHydra.instance().clear()
+    assert [config.measure.seed for config in composed] == [9, 9, 9]

@@ -85,14 +85,15 @@ def test_a_run_is_a_baseline(home):
         assert one["gain"] == pytest.approx(1 / 1.2)
 
 
-DELAY = """    until_ns = time.perf_counter_ns() + (time.perf_counter_ns() - started_ns) // 5
+DELAY = """    until_ns = time.perf_counter_ns() + (time.perf_counter_ns() - started_ns)
     while time.perf_counter_ns() < until_ns:
         pass
 """
-"""A fifth of the time that the measured loop has taken."""
+"""As long again as the measured loop has taken: more than what a busy machine does to a run."""
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)  # of a dozen runs, on a machine on which a run takes a minute or two
 def test_a_slowdown_in_a_copy_of_the_code_is_found(tmp_path, photos):
     """Read images with a delay in the reader, in a copy of flowerexp that is its own repository."""
     copy = tmp_path / "copy"
@@ -102,16 +103,15 @@ def test_a_slowdown_in_a_copy_of_the_code_is_found(tmp_path, photos):
     git(copy, "init", "--quiet", "--initial-branch=main")
     commit(copy)
     home = Home(tmp_path / "home", {"PYTHONPATH": str(copy)})
-    home.path.mkdir()
     path = copy / "flowerexp" / "workload" / "read_speed" / "measuring.py"
     text, end = path.read_text(), "    timing.first_batch_seconds = "
     assert text.count(end) == 1
     path.write_text(text.replace(end, f"{DELAY}{end}"))
     arguments = (
         "grid.reader=tfrecords", "grid.batch_size=[4]", "grid.batch_number=[8]", "measure.repetitions=20",
-        "dataset=folder", f"dataset.path={photos}", "gate.repeats=3", "gate.max_seconds=400",
+        "dataset=folder", f"dataset.path={photos}", "gate.repeats=3", "gate.max_seconds=1200",
     )  # fmt: skip
-    answer = home("gate", "main", *arguments, "--json", "gate.json", timeout=1500)
+    answer = home("gate", "main", *arguments, "--json", "gate.json", timeout=1700)
     content = json.loads((home.path / "gate.json").read_text())
     # Only a busy machine, whose runs cannot be believed, leaves it open.
     left_out = [note for note in content["notes"] if "is left out" in note]

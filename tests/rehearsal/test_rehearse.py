@@ -19,7 +19,7 @@ APART = re.compile(r"(FLOWEREXP|GOOGLE|STORAGE|DATAPROC|COMPUTE|CLOUDSDK)_")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path)
+    made = Home(tmp_path, new=True)
     made.environment = {name: value for name, value in made.environment.items() if not APART.match(name)}
     made.environment |= {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/of-the-user.json"}
     return made

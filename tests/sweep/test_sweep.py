@@ -221,7 +221,7 @@ def test_ctrl_c_stops_cleanly_and_names_the_command_that_goes_on(home):
     launcher = home.start()
     before = home.measured()
     launcher.send_signal(signal.SIGINT)
-    _, errors = launcher.communicate(timeout=60)
+    _, errors = launcher.communicate(timeout=180)
     assert launcher.returncode == 130
     assert f"flowerexp resume {home.sweep}" in errors
     assert "Traceback" not in errors
@@ -302,6 +302,7 @@ def test_two_clusters_and_failing_runs_through_hydras_job_machinery(tmp_path, ph
 
 @pytest.mark.long
 def test_two_sweeps_at_once_on_a_store_that_neither_has_made(home):
+    (home.path / "mlruns" / "mlflow.db").unlink()
     home.release()
     command = [sys.executable, "-m", "flowerexp", *home.arguments[:-1], "entrypoint.settings.n=0,1"]
     both = [
@@ -345,7 +346,7 @@ def test_a_detached_sweep_goes_on_by_itself_and_is_followed_again(home):
     home.launchers.append(attached)
     until(lambda: len(home.events("finished")) == HELD)
     attached.send_signal(signal.SIGINT)
-    _, said = attached.communicate(timeout=60)
+    _, said = attached.communicate(timeout=180)
     assert attached.returncode == 130
     assert "jobs that were submitted go on" in said
     assert alive(home.spark_pid()), "Ctrl-C ends what follows the job, and not the job"

@@ -22,6 +22,7 @@ import pytest
 from flowerexp.analysis.summary import summarise
 from flowerexp.measurements.written import write as write_measurements
 from flowerexp.tracking import Store, default_store
+from tests import database
 from tests.analysis.rows import table
 
 START_SECONDS = 90.0  # for MLflow to come up on a busy machine
@@ -139,6 +140,7 @@ class Server:
     def __init__(self, home: Path, port: int) -> None:
         self.home, self.port = home, port
         self.store = Store(f"http://127.0.0.1:{port}")
+        database.copy_to(home / "server.db")
         self.start()
 
     def start(self) -> None:

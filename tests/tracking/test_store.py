@@ -16,11 +16,17 @@ from pathlib import Path
 import pytest
 
 from flowerexp.errors import TrackingError
-from flowerexp.tracking import Store, check_reachable, default_store, ensure
+from flowerexp.tracking import Store, check_reachable, client, default_store, ensure
 from flowerexp.tracking.client import connect
+from tests import database
 
 pytest_plugins = ["tests.tracking"]
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _databases_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_make", database.make)
 
 
 @contextmanager

@@ -230,7 +230,7 @@ class TestReaders:
             allowed = 0 if reader == "image_files" else 1  # the native readers round
             assert np.abs(image.astype(np.uint8).astype(int) - expected).max() <= allowed
 
-    @pytest.mark.parametrize("reader", ["image_files", "image_files_native"])
+    @pytest.mark.parametrize("reader", [pytest.param("image_files", marks=pytest.mark.slow), "image_files_native"])
     @pytest.mark.parametrize("content", [b"", b"a text", photograph(300, 400)[:5000]])
     def test_name_a_bad_file_with_the_same_words(self, tmp_path, reader, content):
         """One that was damaged after it was checked."""

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 WHOLE = """
 import sys
 from flowerexp.workload.images.tensorflow import keras, tensorflow
@@ -26,6 +28,7 @@ assert keras() and sys.modules["pandas"] is pandas
 """
 
 
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_imported():
     for program in (WHOLE, THERE):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
