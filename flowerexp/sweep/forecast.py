@@ -188,14 +188,14 @@ def _items(compose: Compose, runs: Sequence[Sequence[str]], master: DictConfig, 
     enough: dict[str, int | None] = {}
     planned, names = [], []
     values = labels(runs)
-    name_of = Around(master, Path()).folder_name if len(runs) > 1 else lambda *_: ""
+    around = Around(master, Path()) if len(runs) > 1 else None  # a single run's folder is none of a sweep's
     for number, (overrides, differs) in enumerate(zip(runs, values, strict=True)):
         try:
             composed = compose(overrides)
             config = _checked(composed, master)
             check_enough(config, enough)
             code = code_hash(config.entrypoint.script)
-            names += [name_of(composed, number)]
+            names += [around.folder_name(composed, number)] if around else []
         except FlowerexpError as error:
             if len(runs) == 1:
                 raise

@@ -1,7 +1,7 @@
 """Log runs and sweeps to MLflow, read them back, and show its pages; importing this does not import MLflow.
 
 Everything that knows MLflow belongs here: `content` is what is logged of a run, `log` and `sweep` log it, `fetch` reads
-it, and `store`, `reachable`, `library`, `client` and `failures` are about the store.
+it, and `store`, `reachable`, `library`, `client`, `transaction` and `failures` are about the store.
 """
 
 from flowerexp.tracking.client import ensure
