@@ -59,7 +59,7 @@ def block_of(photographs: Photographs, count: int, seed: int) -> Iterator[tuple[
         return
     places = [array("I") for _ in range(count)]
     start = f"{seed}:block:".encode()
-    for place, name in enumerate(photographs.names):
+    for place, (name, _, _) in enumerate(photographs.named()):
         number = int.from_bytes(hashlib.blake2b(start + name, digest_size=8).digest(), "big")
         places[number % count].append(place)
     for block, chosen in enumerate(places):

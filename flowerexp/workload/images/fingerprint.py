@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from flowerexp import storage
-from flowerexp.workload.images.photographs import Photograph
+from flowerexp.workload.images.photographs import Photographs
 
 
-def lines_of(files: Iterable[Photograph | storage.Entry]) -> Iterator[bytes]:
+def lines_of(files: Photographs | Sequence[storage.Entry]) -> Iterator[bytes]:
     """What a fingerprint depends on: one line per file."""
+    if isinstance(files, Photographs):  # the same from what it holds, in a fraction of the time
+        return (b"%b\0%d\0%b\n" % named for named in files.named())
     return (f"{file.relative}\0{file.size}\0{file.version}\n".encode(errors="surrogateescape") for file in files)
 
 

@@ -103,12 +103,13 @@ class Photographs(Sequence[Photograph]):
         start = self._ends[2 * place - 1] if place else 0
         return start, self._ends[2 * place], self._ends[2 * place + 1]
 
-    @property
-    def names(self) -> Iterator[bytes]:
-        """The relative name of each, as bytes."""
-        for place in range(len(self)):
-            start, middle, _ = self._bounds(place)
-            yield bytes(self._texts[start:middle])
+    def named(self) -> Iterator[tuple[bytes, int, bytes]]:
+        """The relative name of each as bytes, its size, and its version as bytes."""
+        texts, start = bytes(self._texts), 0
+        for place, size in enumerate(self._sizes):
+            middle, end = self._ends[2 * place], self._ends[2 * place + 1]
+            yield texts[start:middle], size, texts[middle:end]
+            start = end
 
     @property
     def sizes(self) -> Sequence[int]:

@@ -176,7 +176,7 @@ def test_blocks_give_partitions_of_about_the_same_weight_too(kind):
 @pytest.mark.usefixtures("small_blocks")
 def test_partitions_mix_the_blocks_and_follow_from_the_seed():
     everything = as_list(photographs([0] * 2000))
-    blocks = {name: block for block, part in dealing.block_of(everything, 4, 1) for name in part.names}
+    blocks = {name: block for block, part in dealing.block_of(everything, 4, 1) for name, _, _ in part.named()}
     assert min(Counter(blocks.values()).values()) > 400
     (first, *_), (other, *_) = (dealing.dealt(everything, 8, seed) for seed in (1, 2))
     assert {blocks[photograph.relative.encode()] for photograph in first[:40]} == {0, 1, 2, 3}

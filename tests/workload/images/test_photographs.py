@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowerexp import storage
+from flowerexp.workload.images.fingerprint import lines_of
 from flowerexp.workload.images.photographs import Photograph, Photographs
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
@@ -27,6 +29,8 @@ def test_each_comes_back_as_it_was(described):
     assert kept.bytes == sum(photograph.size for photograph in everything)
     assert list(kept[1::2]) == everything[1::2]
     assert list(pickle.loads(pickle.dumps(kept))) == everything
+    entries = [storage.Entry(one.uri, one.relative, one.size, one.version) for one in everything]
+    assert list(lines_of(kept)) == list(lines_of(entries))
     assert kept == Photographs.of(everything)
     with pytest.raises(IndexError):
         kept[len(everything)]
@@ -35,6 +39,7 @@ def test_each_comes_back_as_it_was(described):
 def test_names_that_are_no_unicode_are_kept():
     odd = listed([("a/\udcff.jpg", 0, 1, "v")])
     assert list(Photographs.of(odd)) == odd
+    assert list(lines_of(Photographs.of(odd))) == [b"a/\xff.jpg\x001\x00v\n"]
 
 
 def test_labels_are_replaced_by_what_stands_at_their_places():
