@@ -30,7 +30,8 @@ def commands(images: str, *, quick: bool) -> dict[str, list[str]]:
     """What is run, by the title of its section; small sizes to see that everything works."""
     floor = ["--floor", "60" if quick else "20000", "--pairs", "1" if quick else "2"]
     once = ["1"] if quick else ["3"]
-    scale = ["--files", "10", "100", "--index", "100", "1000", "--runs", "2", "4", "--rows", "50", "100"]
+    scale = ["--files", "10", "100", "--index", "100", "1000", "--listed", "100", "200"]
+    scale += ["--runs", "2", "4", "--rows", "50", "100"]
     repeated = ["--repetitions", "6", "grid.batch_size=[2,8]", "grid.batch_number=[3,18]"] if quick else []
     return {
         **({} if quick else {"Setting up": ["setting_up.py"]}),
