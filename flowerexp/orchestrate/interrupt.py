@@ -48,10 +48,10 @@ class Interrupt:
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self._came = True
-        hung_up = number == signal.SIGHUP
-        self._restore()
-        if hung_up:
+        if number == signal.SIGHUP:  # first, since the next one may be here already, and would end the process
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            self._before.pop(signal.SIGHUP)
+        self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

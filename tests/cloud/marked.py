@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,12 @@ def run(spark, config):
 if __name__ == "__main__":
     main(run)
 '''
+
+
+def _hear_signals() -> None:
+    """Hear what the tests themselves may be told to ignore, as under nohup or in a script's background."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Marked(Home):
@@ -85,6 +92,7 @@ class Marked(Home):
             [sys.executable, "-m", "flowerexp", *self.arguments(*overrides)],
             cwd=self.path,
             env=self.environment,
+            preexec_fn=_hear_signals,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
