@@ -24,7 +24,7 @@ test-all: test  ## make test, then the tests that are marked long
 	$(MAKE) long
 
 quick: WORKERS = logical
-quick: setup  ## in a minute or two: the tests without Spark, servers, MLflow and TensorFlow, to run all the time
+quick: setup  ## in a minute or so: the tests without Spark, servers, MLflow and TensorFlow, to run all the time
 	$(PYTEST) -m 'not long and not slow' $(ARGS)
 
 lint: setup
