@@ -119,7 +119,7 @@ def _distributed(context: Any, root: str, config: dict[str, Any]) -> Listing:
     names, files = storage.list_folder(root, passed=loose.pass_over, **access)
     for entry in files:
         loose.add(entry)
-    folders = Folders(context, names, lambda within, *most: scan_range(root, within, config, *most))
+    folders = Folders(context, names, lambda within, most, names: scan_range(root, within, most, names, config))
     left_out, counts = loose.left_out, dict.fromkeys(names, 0)
     for name, summary in folders.summaries:
         left_out.extend(summary.left_out)
@@ -138,11 +138,11 @@ def _fingerprint(lines: Iterable[bytes], classes: Sequence[str], config: dict[st
     return source_of(config).fingerprint() or photographs_fingerprint(lines, classes)
 
 
-def scan_range(root: str, within: storage.Range, config: dict[str, Any], *most: int) -> Part:
+def scan_range(root: str, within: storage.Range, most: int, names: int, config: dict[str, Any]) -> Part:
     """List and sample a class folder or a range of its names; see `storage.RangeListing` for what is left of it."""
     scan, problem = Scan(config), None
     access = storage.access(config["dataset"].get("anonymous"))
-    listing = storage.RangeListing(root, within, *most, passed=scan.pass_over, **access)
+    listing = storage.RangeListing(root, within, most, names, passed=scan.pass_over, **access)
     try:
         for entry in listing:
             scan.add(entry)

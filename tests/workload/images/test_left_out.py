@@ -144,7 +144,7 @@ def by_folders(root, config, most):
     wanted = [storage.Range(name) for name in reversed(names)]
     while wanted:
         within = wanted.pop()
-        part = listing.scan_range(root, within, config, most, most)
+        part = listing.scan_range(root, within, most, most, config)
         wanted += reversed(part.left)
         counts[within.folder] += part.total
         loose.left_out.extend(pickle.loads(pickle.dumps(part.left_out)))
