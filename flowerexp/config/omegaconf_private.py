@@ -14,7 +14,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, _utils
 from omegaconf import base as _base
 
 _TEXTS = 4096
-"""Different interpolations and files that are known by heart: those of a config, and those that a sweep sets."""
+"""How many different interpolations and files are remembered: those of a config, and those that a sweep sets."""
 
 _load = OmegaConf.load
 _parse = lru_cache(_TEXTS)(_base.parse)  # type: ignore[attr-defined]

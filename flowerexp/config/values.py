@@ -63,7 +63,7 @@ def _joined(node: DictConfig | ListConfig, raw: str, deep: int = 0) -> Any:
 
 
 def _found(node: DictConfig | ListConfig, name: str, deep: int) -> Any:
-    """The value of a key of the whole config; None where that is none, or has to be asked for to be sure."""
+    """The value of a key of the whole config; None where there is no value, or only OmegaConf can find it."""
     *above, last = name.split(".")
     at: Any = node._get_root()
     for part in above:

@@ -129,10 +129,11 @@ class RangeListing:
 
 
 def points(seen: Sequence[str], within: Range) -> list[str]:
-    """Names that divide a range of which only the beginning was seen: numbers with the letters seen as their digits.
+    """Names that divide a range about evenly, guessed from the names at its beginning.
 
-    Where letters vary, all ten digits and any letter that varies elsewhere may follow. If that is wrong, ranges are
-    empty or too large: they cost a request, or are divided again.
+    A name is read as a number. The characters that were seen at a place of the names are the digits of that place.
+    Where characters vary, or may vary later, those that vary at other places are digits too, and so are 0 to 9. If the
+    guess is wrong, some ranges are empty, which costs a request each, and others are too large and are divided again.
 
     Args:
         seen: names from the beginning of the range, or before it.

@@ -1,8 +1,8 @@
 """Deal photographs to partitions that take about the same time: a Spark stage ends when its slowest task ends.
 
 Many photographs are dealt in blocks. A seeded hash of its name decides which block a photograph is in, and each block
-is dealt to all partitions without regard to the others. So nobody has to hold more than one block, and the result
-depends neither on who lists the photographs nor on how many do.
+is dealt to all partitions without regard to the others. So no process has to hold more than one block. The result is
+the same whether the driver or the executors list the photographs, and however many executors there are.
 """
 
 from __future__ import annotations
