@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 KEYS = ("home", "tracking")
 """The config keys that name a place."""
 
+_TIME = len("HH-MM-SS")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -60,9 +62,14 @@ class Place:
 
     @property
     def folders(self) -> list[Path]:
-        """The folders of all sweeps and single runs, the oldest first."""
-        named = {path.parent for name in ("plan", "run") for path in self.home.glob(f"{OUTPUTS}/*/*/{name}.json")}
-        return sorted(named)
+        """The folders of all sweeps and single runs, the oldest first.
+
+        Their names tell the second they began in. Of two in the same second, the one whose file was written first is
+        the older: the end of a name is random.
+        """
+        found = [path for name in ("plan", "run") for path in self.home.glob(f"{OUTPUTS}/*/*/{name}.json")]
+        began = {path.parent: (path.parts[-3], path.parent.name[:_TIME], path.stat().st_mtime_ns) for path in found}
+        return sorted(began, key=lambda folder: (*began[folder], folder.name))
 
 
 def quoted(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def single(home: Path, local_store) -> Path:
     return write_run(home / "outputs/2026-11-26/11-00-00-bbbb", local_store)
+
+
+def test_of_two_that_began_in_the_same_second_the_last_is_the_one_written_last(home):
+    first, second = (home / f"outputs/2026-11-26/12-00-00-{end}" for end in ("ffff", "0000"))
+    write_sweep(first, {"caching": [True]})
+    write_sweep(second, {"caching": [True]})
+    for folder, seconds in ((first, 1000), (second, 1001)):
+        os.utime(folder / "plan.json", (seconds, seconds))
+    assert find("last", Place()).folder == second
+    os.utime(second / "plan.json", (999, 999))
+    assert find("last", Place()).folder == first
 
 
 @pytest.fixture
