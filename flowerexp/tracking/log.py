@@ -11,10 +11,8 @@ import shlex
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from flowerexp import records
@@ -33,6 +31,7 @@ from flowerexp.tracking.params import params
 from flowerexp.tracking.steps import steps
 from flowerexp.tracking.store import Store
 from flowerexp.tracking.transaction import one_transaction
+from flowerexp.tracking.upload import upload
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 ARTIFACTS = ("analysis/*", "job/driver.log", "job/events/*", "results/status.json", "results/attached/*")
-
-_AT_ONCE = 8  # uploads to a server
 
 
 def log_run(folder: Path, store: Store | None = None) -> str:
@@ -235,32 +232,6 @@ class _Logger:
 
     def _at(self, key: str) -> int:
         return int(1000 * (self.record.get(key) or self.record["started_at"]))
-
-
-def upload(client: Any, run: Any, paths: Sequence[Path], folder: Path, texts: Mapping[str, str] | None = None) -> None:
-    """Log files as artifacts; to a server several at once, since each is a request that may take long.
-
-    Args:
-        client: MLflow's.
-        run: MLflow's run. `MlflowClient.log_artifact` would read it anew, to see where its artifacts are.
-        paths: the files.
-        folder: paths in MLflow are relative to it.
-        texts: further files, by their names.
-    """
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=client.tracking_uri)
-
-    def send(path: Path, place: str) -> None:
-        repository.log_artifact(str(path), None if place == "." else place)
-
-    with TemporaryDirectory() as aside, ThreadPoolExecutor(_AT_ONCE) as pool:
-        for name, text in (texts or {}).items():
-            Path(aside, name).write_text(text, encoding="utf-8")
-        files = [*(Path(aside, name) for name in texts or ()), *paths]
-        places = [*("." for _ in texts or ()), *(path.parent.relative_to(folder).as_posix() for path in paths)]
-        for _ in (pool.map if client.tracking_uri.startswith("http") else map)(send, files, places):
-            pass
 
 
 @contextmanager

@@ -19,11 +19,11 @@ from flowerexp.tracking.client import connect, ensure, log_metrics
 from flowerexp.tracking.describe import CONCLUSIONS
 from flowerexp.tracking.failures import explained
 from flowerexp.tracking.landing import page_of_runs
-from flowerexp.tracking.log import upload
 from flowerexp.tracking.model import log_models
 from flowerexp.tracking.params import choices
 from flowerexp.tracking.settings import MEASUREMENTS, of_settings
 from flowerexp.tracking.store import Store
+from flowerexp.tracking.upload import upload
 from flowerexp.tracking.view import tag_of, view
 
 TABLES = ("runs.csv", "runs.parquet", MEASUREMENTS, JOURNAL)  # not plan.json: its configs have secrets
