@@ -132,4 +132,4 @@ def _alone(some: Sequence[Line], keys: Sequence[str]) -> str:
     rows = [["experiment", "metric", *HEAD, "where"]]
     for line in some:
         rows.append([line.place.experiment, line.metric.name, *row(line, line.points[0]), where(line, keys)])
-    return "of one point each, so that nothing can have changed\n" + text_table(rows, right=(4, 7))
+    return "lines of a single point, in which no change can be seen\n" + text_table(rows, right=(4, 7))

@@ -134,7 +134,7 @@ def test_the_screen_shows_the_latest_points_and_counts_the_others():
     assert "(70 earlier points are in --csv, --json and --html)" in out
     assert out.count("2026-") == table.MOST_ROWS + 1
     assert len(table.sparkline(long)) <= 60
-    assert "of one point each" in out
+    assert "lines of a single point" in out
     assert "with caching=true" in out.splitlines()[-1]
 
 
