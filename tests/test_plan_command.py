@@ -65,7 +65,7 @@ def test_a_damaged_index_is_named_and_costs_its_line_only(call, tmp_path):
     code, out, err = call("-m", "caching=true,false")
     assert code == 0
     assert "2 runs in 1 job" in out
-    assert err == f"flowerexp: {tmp_path / 'mlruns' / 'finished.jsonl'} is damaged: 2 lines passed over (1, 2)\n"
+    assert err == f"flowerexp: {tmp_path / 'mlruns' / 'finished.jsonl'} is damaged: 2 lines are skipped (1, 2)\n"
 
 
 def test_what_needs_more_photographs_than_there_are_is_not_planned(call):

@@ -29,7 +29,7 @@ def infer_types(entrypoint: Mapping[str, Any], origin: Origin) -> None:
                 hint = f"write {name}: {{min: 1}}, {{choices: [a, b]}} or {{type: bool}}"
                 raise ConfigError(f"{key}={spec} must be a group of keys", where=origin.of(key), hint=hint)
             if node == "parameters" and (name in RESERVED or not name.isidentifier()):
-                problem = f"{key} cannot be called so: flowerexp has a column of this name"
+                problem = f"{key} cannot have this name: flowerexp has a column of this name"
                 problem = problem if name in RESERVED else f"{key} is not a name of letters, digits and _"
                 raise ConfigError(problem, where=origin.of(key), hint="choose another name")
             if spec.get("type") is None:

@@ -24,7 +24,10 @@ FILES = [
     (b"defaults: [1]\n", "grid/mine.yaml: Unsupported type in defaults : int"),
     (b"defaults: quick\n", "grid/mine.yaml: Invalid defaults list in 'grid/mine', defaults must be a list (got str)"),
     (b"defaults: [quik]\n", "grid/mine.yaml: there is no grid=quik"),
-    (b"defaults: [mine]\n", "the configs lead in a circle; look at the defaults lists of your own"),
+    (
+        b"defaults: [mine]\n",
+        "the defaults lists refer to each other in a circle; look at the defaults lists of your own",
+    ),
     (b"defaults: [override /cluster: x]\n", "grid/mine.yaml: "),
     (b"hello\n", "config: grid.hello: unknown key grid.hello"),
     (b"- 1\n", "config: grid: grid=['1'] must be a group of keys"),
