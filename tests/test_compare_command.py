@@ -80,7 +80,7 @@ def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(cal
         assert line.endswith(" faster")
     assert f"{b} 10.0 0.50 1.0 -" in lines
     assert "caching changes how long a run takes and how often it measures; rates are those of first executions" in out
-    assert "one run a side does not show how far runs disagree: 8% is assumed" in out
+    assert "one run a side does not show how far runs differ: 8% is assumed" in out
     assert "all 2 are true together with 95 % (Bonferroni)" in out
     query = parse_qs(out.rpartition("/#/compare-runs?")[2].split(" ")[0])
     experiment = find(local_store, ids[0]).experiment_id

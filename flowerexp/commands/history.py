@@ -102,7 +102,7 @@ def _answer(some: Sequence[Line], left_out: Mapping[str, int]) -> str:
     tested = [line for line in some if line.levels]
     changed = sum(len(line.changes) for line in tested)
     if tested:
-        chance = "noise alone finds one in at most 1 of 20 lines, and in more where a machine's speed wanders"
+        chance = "noise alone finds one in at most 1 of 20 lines, and in more if a machine's speed varies slowly"
         said.append(f"changes   {changed}, looked for in {len(tested)} of {len(some)} lines; {chance}")
     return "\n\n".join([*said, *filter(None, [table.left_out(left_out)])])
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _UI = "http://127.0.0.1:5000"  # where `flowerexp ui` shows a local store
 _REPEATED = "from the spread of runs that repeat each other"
 _SINGLE = (
-    f"one run a side does not show how far runs disagree: {PRIOR_DEVIATION:.0%} is assumed, or more if repetitions "
+    f"one run a side does not show how far runs differ: {PRIOR_DEVIATION:.0%} is assumed, or more if repetitions "
     "disagree by more; repeats show it (sweep.repeats)"
 )
 _CACHING = "caching changes how long a run takes and how often it measures; rates are those of first executions"
@@ -158,9 +158,7 @@ def _needed(ratio: Ratio) -> str:
         return ""
     many = ratio.repeats
     if many is None:
-        return (
-            f"{ratio.series}: the difference is too small beside the noise to be settled by {MOST_REPEATS} runs a side"
-        )
+        return f"{ratio.series}: the noise is so large that {MOST_REPEATS} runs a side would not settle it"
     return f"{ratio.series}: about {many} runs a side would settle it (sweep.repeats={many})"
 
 

@@ -169,7 +169,7 @@ def _check_parts(plain: Mapping[str, Any], origin: Origin) -> None:
         problem = f"{key}: entrypoint.parts.planned must be the parameter that says how many parts there will be"
         raise ConfigError(problem, where=origin.of("entrypoint.parts.planned"), hint="name a parameter")
     if plain["measure"]["until"]:
-        problem = f"measure.until has no meaning here: each {parts['name']} is a row, and these are no repetitions"
+        problem = f"measure.until does not work here: each {parts['name']} is a row, and these rows are not repetitions"
         raise ConfigError(problem, where=origin.of("measure.until"), hint="set it to null")
 
 

@@ -17,7 +17,7 @@ FILES = [
     (b"seed: 1\n---\nseed: 2\n", "grid/mine.yaml: this is not YAML: but found another document in line 2"),
     (b"seed: caf\xe9\n", "grid/mine.yaml: this is not text in UTF-8: invalid continuation byte at byte 9"),
     (bytes(range(256)), "grid/mine.yaml: this is not text in UTF-8: "),
-    (b"a: &a {b: *a}\n", "grid/mine.yaml: something in it contains itself"),
+    (b"a: &a {b: *a}\n", "grid/mine.yaml: a part of it contains itself"),
     (b"batch_size: ${\n", "grid/mine.yaml: batch_size: no viable alternative at input '${'"),
     (b"null: 2\n", "grid/mine.yaml: Incompatible key type 'NoneType'"),
     (b"seed: !!set {a, b}\n", "grid/mine.yaml: seed: Value 'set' is not a supported primitive type"),
