@@ -88,9 +88,9 @@ def belief(material: Material, table: pandas.DataFrame, found: Conclusions) -> S
             f"{', '.join(drifting[:20])}."
         )
     section.text.append(
-        f"Every rate is a sum of {unit} over a sum of seconds. Intervals hold 95 % and come from how far repetitions "
-        "of a cell disagree and the machine's speed varies, or from how far runs that repeat each other disagree, "
-        f"whichever is more. {_wandering(material)}"
+        f"Every rate is a sum of {unit} over a sum of seconds. The 95 % intervals come from the spread of a cell's "
+        "repetitions and from how much the machine's speed varies, or from the spread of repeated runs, whichever is "
+        f"larger. {_wandering(material)}"
     )
     known = reach(table, material.experiment).dropna()
     if len(known):
