@@ -90,7 +90,7 @@ def _raise_failures(batches: Any) -> None:
     returns = [job for batch in batches or [] for job in batch if isinstance(job, JobReturn)]
     failed = sum(job.status is JobStatus.FAILED for job in returns)
     if failed:
-        raise JobError(f"{failed} of {len(returns)} runs failed", hint="their reasons stand above")
+        raise JobError(f"{failed} of {len(returns)} runs failed", hint="the reasons are above")
 
 
 def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Before) -> None:
@@ -101,7 +101,7 @@ def _run(app: App, args: argparse.Namespace, name: str, task: Task, before: Befo
         _raise_failures(sweep(app, overrides, config, task, name))
         return
     if args.detach:
-        raise ConfigError("a single run is followed to its end", where="--detach", hint="add -m to make it a sweep")
+        raise ConfigError("only a sweep can be detached", where="--detach", hint="add -m to make it a sweep")
     refuse_sweeps(overrides, _HINT)
     if not args.run:  # with --run, a single run of what describes a sweep is what was asked for
         refuse_unswept(config, origin_of(config), _HINT)

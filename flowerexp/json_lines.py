@@ -79,7 +79,7 @@ def complaint(path: Path, bad: Sequence[int]) -> str | None:
         return None
     numbers = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
     return (
-        f"{path} is damaged: line {numbers} passed over"
+        f"{path} is damaged: line {numbers} is skipped"
         if len(bad) == 1
-        else (f"{path} is damaged: {len(bad)} lines passed over ({numbers})")
+        else (f"{path} is damaged: {len(bad)} lines are skipped ({numbers})")
     )

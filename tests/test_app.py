@@ -115,7 +115,7 @@ MISTAKES = [
     (["sweep.axes={caching: [true, false]}"], "command line: sweep.axes has no effect"),
     (["sweep.zip=[{caching: [true, false]}]"], "command line: sweep.zip has no effect on a single run; add -m"),
     (["sweep.fraction=plackett_burman"], "command line: sweep.fraction has no effect on a single run; add -m"),
-    (["--detach"], "--detach: a single run is followed to its end; add -m to make it a sweep"),
+    (["--detach"], "--detach: only a sweep can be detached; add -m to make it a sweep"),
     (["sweep.order=random"], "command line: sweep.order has no effect on a single run; add -m"),
     (["experiment=caching", "hydra.mode=RUN"], "conf/experiment/caching.yaml: sweep.axes: sweep.axes has no effect"),
     (["grid.batch_size={a: 1}"], "command line: grid.batch_size={a: 1}"),

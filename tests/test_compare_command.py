@@ -79,9 +79,9 @@ def test_prints_ratios_verdicts_what_differs_and_the_address_of_mlflows_page(cal
         assert " 3.000 1." in line
         assert line.endswith(" faster")
     assert f"{b} 10.0 0.50 1.0 -" in lines
-    assert "caching changes how long a run takes and how often it measures; rates are of what was measured first" in out
-    assert "one run a side does not show how far runs disagree: 8% is assumed" in out
-    assert "all 2 hold together with 95 % (Bonferroni)" in out
+    assert "caching changes how long a run takes and how often it measures; rates are those of first executions" in out
+    assert "one run a side does not show how far runs differ: 8% is assumed" in out
+    assert "all 2 are true together with 95 % (Bonferroni)" in out
     query = parse_qs(out.rpartition("/#/compare-runs?")[2].split(" ")[0])
     experiment = find(local_store, ids[0]).experiment_id
     assert [json.loads(query[key][0]) for key in ("runs", "experiments")] == [ids, [experiment]]
@@ -111,7 +111,7 @@ def test_runs_that_repeat_each_other_are_one_side(call, log, local_store):
     (line,) = [line for line in out.splitlines() if line.startswith("tfrecords")]
     assert f"{other[0][:8]} +1" in line
     assert line.endswith("inconclusive")
-    assert "from how far runs that repeat each other disagree" in out
+    assert "from the spread of runs that repeat each other" in out
     assert len(grouped([find(local_store, run_id) for run_id in base])) == 3, "of one config alone, each is a side"
     updated = log(facts={"version.numpy": "1.0"})
     assert len(grouped([find(local_store, run_id) for run_id in (*base, updated)])) == 2
@@ -146,7 +146,7 @@ def test_refuses_what_is_not_comparable_in_a_line(call, log, changes, reason):
 
 def test_refuses_one_run_the_same_run_and_unknown_ones(call, log):
     run_id = log()
-    alone = "flowerexp: command line: two runs or a sweep make a comparison, and a single run is given; usage: "
+    alone = "flowerexp: command line: a comparison needs two runs or a sweep, and a single run is given; usage: "
     assert call(run_id)[2].startswith(alone)
     assert f"run {run_id[:8]} is given twice" in call(run_id, run_id[:9])[2]
     assert "nor MLflow has a run or a sweep '00000000'" in call(run_id, "00000000")[2]

@@ -25,7 +25,7 @@ OF_NOW = [page for page in PAGES if page.name not in ("CHANGELOG.md", "report.md
 """The pages whose commands and keys must work today; the others also speak of earlier runs and versions."""
 OWN = own_page.PAGE
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$|((?:^(?: {4}.*)?\n)+)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$|((?:^(?: {4}[^\n]*)?\n)+)", re.MULTILINE | re.DOTALL)
 _PLACEHOLDER = re.compile(r"^[A-Z_]+$|^\.\.\.$|^\[")
 
 

@@ -101,7 +101,7 @@ def test_what_is_wrong_is_told_in_one_line(call, words, message):
 def test_values_are_written_as_in_a_config(call):
     assert "alpha" in call("--where", "grid.batch_size=[2, 4]")[1]
     out = call("--where", "caching=true")[1]
-    assert out.startswith("no run in the store has what is wanted: ask for less, or run an experiment first")
+    assert out.startswith("no run in the store fits: leave conditions out, or run an experiment first")
 
 
 def test_an_empty_store_says_what_to_do(call, tmp_path):

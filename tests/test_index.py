@@ -68,7 +68,7 @@ class TestFile:
         assert known.find("after", "d")
         assert known.find("torn", "d") is None
         bad = [n for n, line in enumerate(end.split(b"\n")) if line.strip()]
-        assert known.damage == (f"{index.path_of(made)} is damaged: line 2 passed over" if bad else None)
+        assert known.damage == (f"{index.path_of(made)} is damaged: line 2 is skipped" if bad else None)
 
     def test_later_versions_may_add_fields(self, config):
         made = config()

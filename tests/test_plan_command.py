@@ -65,7 +65,7 @@ def test_a_damaged_index_is_named_and_costs_its_line_only(call, tmp_path):
     code, out, err = call("-m", "caching=true,false")
     assert code == 0
     assert "2 runs in 1 job" in out
-    assert err == f"flowerexp: {tmp_path / 'mlruns' / 'finished.jsonl'} is damaged: 2 lines passed over (1, 2)\n"
+    assert err == f"flowerexp: {tmp_path / 'mlruns' / 'finished.jsonl'} is damaged: 2 lines are skipped (1, 2)\n"
 
 
 def test_what_needs_more_photographs_than_there_are_is_not_planned(call):
@@ -269,7 +269,7 @@ class TestASearchForACluster:
         code, out, err = call(*self.CLOUD, "hydra.sweeper.max_runs=2", "budget.usd=0.03")
         assert (code, err) == (0, "")
         assert out.startswith("a search for the cheapest of 3 clusters, 2 runs at most; nothing is started")
-        assert "for the 2 dearest, the most that are tried, by the shipped prices of" in out
+        assert "for the 2 most expensive clusters, as many as may be tried, by the shipped prices of" in out
         assert "budget    $0.03, enough to begin" in out
         found = planned(*self.CLOUD, "hydra.sweeper.max_runs=2")
         single, four, eight = found["clusters"]
@@ -284,7 +284,7 @@ class TestASearchForACluster:
         code, out, err = call(*smoke)
         assert (code, err) == (0, "")
         assert out.startswith("a search for the cheapest of 3 clusters, 3 smoke runs and 2 runs at most")
-        assert "for a smoke run on each and the 2 dearest" in out
+        assert "for a smoke run on each and the 2 most expensive clusters" in out
         found = planned(*smoke)
         assert found["usd"] > planned(*self.CLOUD)["usd"], "each smoke run has its cluster started for it"
         assert (found["search"]["smoke"], found["search"]["smoke_runs"]) == (True, 3)

@@ -34,7 +34,7 @@ def test_a_line_for_each_level_that_is_left_out(folder: Path, capsys: pytest.Cap
     lines = out.splitlines()
     assert lines[2].split("  ")[0] == "batch_size"
     assert [line.split()[2] for line in lines[3:5]] == ["image_files", "tfrecords"]
-    assert "a cell that it has not seen is" in out
+    assert "off for a new cell" in out
     assert err == ""
 
 

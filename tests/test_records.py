@@ -92,6 +92,6 @@ class TestLines:
         path.write_bytes(b'{"n": 1}\n' + line + b'\n\n{"n": 2}\n')
         lines, bad = json_lines.read_lines(path, lambda one: "n" in one)
         assert ([one["n"] for one in lines], bad) == ([1, 2], [2])
-        assert json_lines.complaint(path, bad) == f"{path} is damaged: line 2 passed over"
+        assert json_lines.complaint(path, bad) == f"{path} is damaged: line 2 is skipped"
         assert json_lines.complaint(path, []) is None
-        assert "7 lines passed over (1, 2, 3, 4, 5, ...)" in str(json_lines.complaint(path, range(1, 8)))
+        assert "7 lines are skipped (1, 2, 3, 4, 5, ...)" in str(json_lines.complaint(path, range(1, 8)))

@@ -90,7 +90,7 @@ def _check_alike(runs: Sequence[PlannedRun]) -> None:
     """Refuse runs that differ in what is measured: their times would not compare clusters."""
     first = measured_part(runs[0].config, "cluster")
     if not runs[0].config.entrypoint.repeatable:
-        problem = f"a search compares runs of clusters, and of {runs[0].entrypoint} only the first run does the work"
+        problem = f"a search compares runs on clusters, but only the first run of {runs[0].entrypoint} does the work"
         hint = "choose another entrypoint; this one declares repeatable: false"
         raise ConfigError(problem, where="entrypoint", hint=hint)
     seen: dict[str, str] = {}
@@ -98,7 +98,7 @@ def _check_alike(runs: Sequence[PlannedRun]) -> None:
         own = measured_part(run.config, "cluster")
         other = next((key for key in first if own.get(key) != first[key]), None)
         if other is not None:
-            problem = f"a search for a cluster compares clusters alone, and {other} differs between its runs"
+            problem = f"the runs of a search for a cluster may differ only in the cluster, and {other} differs"
             raise ConfigError(problem, where=other, hint="give it one value, or sweep over it without the search")
         cluster = key_of(run.config.cluster)
         if cluster in seen:

@@ -91,7 +91,7 @@ class Searching:
             for line in self._account.closing():
                 self._screen.say(line)
         if self._search.best() is None and stop.instead is None:
-            raise JobError("no cluster can be recommended", hint="what became of each stands above")
+            raise JobError("no cluster can be recommended", hint="the reasons are above")
 
     def _replay(self) -> None:
         """Give the search again what it had observed before the launcher was killed."""

@@ -18,7 +18,9 @@ def main(arguments: Sequence[str]) -> int:
 
     description = "Follow a sweep that was started with --detach. Ctrl-C leaves its jobs and clusters as they are."
     parser = argparse.ArgumentParser(prog="flowerexp attach", description=description)
-    parser.add_argument("sweep", help="its folder, a part of its name that no other has, or last")
+    parser.add_argument(
+        "sweep", metavar="SWEEP", help="a folder or a part of its name, an MLflow run_id or name, or last"
+    )
     folder = find(parser.parse_args(arguments).sweep, Place(), "sweep").here
     screen = Screen()
     try:

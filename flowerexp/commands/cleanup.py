@@ -28,9 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.app import composed
 
     parser = argparse.ArgumentParser(prog="flowerexp cleanup", description="Delete what is left in the cloud.")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
-    parser.add_argument("--everyone", action="store_true", help="also what other people or machines created")
-    parser.add_argument("--bucket", action="store_true", help="the bucket, too, with all data in it")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be deleted")
+    parser.add_argument("--everyone", action="store_true", help="also delete what other people or machines created")
+    parser.add_argument("--bucket", action="store_true", help="also delete the bucket, with all data in it")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as gcp.project=... gcp.region=...")
     options = parser.parse_intermixed_args(list(arguments))
     config = composed(options.overrides)

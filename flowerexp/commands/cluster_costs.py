@@ -67,7 +67,11 @@ def as_text(made: Forecast) -> list[str]:
     lines = [_cost_line(expense) for expense in paid]
     least = "at least " if any(_open(expense) for expense in [*paid, *made.expenses_aside]) else "about "
     smoke = "a smoke run on each and " if made.aside else ""
-    which = f"for {smoke}the {made.most_runs} dearest, the most that are tried" if made.walk.chooses else "in all"
+    which = (
+        f"for {smoke}the {made.most_runs} most expensive clusters, as many as may be tried"
+        if made.walk.chooses
+        else "in all"
+    )
     by = " and ".join(dict.fromkeys(expense.prices.named for expense in paid))
     lines.append(f"cost      {least}${budget.total(_counted(made)):,.2f} {which}, by {by}")
     allowed = budget.budget(item.run for item in made.to_run)

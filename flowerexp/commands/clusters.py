@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.app import composed
 
     parser = argparse.ArgumentParser(prog="flowerexp clusters", description="List your running clusters and batches.")
-    parser.add_argument("--watch", action="store_true", help="list them again and again, until nothing is left")
+    parser.add_argument("--watch", action="store_true", help="list them again every ten seconds, until nothing is left")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as gcp.project=... gcp.region=...")
     options = parser.parse_args(arguments)
     config = composed(options.overrides)

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="flowerexp compare",
         description="Compare runs with the first one, or rank the settings of a sweep. Runs that repeat each other are "
         "taken together.",
-        epilog="KEY=VALUE among them names the place, such as home=... or tracking.uri=...",
+        epilog="home=... or tracking.uri=... says where to look.",
     )
     parser.add_argument(
         "runs",
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         metavar="RUN",
         help="folders or parts of their names, SWEEP/RUN, MLflow run_ids or names, last; a sweep ranks its settings",
     )
-    parser.add_argument("--details", action="store_true", help="of a sweep, list each run, too")
+    parser.add_argument("--details", action="store_true", help="for a sweep: also list each run")
     options = parser.parse_args(arguments)
     names, overrides = split(options.runs)
     place = Place(overrides)
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         print(printable(ranked(folder_of(one, place), options.details)))
         return 0
     if len(names) < 2:
-        problem = f"two runs or a sweep make a comparison, and {'a single run' if names else 'nothing'} is given"
+        problem = f"a comparison needs two runs or a sweep, and {'a single run' if names else 'nothing'} is given"
         raise ConfigError(problem, where="command line", hint="usage: flowerexp compare RUN RUN [RUN ...], or SWEEP")
     print(printable(side_by_side(compared([find(name, place, "run").run for name in names]))))
     return 0

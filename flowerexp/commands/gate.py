@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BASELINE = (
     "a branch, tag or commit of git; a run_id of MLflow; tag:NAME=VALUE, the newest run with that tag; last-valid or "
-    "last-valid@BRANCH, the newest commit with a valid run; run:ID and commit:NAME where one word is both"
+    "last-valid@BRANCH, the newest commit with a valid run; run:ID or commit:NAME if a word is both"
 )
 
 
@@ -25,11 +25,16 @@ def main(arguments: Sequence[str]) -> int:
     """Make the runs, say what came out, and write what was asked for; 0, 1, 2 or 3."""
     parser = argparse.ArgumentParser(
         prog="flowerexp gate",
-        description="Is the code that is here slower than a baseline? Makes fresh runs of both, in turn.",
+        description="Is the code in your working tree slower than a baseline? Makes new runs of both, in turn.",
         epilog="exit codes: 0 not slower, 1 slower, 2 inconclusive, 3 nothing measured or an error",
     )
     parser.add_argument("baseline", nargs="?", metavar="BASELINE", help=_BASELINE)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of the runs; gate.KEY=VALUE is of the gate")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="the config of the runs; gate.KEY=VALUE is a setting of the gate",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML, a test case for each series")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a summary for a pull request")

@@ -23,18 +23,18 @@ usage: flowerexp [FLAGS] [KEY=VALUE ...]      run one experiment
 commands:
   new NAME [FOLDER] make an experiment of your own: a folder with script, YAML, grid, sweep and test, or add to one
   plan [-m] [...]   show what would run, what is done already and how long it takes; starts nothing (--json)
-  rehearse [-m] [...]  make the same runs on servers of this machine that stand for Google, at no cost (--fault NAME)
-  resume SWEEP      run what is missing of a sweep that was stopped or killed
-  attach SWEEP      follow a sweep that was started with --detach; Ctrl-C leaves it to itself again
+  rehearse [-m] [...]  simulate the same runs in Google Cloud on this machine, at no cost (--fault NAME)
+  resume SWEEP      run what is missing in a sweep that was stopped or killed
+  attach SWEEP      follow a sweep that was started with --detach; Ctrl-C leaves its jobs running
   rerun RUN         show what differs now, then run an earlier run again; KEY=VALUE changes single values
   compare RUN RUN   is one run faster than another? compare SWEEP ranks its settings (--details: its runs)
   history [NAME]    how has a metric changed over commits and dates? on each machine, with the commits where it changed
-  gate BASELINE     is the code that is here slower than a baseline? for CI: exits with 0, 1, 2 or 3
-  predict RUN [...] what would a cell give that was not measured? KEY=VALUE chooses it
+  gate BASELINE     is the code in your working tree slower than a baseline? for CI: exits with 0, 1, 2 or 3
+  predict RUN [...] what would a cell give that was not measured? KEY=VALUE chooses the cell
   report RUN|SWEEP  make the report of a sweep or a run: an HTML page with tables, pictures and verdicts
-  clusters          list your running clusters and batches, and what they cost an hour (--watch: again and again)
+  clusters          list your running clusters and batches, and what they cost an hour (--watch: every ten seconds)
   cleanup           delete what is left in the cloud (--dry-run only lists it; --bucket also deletes all data)
-  ui [SWEEP]        open the MLflow pages of your runs in a browser, at the newest sweep (--port N, --no-browser)
+  ui [SWEEP]        show your runs in MLflow, in a browser, at the newest sweep (--port N, --no-browser)
   verify [FOLDER]   check the files of prepared data, and name those that are damaged
   log RUN|SWEEP     log runs to MLflow, for example after the server failed
 
@@ -43,7 +43,7 @@ RUN and SWEEP are a folder or a part of its name, SWEEP/3, an MLflow run_id or i
 experiments (entrypoint=NAME; * marks the defaults, here and below):
 {experiments}
 
-ready-made sweeps (experiment=NAME):
+ready-made sweeps and runs (experiment=NAME):
 {sweeps}
 
 config groups (GROUP=OPTION):
@@ -55,7 +55,7 @@ examples:
   flowerexp entrypoint=write_shards preprocess.shards=32 caching=false
   flowerexp experiment=caching                             the sweep in conf/experiment/caching.yaml
 
-flags (they come first): -m sweeps over comma-separated values; --detach ends once its jobs are submitted;
+flags (they come first): -m sweeps over comma-separated values; --detach submits a sweep's jobs and ends;
   --cfg job shows the config; --info shows its sources; --version; --hydra-help lists the rest;
   eval "$(flowerexp -sc install=bash)" turns on completion in bash
 

@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = "an experiment, a metric, or KEY=VALUE that names the store"
     parser.add_argument("words", nargs="*", metavar="NAME", help=what)
-    parser.add_argument("--experiment", action="append", default=[], metavar="NAME", help="only runs of it")
+    parser.add_argument(
+        "--experiment", action="append", default=[], metavar="NAME", help="only runs of this experiment"
+    )
     value = "instead of the experiment's value, such as time/measure_seconds, or seconds for that of each series"
     parser.add_argument("--metric", action="append", default=[], metavar="NAME", help=value)
     parser.add_argument("--since", metavar="DATE", help="only runs that began then or later, such as 2026-11-01")
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a chart for each line")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write lines, points and changes as JSON")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a row for each point")
-    parser.add_argument("--mlflow", action="store_true", help="log each line to MLflow, or what is new of it")
+    parser.add_argument("--mlflow", action="store_true", help="log each line to MLflow, or only its new points")
     return parser
 
 
@@ -95,12 +97,12 @@ def _answer(some: Sequence[Line], left_out: Mapping[str, int]) -> str:
     said = [
         table.text(some)
         if some
-        else "no run in the store has what is wanted: ask for less, or run an experiment first: flowerexp"
+        else "no run in the store fits: leave conditions out, or run an experiment first: flowerexp"
     ]
     tested = [line for line in some if line.levels]
     changed = sum(len(line.changes) for line in tested)
     if tested:
-        chance = "noise alone finds one in at most 1 of 20 lines, and in more where a machine's speed wanders"
+        chance = "noise alone finds one in at most 1 of 20 lines, and in more if a machine's speed varies slowly"
         said.append(f"changes   {changed}, looked for in {len(tested)} of {len(some)} lines; {chance}")
     return "\n\n".join([*said, *filter(None, [table.left_out(left_out)])])
 

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.lookup.place import Place, split
 
     parser = argparse.ArgumentParser(prog="flowerexp log", description="Log runs to MLflow.")
-    help_ = "a run's or a sweep's folder, a part of its name, SWEEP/RUN, or last"
+    help_ = "a folder or a part of its name, SWEEP/RUN, an MLflow run_id or name, or last"
     parser.add_argument("names", nargs="+", metavar="RUN_OR_SWEEP", help=help_)
     failed = 0
     names, overrides = split(parser.parse_args(arguments).names)

@@ -27,10 +27,10 @@ def main(arguments: Sequence[str]) -> int:
         description="Make an experiment of your own: a script, its YAML, a grid, a ready-made sweep, and a test.",
         epilog="Files that exist are never overwritten.",
     )
-    parser.add_argument("name", metavar="NAME", help="of the experiment: small letters, digits and _")
+    parser.add_argument("name", metavar="NAME", help="the experiment's name: small letters, digits and _")
     parser.add_argument(
         "folder", metavar="FOLDER", nargs="?", type=Path,
-        help="the project; by default the current folder if it has conf/ of yours, else a new folder NAME",
+        help="the project; by default the current folder if it has your own conf/, else a new folder NAME",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     _check_name(options.name)

@@ -25,9 +25,9 @@ def main(arguments: Sequence[str]) -> int:
     """Print what is expected, with the intervals of a cell's mean and of one measurement."""
     parser = argparse.ArgumentParser(
         prog="flowerexp predict",
-        description="What would a cell give that was not measured? By the model of a run, or of all runs of a sweep.",
-        epilog="A number may be several, with commas. A factor with levels may be left out: there is a line for each. "
-        "tracking.uri=... or home=... names the store.",
+        description="What would a cell give that was not measured? Uses the model of a run, or of all runs of a sweep.",
+        epilog="A number may have several values, with commas. If a factor with levels is left out, there is a line "
+        "for each level. tracking.uri=... or home=... names the store.",
     )
     parser.add_argument(
         "run", metavar="RUN", help="a folder or a part of its name, SWEEP/RUN, an MLflow run_id or name, last"
@@ -81,12 +81,12 @@ def _table(name: str, models: Sequence[Model], answers: Sequence[Answer]) -> str
 def _quality(model: Model) -> str:
     quality = model.quality
     form = f"{'its logarithm' if model.scale == 'log' else 'plain'}, degree {model.degree}"
-    off = [f"a cell that it has not seen is {_share(model, quality.error)} off"] if quality.error is not None else []
-    off += [f"a number between others {_share(model, quality.between)}"] if quality.between is not None else []
+    off = [f"typically {_share(model, quality.error)} off for a new cell"] if quality.error is not None else []
+    off += [f"{_share(model, quality.between)} for a number between others"] if quality.between is not None else []
     fits = [] if quality.fits else ["cells do not lie on it, which the intervals allow for"]
     left = [f"{quality.censored:,} measurements that were stopped are left out"] if quality.censored else []
     left += [f"{quality.incomplete:,} measurements without a factor are left out"] if quality.incomplete else []
-    words = "; ".join([", ".join(off) or "nothing says how far a new cell is off", *fits, *left])
+    words = "; ".join([", ".join(off) or "it is not known how far off a new cell is", *fits, *left])
     name = model.name.replace("_", " ")
     return f"{name}: {form}, {quality.measurements:,} measurements in {quality.cells:,} cells; {words}"
 
@@ -103,7 +103,7 @@ def _warnings(models: Sequence[Model], answers: Sequence[Answer]) -> list[str]:
         low, high = factors[name].range
         lines.append(f"{name} is beyond what was measured, {_value(low)} to {_value(high)}")
     if any(model.fitted.errors is None for model in models):
-        lines.append("there are as many terms as measurements, so that nothing says how sure it is")
+        lines.append("there are as many terms as measurements, so it is not known how sure the prediction is")
     return lines
 
 

@@ -15,7 +15,7 @@ def main(arguments: Sequence[str]) -> int:
     """Make each report, and print where it is; 1 if files were damaged, without whose runs it was made."""
     parser = argparse.ArgumentParser(
         prog="flowerexp report",
-        description="Make the report of a sweep or a run: an HTML page that needs nothing else, Markdown, and tables.",
+        description="Make the report of a sweep or a run: one HTML page, Markdown, and tables.",
     )
     parser.add_argument(
         "names",
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
         help="a folder or a part of its name, SWEEP/RUN, an MLflow run_id or name, last",
     )
     parser.add_argument(
-        "--log", action="store_true", help="also put a sweep's report into MLflow, in place of an earlier"
+        "--log", action="store_true", help="also log a sweep's report to MLflow, in place of an earlier one"
     )
     options = parser.parse_args(arguments)
 

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Run it again, after showing what differs now; ends with both runs side by side."""
     parser = argparse.ArgumentParser(prog="flowerexp rerun", description="Run the config of an earlier run again.")
-    parser.add_argument("run", metavar="RUN", help="a folder, SWEEP/RUN, an MLflow run_id or name, or last")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values to change; groups stay as they were")
+    parser.add_argument(
+        "run", metavar="RUN", help="a folder or a part of its name, SWEEP/RUN, an MLflow run_id or name, or last"
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="single values to change; groups cannot be changed"
+    )
     options = parser.parse_args(arguments)
 
     from flowerexp.console import Screen

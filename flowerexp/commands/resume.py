@@ -14,12 +14,14 @@ def main(arguments: Sequence[str]) -> int:
     from flowerexp.lookup.place import Place
     from flowerexp.sweep.resume import Consent, resume
 
-    parser = argparse.ArgumentParser(prog="flowerexp resume", description="Run what is missing of a sweep.")
-    parser.add_argument("sweep", help="its folder, a part of its name that no other has, or last")
+    parser = argparse.ArgumentParser(prog="flowerexp resume", description="Run what is missing in a sweep.")
+    parser.add_argument(
+        "sweep", metavar="SWEEP", help="a folder or a part of its name, an MLflow run_id or name, or last"
+    )
     parser.add_argument("--changed-code", action="store_true", help="go on although flowerexp's code has changed since")
     parser.add_argument("--changed-data", action="store_true", help="go on although the data has changed since")
-    parser.add_argument("--failed", action="store_true", help="make the runs again, too, that failed on their own")
-    parser.add_argument("--budget", type=float, metavar="USD", help="what the sweep may cost in all, instead of before")
+    parser.add_argument("--failed", action="store_true", help="also repeat runs that failed for a reason of their own")
+    parser.add_argument("--budget", type=float, metavar="USD", help="a new limit for what the sweep may cost in all")
     options = parser.parse_args(arguments)
     consent = Consent(options.changed_code, options.changed_data, options.failed, options.budget)
     state = resume(find(options.sweep, Place(), "sweep").here, Screen(), consent, walk_of)

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="flowerexp ui",
-        description="Open MLflow's pages of the runs in our store in a browser, at the newest sweep. Ctrl-C ends it.",
+        description="Show the store's runs in MLflow, and open a browser at the newest sweep. Ctrl-C ends it.",
         epilog="KEY=VALUE names the store, such as tracking.uri=... or home=...",
     )
     parser.add_argument("sweep", nargs="*", metavar="SWEEP", help="the sweep's folder, a part of its name, or last")
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
     sweeps, overrides = split(options.sweep)
     if len(sweeps) > 1:
-        problem = f"one sweep can be shown, and {len(sweeps)} are named: {', '.join(sweeps)}"
-        raise ConfigError(problem, where="command line", hint="flowerexp ui shows all of them: name one, or none")
+        problem = f"ui shows one sweep, and {len(sweeps)} are named: {', '.join(sweeps)}"
+        raise ConfigError(problem, where="command line", hint="name one; flowerexp ui without a name shows all of them")
     place = Place(overrides)
     page = landing(place.store, find(sweeps[0], place, "sweep").sweep_id if sweeps else None)
     return serve(place.store, options.host, options.port, page, not options.no_browser)

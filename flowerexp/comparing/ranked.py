@@ -51,7 +51,7 @@ def compare_with(folder: Path, lines: Sequence[Ranked]) -> Iterator[str]:
 def _notes(lines: Sequence[Ranked]) -> Iterator[str]:
     compared = sum(line.ratio is not None for line in lines)
     if compared > 1:
-        yield f"interval  those of the ratios to the best of {compared} hold together with 95 % (Tukey, Bonferroni)"
+        yield f"interval  the ratios to the best of {compared} are true together with 95 % (Tukey, Bonferroni)"
     if any(len(line.runs) > 1 for line in lines):
         yield "repeats   are one row: +2 says that two more runs repeat it; --details lists them"
     yield "seconds   a run's own, without preparing and warming up"

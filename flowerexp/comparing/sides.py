@@ -61,7 +61,7 @@ def compared(runs: Sequence[SavedRun]) -> Comparison:
         DataError: they cannot be compared.
     """
     if len(runs) < 2:
-        problem = "two runs make a comparison, and a single one is given"
+        problem = "a comparison needs two runs, and one is given"
         raise ConfigError(problem, where="command line", hint="name two runs, or a sweep to rank its settings")
     ids = [run.run_id or run.short_id for run in runs]
     twice = next((run for place, run in enumerate(runs) if ids[place] in ids[:place]), None)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from flowerexp.tracking.fetch import LoggedRun
 
 _UI = "http://127.0.0.1:5000"  # where `flowerexp ui` shows a local store
-_REPEATED = "from how far runs that repeat each other disagree"
+_REPEATED = "from the spread of runs that repeat each other"
 _SINGLE = (
-    f"one run a side does not show how far runs disagree: {PRIOR_DEVIATION:.0%} is assumed, or more if repetitions "
+    f"one run a side does not show how far runs differ: {PRIOR_DEVIATION:.0%} is assumed, or more if repetitions "
     "disagree by more; repeats show it (sweep.repeats)"
 )
-_CACHING = "caching changes how long a run takes and how often it measures; rates are of what was measured first"
+_CACHING = "caching changes how long a run takes and how often it measures; rates are those of first executions"
 
 
 def side_by_side(comparison: Comparison) -> str:
@@ -126,7 +126,7 @@ def _notes(comparison: Comparison) -> str:
     sides, found = comparison.sides, [ratio for side in comparison.ratios for ratio in side]
     lines = [f"interval  {_REPEATED if any(len(side) > 1 for side in sides) else _SINGLE}"]
     if len(found) > 1:
-        lines.append(f"interval  all {len(found)} hold together with 95 % (Bonferroni)")
+        lines.append(f"interval  all {len(found)} are true together with 95 % (Bonferroni)")
     lines += [f"repeats   {text}" for ratio in found if (text := _needed(ratio))]
     where = comparison.experiment.where
     if where == "executor" and len({side[0].config.caching for side in sides}) > 1:
@@ -158,9 +158,7 @@ def _needed(ratio: Ratio) -> str:
         return ""
     many = ratio.repeats
     if many is None:
-        return (
-            f"{ratio.series}: the difference is too small beside the noise to be settled by {MOST_REPEATS} runs a side"
-        )
+        return f"{ratio.series}: the noise is so large that {MOST_REPEATS} runs a side would not settle it"
     return f"{ratio.series}: about {many} runs a side would settle it (sweep.repeats={many})"
 
 

@@ -29,7 +29,7 @@ def infer_types(entrypoint: Mapping[str, Any], origin: Origin) -> None:
                 hint = f"write {name}: {{min: 1}}, {{choices: [a, b]}} or {{type: bool}}"
                 raise ConfigError(f"{key}={spec} must be a group of keys", where=origin.of(key), hint=hint)
             if node == "parameters" and (name in RESERVED or not name.isidentifier()):
-                problem = f"{key} cannot be called so: flowerexp has a column of this name"
+                problem = f"{key} cannot have this name: flowerexp has a column of this name"
                 problem = problem if name in RESERVED else f"{key} is not a name of letters, digits and _"
                 raise ConfigError(problem, where=origin.of(key), hint="choose another name")
             if spec.get("type") is None:
@@ -169,7 +169,7 @@ def _check_parts(plain: Mapping[str, Any], origin: Origin) -> None:
         problem = f"{key}: entrypoint.parts.planned must be the parameter that says how many parts there will be"
         raise ConfigError(problem, where=origin.of("entrypoint.parts.planned"), hint="name a parameter")
     if plain["measure"]["until"]:
-        problem = f"measure.until has no meaning here: each {parts['name']} is a row, and these are no repetitions"
+        problem = f"measure.until does not work here: each {parts['name']} is a row, and these rows are not repetitions"
         raise ConfigError(problem, where=origin.of("measure.until"), hint="set it to null")
 
 

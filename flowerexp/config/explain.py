@@ -38,7 +38,9 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
             hint="; ".join(filter(None, [did_you_mean(option, error.options or []), passed_over()])) or None,
         )
     if isinstance(error, RecursionError):
-        return ConfigError("the configs lead in a circle", hint="look at the defaults lists of your own")
+        return ConfigError(
+            "the defaults lists refer to each other in a circle", hint="look at the defaults lists of your own"
+        )
     if isinstance(error, OverrideParseException):
         override = str(error.override)
         return unreadable(override if override in overrides else override.removeprefix("++"))

@@ -82,7 +82,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"this is not text in UTF-8: {error.reason} at byte {error.start}"
     if isinstance(error, RecursionError):
-        return "something in it contains itself"
+        return "a part of it contains itself"
     if isinstance(error, OmegaConfBaseException):
         return ": ".join(filter(None, [error.full_key, str(error.msg or error).splitlines()[0]]))
     return " ".join(str(error).split())

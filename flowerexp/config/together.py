@@ -56,7 +56,7 @@ def _check_until(config: Mapping[str, Any], origin: Origin) -> None:
     experiment = config["entrypoint"]
     if config["measure"]["until"] and not experiment["repeatable"]:
         key = "measure.until"
-        problem = f"{key} is not for {experiment['name']}: made again, it finds its results and measures nothing"
+        problem = f"{key} is not for {experiment['name']}: a repetition would find its results and measure nothing"
         raise ConfigError(problem, where=origin.of(key), hint="set it to null")
 
 

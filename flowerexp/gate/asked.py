@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LAST_VALID = "last-valid"
 _COMMIT = "mlflow.source.git.commit"
-_FETCH = "git fetch --unshallow gets all; a workflow of GitHub says fetch-depth: 0"
+_FETCH = "run git fetch --unshallow; in a GitHub workflow, set fetch-depth: 0"
 _FORMS = f"a run_id, a branch, tag or commit, {LAST_VALID}, {LAST_VALID}@BRANCH, or tag:NAME=VALUE"
 
 
@@ -186,7 +186,7 @@ def _configured(request: Request) -> tuple[Config, Repository]:
     script = find_script(config.entrypoint.script)
     repository = Repository.around(script)
     if repository is None:
-        problem = f"{script} is not in a git repository, so that it has no other version to compare with"
+        problem = f"{script} is not in a git repository, so there is no other version to compare with"
         raise ConfigError(problem, where="entrypoint.script", hint="give a run_id as the baseline")
     return config, repository
 

@@ -102,7 +102,7 @@ def explained(outcome: Outcome) -> list[str]:
     if decision and rules and decision.verdict == "inconclusive":
         lines.append(_why_open(outcome, decision, rules))
         if decision.looks[-1].verdict == "slower":
-            lines.append("the last look says slower, and there was none after it that could confirm that")
+            lines.append("the last look says slower, and no look after it could confirm that")
     elif decision and decision.verdict == "not slower" and any(one.verdict == "slower" for one in decision.looks):
         lines.append("an earlier look said slower, and more blocks did not confirm it")
     lines += [f"block {block.number} is left out: {'; '.join(block.doubts)}" for block in outcome.left_out]

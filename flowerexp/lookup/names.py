@@ -89,7 +89,7 @@ class Found:
             DataError: it is not on this machine.
         """
         if self.folder is None:
-            hint = "go where it ran, or name its home: home=..."
+            hint = "run the command in the folder where it ran, or name its home: home=..."
             raise DataError(f"the folder of {self.kind} {self.said} is not here", where="command line", hint=hint)
         return self.folder
 

@@ -95,7 +95,7 @@ class Logger(threading.Thread):
                 silent += _PATIENCE
                 if silent == _DRAIN_SECONDS:
                     how = " (Ctrl-C ends the wait)" if self._screen.is_terminal else ""
-                    self._screen.say(f"all is measured; MLflow is {self._behind} runs behind{how}")
+                    self._screen.say(f"everything is measured; MLflow is {self._behind} runs behind{how}")
 
     def stop(self) -> None:
         """Begin nothing more."""

@@ -92,7 +92,7 @@ def jobs(report: Mapping[str, Any]) -> dict[str, str]:
 def shown(made: Sequence[Life], submitted: Mapping[str, str], dated: str) -> Iterator[str]:
     """Lines on what would have been created, deleted and paid for."""
     if not made:
-        yield "created   nothing: it was refused before a cluster or batch was there"
+        yield "created   nothing: it was refused before a cluster or batch was created"
         return
     rows = [["", "created", "ready", "gone", "lived", "$"]]
     for life in made:
@@ -106,7 +106,7 @@ def shown(made: Sequence[Life], submitted: Mapping[str, str], dated: str) -> Ite
         yield f"jobs      {', '.join(f'{name}: {state}' for name, state in submitted.items())}"
     total = sum(life.usd or 0.0 for life in made)
     least = "at least " if any(life.usd is None for life in made) else ""
-    yield f"cost      {least}${total:.2f} by that clock, at prices of {dated}"
+    yield f"cost      {least}${total:.2f} by the simulated clock, at prices of {dated}"
 
 
 def requirements(needed: Needed, account: str | None) -> Iterator[str]:

@@ -71,7 +71,7 @@ class Rehearsal:
         """The account, for the user."""
         report, methods = self._cloud.tell("report"), self._cloud.storage_methods()
         assumed = ", ".join(f"{step} {seconds:g} s" for step, seconds in SECONDS.items())
-        yield f"rehearsed by a clock of its own ({assumed}); runs took what they take on this machine"
+        yield f"rehearsed with a simulated clock ({assumed}); runs took as long as they take on this machine"
         if self._fault:
             yield f"fault     {self._fault}: {PLAYS[self._fault].said}"
             if self._armed and self._cloud.armed() == self._armed:

@@ -68,7 +68,7 @@ def valued(
         found.append(job)
     states = journal.read().runs
     if "finished" not in states.values() and len(states) >= min(_FEWEST, _trials(config)):
-        raise JobError(f"none of the first {len(states)} runs has finished", hint="their reasons stand above")
+        raise JobError(f"none of the first {len(states)} runs has finished", hint="the reasons are above")
     prune_infinite_trials()
     return found
 

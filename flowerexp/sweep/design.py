@@ -79,7 +79,7 @@ def fraction(axes: Sequence[tuple[str, int]], sweep: Mapping[str, Any]) -> tuple
     if name is None:
         if wanted is not None:
             hint = f"choose the design: sweep.fraction={' or '.join(FRACTIONS)}"
-            raise ConfigError("the number of runs is that of the full grid", where="sweep.runs", hint=hint)
+            raise ConfigError("without a design, a sweep runs the full grid", where="sweep.runs", hint=hint)
         return None
     if name not in FRACTIONS:
         raise ConfigError(f"{name} must be one of {', '.join(FRACTIONS)}, or null", where="sweep.fraction")

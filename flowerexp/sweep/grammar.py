@@ -120,7 +120,11 @@ def _command_axes(overrides: Sequence[str], parser: OverridesParser) -> list[_Ax
     for override in overrides:
         parsed = _parsed(override, parser, "command line")
         if parsed.is_sweep_override() and parsed.key_or_group.partition(".")[0] == "sweep":
-            raise ConfigError(f"{override} sweeps over what a sweep is", where="command line", hint="give it one value")
+            raise ConfigError(
+                f"{override} cannot be swept over, because it describes the sweep",
+                where="command line",
+                hint="give it one value",
+            )
         axes[parsed.get_key_element()] = _steps(parsed, "command line")
     return list(axes.values())
 
@@ -169,7 +173,7 @@ def _count(override: Override) -> float:
 def _axis(key: str, values: Any, parser: OverridesParser, where: str) -> _Axis:
     """The axis of one key of the config: a list of values, a string in Hydra's grammar, or a single value."""
     if key.lstrip("+~").replace("/", ".").partition(".")[0] in ("hydra", "sweep"):
-        raise ConfigError(f"{key} cannot be swept over", where=where, hint="only what a run is made of can")
+        raise ConfigError(f"{key} cannot be swept over", where=where, hint="only keys of a run's config can")
     if isinstance(values, str):
         return _steps(_parsed(f"{key}={values}", parser, where), where)
     if values is None or values == []:

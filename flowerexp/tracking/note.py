@@ -61,7 +61,7 @@ class Note:
         try:
             content = records.find(self.path, records.NOTE)
         except DataError as error:
-            hint = "remove that file to log the run anew; look in MLflow whether it is there already"
+            hint = "remove that file to log the run again; check first whether MLflow has it already"
             raise DataError(error.problem, hint=hint) from error
         return list(content["stores"]) if content else []
 

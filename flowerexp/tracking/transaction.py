@@ -70,7 +70,7 @@ def _undivided(session: Any) -> Iterator[None]:
     """Let a session commit nothing by itself, and not roll back a part."""
 
     def refuse() -> None:
-        raise RuntimeError("MLflow took back a part of what belongs together")
+        raise RuntimeError("MLflow undid only a part of a transaction")
 
     session.commit, session.rollback = session.flush, refuse
     try:

@@ -125,7 +125,7 @@ def test_what_cannot_be_compared_is_refused(configs, config):
         make_search(runs(configs[0][1], configs[0][1]), SETTINGS)
     with pytest.raises(ConfigError, match="only its own master knows"):
         make_search(runs(config("cluster=spark_master", "cluster.master=yarn")), SETTINGS)
-    with pytest.raises(ConfigError, match="of write_shards only the first run does the work"):
+    with pytest.raises(ConfigError, match="only the first run of write_shards does the work"):
         make_search(runs(config("entrypoint=write_shards")), SETTINGS)
     with pytest.raises(ConfigError, match="0 has no price"):
         make_search(runs(config()), SETTINGS)

@@ -108,7 +108,7 @@ def test_a_wrong_value_names_the_key(words, override, said):
     [
         (
             "  seconds: {min: 1}",
-            "parameters.seconds cannot be called so: flowerexp has a column of this name",
+            "parameters.seconds cannot have this name: flowerexp has a column of this name",
         ),
         ("  two words: {min: 1}", "entrypoint.parameters.two words is not a name of letters, digits and _"),
         ("  more: {}", "entrypoint.parameters.more has no type; add type: int, float, bool, text"),

@@ -63,8 +63,8 @@ class TestGrid:
 class TestUntil:
     def test_an_experiment_that_finds_its_results_has_no_rounds(self):
         assert refusal("entrypoint=write_shards", "measure.until=5%") == (
-            "command line: measure.until is not for write_shards: made again, it finds its results and measures "
-            "nothing; set it to null"
+            "command line: measure.until is not for write_shards: a repetition would find its results and "
+            "measure nothing; set it to null"
         )
 
     @pytest.mark.parametrize(

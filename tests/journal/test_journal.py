@@ -33,7 +33,7 @@ class TestDamage:
         journal.append(RunEnded(run="2", state="finished", run_id="b"))
         state = journal.read()
         assert state.runs == {"0": "finished", "2": "finished"}
-        assert state.damage == f"{journal.folder / 'journal.jsonl'} is damaged: line 2 passed over"
+        assert state.damage == f"{journal.folder / 'journal.jsonl'} is damaged: line 2 is skipped"
 
     def test_a_torn_line_does_not_swallow_the_next_event(self, journal):
         with (journal.folder / "journal.jsonl").open("w") as file:

@@ -145,7 +145,7 @@ def test_without_a_fraction_there_is_no_design(runs):
 THREE = {"axes": two(3)}
 REFUSED = [
     ({"fraction": "half", **THREE}, "sweep.fraction: half must be one of plackett_burman, latin_hypercube, or null"),
-    ({"runs": 4, **THREE}, "sweep.runs: the number of runs is that of the full grid; choose the design"),
+    ({"runs": 4, **THREE}, "sweep.runs: without a design, a sweep runs the full grid; choose the design"),
     ({"runs": 0, "fraction": "latin_hypercube", **THREE}, "sweep.runs: 0 must be a whole number of 1 to 1,000"),
     ({"runs": True, "fraction": "latin_hypercube", **THREE}, "sweep.runs: True must be"),
     ({"runs": 10**9, "fraction": "latin_hypercube", **THREE}, "sweep.runs: 1000000000 must be"),

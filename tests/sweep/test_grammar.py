@@ -223,7 +223,7 @@ REFUSED = [
     ([], {"axes": {"hydra.job.name": ["x"]}}, "sweep.axes: hydra.job.name cannot be swept over"),
     ([], {"axes": {"hydra/launcher": ["x"]}}, "sweep.axes: hydra/launcher cannot be swept over"),
     ([], {"axes": {"sweep.repeats": [1, 2]}}, "sweep.axes: sweep.repeats cannot be swept over"),
-    (["sweep.repeats=1,2"], {}, "command line: sweep.repeats=1,2 sweeps over what a sweep is"),
+    (["sweep.repeats=1,2"], {}, "command line: sweep.repeats=1,2 cannot be swept over, because it describes the sweep"),
     ([], {"axes": {"a": [1]}, "zip": [{"a": [2]}]}, "sweep.axes: a is an axis twice; sweep.zip has it already"),
     ([], {"axes": {"a": [1], "+a": [2]}}, "sweep.axes: a is an axis twice"),
     ([], {"zip": [{"a": [1]}, {"a": [2]}]}, "sweep.zip: a is an axis twice"),

@@ -191,4 +191,4 @@ def test_a_metric_that_no_run_has_and_runs_that_all_fail_end_the_search(home):
     few = ("hydra.sweeper.n_trials=2", "grid.x=int(interval(1,5))", "objective=hill")
     answer = home(*OWN, *FAST, *few)
     assert answer.code == 1
-    assert "none of the first 2 runs has finished; their reasons stand above" in answer.err
+    assert "none of the first 2 runs has finished; the reasons are above" in answer.err

@@ -179,7 +179,7 @@ class TestJournal:
         lines[ended] = lines[ended][:20] + "\x00garbage"
         path.write_text("\n".join(lines) + "\n")
         state, said = again(folder)
-        assert f"{path} is damaged: line {ended + 1} passed over" in said
+        assert f"{path} is damaged: line {ended + 1} is skipped" in said
         assert world.measured == [70, 80, 90]
         assert set(state.runs.values()) == {"finished"}
 

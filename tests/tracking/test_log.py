@@ -346,7 +346,7 @@ def test_a_record_that_was_changed_is_not_logged(tmp_path, local_store):
 def test_a_damaged_note_is_named_with_what_to_do(tmp_path, local_store, text):
     folder = write_run(tmp_path / "run", named(local_store, "note"))
     (folder / "mlflow.json").write_text(text)
-    with pytest.raises(DataError, match=r"mlflow\.json is damaged: .*; remove that file to log the run anew"):
+    with pytest.raises(DataError, match=r"mlflow\.json is damaged: .*; remove that file to log the run again"):
         log_run(folder)
 
 

@@ -73,7 +73,7 @@ def test_what_mlflow_would_take_back_alone_takes_back_everything(local_store):
             for _ in range(2):
                 client.log_batch(begun[0], metrics=[Metric("m", 1.0, 0, 0)])  # the second time, there is such a row
 
-    with pytest.raises(MlflowException, match="belongs together"):
+    with pytest.raises(MlflowException, match="only a part of a transaction"):
         log_twice()
     assert rows(local_store, begun[0]) == {}
 

@@ -234,5 +234,5 @@ class TestLanding:
         assert command.main(["--port", "7", *where]) == 0
         page = landing(store)
         assert [given[1:] for given in asked] == [("127.0.0.1", None, page, False), ("127.0.0.1", 7, page, True)]
-        with pytest.raises(ConfigError, match="one sweep can be shown, and 2 are named: a, b"):
+        with pytest.raises(ConfigError, match="ui shows one sweep, and 2 are named: a, b"):
             command.main(["a", "b"])

@@ -193,7 +193,7 @@ class Line:
         if len(self.used) < 2 * LEAST_SIDE:
             least = f"{2 * LEAST_SIDE} that are not suspect are needed, {LEAST_SIDE} on each side"
             return f"too few points to look for changes: {least}"
-        return "no look for changes: a value is not positive, so that there are no ratios"
+        return "changes were not looked for: a value is not positive, so there are no ratios"
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -25,8 +25,8 @@ _CAPTION = (
     "line a change, with the commit that it begins with."
 )
 _TRUST = (
-    "A change is one that noise finds in at most 5 % of lines without one, if neighbouring points are no more alike "
-    "than is estimated here; on a machine whose speed wanders for days it finds more, and so do many lines together."
+    "In lines without a change, noise alone shows one in at most 5 % of cases, if neighbouring points are no more "
+    "similar than is estimated here. It shows more if the machine's speed varies over days, and in many lines together."
 )
 
 

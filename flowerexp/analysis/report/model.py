@@ -68,9 +68,7 @@ def _judged(model: Model) -> str:
     if quality.error is not None and model.positive:
         words.append(f"Its prediction for a cell that it was not fitted to is typically {quality.error:.1%} off.")
     if quality.between is not None and model.positive:
-        words.append(
-            f"For a value of a numeric factor between those that it was fitted to, it is {quality.between:.1%}."
-        )
+        words.append(f"For a number between those that it was fitted to, it is typically {quality.between:.1%} off.")
     if not quality.fits:
         words.append(
             "Cells lie further from it than the noise of their repetitions explains; its intervals include that."

@@ -40,8 +40,8 @@ def runs(material: Material) -> Section:
     if len(material.runs) > MOST_ROWS:
         section.text.append(f"The first {MOST_ROWS} of {len(material.runs)} runs; all are in runs.csv and cells.csv.")
     section.text.append(
-        "A run is charged for its own time: measuring, and filling the cache. What preparing and warming up took "
-        "stands apart, in seconds: it falls on whichever run comes first."
+        "A run is charged only for its own time: measuring, and filling the cache. The seconds of preparing and "
+        "warming up are listed separately, because the first run pays for them."
     )
     section.text += [f"Here {material.simulated}."] if material.simulated else []
     section.tables += _other_columns(material)

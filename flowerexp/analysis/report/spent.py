@@ -47,7 +47,7 @@ def section(material: Material) -> Section:
     Returns:
         An empty section where no run has that setting.
     """
-    found, experiment = Section("spent", "What was spent where?"), material.experiment
+    found, experiment = Section("spent", "Which cells took the measuring time?"), material.experiment
     lines: list[tuple[float, list[str]]] = []
     for run in material.measured:
         if run.config and run.config.measure.until:
@@ -62,8 +62,9 @@ def section(material: Material) -> Section:
         found.tables.append(Table(head, [line for _, line in lines[:MOST_ROWS]], right))
         found.text.append(
             "The widest cells come first. The interval is the one by which the run decided: 95 %, Student's of the "
-            "mean logarithm, as a share of the value to each side. It knows nothing of how far the machine's speed "
-            "wanders between runs, and as the run stopped when it was narrow, it holds a little less often than 95 %."
+            "mean logarithm, as a share of the value to each side. It does not include how much the machine's speed "
+            "varies between runs. Because the run stopped when it was narrow, it is right a little less often than "
+            "95 %."
         )
     return found
 

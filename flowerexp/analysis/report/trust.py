@@ -88,9 +88,9 @@ def belief(material: Material, table: pandas.DataFrame, found: Conclusions) -> S
             f"{', '.join(drifting[:20])}."
         )
     section.text.append(
-        f"Every rate is a sum of {unit} over a sum of seconds. Intervals hold 95 % and come from how far repetitions "
-        "of a cell disagree and the machine's speed varies, or from how far runs that repeat each other disagree, "
-        f"whichever is more. {_wandering(material)}"
+        f"Every rate is a sum of {unit} over a sum of seconds. The 95 % intervals come from the spread of a cell's "
+        "repetitions and from how much the machine's speed varies, or from the spread of repeated runs, whichever is "
+        f"larger. {_wandering(material)}"
     )
     known = reach(table, material.experiment).dropna()
     if len(known):
@@ -109,10 +109,10 @@ def _adjusted(material: Material, found: Conclusions) -> list[str]:
     if left_out and not found.doubt:
         text.append(f"Findings leave out {len(left_out)} runs that are not valid: {', '.join(left_out[:20])}.")
     if found.families > 1 or any(len(effect.levels) > 2 for effect in found.effects):
+        comparisons = f"{found.families} comparison{'' if found.families == 1 else 's'}"
         text.append(
-            f"The intervals of the findings hold together with 95 %, although {found.families} comparisons were made "
-            "and the best of several values was picked: they are Tukey's within a factor, and Bonferroni's between "
-            "factors and series."
+            f"The intervals of the findings are true together with 95 % probability: they allow for {comparisons} and "
+            "for picking the best of several values (Tukey's within a factor, Bonferroni's between factors and series)."
         )
     moved = drift_of(evidence(material, believed(material))) if believed(material) else None
     if moved:

@@ -64,7 +64,9 @@ class DataprocKind(GoogleKind[Dataproc]):
             return
         where, experiment = "cluster.autoscaling_policy", config.entrypoint
         if experiment.repeatable:
-            problem = f"{experiment.name} measures, and a cluster with a policy gains and loses machines meanwhile"
+            problem = (
+                f"{experiment.name} measures, and a cluster with a policy gains and loses machines while it measures"
+            )
             hint = "set it to null; policies are for entrypoints that leave what they write (repeatable: false)"
             raise ConfigError(problem, where=where, hint=hint)
         if not self.cluster.workers.count:

@@ -35,5 +35,7 @@ def said_of_gains(series: int) -> str:
     """What a gain is, and its interval."""
     said = "how many times as good the candidate is, by pairs of runs; "
     if series == 1:
-        return f"{said}the interval holds the true gain with 95 %"
-    return f"{said}the intervals hold the true gains of all {series} series with 95 % (Bonferroni)"
+        return f"{said}the interval contains the true gain with 95 % probability"
+    return (
+        f"{said}together the intervals contain the true gains of all {series} series with 95 % probability (Bonferroni)"
+    )

@@ -79,7 +79,7 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
     except ValueError as error:
         raise DataError(f"{uri} is damaged: it is not JSON ({error})", where="storage.prepared", hint=hint) from error
     if not _has(manifest, _KEYS) or not all(_has(file, _FILE_KEYS) for file in manifest["files"]):
-        raise DataError(f"{uri} is damaged: it lacks what a manifest has", where="storage.prepared", hint=hint)
+        raise DataError(f"{uri} is damaged: it lacks keys that a manifest has", where="storage.prepared", hint=hint)
     return dict(manifest)
 
 

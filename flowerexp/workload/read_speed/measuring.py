@@ -102,11 +102,11 @@ def possible(sources: Sources, cell: Mapping[str, Any]) -> str | None:
         return "they need more images than there are"
     reader, options = READERS[cell["reader"]], Options.of(cell)
     if not _reaches(reader.name, sources.of[reader.name]):
-        return f"their readers read local files only, which {reader.data}_native does not"
+        return f"their readers read local files only ({reader.data}_native also reads buckets)"
     if options.workers and not reader.workers:
-        return "their readers take no number of workers"
+        return "their readers cannot be given a number of workers"
     if options.prefetch and not reader.prefetch:
-        return "their readers take no number of batches to read ahead"
+        return "their readers cannot be given a number of batches to read ahead"
     return None
 
 

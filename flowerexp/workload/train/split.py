@@ -106,7 +106,7 @@ def _part(listing: Listing, photographs: Photographs, places: Sequence[int]) -> 
 def _report(count: int, different: int) -> None:
     report.fact("copies", count - different)
     if different < count:
-        report.note(f"{count - different} photographs are copies of others; copies are on the same side of the split")
+        report.note(f"{count - different} photographs are copies of others; copies are in the same set")
 
 
 def _check(sides: Sequence[Listing], classes: Sequence[str]) -> None:

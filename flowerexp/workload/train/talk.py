@@ -123,7 +123,7 @@ class Driver:
     def _lose_patience(self, since: float) -> None:
         if time.monotonic() > since + self._patience:
             raise MachineError(
-                f"nothing was heard of the workers of a training for {self._patience:g} s",
+                f"the workers of a training have sent nothing for {self._patience:g} s",
                 where="entrypoint.settings.patience",
                 hint="look into the executors' logs; a slow network or a long step needs more patience",
             )

@@ -76,7 +76,7 @@ def test_one_epoch_alone_has_a_share_without_an_interval(experiment):
     [
         (0.1, 0.0, "warm", False, "the network is the limit; an input that took no time would make it 1.05 times"),
         (0.1, 1.5, "warm", False, "the exchange of gradients is the limit"),
-        (0.6, 0.0, "warm", False, "the network is the limit more than decoding"),
+        (0.6, 0.0, "warm", False, "the network limits it more than decoding"),
         (1.6, 0.0, "warm", False, "decoding is the limit; an input that took no time would make it 5.00 times"),
         (1.6, 0.0, "cold", False, "storage or decoding (entrypoint.settings.page_cache=warm tells which) is the limit"),
         (1.6, 0.0, "warm", True, "the bucket, or decoding what comes from it, is the limit"),

@@ -117,7 +117,7 @@ def test_a_point_has_the_interval_of_its_line_or_of_its_own_runs():
     ("values", "conclusion"),
     [
         ([1, 2, 3], "too few points to look for changes: 6 that are not suspect are needed, 3 on each side"),
-        ([0, 1, 2, 3, 4, 5], "no look for changes: a value is not positive, so that there are no ratios"),
+        ([0, 1, 2, 3, 4, 5], "changes were not looked for: a value is not positive, so there are no ratios"),
         ([10, 11, 10.5, 10.4, 10.6, 10.2], "no change found in 6 points"),
     ],
 )

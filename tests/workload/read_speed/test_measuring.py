@@ -203,8 +203,8 @@ def test_readers_are_not_measured_with_options_that_they_do_not_take(source):
         sources = Sources({reader: replace(source, reader=reader)}, "warm")
         return measuring.possible(sources, {"reader": reader, "batch_size": 2, "batch_number": 3, **options})
 
-    assert possible("webdataset", workers=2) == "their readers take no number of workers"
-    assert possible("lmdb", prefetch=2) == "their readers take no number of batches to read ahead"
+    assert possible("webdataset", workers=2) == "their readers cannot be given a number of workers"
+    assert possible("lmdb", prefetch=2) == "their readers cannot be given a number of batches to read ahead"
     assert possible("lmdb", shuffle="full", workers=0) is None
     assert possible("lmdb_native", workers=2, prefetch=1) is None
 

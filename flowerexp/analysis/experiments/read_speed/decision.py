@@ -165,11 +165,11 @@ def _would_tell(effect: Effect) -> str:
     if not gain.low or not gain.high:
         return f"more {kind} would tell (`{key}`)"
     if max(gain.high, 1 / gain.low) - 1 <= effect.margin:
-        return f"they differ by less than {effect.margin:.0%}, so take the one that is simpler for you"
+        return f"they differ by less than {effect.margin:.0%}, so take the simpler one"
     size, reach = abs(math.log(gain.value)), math.log(gain.high / gain.low) / 2
     more = (reach / size) ** 2 if size else math.inf
     if more > _MOST_TIMES:
-        return "they are so close that it would take very many measurements to tell, so take the one that is simpler"
+        return "they are so close that very many measurements would be needed to tell, so take the simpler one"
     return f"about {math.ceil(more)} times as many {kind} would tell (`{key}`)"
 
 
@@ -184,10 +184,10 @@ def _earned(effect: Effect, ranked: Sequence[Way], images: int | None) -> str:
     saved = images / effect.levels[place].value - images / effect.levels[0].value
     text = f"Preparing {images:,} images takes {number(best.preparing)} s once"
     if not effect.gain(0, place).excludes_one:
-        return f"{text}; that it is ever earned back against {ranked[place].label} is not shown."
+        return f"{text}; it is not shown that this ever pays off against {ranked[place].label}."
     epochs = math.ceil(best.preparing / saved)
-    each = f"an epoch takes {number(saved)} s less than with {ranked[place].label}, which need no preparing"
-    return f"{text}, and {each}: that is earned back after {epochs:,} epoch{'' if epochs == 1 else 's'}."
+    each = f"An epoch then takes {number(saved)} s less than with {ranked[place].label}"
+    return f"{text}. {each}, so preparing pays off after {epochs:,} epoch{'' if epochs == 1 else 's'}."
 
 
 def _others(effect: Effect, ranked: Sequence[Way]) -> str:
@@ -201,7 +201,7 @@ def _others(effect: Effect, ranked: Sequence[Way]) -> str:
             alike.append(f"{label} ({factor(gain.value)})")
     sentences = [f"{ranked[0].label} against the others: {'; '.join(told)}."] if told else []
     if alike:
-        sentences.append(f"Not told apart from it either, with the ratio that was measured: {'; '.join(alike)}.")
+        sentences.append(f"No difference is shown from these, with the measured ratio: {'; '.join(alike)}.")
     return " ".join(_capital(sentence) for sentence in sentences)
 
 

@@ -70,7 +70,7 @@ def _why(fed: Fed) -> str:
         return "the reader is the limit"
     if not fed.is_full:
         return (
-            f"the reader is the limit, and used {fed.cpu_share:.0%} of {fed.cores:.0f} vCPUs: it waits, so that more "
+            f"the reader is the limit, and used {fed.cpu_share:.0%} of {fed.cores:.0f} vCPUs: it waits, so more "
             "vCPUs alone would not help"
         )
     if fed.needs_vcpus <= fed.cores:
@@ -80,7 +80,7 @@ def _why(fed: Fed) -> str:
     more = number(fed.needs_vcpus - fed.cores)
     return (
         f"the reader is the limit, and used {fed.cpu_share:.0%} of {fed.cores:.0f} vCPUs; {GOAL:.0%} would take "
-        f"{number(fed.needs_vcpus)}, which is {more} more, if further ones read as well as these"
+        f"{number(fed.needs_vcpus)}, which is {more} more, if these read as well as the first ones"
     )
 
 
@@ -114,8 +114,8 @@ def section(material: Material) -> Section:
         )
     head = ["setting", words.parameter(material.experiment, "reader"), "accelerator", "busy", "95 % interval"]
     head += ["waiting, ms a batch", "images/s fed", "images/s alone", "µs of CPU an image", "vCPUs for 90 %"]
-    head += ["accelerators a node feeds", "epochs until preparing is paid"]
-    head += ["dollars an epoch", "of these idle"] if prices else []
+    head += ["accelerators a node feeds", "epochs until preparing pays off"]
+    head += ["dollars an epoch", "idle dollars an epoch"] if prices else []
     lines = [_line(material, run, fed, of_run, bool(prices)) for run, of_run in every for fed in of_run]
     section.tables.append(Table(head, lines, frozenset(range(3, len(head)))))
     return section

@@ -36,9 +36,9 @@ def section(material: Material) -> Section:
         return found
     found.text += [_sentence(material, reader, steps) for reader, steps in readers.items()]
     found.text.append(
-        "Microseconds an image on one thread, beside the measurements: the same files are read several times, each "
-        "time one step further, and a step takes the difference. The floor is the time of copying an image that is "
-        "decoded, as the cached readers do; the head room says how many times as long the reader takes."
+        "Microseconds an image on one thread, in addition to the measurements. The same files are read several times, "
+        "each time one step further, and a step takes the difference. The floor is the time to copy a decoded image, "
+        "as the cached readers do; the head room says how many times as long the reader takes."
     )
     found.draw(picture(material, readers), "Microseconds an image by step, of readers whose steps can be told apart.")
     head = ["reader", *STEPS.values(), "together", "floor", "head room"]

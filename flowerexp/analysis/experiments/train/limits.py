@@ -28,7 +28,7 @@ def sentence(cell: Cell, page_cache: str, remote: bool) -> str:
     """
     share = cell.share(INPUT)
     if math.isnan(share.value):
-        return "what limits it is not known: no epoch was timed"
+        return "it is not known what limits it: no epoch was timed"
     waits = f"{percent(share)} of an epoch waits for images"
     low, high = (share.value if end is None else end for end in (share.low, share.high))
     gain = f"{1 / (1 - share.value):.2f} times as fast" if share.value < 1 else "faster"
@@ -40,8 +40,8 @@ def sentence(cell: Cell, page_cache: str, remote: bool) -> str:
     if low >= LARGE:
         return f"{waits}: {source} is the limit; an input that took no time would make it {gain} at most"
     if share.value < LARGE:
-        return f"{waits}: {rest} is the limit more than {source}; without any wait it would be {gain}"
-    return f"{waits}: {source} seems to be the limit, but the interval also holds the opposite"
+        return f"{waits}: {rest} limits it more than {source}; without any wait it would be {gain}"
+    return f"{waits}: {source} seems to be the limit, but the interval also allows the opposite"
 
 
 def _source(cell: Cell, page_cache: str, remote: bool) -> str:

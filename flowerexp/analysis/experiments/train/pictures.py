@@ -85,7 +85,7 @@ def predictions(found: Mapping[str, Any]) -> Figure:
     from PIL import Image
 
     classes, shown = found["classes"], found["shown"][:9]
-    drawn = png.figure(8.6, "What the network says of photographs that it has not seen")
+    drawn = png.figure(8.6, "What the network says about photographs that it was not trained on")
     for panel, one in zip(drawn.subplots(3, 3).flat, [*shown, *[None] * (9 - len(shown))], strict=True):
         panel.set_axis_off()
         if one is None:

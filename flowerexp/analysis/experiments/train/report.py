@@ -81,8 +81,8 @@ def _waiting(trained: Sequence[_Trained]) -> Section:
     section.tables.append(Table(head, lines, frozenset({1, 2, 3, 4, 5})))
     section.text.append(
         "Shares are of the wall time of epochs, without the first one, which also traces the network and may read cold "
-        "files; their intervals take epochs for independent. Validation is not counted. The accuracy is that of the "
-        "validation photographs."
+        "files; their intervals assume that epochs are independent. Validation is not counted. The accuracy is that "
+        "of the validation photographs."
     )
     return section
 
