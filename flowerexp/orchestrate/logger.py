@@ -95,7 +95,8 @@ class Logger(threading.Thread):
                 silent += _PATIENCE
                 if silent == _DRAIN_SECONDS:
                     how = " (Ctrl-C ends the wait)" if self._screen.is_terminal else ""
-                    self._screen.say(f"everything is measured; MLflow is {self._behind} runs behind{how}")
+                    runs = "1 run" if self._behind == 1 else f"{self._behind} runs"
+                    self._screen.say(f"everything is measured; MLflow is {runs} behind{how}")
 
     def stop(self) -> None:
         """Begin nothing more."""

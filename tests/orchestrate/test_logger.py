@@ -134,7 +134,7 @@ class TestQueue:
         monkeypatch.setattr(Screen, "say", say)
         made.logger.add(result(0))
         made.logger.drain(lambda event: made.logger.note())
-        assert said == ["everything is measured; MLflow is 1 runs behind"]
+        assert said == ["everything is measured; MLflow is 1 run behind"]
 
     def test_ctrl_c_ends_the_wait_at_the_end(self, made, monkeypatch):
         made.logger.add(result(0))
