@@ -198,8 +198,9 @@ class Material:
 
     @cached_property
     def valued(self) -> pd.DataFrame:
-        """The first executions that have the experiment's value."""
-        return where(self.firsts, self.firsts["bottom"] > 0)
+        """The first executions that have the experiment's value, with the columns that say what it is and where."""
+        firsts = self.firsts[[*self.cell, "cell", "repetition", "top", "bottom"]]
+        return where(firsts, firsts["bottom"] > 0)
 
     @cached_property
     def fair(self) -> pd.DataFrame:
