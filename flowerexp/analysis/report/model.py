@@ -26,7 +26,7 @@ def make(material: Material) -> None:
         path = run.folder / "analysis" / "measurements.parquet"
         if run.config and run.verdict != "invalid" and path.exists():
             experiment = material.experiment_of(run)
-            table = read_parquet(path, columns_of(experiment))
+            table = read_parquet(path, columns_of(experiment), experiment.categorical)
             runs.append((Measurements(table, experiment), plain(run.config)))
     if runs:
         model_sweep(runs, material.varied, material.folder)

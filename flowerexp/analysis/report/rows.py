@@ -56,7 +56,8 @@ def read_rows(path: Path, experiment: Experiment, texts: Sequence[str]) -> pd.Da
     of_parts = [parts.column, parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
     columns = [*experiment.parameters, experiment.count, *filter(None, of_parts), *NUMBERS, *SPARK, *texts, "censored"]
     columns += [experiment.value.name]  # of which only a column of the experiment's own exists
-    return _frame(Measurements(read_parquet(path, [*dict.fromkeys(columns)]), experiment), texts)
+    table = read_parquet(path, [*dict.fromkeys(columns)], [*experiment.categorical, *texts])
+    return _frame(Measurements(table, experiment), texts)
 
 
 def no_rows(experiment: Experiment, texts: Sequence[str]) -> pd.DataFrame:
