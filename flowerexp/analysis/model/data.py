@@ -22,21 +22,6 @@ def outcomes(experiment: Experiment) -> dict[str, str]:
     return {experiment.value.name: units.get(experiment.value.name, ""), "seconds": "s"}
 
 
-def columns_of(experiment: Experiment) -> list[str]:
-    """The columns of measurements that a model may need."""
-    parts = experiment.parts
-    of_parts = [parts.first_count, parts.first_seconds] if parts else []
-    return [
-        *experiment.parameters,
-        experiment.count,
-        "seconds",
-        experiment.value.name,
-        "execution",
-        "censored",
-        *of_parts,
-    ]
-
-
 def is_censored(measurements: Measurements) -> Array:
     """Which rows were stopped at their time limit."""
     return np.asarray(measurements.truths("censored") == 1)

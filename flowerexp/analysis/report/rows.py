@@ -13,6 +13,7 @@ from pandas.api.types import union_categoricals
 
 from flowerexp.analysis.report.runs import Run
 from flowerexp.experiment import Experiment
+from flowerexp.measurements import columns_of_value
 from flowerexp.measurements.coded import Array, Coded
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
@@ -52,11 +53,8 @@ def read_rows(path: Path, experiment: Experiment, texts: Sequence[str]) -> pd.Da
     Raises:
         DataError: the file is damaged.
     """
-    parts = experiment.parts
-    of_parts = [parts.column, parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
-    columns = [*experiment.parameters, experiment.count, *filter(None, of_parts), *NUMBERS, *SPARK, *texts, "censored"]
-    columns += [experiment.value.name]  # of which only a column of the experiment's own exists
-    table = read_parquet(path, [*dict.fromkeys(columns)], [*experiment.categorical, *texts])
+    columns = dict.fromkeys([*columns_of_value(experiment), *NUMBERS, *SPARK, *texts])
+    table = read_parquet(path, [*columns], [*experiment.categorical, *texts])
     return _frame(Measurements(table, experiment), texts)
 
 
