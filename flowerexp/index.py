@@ -185,19 +185,19 @@ def current_fingerprint(
     Args:
         config: the run's checked config.
         seen: what was found for other runs; kept by a caller that asks for many, so that each data set is listed once.
-        buckets: look into buckets; without it, their data is not known.
+        buckets: look into buckets; without it, their data is not known, unless it was found for another run.
 
     Returns:
         None for data that cannot be listed from here, for data that a run would refuse, and where there is no data.
     """
     if config.dataset is None:
         return None
-    values = for_workload(config)
-    if not buckets and data.in_bucket(values):
-        return None
     asked = data_asked(config)
     seen = {} if seen is None else seen
     if asked not in seen:
+        values = for_workload(config)
+        if not buckets and data.in_bucket(values):
+            return None
         seen[asked] = data.fingerprint(values)
     return seen[asked]
 

@@ -7,16 +7,18 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from flowerexp.config import key_of, measured_part
 from flowerexp.config.roles import without
 from flowerexp.config.schema import Cluster, Config
+from flowerexp.experiment import Experiment
 
 _OF_THE_ENTRYPOINT = ("name", "script", "where", "unit", "column", "settings", "requires", "requires_for")
 """What of an experiment's declaration a result depends on; the rest says what to call and how to show it."""
+_LEFT_OUT = tuple(f"entrypoint.{one.name}" for one in fields(Experiment) if one.name not in _OF_THE_ENTRYPOINT)
 
 _DOT = "·"
 _VALUE_LENGTH = 30  # characters of a value in a run's name: a path says nothing there
@@ -167,9 +169,8 @@ def run_key(config: Config, code_hash: str) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    stable = measured_part(config)
+    stable = measured_part(config, *_LEFT_OUT)
     stable["grid"] = without(stable["grid"], config.entrypoint.idle(config.grid))
-    stable["entrypoint"] = {key: stable["entrypoint"][key] for key in _OF_THE_ENTRYPOINT}
     text = json.dumps({"config": stable, "code": code_hash}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -71,6 +71,15 @@ def columns_of(experiment: Experiment) -> dict[str, str]:
     return {**counted, **parameters, **COLUMNS}
 
 
+def columns_of_value(experiment: Experiment) -> list[str]:
+    """The columns that say what rows measured, and from which their rates and the experiment's value follow."""
+    parts = experiment.parts
+    of_parts = [parts.column, parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
+    # Of values, only a column of the experiment's own is there.
+    own = [*experiment.parameters, experiment.count, *filter(None, of_parts), experiment.value.name]
+    return [*dict.fromkeys([*own, "seconds", "execution", "censored"])]
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     """Let `write` write a file beside `path`, and move it there when it is complete, so that nobody reads half a file.
 

@@ -13,28 +13,11 @@ import pyarrow
 import pyarrow.compute
 
 from flowerexp.experiment import Experiment
+from flowerexp.measurements.coded import Array
 from flowerexp.measurements.values import as_text
-
-Array = np.ndarray[Any, Any]
 
 AS_JSON = {b"flowerexp": b"json"}
 """The metadata of a column that holds values of several kinds, or nested ones, as JSON text."""
-
-
-def compacted(numbers: Array, count: int) -> tuple[Array, Array]:
-    """Numbers from 0 without the ones that do not occur.
-
-    Args:
-        numbers: whole ones below `count`, of shape (n,).
-        count: how many there may be.
-
-    Returns:
-        The place of each among those that occur, of shape (n,), and these, sorted.
-    """
-    present = np.flatnonzero(np.bincount(numbers, minlength=count))
-    places = np.zeros(count, int)
-    places[present] = np.arange(len(present))
-    return places[numbers], present
 
 
 class Columns:
@@ -117,7 +100,8 @@ class Columns:
             column = self._column(name).combine_chunks().dictionary_encode()
             values = [value for value in column.dictionary.to_pylist() if value is not None]
             texts = [as_text(json.loads(value) if self.is_json(name) else value) for value in values]
-            self._texts[name] = np.asarray(column.indices.fill_null(-1)), texts
+            # A column that was read by its different values may have them in another order, and more of them.
+            self._texts[name] = _as_they_come(np.asarray(column.indices.fill_null(-1)), texts)
         return self._texts[name]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -173,11 +157,15 @@ class SomeRows(Columns):
     def texts(self, name: str) -> tuple[Array, list[str]]:
         """The same, in the order in which these rows have them."""
         places, texts = self._whole.texts(name)
-        own = places[self.places]
-        first = np.full(len(texts) + 1, len(own))
-        first[own[::-1]] = np.arange(len(own))[::-1]
-        order = np.argsort(first[:-1], kind="stable")
-        present = order[first[order] < len(own)]
-        ranks = np.full(len(texts) + 1, -1)
-        ranks[present] = np.arange(len(present))
-        return ranks[own], [texts[place] for place in present]
+        return _as_they_come(places[self.places], texts)
+
+
+def _as_they_come(places: Array, texts: list[str]) -> tuple[Array, list[str]]:
+    """Places and texts in the order in which rows have them, without texts of no row."""
+    first = np.full(len(texts) + 1, len(places))
+    first[places[::-1]] = np.arange(len(places))[::-1]
+    order = np.argsort(first[:-1], kind="stable")
+    present = order[first[order] < len(places)]
+    ranks = np.full(len(texts) + 1, -1, places.dtype)
+    ranks[present] = np.arange(len(present))
+    return ranks[places], [texts[place] for place in present]

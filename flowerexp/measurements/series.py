@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from flowerexp.experiment import Experiment
-
-Array = np.ndarray[Any, Any]
+from flowerexp.measurements.coded import Array
 
 
 class Rows(Protocol):

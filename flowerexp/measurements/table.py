@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow
 
 from flowerexp.experiment import Experiment
-from flowerexp.measurements.columns import AS_JSON, Array, Columns, SomeRows, compacted
+from flowerexp.measurements.coded import Array, Coded, compacted, firsts, joined
+from flowerexp.measurements.columns import AS_JSON, Columns, SomeRows
 from flowerexp.measurements.series import series_of
 from flowerexp.measurements.values import as_number
 
@@ -258,12 +259,9 @@ class Measurements:
         """The number of each row's cell; and the first row of each cell, or of some rows the cell's number in all."""
         if self.whole is not None:
             return compacted(self.whole.cells[self.places], len(self.whole._cells[1]))
-        cells = self.series
-        for name in self.experiment.numeric:
-            values, places = np.unique(np.nan_to_num(self.numbers(name), nan=-np.inf), return_inverse=True)
-            cells = cells * len(values) + places
-        _, first, cells = np.unique(cells, return_index=True, return_inverse=True)
-        return cells, first
+        numbers = [Coded.of(self.numbers(name)).places + 1 for name in self.experiment.numeric]
+        cells = joined([self.series, *numbers], len(self))
+        return cells, firsts(cells)
 
     @property
     def cells(self) -> Array:

@@ -34,16 +34,18 @@ def of_settings(folder: Path, plan: Mapping[str, Any], lines: Sequence[Mapping[s
     """
     if not (folder / MEASUREMENTS).exists():
         return {}
+    from flowerexp.measurements import columns_of_value
     from flowerexp.measurements.parquet import read_parquet
     from flowerexp.measurements.table import Measurements
 
-    table = read_parquet(folder / MEASUREMENTS)
     valid = {line["run"] for line in lines if line["verdict"] == "valid"}
     found: dict[str, float] = {}
     for runs in _by_experiment(plan, valid).values():
         configs = [recorded(run["config"]) for run in runs]
-        some = Measurements(table, configs[0].entrypoint.in_play(config.grid for config in configs))
-        found |= _values(some, {run["run"]: _setting(run) for run in runs})
+        experiment = configs[0].entrypoint.in_play(config.grid for config in configs)
+        columns = ["run", *columns_of_value(experiment)]
+        table = read_parquet(folder / MEASUREMENTS, columns, ["run", *experiment.categorical])
+        found |= _values(Measurements(table, experiment), {run["run"]: _setting(run) for run in runs})
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from flowerexp.analysis.model.cells import Rows
-from flowerexp.measurements.table import Array
+from flowerexp.measurements.coded import Array, Coded
 
 COEFFICIENTS = {"intercept": 0.02, "size": 0.0002, "number": 0.001, "mode=b": 0.015, "size x number": 0.0001}
 PRODUCTS = [("size", "number")]
@@ -36,7 +36,8 @@ def seconds(columns: Mapping[str, Array]) -> Array:
 
 def rows(columns: Mapping[str, Array], values: Array, runs: Array | None = None) -> Rows:
     """What a model is fitted to."""
-    return Rows(columns, values, np.zeros(len(values), int) if runs is None else runs, {})
+    coded = {name: Coded.of(column) for name, column in columns.items()}
+    return Rows(coded, values, np.zeros(len(values), int) if runs is None else runs, {})
 
 
 def proportional(_: np.random.Generator, true: Array, __: Array) -> Array:

@@ -25,6 +25,18 @@ def test_a_parquet_table_with_a_changed_byte_is_damaged_or_the_same(tmp_path):
             assert found == written, place
 
 
+def test_texts_that_are_read_by_their_different_values_are_the_same(tmp_path):
+    values = ["a", None, 1, "a", True, [2], "1"]
+    rows = [row(value, mixed=each) for value, each in zip("babcacb", values, strict=True)]
+    path = write(table(rows), tmp_path / "m.parquet")
+    coded = Measurements(read_parquet(path, coded=["reader", "mixed", "seconds", "no column"]), READ_SPEED)
+    assert str(coded.table.schema.field("reader").type).startswith("dictionary")
+    assert coded.rows() == table(rows).rows()
+    for name in ("reader", "mixed"):
+        places, texts = coded.texts(name)
+        assert (places.tolist(), texts) == (table(rows).texts(name)[0].tolist(), table(rows).texts(name)[1])
+
+
 def test_rates_and_the_value_are_written_behind_what_was_measured_and_left_out_when_it_is_read_again(tmp_path):
     rows = [row(size=2, number=3), row(size=2, number=3, seconds=None), row(value="of mine")]
     written = read_parquet(write(table(rows), tmp_path / "m.parquet")).to_pylist()

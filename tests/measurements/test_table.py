@@ -1,10 +1,12 @@
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 
 from flowerexp.experiment import Experiment, Parameter
 from flowerexp.measurements.loading import from_rows
+from flowerexp.measurements.table import Measurements
 from tests.analysis.rows import READ_SPEED, row, table, written
 
 ODD = [1, 2.5, None, True, "3", float("nan"), float("inf"), [1]]
@@ -64,6 +66,14 @@ class TestColumns:
     def test_texts_are_those_of_python(self):
         places, names = table([{"x": value} for value in ("b", 1, None, "b")]).texts("x")
         assert [None if place < 0 else names[place] for place in places] == ["b", "1", None, "b"]
+
+    def test_texts_that_were_read_by_their_different_values_are_the_same_and_those_of_no_row_are_left_out(self):
+        coded = pyarrow.DictionaryArray.from_arrays([2, None, 1, 2], ["a", "b", "c"])
+        found = Measurements(pyarrow.table({"x": coded}), READ_SPEED)
+        places, names = found.texts("x")
+        assert places.tolist() == [0, -1, 1, 0]
+        assert names == ["c", "b"]
+        assert found.rows() == [{"x": "c"}, {"x": None}, {"x": "b"}, {"x": "c"}]
 
 
 class TestCells:

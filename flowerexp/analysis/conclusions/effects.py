@@ -19,9 +19,9 @@ from flowerexp.analysis.conclusions.contrasts import (
     trend,
     within_runs,
 )
-from flowerexp.analysis.conclusions.evidence import Evidence, Factor, coded, codes, joined
+from flowerexp.analysis.conclusions.evidence import Evidence, Factor
 from flowerexp.analysis.estimate import Interval, stratified_error
-from flowerexp.measurements.table import Array
+from flowerexp.measurements.coded import Array, firsts, joined, numbered
 
 Outcome = Literal["differs", "same", "open", "unknown"]
 
@@ -131,19 +131,20 @@ def _parts(evidence: Evidence) -> Iterator[tuple[Evidence, Factor, Mapping[str, 
     """The rows for each factor in each context; without contexts whose results do not depend on the factor."""
     for factor in evidence.factors:
         names = evidence.contexts[factor.key]
-        places = joined([evidence.columns[name] for name in names], len(evidence))
-        for place in np.unique(places):
+        places = joined([evidence.columns[name].places for name in names], len(evidence))
+        first = firsts(places)
+        contexts = {name: evidence.columns[name].at(first) for name in names}
+        for place in range(len(first)):
             part = evidence.where(places == place)
-            context = {name: str(part.columns[name][0]) for name in names}
-            several = len(np.unique(codes(part.columns[factor.key]))) > 1
-            if several and not _independent(evidence, factor, part):
+            context = {name: str(values[place]) for name, values in contexts.items()}
+            if part.columns[factor.key].varies and not _independent(evidence, factor, part):
                 yield part, factor, context
 
 
 def _independent(evidence: Evidence, factor: Factor, part: Evidence) -> bool:
     """Whether a declared parameter says that results at its value do not depend on a factor."""
     for name, parameter in evidence.experiment.parameters.items():
-        values = {str(value) for value in np.unique(part.columns[name])} if parameter.independent else set()
+        values = {str(value) for value in part.columns[name].present.values} if parameter.independent else set()
         if values and all(factor.key in parameter.independent.get(value, ()) for value in values):
             return True
     return False
@@ -153,9 +154,10 @@ def _effect(part: Evidence, factor: Factor, context: Mapping[str, str], families
     """One effect; None if no two levels share a cell."""
     within = part.is_within(factor.key)
     rest = [name for name in part.experiment.numeric if name != factor.key]
-    cells = joined([part.columns[name] for name in rest], len(part))
-    part, cells = _common(part, cells, codes(part.columns[factor.key] if within else part.runs))
-    names, places = coded(part.columns[factor.key])
+    cells = joined([part.columns[name].places for name in rest], len(part))
+    part, cells = _common(part, cells, part.columns[factor.key].places if within else part.runs)
+    found = part.columns[factor.key].present
+    names, places = found.values, found.places
     if len(names) < 2 or not (part.top > 0).all():
         return None
     sign = 1.0 if part.experiment.value.better == "higher" else -1.0
@@ -173,7 +175,7 @@ def _shown(value: object) -> str:
 
 def _common(part: Evidence, cells: Array, groups: Array) -> tuple[Evidence, Array]:
     """The rows of cells that all groups have measured."""
-    groups = codes(groups)
+    groups = numbered(groups)
     count = int(groups.max(initial=-1)) + 1
     found = np.bincount(np.unique(cells * count + groups) // max(count, 1))
     chosen = found[cells] == count
@@ -183,13 +185,16 @@ def _common(part: Evidence, cells: Array, groups: Array) -> tuple[Evidence, Arra
 def _within(part: Evidence, ranks: Array, cells: Array, sign: float) -> dict[tuple[int, int], Estimate]:
     """Levels that were measured side by side: compared in each repetition, over the cells that both have there."""
     estimates = {}
-    keys = joined([part.runs, part.repetitions, cells], len(part))
+    measured = joined([part.repetitions, cells], len(part))
+    keys = joined([part.runs, measured], len(part))
     met = np.zeros((int(ranks.max()) + 1, int(keys.max()) + 1), bool)
     met[ranks, keys] = True
     for better, worse in itertools.combinations(range(len(met)), 2):
         shared = (met[better] & met[worse])[keys]
         sides = [
-            _side(part, cells, [shared & (part.runs == run) & (ranks == rank) for rank in (better, worse)], sign)
+            _side(
+                part, cells, measured, [shared & (part.runs == run) & (ranks == rank) for rank in (better, worse)], sign
+            )
             for run in np.unique(part.runs[shared])
         ]
         if sides:
@@ -198,20 +203,20 @@ def _within(part: Evidence, ranks: Array, cells: Array, sign: float) -> dict[tup
     return estimates
 
 
-def _side(part: Evidence, cells: Array, chosen: Sequence[Array], sign: float) -> Side:
+def _side(part: Evidence, cells: Array, places: Array, chosen: Sequence[Array], sign: float) -> Side:
     """How two levels differed in one run.
 
     Args:
         part: the rows of all runs.
         cells: the cell of each.
+        places: its cell and repetition, as one number.
         chosen: the rows of either level in this run, of the same cells in each repetition.
         sign: 1 if a higher value is better, else -1.
     """
     better, worse = (_logs(part, part.repetitions, rows) for rows in chosen)
-    places = joined([part.repetitions, cells], len(part))
     by_cell = np.subtract(*(_logs(part, places, rows) for rows in chosen))
-    first = np.unique(places[chosen[0]], return_index=True)[1]
-    of_cell, of_repetition = (codes(values[chosen[0]][first]) for values in (cells, part.repetitions))
+    first = firsts(numbered(places[chosen[0]]))
+    of_cell, of_repetition = (numbered(values[chosen[0]][first]) for values in (cells, part.repetitions))
     numbers = [int(each.max()) + 1 for each in (of_cell, of_repetition)]
     if len(by_cell) < math.prod(numbers) or min(numbers) < 2:  # some cells lack a repetition
         return Side(sign * (better - worse))
@@ -219,22 +224,23 @@ def _side(part: Evidence, cells: Array, chosen: Sequence[Array], sign: float) ->
     table[of_cell, of_repetition] = by_cell
     left = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
     freedom = (numbers[0] - 1) * (numbers[1] - 1)
-    shares = np.bincount(codes(cells[chosen[0]]), part.bottom[chosen[0]])
+    shares = np.bincount(numbered(cells[chosen[0]]), part.bottom[chosen[0]])
     shares = shares / shares.sum()
     return Side(sign * (better - worse), float((left**2).sum()) / freedom * float((shares**2).sum()), freedom)
 
 
 def _logs(part: Evidence, groups: Array, chosen: Array) -> Array:
     """The logarithm of the value in each group of the chosen rows, in the order of the groups."""
-    _, places = np.unique(groups[chosen], return_inverse=True)
+    places = numbered(groups[chosen])
     return np.asarray(np.log(np.bincount(places, part.top[chosen]) / np.bincount(places, part.bottom[chosen])))
 
 
 def _between(part: Evidence, factor: Factor, ranks: Array, sign: float) -> dict[tuple[int, int], Estimate]:
     """Levels that different runs have: each run counts once."""
     everything = np.ones(len(part), bool)
-    numbers, first = np.unique(part.runs, return_index=True)
-    others = [part.columns[key][first] for key in part.varied_by_runs(factor.key)]
+    first = firsts(numbered(part.runs))
+    numbers = part.runs[first]
+    others = [part.columns[key].at(first) for key in part.varied_by_runs(factor.key)]
     blocks = None if part.blocks is None else part.blocks[numbers]
     within = float(np.mean([_variance_of(part.where(part.runs == run)) for run in numbers]))
     logs = sign * _logs(part, part.runs, everything)
@@ -244,17 +250,18 @@ def _between(part: Evidence, factor: Factor, ranks: Array, sign: float) -> dict[
 def _variance_of(run: Evidence) -> float:
     """The variance of the logarithm of a run's value, by its own repetitions; 0 if it has none."""
     names = [*run.experiment.numeric, *run.experiment.categorical]
-    found = stratified_error(run.top, run.bottom, joined([run.columns[name] for name in names], len(run)))
+    found = stratified_error(run.top, run.bottom, joined([run.columns[name].places for name in names], len(run)))
     return found[0] ** 2 if found else 0.0
 
 
 def drift_of(evidence: Evidence) -> Trend | None:
     """How the values of all runs moved while a sweep ran; None if that is little, or may be chance."""
-    numbers, first = np.unique(evidence.runs, return_index=True)
+    first = firsts(numbered(evidence.runs))
+    numbers = evidence.runs[first]
     if len(numbers) < 4 or not (evidence.top > 0).all():
         return None
     keys = [factor.key for factor in evidence.factors if not evidence.is_within(factor.key)]
-    settings = joined([evidence.columns[key][first] for key in keys], len(numbers))
+    settings = joined([evidence.columns[key].places[first] for key in keys], len(numbers))
     logs = _logs(evidence, evidence.runs, np.ones(len(evidence), bool))
     found = trend(logs, settings, evidence.order[numbers])
     return found if found and abs(found.change) > DRIFT and found.chance < DRIFT_CHANCE else None

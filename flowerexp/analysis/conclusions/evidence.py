@@ -10,8 +10,8 @@ import numpy as np
 
 from flowerexp.analysis import words
 from flowerexp.experiment import Experiment
-from flowerexp.measurements.columns import compacted
-from flowerexp.measurements.table import Array, Measurements
+from flowerexp.measurements.coded import Array, Coded, joined
+from flowerexp.measurements.table import Measurements
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Evidence:
         top: the numerator of the value, see `Measurements.value`.
         bottom: its denominator.
         runs: the number of each row's run, from 0.
-        repetitions: the repetition of each row.
-        columns: by parameter and by varied config key, each row's value: finite numbers, or texts.
+        repetitions: the number of each row's repetition, from 0.
+        columns: by parameter and by varied config key, the rows' values: numbers, or texts. All rows have one.
         factors: what is compared.
         blocks: by run, the number of its block; None if the runs are not in blocks.
         order: by run, its place in the order of time.
@@ -50,7 +50,7 @@ class Evidence:
     bottom: Array
     runs: Array
     repetitions: Array
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Coded]
     factors: Sequence[Factor]
     blocks: Array | None
     order: Array
@@ -62,7 +62,7 @@ class Evidence:
         """The rows of a mask; runs keep their numbers."""
         if chosen.all():
             return self
-        columns = {name: values[chosen] for name, values in self.columns.items()}
+        columns = {name: column.where(chosen) for name, column in self.columns.items()}
         parts = (self.top, self.bottom, self.runs, self.repetitions)
         top, bottom, runs, repetitions = (values[chosen] for values in parts)
         return replace(self, top=top, bottom=bottom, runs=runs, repetitions=repetitions, columns=columns)
@@ -74,52 +74,36 @@ class Evidence:
 
     def is_within(self, factor: str) -> bool:
         """Whether runs have measured several levels of a factor each, side by side."""
-        pairs = joined([self.runs, self.columns[factor]], len(self))
-        return len(np.unique(pairs)) > len(np.unique(self.runs))
+        runs = joined([self.runs], len(self))
+        pairs = joined([runs, self.columns[factor].places], len(self))
+        return bool(pairs.max(initial=-1) > runs.max(initial=-1))
 
     def varied_by_runs(self, but: str) -> list[str]:
         """The other factors whose levels differ between runs."""
         known = (factor.key for factor in self.factors if factor.key != but)
-        return [key for key in known if len(np.unique(codes(self.columns[key]))) > 1 and not self.is_within(key)]
+        return [key for key in known if self.columns[key].varies and not self.is_within(key)]
 
     @cached_property
     def contexts(self) -> Mapping[str, Sequence[str]]:
         """By factor, the other categorical parameters: what a factor changes may differ between their values."""
         swept = {factor.key for factor in self.factors}
-        names = [name for name in self.experiment.categorical if len(np.unique(codes(self.columns[name]))) > 1]
+        names = [name for name in self.experiment.categorical if self.columns[name].varies]
         return {key: [name for name in names if name != key] for key in swept}
 
 
-def codes(values: Array) -> Array:
-    """The place of each value among the different ones."""
-    if values.dtype.kind == "i" and len(values) and 0 <= values.min() <= values.max() < 4 * len(values):
-        return compacted(values, int(values.max()) + 1)[0]
-    return coded(values)[1]
-
-
-def coded(values: Array) -> tuple[Array, Array]:
-    """The different values, sorted, and the place of each among them; not all are sorted, which takes much memory."""
-    different = np.unique(values)
-    return different, np.searchsorted(different, values)
-
-
-def joined(columns: Sequence[Array], count: int) -> Array:
-    """A number for each row, the same for rows that are equal in all columns."""
-    whole = np.zeros(count, int)
-    for values in columns:
-        places = codes(values)
-        whole = codes(whole * (int(places.max(initial=0)) + 1) + places)
-    return whole
-
-
-def columns_of(rows: Measurements) -> dict[str, Array]:
+def columns_of(rows: Measurements) -> dict[str, Coded]:
     """The parameters of some rows: numbers, and texts; a number that is missing is -inf, and a text ``-``."""
     experiment = rows.experiment
-    columns: dict[str, Array] = {name: np.nan_to_num(rows.numbers(name), nan=-np.inf) for name in experiment.numeric}
+    columns = {name: number_column(rows.numbers(name)) for name in experiment.numeric}
     for name in experiment.categorical:
         places, values = rows.texts(name)
-        columns[name] = np.array([*values, "-"])[places]
+        columns[name] = Coded.chosen(np.array([*values, "-"]), places)
     return columns
+
+
+def number_column(numbers: Array) -> Coded:
+    """A parameter's numbers; one that is missing, NaN, is -inf."""
+    return Coded.of(np.nan_to_num(numbers, nan=-np.inf))
 
 
 def parameters_of(experiment: Experiment) -> list[Factor]:
@@ -140,7 +124,7 @@ def evidence_of(rows: Measurements) -> Evidence:
     """
     valued = fair(rows.firsts).valued
     top, bottom = valued.value
-    repetitions = np.nan_to_num(valued.numbers("repetition"))
+    repetitions = Coded.of(np.nan_to_num(valued.numbers("repetition"))).places
     factors, zeros = parameters_of(rows.experiment), np.zeros(len(valued), int)
     return Evidence(
         rows.experiment, top, bottom, zeros, repetitions, columns_of(valued), factors, None, np.zeros(1, int)
@@ -154,5 +138,6 @@ def fair(first: Measurements) -> Measurements:
     """
     if not first.censored.any() or not first.experiment.numeric:
         return first.finished
-    cells = joined([np.nan_to_num(first.numbers(name), nan=-np.inf) for name in first.experiment.numeric], len(first))
+    numbers = [number_column(first.numbers(name)).places for name in first.experiment.numeric]
+    cells = joined(numbers, len(first))
     return first.where(~np.isin(cells, cells[first.censored]))

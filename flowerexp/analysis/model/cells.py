@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowerexp.analysis.model.factors import MOST_VALUES, Factor, text
-from flowerexp.measurements.table import Array
+from flowerexp.measurements.coded import Array, Coded, firsts, joined, numbered
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Rows:
     """The measurements that a model is fitted to.
 
     Attributes:
-        columns: the values of each factor: floats, or objects for a factor with levels.
+        columns: the values of each factor: floats, or objects for a factor with levels. All rows have one.
         values: the measured ones, finite.
         runs: the number of the run of each, from 0.
         units: of factors that have one.
         whole: the factors whose numbers are whole.
     """
 
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Coded]
     values: Array
     runs: Array
     units: Mapping[str, str]
@@ -36,7 +36,7 @@ class Rows:
         """The rows of a mask."""
         if chosen.all():
             return self
-        columns = {name: column[chosen] for name, column in self.columns.items()}
+        columns = {name: column.where(chosen) for name, column in self.columns.items()}
         return Rows(columns, self.values[chosen], self.runs[chosen], self.units, self.whole)
 
 
@@ -71,17 +71,17 @@ class Cells:
         squares = np.bincount(self.places, (values - means[self.places]) ** 2)
         return Cells(self.columns, self.places, self.runs, self.counts, means, squares)
 
-    def settings(self, joined: Cells) -> Array:
-        """The group of each of the `joined` cells: those of runs of the same config; each alone if there is one run.
+    def settings(self, together: Cells) -> Array:
+        """The group of each of the cells of all runs `together`: those of runs of the same config.
 
-        The factors of runs are the columns that do not vary within any run.
+        Each is alone if there is one run. The factors of runs are the columns that do not vary within any run.
         """
-        if len(np.unique(self.runs)) < 2:
-            return np.arange(len(joined.means))
-        numbered = {name: _numbered(column) for name, column in self.columns.items()}
-        first = np.unique(self.runs, return_index=True)[1][self.runs]
-        of_runs = [joined.columns[name] for name, places in numbered.items() if (places == places[first]).all()]
-        return _alike([np.zeros(len(joined.means)), *of_runs])[0]
+        runs = numbered(self.runs)
+        if runs.max(initial=0) < 1:
+            return np.arange(len(together.means))
+        first = firsts(runs)[runs]
+        of_runs = [together.columns[name] for name, column in self.columns.items() if (column == column[first]).all()]
+        return joined([Coded.of(column).places for column in of_runs], len(together.means))
 
     def some(self, most: int) -> Array:
         """The places of all cells, or of a seeded sample where there are more than `most`."""
@@ -94,39 +94,25 @@ class Cells:
         values = (each[chosen] for each in (self.runs, self.counts, self.means, self.squares))
         return Cells(columns, np.empty(0, int), *values)
 
-    def joined(self) -> Cells:
+    def together(self) -> Cells:
         """The cells of all runs together: those that agree in all factors are one."""
-        places, firsts = _alike([*self.columns.values()])
+        places = joined([Coded.of(column).places for column in self.columns.values()], len(self.means))
         counts = np.bincount(places, self.counts)
         means = np.bincount(places, self.counts * self.means) / counts
         squares = np.bincount(places, self.squares + self.counts * (self.means - means[places]) ** 2)
-        columns = {name: column[firsts] for name, column in self.columns.items()}
+        rows = firsts(places)
+        columns = {name: column[rows] for name, column in self.columns.items()}
         return Cells(columns, places[self.places], np.zeros(len(counts), int), counts, means, squares)
 
 
 def cells_of(rows: Rows) -> Cells:
     """Gather rows into cells."""
-    places, firsts = _alike([rows.runs, *rows.columns.values()])
-    columns = {name: column[firsts] for name, column in rows.columns.items()}
-    empty = np.zeros(len(firsts))
-    whole = Cells(columns, places, rows.runs[firsts], np.bincount(places).astype(float), empty, empty)
+    places = joined([rows.runs, *(column.places for column in rows.columns.values())], len(rows.values))
+    first = firsts(places)
+    columns = {name: column.at(first) for name, column in rows.columns.items()}
+    empty = np.zeros(len(first))
+    whole = Cells(columns, places, rows.runs[first], np.bincount(places).astype(float), empty, empty)
     return whole.of(rows.values)
-
-
-def _alike(columns: list[Array]) -> tuple[Array, Array]:
-    """The number of each row's group of rows that agree in all columns, and the first row of each group."""
-    whole, first = np.zeros(len(columns[0]), int), np.zeros(1, int)
-    for column in columns:
-        places = _numbered(column)
-        # Numbered again each time, so that many factors do not exceed the 64 bits of a whole number.
-        _, first, whole = np.unique(whole * (int(places.max(initial=0)) + 1) + places, True, True)
-    return whole, first
-
-
-def _numbered(column: Array) -> Array:
-    """The place of each value among the different values."""
-    values = column if column.dtype.kind in "fiub" else column.astype(str)
-    return np.searchsorted(np.unique(values), values)
 
 
 def factors_of(rows: Rows) -> tuple[list[Factor], dict[str, str]]:
@@ -137,10 +123,10 @@ def factors_of(rows: Rows) -> tuple[list[Factor], dict[str, str]]:
     """
     factors, left_out = [], {}
     for name, column in rows.columns.items():
-        values = sorted({*np.unique(column).tolist()} if column.dtype.kind == "f" else {*column.tolist()}, key=_order)
+        values = sorted(column.present.values.tolist(), key=_order)
         if len(values) < 2:
             left_out[name] = f"it is always {text(values[0])}" if values else "it has no value"
-        elif column.dtype.kind == "f":
+        elif column.values.dtype.kind == "f":
             factors.append(Factor(name, "number", _some(values), name in rows.whole, rows.units.get(name)))
         elif len(values) > MOST_VALUES:
             left_out[name] = f"it has {len(values)} levels, and a factor has at most {MOST_VALUES}"

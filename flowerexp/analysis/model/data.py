@@ -9,7 +9,8 @@ import numpy as np
 
 from flowerexp.analysis.model.cells import Rows
 from flowerexp.experiment import Experiment
-from flowerexp.measurements.table import Array, Measurements
+from flowerexp.measurements.coded import Array, Coded
+from flowerexp.measurements.table import Measurements
 
 Part = tuple[Measurements, Mapping[str, Any]]
 """A run's measurements of first executions, and its factors: plain values by name."""
@@ -19,21 +20,6 @@ def outcomes(experiment: Experiment) -> dict[str, str]:
     """The values that are modelled, with their units: the experiment's own, and seconds."""
     units = {"rate": experiment.rate_unit, "steady_rate": experiment.rate_unit, "seconds": "s"}
     return {experiment.value.name: units.get(experiment.value.name, ""), "seconds": "s"}
-
-
-def columns_of(experiment: Experiment) -> list[str]:
-    """The columns of measurements that a model may need."""
-    parts = experiment.parts
-    of_parts = [parts.first_count, parts.first_seconds] if parts else []
-    return [
-        *experiment.parameters,
-        experiment.count,
-        "seconds",
-        experiment.value.name,
-        "execution",
-        "censored",
-        *of_parts,
-    ]
 
 
 def is_censored(measurements: Measurements) -> Array:
@@ -47,11 +33,11 @@ def rows_of(parts: Sequence[Part], outcome: str) -> tuple[Rows, int]:
     runs = np.repeat(np.arange(len(parts)), [len(measured) for measured, _ in parts])
     chosen = ~np.isnan(values) & ~np.concatenate([is_censored(measured) for measured, _ in parts])
     parameters = parts[0][0].experiment.parameters
-    columns = {name: np.concatenate([_column(measured, name) for measured, _ in parts]) for name in parameters}
+    tables = [measured for measured, _ in parts]
+    columns = {name: _column(tables, name) for name in parameters}
     columns |= {name: _repeated([factors[name] for _, factors in parts], runs) for name in parts[0][1]}
-    known = {name: _known(column) for name, column in columns.items()}
-    columns = {name: column for name, column in columns.items() if (known[name] & chosen).any()}
-    whole = np.all([known[name] for name in columns], axis=0) if columns else np.ones(len(values), bool)
+    columns = {name: column for name, column in columns.items() if (column.known & chosen).any()}
+    whole = np.all([column.known for column in columns.values()], axis=0) if columns else np.ones(len(values), bool)
     units = {name: parameter.unit for name, parameter in parameters.items() if parameter.unit}
     counted = {name for name, parameter in parameters.items() if parameter.type == "int"}
     counted |= {name for name in parts[0][1] if all(isinstance(factors[name], int) for _, factors in parts)}
@@ -71,23 +57,20 @@ def _values(rows: Measurements, outcome: str) -> Array:
     return rates
 
 
-def _column(rows: Measurements, name: str) -> Array:
-    """A parameter of each row: numbers, or true, false and texts; NaN or None if it has none."""
-    parameter = rows.experiment.parameters[name]
+def _column(tables: Sequence[Measurements], name: str) -> Coded:
+    """A parameter of each row of some tables: numbers, or true, false and texts."""
+    parameter = tables[0].experiment.parameters[name]
     if parameter.is_numeric:
-        return rows.numbers(name)
-    places, levels = rows.texts(name)
-    if parameter.type == "bool":
-        return np.array([*(level == "true" for level in levels), None], object)[places]
-    return np.array([*levels, None], object)[places]
+        return Coded.of(np.concatenate([rows.numbers(name) for rows in tables]))
+    found = [rows.texts(name) for rows in tables]
+    texts = [text for _, own in found for text in own]
+    levels = [text == "true" for text in texts] if parameter.type == "bool" else texts
+    starts = np.cumsum([0, *(len(own) for _, own in found)])
+    places = [np.where(rows < 0, -1, start + rows) for start, (rows, _) in zip(starts, found, strict=False)]
+    return Coded.chosen(np.array(levels, object), np.concatenate(places))
 
 
-def _repeated(values: Sequence[Any], runs: Array) -> Array:
+def _repeated(values: Sequence[Any], runs: Array) -> Coded:
     """The value of a run's factor in each of its rows."""
     is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    each = np.array(values, float if is_number else object)
-    return each[runs]
-
-
-def _known(column: Array) -> Array:
-    return ~np.isnan(column) if column.dtype.kind == "f" else np.array([value is not None for value in column], bool)
+    return Coded.chosen(np.array(values, float if is_number else object), runs)

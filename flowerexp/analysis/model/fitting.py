@@ -70,10 +70,10 @@ def _choose(
     """Choose a form: returns it, the cells to fit on its scale, and whether their noise grows with the value."""
     cells = cells_of(rows)
     logs = cells.of(np.log(rows.values)) if positive else None
-    growing, joined = positive and grows(cells), cells.joined()
-    groups, some = cells.settings(joined), joined.some(_MOST_CELLS)
-    log_cells = logs.joined().at(some) if logs else None
-    chosen = choose(factors, products, joined.at(some), log_cells, groups[some], growing)
+    growing, together = positive and grows(cells), cells.together()
+    groups, some = cells.settings(together), together.some(_MOST_CELLS)
+    log_cells = logs.together().at(some) if logs else None
+    chosen = choose(factors, products, together.at(some), log_cells, groups[some], growing)
     return (chosen, logs, False) if chosen.scale == "log" and logs else (chosen, cells, growing)
 
 
@@ -86,7 +86,7 @@ def _quality(chosen: Trial, cells: Cells, expected: Array, fitted: Fitted, missi
     lack = fitted.lack
     return Quality(
         measurements=int(cells.counts.sum()),
-        cells=len(cells.joined().means),
+        cells=len(cells.together().means),
         runs=len(np.unique(cells.runs)),
         censored=missing[0],
         incomplete=missing[1],

@@ -58,7 +58,8 @@ def _some(rows: Rows) -> Rows:
 
 
 def _line(panels: Any, model: Model, rows: Rows) -> None:
-    expected = model.values(rows.columns)
+    columns = {name: column.each for name, column in rows.columns.items()}
+    expected = model.values(columns)
     is_share = model.grows or model.scale == "log"
     rest = 100 * (rows.values / expected - 1) if is_share else rows.values - expected
     name = model.name.replace("_", " ") + (f" ({model.unit})" if model.unit else "")
@@ -74,7 +75,7 @@ def _line(panels: Any, model: Model, rows: Rows) -> None:
     _residuals(panels[1], expected, rest, "expected", what)
     factors = sorted(model.design.factors, key=lambda factor: not factor.is_number)
     for panel, factor in zip(panels[2:], factors, strict=False):
-        column = rows.columns[factor.name]
+        column = columns[factor.name]
         places = column if factor.is_number else np.array([factor.values.index(value) for value in column.tolist()])
         _residuals(panel, places, rest, factor.name.replace("_", " "), "")
         if not factor.is_number:

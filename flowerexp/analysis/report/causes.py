@@ -89,8 +89,9 @@ def _hosts(material: Material) -> Iterator[Table]:
     known = {name: head for name, head in HOSTS.items() if material.timed[name].notna().any()}
     if known:
         here = {run.name for run in material.measured if run.is_here}
-        timed = material.timed.assign(host=material.timed["host"].mask(material.timed["run"].isin(here), diagrams.HERE))
-        groups = timed.groupby(["series", "host"])[[*known]].median().reset_index().to_dict("records")
+        timed = material.timed[["run", "series", "host", *known]]
+        timed = timed.assign(host=timed["host"].astype(object).mask(timed["run"].isin(here), diagrams.HERE))
+        groups = timed.groupby(["series", "host"], observed=True)[[*known]].median().reset_index().to_dict("records")
         lines = [
             [material.label(str(group["series"])), str(group["host"]), *(_rate(name, group[name]) for name in known)]
             for group in groups[:MOST_ROWS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,11 @@ from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.varied import column_of
 from flowerexp.experiment import Experiment
 
+if TYPE_CHECKING:
+    from pandas.core.groupby import DataFrameGroupBy
+
 OF_VALUE = ("run", "series", "cell", "top", "bottom")
-"""The columns of rows that `value_of` reads."""
+"""The columns of rows that `value_of` and `values_of` read."""
 NARROW = 0.10
 """A cell's interval is narrow if it reaches at most this share of its median to each side."""
 
@@ -32,17 +36,17 @@ def cells(material: Material) -> pd.DataFrame:
     """
     which, rows = material.experiment, material.rows
     table = _rated(material)
-    stopped = rows[rows["censored"]].groupby(material.cell, dropna=False, sort=False).size()
+    stopped = _grouped(rows.loc[rows["censored"], material.cell], material).size()
     unfinished = stopped.index.difference(table.index, sort=False)
     if len(unfinished):
         table = table.reindex(table.index.append(unfinished))
         table = table.fillna({"repetitions": 0, "count": 0, "seconds": 0}).astype({"repetitions": int})
     table["censored"] = stopped.reindex(table.index, fill_value=0).to_numpy()
-    counted = rows.groupby(material.cell, dropna=False, sort=False).size()
+    counted = _grouped(rows, material).size()
     table["executions"] = counted.reindex(table.index).to_numpy()
-    sums = material.valued.groupby(material.cell, dropna=False, sort=False)[["top", "bottom"]].sum()
+    sums = _grouped(material.valued, material)[["top", "bottom"]].sum()
     table["value"] = (sums["top"] / sums["bottom"]).reindex(table.index).to_numpy()
-    table = _named(table.reset_index(), which)
+    table = _named(table.reset_index().astype({"run": object, "series": object}), which)
     names = pd.DataFrame(
         [
             {
@@ -68,9 +72,14 @@ def typed_cells(table: pd.DataFrame) -> pd.DataFrame:
     return typed
 
 
+def _grouped(rows: pd.DataFrame, material: Material) -> DataFrameGroupBy[tuple[Any, ...], Any]:
+    """Rows by cell, in the order of their first rows."""
+    return rows.groupby(material.cell, dropna=False, sort=False, observed=True)
+
+
 def _rated(material: Material) -> pd.DataFrame:
     """What was timed, by cell."""
-    timed = material.timed
+    timed = material.timed[[*material.cell, "count", "seconds", "first_count", "first_seconds"]]
     found = timed.assign(
         rate=timed["count"] / timed["seconds"],
         later_count=timed["count"] - timed["first_count"],
@@ -78,7 +87,7 @@ def _rated(material: Material) -> pd.DataFrame:
     )
     later = (found["later_count"] > 0) & (found["later_seconds"] > 0)
     found.loc[~later, ["later_count", "later_seconds"]] = np.nan
-    groups = found.groupby(material.cell, dropna=False, sort=False)
+    groups = _grouped(found, material)
     table = groups.agg(
         repetitions=("seconds", "size"),
         count=("count", "sum"),
@@ -120,6 +129,12 @@ def reach(table: pd.DataFrame, experiment: Experiment) -> pd.Series[float]:
     return (table["high"] - table["low"]) / 2 / table[f"median_{experiment.rate}"]
 
 
+def values_of(rows: pd.DataFrame, material: Material) -> dict[str, Interval]:
+    """The experiment's value over the valued rows of each series, see `value_of`."""
+    groups = rows[[*OF_VALUE]].groupby("series", observed=True)
+    return {str(name): value for name, part in groups if (value := value_of(part, material))}
+
+
 def value_of(part: pd.DataFrame, material: Material) -> Interval | None:
     """The experiment's value over some valued rows of one series, with a 95 % interval if it is above 0.
 
@@ -131,7 +146,7 @@ def value_of(part: pd.DataFrame, material: Material) -> Interval | None:
     top, bottom, strata = (part[name].to_numpy() for name in ("top", "bottom", "cell"))
     if top.sum() <= 0:
         return Interval(float(top.sum() / bottom.sum()))
-    weights = part.groupby("run")["bottom"].sum() / bottom.sum()
+    weights = part.groupby("run", observed=True)["bottom"].sum() / bottom.sum()
     wandered = math.hypot(*(share * material.instability[str(run)].deviation for run, share in weights.items()))
     freedom = max(material.instability[str(run)].freedom for run in weights.index)
     within = wider(stratified_rate(top, bottom, strata), Instability(wandered, freedom))
@@ -144,7 +159,7 @@ def _between(part: pd.DataFrame, disagreement: tuple[float, int]) -> tuple[float
     deviation, freedom = disagreement
     if not freedom:
         return None, None
-    bottom = part.groupby("run")["bottom"].sum()
+    bottom = part.groupby("run", observed=True)["bottom"].sum()
     value = float(part["top"].sum() / bottom.sum())
     factor = math.exp(student(freedom) * deviation * math.sqrt(((bottom / bottom.sum()) ** 2).sum()))
     return value / factor, value * factor

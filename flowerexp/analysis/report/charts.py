@@ -19,8 +19,9 @@ from flowerexp.analysis.caching import Caching
 from flowerexp.analysis.drawing import ACCENT, INK, LINE, MUTED, PAPER, legend, number, plain, tidy, title
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.interference import Slowdown
-from flowerexp.analysis.report.cells import OF_VALUE, value_of
+from flowerexp.analysis.report.cells import OF_VALUE, value_of, values_of
 from flowerexp.analysis.report.material import Material
+from flowerexp.analysis.report.rows import of_each_run, of_runs
 from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.analysis.report.svg import WIDTH, figure
 
@@ -48,13 +49,14 @@ def settings(material: Material) -> dict[str, list[Run]]:
 
 def overview(material: Material) -> Figure | None:
     """The value of each setting with its interval, a panel for each series; of many settings, the best are drawn."""
-    timed, groups = material.valued, settings(material)
+    timed, groups = material.valued[[*OF_VALUE]], settings(material)
     series = words.ordered(material.experiment, timed["series"].unique())
     if len(groups) < 2 or not 0 < len(series) <= MOST_PANELS:
         return None
     chosen = list(groups)
     if len(chosen) > MOST_LINES:
-        values = timed.groupby("run")["top"].sum() / timed.groupby("run")["bottom"].sum()
+        sums = timed.groupby("run", observed=True)[["top", "bottom"]].sum()
+        values = sums["top"] / sums["bottom"]
         sign = 1.0 if material.experiment.value.better == "higher" else -1.0
         best = {
             name: max((sign * values[run.name] for run in runs if run.name in values), default=-math.inf)
@@ -67,7 +69,7 @@ def overview(material: Material) -> Figure | None:
     for panel, one_series in zip(panels, series, strict=True):
         rows = timed[timed["series"] == one_series]
         for line, name in enumerate(chosen):
-            part = rows[rows["run"].isin([run.name for run in groups[name]])]
+            part = of_runs(rows, groups[name])
             if len(groups[name]) > 1:
                 several = [run.values[one_series] for run in groups[name] if one_series in run.values]
                 panel.plot(
@@ -94,7 +96,7 @@ def ranking(material: Material) -> Figure | None:
     """The value of each series with its interval, the best first; of all runs together."""
     timed = material.valued
     sign = 1.0 if material.experiment.value.better == "higher" else -1.0
-    values = {str(name): value for name, part in timed.groupby("series") if (value := value_of(part, material))}
+    values = values_of(timed, material)
     if len(values) < 2:
         return None
     names = sorted(values, key=lambda name: -sign * values[name].value)[:MOST_LINES]
@@ -151,7 +153,7 @@ def parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.
     columns: dict[str, Any] = {}
     for key in material.varied:
         values = {run.name: run.varied.get(key) for run in material.measured}
-        columns[short(key)] = timed["run"].map(values)
+        columns[short(key)] = of_each_run(timed, values)
     experiment = material.experiment
     columns |= {words.parameter(experiment, name): timed[name] for name in experiment.numeric}
     for names in experiment.products:
@@ -162,7 +164,7 @@ def parameters(material: Material, timed: pandas.DataFrame) -> dict[str, pandas.
 def _parameter(panel: Any, key: str, rows: pandas.DataFrame, material: Material, tones: dict[str, str]) -> None:
     groups = bundles(rows["value"])
     places = rows["value"].map({value: place for place, group in enumerate(groups) for value in group})
-    for name, of_series in rows.groupby("series"):
+    for name, of_series in rows.groupby("series", observed=True):
         rates = [(int(place), value_of(part, material)) for place, part in of_series.groupby(places)]
         known = [(place, rate) for place, rate in rates if rate]
         if are_numbers(groups):

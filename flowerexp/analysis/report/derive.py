@@ -68,7 +68,7 @@ def slowdowns_of(material: Material, families: int = 1) -> list[Slowdown]:
     """
     if len({run.at_once for run in material.measured}) < 2:
         return []
-    rows = {str(name): of_run for name, of_run in material.timed.groupby("run")}
+    rows = {str(name): of_run for name, of_run in material.timed.groupby("run", observed=True)}
     none = material.timed.iloc[:0]
     known = [(run.config, rows.get(run.name, none)) for run in material.measured if run.config]
     return slowdowns([(config, material.table_of(of_run)) for config, of_run in known], families)

@@ -10,15 +10,16 @@ import numpy as np
 
 from flowerexp.analysis import words
 from flowerexp.analysis.conclusions.effects import effects_of
-from flowerexp.analysis.conclusions.evidence import Evidence, Factor, parameters_of
+from flowerexp.analysis.conclusions.evidence import Evidence, Factor, number_column, parameters_of
 from flowerexp.analysis.conclusions.sentences import Conclusions
 from flowerexp.analysis.experiments import extras_of
 from flowerexp.analysis.interference import FACTOR
-from flowerexp.analysis.report.cells import value_of
+from flowerexp.analysis.report.cells import OF_VALUE, values_of
 from flowerexp.analysis.report.material import Material
+from flowerexp.analysis.report.rows import of_each_run, of_runs
 from flowerexp.analysis.report.runs import Run, short, shown
 from flowerexp.config.schema import Sweep
-from flowerexp.measurements.table import Array
+from flowerexp.measurements.coded import Array, Coded
 
 MOST_LEVELS = 30
 """A factor with more levels is not compared level by level; its line and the model say what it changes."""
@@ -51,9 +52,7 @@ def conclusions(material: Material, more_families: int = 0, further: Sequence[st
     """
     runs = believed(material) or material.measured
     effects = effects_of(evidence(material, runs), material.margin, more_families)
-    names = {run.name for run in runs}
-    rows = material.valued[material.valued["run"].isin(names)]
-    values = {str(name): value for name, part in rows.groupby("series") if (value := value_of(part, material))}
+    values = values_of(of_runs(material.valued[[*OF_VALUE]], runs), material)
     ordered = {name: values[name] for name in words.ordered(material.experiment, values)}
     costs = {key: _costs(runs, key) for key in material.varied}
     families = len(effects) + more_families
@@ -87,24 +86,21 @@ def evidence(material: Material, runs: Sequence[Run]) -> Evidence:
         material: the material.
         runs: those that count.
     """
-    names = {run.name: place for place, run in enumerate(runs)}
-    rows = material.fair[material.fair["run"].isin(names)]
-    numbers = rows["run"].map(names).to_numpy(int)
     experiment = material.experiment
-    columns: dict[str, Array] = {
-        name: rows[name].fillna(-np.inf).to_numpy(float) for name in experiment.numeric if name in rows
-    }
-    series = {name: words.values(experiment, name) for name in rows["series"].unique()}
+    rows = of_runs(material.fair[["run", "series", "repetition", "top", "bottom", *experiment.numeric]], runs)
+    numbers = of_each_run(rows, {run.name: place for place, run in enumerate(runs)}).to_numpy(int)
+    columns = {name: number_column(rows[name].to_numpy(float)) for name in experiment.numeric}
+    series = [words.values(experiment, name) for name in rows["series"].cat.categories]
     for name in experiment.categorical:
-        values = {each: of_series.get(name) or "-" for each, of_series in series.items()}
-        columns[name] = rows["series"].map(values).to_numpy(str)
+        values = [of_series.get(name) or "-" for of_series in series]
+        columns[name] = Coded.chosen(np.array(values, str), rows["series"].cat.codes.to_numpy())
     factors = _factors(material)
     for factor in factors:
         if factor.key not in columns:
-            columns[factor.key] = _levels([run.varied.get(factor.key) for run in runs])[numbers]
-    few = [factor for factor in factors if len(np.unique(columns[factor.key])) <= MOST_LEVELS]
+            columns[factor.key] = Coded.chosen(_levels([run.varied.get(factor.key) for run in runs]), numbers)
+    few = [factor for factor in factors if len(columns[factor.key].present.values) <= MOST_LEVELS]
     top, bottom = (rows[name].to_numpy(float) for name in ("top", "bottom"))
-    repetitions = rows["repetition"].fillna(0).to_numpy(float)
+    repetitions = Coded.of(rows["repetition"].fillna(0).to_numpy(float)).places
     return Evidence(experiment, top, bottom, numbers, repetitions, columns, few, _blocks(runs), _order(runs))
 
 
@@ -126,8 +122,8 @@ def _factors(material: Material) -> list[Factor]:
 
 
 def _levels(values: Sequence[Any]) -> Array:
-    """Values of a config key: numbers, or texts if not all are numbers."""
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    """Values of a config key: numbers, or texts if not all are numbers; NaN is none."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) and value == value for value in values)
     return np.array(values, float) if numbers else np.array([shown(value) for value in values])
 
 

@@ -19,13 +19,14 @@ from flowerexp import index
 from flowerexp.analysis import words
 from flowerexp.analysis.event_log import EventLog, find_logs, read
 from flowerexp.analysis.instability import STEADY, Instability, instability
-from flowerexp.analysis.report.rows import no_rows, read_rows
+from flowerexp.analysis.report.rows import no_rows, of_each_run, of_runs, read_rows, together, where
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.waiting import Span, with_waits
 from flowerexp.config import Config
 from flowerexp.config.places import flags_for
 from flowerexp.errors import FlowerexpError
 from flowerexp.experiment import Experiment, Parameter
+from flowerexp.measurements.coded import Coded, joined, numbered
 from flowerexp.measurements.table import Measurements
 
 
@@ -156,13 +157,12 @@ class Material:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """All rows of all runs: the run's name, the series, the parameters, and what was counted and timed."""
-        parts = []
+        frames = {}
         for run in self.measured:
             path = run.folder / "analysis" / "measurements.parquet"
             if path.exists():
-                parts.append(read_rows(path, self.experiment_of(run), self.texts).assign(run=run.name))
-        empty = no_rows(self.experiment, self.texts).assign(run="")
-        return pd.concat(parts or [empty], ignore_index=True)
+                frames[run.name] = read_rows(path, self.experiment_of(run), self.texts)
+        return together(frames or {"": no_rows(self.experiment, self.texts)})
 
     def table_of(self, rows: pd.DataFrame) -> Measurements:
         """Some of the `rows` as measurements."""
@@ -183,21 +183,24 @@ class Material:
         """
         rows = self.rows
         chosen = rows["execution"].isna() | (rows["execution"] == 1)
-        timed = _where(rows, chosen)
+        firsts = where(rows, chosen)
         settings = [*dict.fromkeys(self.setting(run) for run in self.measured)]
-        numbers = timed["run"].map({run.name: settings.index(self.setting(run)) for run in self.measured})
-        alike = timed.assign(setting=numbers).groupby(["setting", *self.cell[1:]], dropna=False)
-        return timed.assign(cell=alike.ngroup())
+        numbers = {run.name: settings.index(self.setting(run)) for run in self.measured}
+        keys = [of_each_run(firsts, numbers).to_numpy(int), firsts["series"].cat.codes.to_numpy()]
+        # Rows that lack a number come last.
+        keys += [Coded.of(firsts[name].fillna(np.inf).to_numpy()).places for name in self.experiment.numeric]
+        return firsts.assign(cell=joined(keys, len(firsts)))
 
     @cached_property
     def timed(self) -> pd.DataFrame:
         """The first executions that have a rate: they were timed and counted something."""
-        return _where(self.firsts, (self.firsts["count"] > 0) & (self.firsts["seconds"] > 0))
+        return where(self.firsts, (self.firsts["count"] > 0) & (self.firsts["seconds"] > 0))
 
     @cached_property
     def valued(self) -> pd.DataFrame:
-        """The first executions that have the experiment's value."""
-        return _where(self.firsts, self.firsts["bottom"] > 0)
+        """The first executions that have the experiment's value, with the columns that say what it is and where."""
+        firsts = self.firsts[[*self.cell, "cell", "repetition", "top", "bottom"]]
+        return where(firsts, firsts["bottom"] > 0)
 
     @cached_property
     def fair(self) -> pd.DataFrame:
@@ -216,12 +219,11 @@ class Material:
     def instability(self) -> dict[str, Instability]:
         """How far the machine's speed varied during each run, by all its series together."""
         by_run = {run.name: STEADY for run in self.measured}
-        known = self.valued[[*self.cell, "top", "bottom", "repetition"]]
-        known = _where(known, (known["top"] > 0) & known["repetition"].notna())
-        for name, rows in known.groupby("run"):
+        known = self.valued[["run", "cell", "top", "bottom", "repetition"]]
+        known = where(known, (known["top"] > 0) & known["repetition"].notna())
+        for name, rows in known.groupby("run", observed=True):
             logs = np.log((rows["top"] / rows["bottom"]).to_numpy(float))
-            cells = rows.groupby(self.cell, dropna=False).ngroup().to_numpy()
-            by_run[str(name)] = instability(logs, cells, rows["repetition"].to_numpy(float))
+            by_run[str(name)] = instability(logs, numbered(rows["cell"].to_numpy()), rows["repetition"].to_numpy(float))
         return by_run
 
     def setting(self, run: Run) -> tuple[Any, ...]:
@@ -263,12 +265,6 @@ class Material:
 
     def _with_waits(self, log: EventLog) -> EventLog:
         """A log in which each task has the times when it waited for its turn to measure."""
-        rows = self.rows[self.rows["run"].isin([run.name for run in self.runs_of(log)])]
-        wanted = ["pid", "started_at", "seconds", "waited_seconds"]
-        rows = rows.dropna(subset=[*wanted, "host"])[["host", *wanted]]
+        wanted = ["host", "pid", "started_at", "seconds", "waited_seconds"]
+        rows = of_runs(self.rows[["run", *wanted]], self.runs_of(log)).dropna()[wanted]
         return with_waits(log, (Span(*row) for row in rows.itertuples(index=False, name=None)))
-
-
-def _where(rows: pd.DataFrame, chosen: pd.Series[bool]) -> pd.DataFrame:
-    """The rows of a mask; they are not copied if it is all of them."""
-    return rows if chosen.all() else rows[chosen]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.model import FILE, model_sweep, read
-from flowerexp.analysis.model.data import columns_of
 from flowerexp.analysis.model.predicting import Model
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Section, Table
 from flowerexp.config import plain
+from flowerexp.measurements import columns_of_value
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
 
@@ -26,7 +26,7 @@ def make(material: Material) -> None:
         path = run.folder / "analysis" / "measurements.parquet"
         if run.config and run.verdict != "invalid" and path.exists():
             experiment = material.experiment_of(run)
-            table = read_parquet(path, columns_of(experiment))
+            table = read_parquet(path, columns_of_value(experiment), experiment.categorical)
             runs.append((Measurements(table, experiment), plain(run.config)))
     if runs:
         model_sweep(runs, material.varied, material.folder)

@@ -14,11 +14,13 @@ from flowerexp.analysis.compare import verdict_of
 from flowerexp.analysis.conclusions.effects import Effect, effects_of
 from flowerexp.analysis.conclusions.evidence import Factor
 from flowerexp.analysis.estimate import Interval
-from flowerexp.analysis.report.cells import value_of
+from flowerexp.analysis.report.cells import OF_VALUE, value_of
 from flowerexp.analysis.report.evidence import believed, evidence
 from flowerexp.analysis.report.material import Material
+from flowerexp.analysis.report.rows import of_runs
 from flowerexp.analysis.report.runs import Run
 from flowerexp.experiment import Experiment
+from flowerexp.measurements.coded import Coded
 
 _SETTING = "setting"
 
@@ -110,7 +112,7 @@ def _effects(material: Material, good: Sequence[Run], settings: Sequence[tuple[A
     found = replace(
         known,
         experiment=replace(known.experiment, parameters=kept, products=()),
-        columns={**known.columns, _SETTING: numbers[known.runs]},
+        columns={**known.columns, _SETTING: Coded.chosen(numbers, known.runs)},
         factors=[Factor(_SETTING, _SETTING)],
     )
     return effects_of(found, material.margin)
@@ -118,8 +120,7 @@ def _effects(material: Material, good: Sequence[Run], settings: Sequence[tuple[A
 
 def _contexts(material: Material, good: Sequence[Run]) -> list[Mapping[str, str]]:
     """The series of the runs, where settings are not compared."""
-    rows = material.valued[material.valued["run"].isin([run.name for run in good])]
-    names = words.ordered(material.experiment, rows["series"].unique())
+    names = words.ordered(material.experiment, of_runs(material.valued, good)["series"].unique())
     return [words.values(material.experiment, name) for name in names] if len(names) > 1 else [{}]
 
 
@@ -148,7 +149,7 @@ def _values(material: Material, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _value(material: Material, runs: Sequence[Run], context: Mapping[str, str]) -> Interval | None:
-    rows = material.fair[material.fair["run"].isin([run.name for run in runs])]
+    rows = of_runs(material.fair[[*OF_VALUE]], runs)
     fitting = [name for name in rows["series"].unique() if _is_in(material.experiment, name, context)]
     return value_of(rows[rows["series"].isin(fitting)], material)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow
+from pandas.api.types import union_categoricals
 
+from flowerexp.analysis.report.runs import Run
 from flowerexp.experiment import Experiment
+from flowerexp.measurements import columns_of_value
+from flowerexp.measurements.coded import Array, Coded
 from flowerexp.measurements.parquet import read_parquet
 from flowerexp.measurements.table import Measurements
 
@@ -43,16 +48,14 @@ def read_rows(path: Path, experiment: Experiment, texts: Sequence[str]) -> pd.Da
 
     Returns:
         A row for each measurement: its series, its numeric parameters, what was counted and timed, and `texts`. A value
-        that is not of its column's kind is null.
+        that is not of its column's kind is null. Texts are categories, in the order of the texts.
 
     Raises:
         DataError: the file is damaged.
     """
-    parts = experiment.parts
-    of_parts = [parts.column, parts.count, parts.planned, parts.first_count, parts.first_seconds] if parts else []
-    columns = [*experiment.parameters, experiment.count, *filter(None, of_parts), *NUMBERS, *SPARK, *texts, "censored"]
-    columns += [experiment.value.name]  # of which only a column of the experiment's own exists
-    return _frame(Measurements(read_parquet(path, [*dict.fromkeys(columns)]), experiment), texts)
+    columns = dict.fromkeys([*columns_of_value(experiment), *NUMBERS, *SPARK, *texts])
+    table = read_parquet(path, [*columns], [*experiment.categorical, *texts])
+    return _frame(Measurements(table, experiment), texts)
 
 
 def no_rows(experiment: Experiment, texts: Sequence[str]) -> pd.DataFrame:
@@ -61,7 +64,7 @@ def no_rows(experiment: Experiment, texts: Sequence[str]) -> pd.DataFrame:
 
 
 def _frame(measured: Measurements, texts: Sequence[str]) -> pd.DataFrame:
-    columns = {"series": np.array(measured.series_names, object)[measured.series]}
+    columns: dict[str, Any] = {"series": _texts(measured.series_names, measured.series)}
     columns |= {name: measured.numbers(name) for name in (*measured.experiment.numeric, *NUMBERS)}
     columns |= {name: measured.numbers(name) for name in SPARK if name in measured.names}
     top, bottom = measured.value
@@ -70,5 +73,40 @@ def _frame(measured: Measurements, texts: Sequence[str]) -> pd.DataFrame:
     columns["censored"] = measured.censored
     for name in texts:
         places, values = measured.texts(name)
-        columns[name] = np.array([*values, None], object)[places]
-    return pd.DataFrame(columns)
+        columns[name] = _texts(values, places)
+    return pd.DataFrame(columns, copy=False)
+
+
+def _texts(values: Sequence[str], places: Array) -> pd.Categorical:
+    """A column of text as numbers, in the order of the texts; -1 for null."""
+    column = Coded.chosen(np.array(values, object), places)
+    return pd.Categorical.from_codes(column.places, pd.Index(column.values))  # type: ignore[arg-type]  # an array, too
+
+
+def together(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of one run or of several, with the run's name as their `run`.
+
+    Args:
+        frames: by run, what `read_rows` gives.
+    """
+    parts = [*frames.values()]
+    names = [str(name) for name in parts[0].select_dtypes("category")]
+    texts = {name: union_categoricals([part.pop(name) for part in parts], sort_categories=True) for name in names}
+    texts["run"] = _texts([*frames], np.repeat(np.arange(len(parts)), [*map(len, parts)]))
+    return pd.concat(parts, ignore_index=True).assign(**texts)
+
+
+def of_runs(rows: pd.DataFrame, runs: Iterable[Run]) -> pd.DataFrame:
+    """The rows of some runs."""
+    return where(rows, rows["run"].isin([run.name for run in runs]))
+
+
+def of_each_run(rows: pd.DataFrame, values: Mapping[str, Any]) -> pd.Series[Any]:
+    """What the run of each row has, by the run's name."""
+    runs = rows["run"].cat
+    return pd.Series([values.get(name) for name in runs.categories]).take(runs.codes.to_numpy()).set_axis(rows.index)
+
+
+def where(rows: pd.DataFrame, chosen: pd.Series[bool]) -> pd.DataFrame:
+    """The rows of a mask; they are not copied if it is all of them."""
+    return rows if chosen.all() else rows[chosen]

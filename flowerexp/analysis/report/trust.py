@@ -151,11 +151,11 @@ def _shown(experiment: Experiment, name: str, value: Any) -> str:
 
 def _stopped(material: Material) -> list[str]:
     """How many measurements were stopped at their time limit, and in how many cells all were."""
-    rows = material.rows[material.rows["execution"].fillna(1) == 1]
+    rows = material.firsts[[*material.cell, "censored"]]
     stopped = int(rows["censored"].sum())
     if not stopped:
         return []
-    cells = rows.groupby(material.cell, dropna=False)["censored"].all()
+    cells = rows.groupby(material.cell, dropna=False, observed=True)["censored"].all()
     text = f"{stopped:,} of {len(rows):,} measurements were stopped when they reached `measure.max_seconds`. They do "
     text += "not count in rates and intervals, and the findings compare only cells in which none was stopped. In "
     return [f"{text}{int(cells.sum()):,} of {len(cells):,} cells no measurement finished; cells.csv has them all."]

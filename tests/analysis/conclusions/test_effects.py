@@ -17,6 +17,7 @@ from flowerexp.analysis.conclusions.sentences import Conclusions
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.verdict import Verdict, judge
 from flowerexp.experiment import Experiment, Parameter, Value
+from flowerexp.measurements.coded import Coded
 from tests.analysis.rows import READ_SPEED, grid, table
 
 SORT = Experiment(
@@ -137,10 +138,11 @@ def swept(values, *, levels=("2", "16"), experiment=READ_SPEED, blocks=3, noise=
         "batch_size": ones,
         "batch_number": ones,
     }
+    coded, none = {name: Coded.of(column) for name, column in columns.items()}, np.zeros(len(runs), int)
     factors = [Factor("preprocess.shards", "partitions"), Factor("reader", "reader", asked=False)]
     count = blocks * len(levels)
     return Evidence(
-        experiment, top, ones, number, ones, columns, factors, np.arange(count) // len(levels), np.arange(count)
+        experiment, top, ones, number, none, coded, factors, np.arange(count) // len(levels), np.arange(count)
     )
 
 

@@ -14,7 +14,11 @@ from flowerexp.analysis.report import make_report
 from flowerexp.analysis.summary import summarise
 from flowerexp.analysis.verdict import judge
 from flowerexp.config import plain
+from flowerexp.measurements import columns_of_value
 from flowerexp.measurements.loading import from_rows
+from flowerexp.measurements.parquet import read_parquet
+from flowerexp.measurements.table import Measurements
+from flowerexp.measurements.written import write
 from flowerexp.tracking.steps import is_line, steps
 from flowerexp.workload.images import synthetic
 from tests.analysis.sweeps import write_sweep
@@ -52,6 +56,13 @@ def test_the_first_epoch_is_apart_from_the_steady_rate_and_the_verdict(experimen
     assert group.rate == pytest.approx(600 / 60)
     assert group.first_seconds == 50.0
     assert judge(measured).state == "valid"
+
+
+def test_the_steady_rate_follows_from_the_columns_that_are_read_for_it(experiment, tmp_path):
+    whole = training(experiment)
+    path = write(whole, tmp_path / "measurements.parquet")
+    read = Measurements(read_parquet(path, columns_of_value(experiment)), experiment)
+    assert read.total_value == whole.total_value == 50.0
 
 
 def test_the_share_that_waits_is_a_sum_over_a_sum_with_an_interval_around_it(experiment):

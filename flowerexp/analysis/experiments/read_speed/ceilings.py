@@ -21,6 +21,7 @@ from flowerexp.analysis.experiments.read_speed.limits import (
 from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, TFRECORDS, data_of, keeps_decoded
 from flowerexp.analysis.report.material import Material
 from flowerexp.analysis.report.parts import Finding, Section, Table
+from flowerexp.analysis.report.rows import of_runs
 from flowerexp.analysis.report.runs import Run
 from flowerexp.analysis.timing import time_models
 from flowerexp.measurements.table import Measurements
@@ -68,7 +69,8 @@ def _against(material: Material, run: Run, reader: str, decode: float | None) ->
     bucket = run.config.storage.simulated if run.config else None
     if bucket and bucket.bandwidth_mb_s:
         limits[NETWORK] = bucket.bandwidth_mb_s
-    rows = material.timed[(material.timed["run"] == run.name) & (material.timed["series"] == reader)]
+    rows = of_runs(material.timed[["run", "series", "host", "page_cache"]], [run])
+    rows = rows[rows["series"] == reader]
     # Hosts that happened to measure nothing are counted by the ceilings of all hosts, where these are known.
     known = next((facts[f"{name}/cluster"] / facts[name] for name in (NETWORK, DISK) if f"{name}/cluster" in facts), 0)
     hosts = max(round(known), rows["host"].nunique(), 1)

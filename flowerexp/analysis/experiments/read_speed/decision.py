@@ -16,12 +16,12 @@ import numpy as np
 
 from flowerexp.analysis import words
 from flowerexp.analysis.conclusions.effects import Effect, effects_of
-from flowerexp.analysis.conclusions.evidence import Evidence, Factor, coded, codes, joined
+from flowerexp.analysis.conclusions.evidence import Evidence, Factor
 from flowerexp.analysis.conclusions.sentences import between, factor, sure, times
 from flowerexp.analysis.drawing import number
 from flowerexp.analysis.estimate import Interval
 from flowerexp.analysis.experiments.read_speed.readers import IMAGE_FILES, data_of, keeps_decoded
-from flowerexp.measurements.table import Array
+from flowerexp.measurements.coded import Array, Coded, firsts, joined
 from flowerexp.workload.read_speed.readers import PREPARING
 
 READER = "reader"
@@ -51,7 +51,7 @@ def decided(
 ) -> list[str]:
     """See `Extras.decision`."""
     preparing = {}
-    for reader in np.unique(evidence.columns[READER]):
+    for reader in evidence.columns[READER].present.values:
         data = data_of(str(reader))
         known = (
             [0.0] if data == IMAGE_FILES else [each[name] for each in facts if (name := f"{PREPARING}/{data}") in each]
@@ -77,32 +77,37 @@ def paragraphs(
     Returns:
         Nothing where fewer than `FEWEST` ways were compared. Images that were decoded before are no way to store them.
     """
-    readers, places = coded(evidence.columns[READER])
-    evidence = evidence.where(np.array([not keeps_decoded(str(reader)) for reader in readers], bool)[places])
+    readers = evidence.columns[READER]
+    kept = np.array([not keeps_decoded(str(reader)) for reader in readers.values], bool)
+    evidence = evidence.where(kept[readers.places])
     chosen = {key: _where_it_matters(evidence, key) for key in keys}
-    places = joined([evidence.columns[READER], *chosen.values()], len(evidence))
-    first = np.unique(places, return_index=True)[1]
+    readers = evidence.columns[READER]
+    places = joined([column.places for column in (readers, *chosen.values())], len(evidence))
+    first = firsts(places)
     if len(first) < FEWEST:
         return []
+    labels = [keys[key] for key in chosen]
+    values = [column.at(first).tolist() for column in chosen.values()]
     ways = [
-        _way(evidence, {keys[key]: str(column[row]) for key, column in chosen.items()}, preparing, row) for row in first
+        _way(evidence, reader, dict(zip(labels, varied, strict=True)), preparing)
+        for reader, *varied in zip(readers.at(first).tolist(), *values, strict=True)
     ]
     effects = effects_of(_by_way(evidence, keys, places), margin)
     unit = evidence.experiment.value_unit
     return [_paragraph(effect, [ways[int(level.name)] for level in effect.levels], images, unit) for effect in effects]
 
 
-def _where_it_matters(evidence: Evidence, key: str) -> Array:
+def _where_it_matters(evidence: Evidence, key: str) -> Coded:
     """A key's value in each row as text; empty where the reader's results do not depend on it."""
     readers, independent = evidence.columns[READER], evidence.experiment.parameters[READER].independent
     without = [reader for reader, keys in independent.items() if key in keys]
-    values, places = coded(evidence.columns[key])
-    texts = np.array([_shown(value) for value in values.tolist()])[places]
-    return np.where(np.isin(readers, without), "", texts)
+    column = evidence.columns[key]
+    texts = [*(_shown(value) for value in column.values.tolist()), ""]
+    depends = ~np.isin(readers.values, without)[readers.places]
+    return Coded.chosen(np.array(texts), np.where(depends, column.places, len(column.values)))
 
 
-def _way(evidence: Evidence, varied: Mapping[str, str], preparing: Mapping[str, float], row: int) -> Way:
-    reader = str(evidence.columns[READER][row])
+def _way(evidence: Evidence, reader: str, varied: Mapping[str, str], preparing: Mapping[str, float]) -> Way:
     others = [f"{label} {value}" for label, value in varied.items() if value]
     label = ", ".join([words.inside(words.value(evidence.experiment, READER, reader)), *others])
     return Way(label, preparing.get(reader))
@@ -119,13 +124,13 @@ def _by_way(evidence: Evidence, keys: Mapping[str, str], places: Array) -> Evide
     found = replace(
         evidence,
         experiment=replace(evidence.experiment, parameters=kept, products=()),
-        columns={**evidence.columns, _WAY: names[places]},
+        columns={**evidence.columns, _WAY: Coded.chosen(names, places)},
         factors=[Factor(_WAY, _WAY)],
     )
-    if not any(len(np.unique(codes(evidence.columns[key]))) > 1 for key in keys):
+    if not any(evidence.columns[key].varies for key in keys):
         return found
     pairs = joined([evidence.runs, places], len(evidence))
-    run_of = evidence.runs[np.unique(pairs, return_index=True)[1]]
+    run_of = evidence.runs[firsts(pairs)]
     blocks = None if evidence.blocks is None else evidence.blocks[run_of]
     return replace(found, runs=pairs, blocks=blocks, order=evidence.order[run_of])
 

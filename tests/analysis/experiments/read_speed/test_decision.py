@@ -8,6 +8,7 @@ import pytest
 from flowerexp.analysis.conclusions.evidence import Evidence, Factor
 from flowerexp.analysis.experiments.read_speed.decision import paragraphs
 from flowerexp.experiment import Experiment, Parameter, Value
+from flowerexp.measurements.coded import Coded
 
 READERS = Parameter(
     type="text",
@@ -39,10 +40,11 @@ def evidence(rates, runs=1, noise=0.01, shards=(16.0,), repetitions=6):
     ]
     run, repetition, reader, number, rate = (np.array(column) for column in zip(*rows, strict=True))
     columns = {"reader": reader, "preprocess.shards": number, "batch_size": np.full(len(rows), 8.0)}
+    coded = {name: Coded.of(column) for name, column in columns.items()}
     factors = [Factor("reader", "reader"), Factor("preprocess.shards", "shards")]
     total = int(run.max()) + 1
     return Evidence(
-        EXPERIMENT, np.full(len(rows), 100.0), 100.0 / rate, run, repetition, columns, factors, None, np.arange(total)
+        EXPERIMENT, np.full(len(rows), 100.0), 100.0 / rate, run, repetition, coded, factors, None, np.arange(total)
     )
 
 
