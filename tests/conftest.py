@@ -65,7 +65,7 @@ TOGETHER = (
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """Give a file's tests to one worker, and files that share what is dear to start to the same one."""
+    """Give a file's tests to one worker, and files that share what takes long to start to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
