@@ -11,7 +11,9 @@ UV = $(shell command -v uv || echo $(BIN)/uv)
 WANTED := --constraint constraints.txt --editable '.[all,dev]'
 # One worker more than cores: tests wait for processes and servers.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 2) + 1))')
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# By files that share what takes long to start: tests/conftest.py says which.
+DIST = loadfile
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist $(DIST) --no-loadscope-reorder
 
 .PHONY: run test quick test-all setup lint unit coverage long bench example lock clean help
 
@@ -24,6 +26,7 @@ test-all: test  ## make test, then the tests that are marked long
 	$(MAKE) long
 
 quick: WORKERS = logical
+quick: DIST = loadscope
 quick: setup  ## in a minute or so: the tests without Spark, servers, MLflow and TensorFlow, to run all the time
 	$(PYTEST) -m 'not long and not slow' $(ARGS)
 

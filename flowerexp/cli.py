@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _dispatch(arguments: list[str]) -> int:
     completing = "-sc" in arguments or "--shell-completion" in arguments
     if completing and os.environ.get("COMP_LINE"):
-        return _complete()
+        return _complete(arguments)
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
         return _run(first, arguments[1:])
@@ -131,7 +131,7 @@ def _offers(command: str | None, words: Sequence[str]) -> list[str]:
     return offered(command, last, words[-2] if len(words) > 1 else "")
 
 
-def _complete() -> int:
+def _complete(arguments: list[str]) -> int:
     """Complete a command's name here; let Hydra complete overrides, as if the command and its words were not there."""
     program, _, rest = os.environ["COMP_LINE"].lstrip().partition(" ")
     words, config_dir = _split([*rest.split(), *([""] if rest.endswith(" ") or not rest else [])])
@@ -151,4 +151,4 @@ def _complete() -> int:
         elif not words:  # the value of --config-dir is being typed, which the shell completes
             return 0
         os.environ["COMP_LINE"] = " ".join([program, *words])
-        return _run("experiment", sys.argv[1:])
+        return _run("experiment", arguments)

@@ -19,6 +19,7 @@ from typing import Any
 import absl.logging
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from flowerexp.cluster import java, spark_submit
 from flowerexp.cluster.local import archive
@@ -34,6 +35,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
 os.environ.pop("COLUMNS", None)  # pytest's workers have it, and tables would be folded to fit
+
+# The workers share the cores: more threads for numpy's small matrices would only wait for each other, and use them up.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # A shell's background process ignores Ctrl-C, and so would the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -53,13 +57,34 @@ Compose = Callable[..., Any]
 """Makes a config; what kind of cluster and data it has, each test knows."""
 
 
+TOGETHER = (
+    ("tests/workload/", "tests/spark_entry/", "tests/test_index.py", "tests/cluster/local/test_archive.py"),
+    ("tests/tracking/", "tests/test_secrets.py", "tests/orchestrate/test_logger.py"),
+)
+"""What one worker runs; each other one would start a Spark, whose Python workers import TensorFlow, or an MLflow."""
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc]
+    """Give a file's tests to one worker, and files that share what takes long to start to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((places[0] for places in TOGETHER if file.startswith(places)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """What `--dist loadfile` does here."""
+    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 SLOW_FIXTURES = {"cloud_servers", "local_store", "mlflow_server", "spark_session", "storage_server"}
 """What takes seconds to start, and every test that uses it is marked `slow`."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, and let slow modules begin: none is to start when other workers have nothing left to do."""
+    """Mark what is slow, and let it begin: none is to start when other workers have nothing left to do."""
     slowest: Counter[Path] = Counter()
     for item in items:
         if item.get_closest_marker("spark") or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
@@ -67,7 +92,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.get_closest_marker("long"):
             marks = (("spark", 2), ("slow", 1))
             slowest[item.path] = max(slowest[item.path], *(n for name, n in marks if item.get_closest_marker(name)), 0)
-    items.sort(key=lambda item: -slowest[item.path])
+    items.sort(key=lambda item: (not item.nodeid.startswith(TOGETHER[0]), -slowest[item.path]))
 
 
 def pytest_collection_finish() -> None:

@@ -257,6 +257,7 @@ main(measure, prepare)
 """
 
 
+@pytest.mark.long  # `analysis/test_timing.py` fits the same model to rows whose seconds are computed
 def test_known_seconds_are_given_back(home):
     """A measurement sleeps as long as its parameters say: the model of seconds finds what they say."""
     (home.path / "mine" / "entrypoint" / "known.yaml").write_text(KNOWN)

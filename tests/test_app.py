@@ -413,11 +413,17 @@ def test_the_module_is_the_command():
     assert answer.stderr == ""
 
 
-def completions(line):
-    answer = process("-m", "flowerexp", "-sc", "query=bash", COMP_LINE=line)
-    assert answer.returncode == 0
-    assert answer.stderr == ""
-    return answer.stdout.split()
+@pytest.fixture
+def completions(call, monkeypatch):
+    """Ask for what a line can be completed to, as bash does."""
+
+    def completions(line):
+        monkeypatch.setenv("COMP_LINE", line)
+        code, out, err = call("-sc", "query=bash")
+        assert (code, err) == (0, "")
+        return out.split()
+
+    return completions
 
 
 TFRECORDS = ["tfrecords", "tfrecords_native", "tfrecords_cached"]
@@ -465,14 +471,14 @@ class TestCompletion:
             ("flowerexp --conf", ["--config-dir", "--config-name"]),
         ],
     )
-    def test_of_what_is_being_typed(self, line, expected):
+    def test_of_what_is_being_typed(self, completions, line, expected):
         assert completions(line) == expected
 
-    def test_of_nothing_yet_offers_commands_and_groups(self):
+    def test_of_nothing_yet_offers_commands_and_groups(self, completions):
         offered = completions("flowerexp ")
         assert {*cli.COMMANDS, "grid=", "dataset="} <= set(offered)
 
-    def test_of_an_experiment_of_the_users_own(self, tmp_path):
+    def test_of_an_experiment_of_the_users_own(self, completions, tmp_path):
         (tmp_path / "entrypoint").mkdir()
         (tmp_path / "entrypoint" / "mine.yaml").write_text(
             "name: mine\nquestion: How?\nscript: mine.py\nunit: rows\n"
@@ -484,20 +490,15 @@ class TestCompletion:
         assert completions(f"{chosen} grid.broadcast=") == ["grid.broadcast=true", "grid.broadcast=false"]
 
     @pytest.mark.parametrize("command", ["resume", "report"])
-    def test_of_a_command_that_takes_a_sweep(self, tmp_path, monkeypatch, capsys, command):
+    def test_of_a_command_that_takes_a_sweep(self, completions, tmp_path, command):
         for name in ("2026-11-25/10-00-00-aaaa", "2026-11-26/10-00-00-bbbb"):
             (tmp_path / "outputs" / name).mkdir(parents=True)
             (tmp_path / "outputs" / name / "plan.json").touch()
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.delenv("FLOWEREXP_HOME", raising=False)
         newest, oldest = "outputs/2026-11-26/10-00-00-bbbb", "outputs/2026-11-25/10-00-00-aaaa"
-        for typed, expected in (("", [newest, oldest]), ("outputs/2026-11-25", [oldest])):
-            monkeypatch.setenv("COMP_LINE", f"flowerexp {command} {typed}")
-            with pytest.raises(SystemExit):
-                cli.main(["-sc", "query=bash"])
-            assert capsys.readouterr().out.split() == expected
+        assert completions(f"flowerexp {command} ") == [newest, oldest]
+        assert completions(f"flowerexp {command} outputs/2026-11-25") == [oldest]
 
-    def test_commands_are_offered_in_the_first_place_only(self):
+    def test_commands_are_offered_in_the_first_place_only(self, completions):
         for line in ("flowerexp grid=quick ", "flowerexp ui "):
             assert not set(cli.COMMANDS) & set(completions(line))
 

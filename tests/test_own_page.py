@@ -14,7 +14,7 @@ import pytest
 
 from tests import own_page
 
-pytestmark = pytest.mark.spark
+pytestmark = pytest.mark.slow
 
 
 class Stranger:
@@ -65,11 +65,18 @@ class Stranger:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory):
-    """What costs seconds: new, edit, plan, the sweep, and what is made of it."""
+    """Who has typed what starts no Spark: new, edit, plan."""
     stranger = Stranger(tmp_path_factory.mktemp("somewhere"))
-    commands = ("new", "plan", "experiment=", "compare", "report")
-    stranger.follow("cd", *(f"flowerexp {word}" for word in commands))
+    stranger.follow("cd", "flowerexp new", "flowerexp plan")
     return stranger
+
+
+@pytest.fixture(scope="module")
+def experimenter(tmp_path_factory):
+    """Who has typed the whole page."""
+    experimenter = Stranger(tmp_path_factory.mktemp("somewhere"))
+    experimenter.follow("cd", "flowerexp")
+    return experimenter
 
 
 def said(stranger, begin):
@@ -92,23 +99,6 @@ def test_plan_says_what_would_be_measured(stranger):
     assert "2 runs in 2 jobs on 2 clusters" in said(stranger, "plan -m")
 
 
-def test_the_sweep_measures_with_a_module_that_lies_beside_the_script(stranger):
-    (sweep,) = stranger.sweeps()
-    rows = [json.loads(line) for path in sweep.glob("*/results/measurements.jsonl") for line in path.open()]
-    assert len(rows) == 24
-    assert all(row["words"] == 5 * row["lines"] for row in rows)
-
-
-def test_the_report_asks_the_question_of_the_sweeps_file_and_says_how_to_run_it_again(stranger):
-    report = (stranger.sweeps()[0] / "report.md").read_text()
-    assert "# Does it pay to cache the lines before they are split?" in report
-    assert "`flowerexp --config-dir conf experiment=word_split_caching`" in report
-
-
-def test_compare_takes_the_ids_that_the_sweep_left(stranger):
-    assert "words/s" in said(stranger, "compare")
-
-
 def test_help_and_completion_know_the_experiment(stranger):
     assert re.search(r"^  word_split +Does Spark SQL split", stranger.run("--help"), re.MULTILINE)
 
@@ -121,12 +111,29 @@ def test_help_and_completion_know_the_experiment(stranger):
     assert completed("flowerexp experiment=word") == ["experiment=word_split_caching"]
 
 
+# Without the page, `test_any_experiment.py` shows that an experiment of a user's own runs and is compared, and
+# `job/test_modules.py` that modules beside its script come along.
 @pytest.mark.long
-def test_the_whole_page_works_as_written(tmp_path):
-    stranger = Stranger(tmp_path)
-    stranger.follow("cd", "flowerexp")
-    typed = [line for what, line in own_page.steps() if what == "$" and line.startswith("flowerexp")]
-    assert {*stranger.said} == {*typed} - {"flowerexp ui"}
-    assert len(list(stranger.folder.glob("outputs/*/*/run.json"))) == 3  # the template's, the page's, and its rerun
-    assert "rerun of" in said(stranger, "rerun")
-    assert (stranger.sweeps()[-1] / "search.json").exists()
+@pytest.mark.spark
+class TestTheWholePage:
+    def test_works_as_written(self, experimenter):
+        typed = [line for what, line in own_page.steps() if what == "$" and line.startswith("flowerexp")]
+        assert {*experimenter.said} == {*typed} - {"flowerexp ui"}
+        # The template's, the page's, and its rerun.
+        assert len(list(experimenter.folder.glob("outputs/*/*/run.json"))) == 3
+        assert "rerun of" in said(experimenter, "rerun")
+        assert (experimenter.sweeps()[-1] / "search.json").exists()
+
+    def test_measures_with_a_module_that_lies_beside_the_script(self, experimenter):
+        sweep, _ = experimenter.sweeps()
+        rows = [json.loads(line) for path in sweep.glob("*/results/measurements.jsonl") for line in path.open()]
+        assert len(rows) == 24
+        assert all(row["words"] == 5 * row["lines"] for row in rows)
+
+    def test_reports_on_the_question_of_the_sweeps_file_and_says_how_to_run_it_again(self, experimenter):
+        report = (experimenter.sweeps()[0] / "report.md").read_text()
+        assert "# Does it pay to cache the lines before they are split?" in report
+        assert "`flowerexp --config-dir conf experiment=word_split_caching`" in report
+
+    def test_compares_the_ids_that_the_sweep_left(self, experimenter):
+        assert "words/s" in said(experimenter, "compare")

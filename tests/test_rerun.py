@@ -32,7 +32,7 @@ def home(tmp_path_factory, photos):
 def old(home):
     """A run whose folder, and the files that it prepared, are gone: MLflow is all that is left of it."""
     answer = home(
-        "dataset=folder", "dataset.path=photos", "grid.reader=tfrecords", "caching=false", "preprocess.shards=2",
+        "dataset=folder", "dataset.path=photos", "grid.reader=tfrecords_native", "caching=false", "preprocess.shards=2",
         "grid.batch_size=[2,4]", "grid.batch_number=[2]", "measure.repetitions=2",
     )  # fmt: skip
     assert answer.code == 0, answer.err
@@ -50,13 +50,13 @@ def drifted(out):
 
 @pytest.mark.spark
 def test_runs_again_after_its_folder_is_gone_and_shows_both_side_by_side(home, old):
-    home.mlflow().update_run(old.info.run_id, name="shards=16 · tfrecords")  # as in a sweep
+    home.mlflow().update_run(old.info.run_id, name="shards=16 · tfrecords_native")  # as in a sweep
     answer = home("rerun", old.info.run_id[:6])
     assert answer.code == 0, answer.err
-    assert answer.out.startswith(f"running {old.info.run_id[:8]} (shards=16 · tfrecords) again")
+    assert answer.out.startswith(f"running {old.info.run_id[:8]} (shards=16 · tfrecords_native) again")
     assert drifted(answer.out).keys() <= CHANGING
     new = home.logged()[-1]
-    assert new.info.run_name == "shards=16 · tfrecords"
+    assert new.info.run_name == "shards=16 · tfrecords_native"
     assert new.data.tags["rerun_of"] == old.info.run_id
     assert new.info.status == "FINISHED"
     assert new.data.params == old.data.params
@@ -90,7 +90,7 @@ def test_shows_packages_and_data_that_changed_before_it_runs(home, old):
     assert f"not comparable: different data ({' and '.join(changes['data'])})" in answer.out
     assert "images/s" in answer.out
     assert new.data.params["measure.repetitions"] == "1"
-    assert new.info.run_name == "tfrecords caching=false · local"
+    assert new.info.run_name == "tfrecords_native caching=false · local"
 
 
 @pytest.mark.spark

@@ -84,7 +84,7 @@ def runs_of(chance, count, *, speed=1.0, deviation=0.03):
 
 
 @pytest.mark.parametrize("repeats", [(1, 1), (2, 2), (5, 5), (3, 1)])
-@pytest.mark.parametrize("deviation", [0.02, 0.05])
+@pytest.mark.parametrize("deviation", [0.02, pytest.param(0.05, marks=pytest.mark.long)])
 @pytest.mark.slow
 def test_two_sides_that_are_the_same_are_called_different_in_at_most_5_of_100_comparisons(repeats, deviation):
     chance, trials = random.Random(6), 300

@@ -250,6 +250,8 @@ def test_the_terminal_is_closed(marked, cloud):
     assert marked.marks.count("0") == 1
 
 
+# Of pretended clusters, `orchestrate/test_batch.py` shows the same, and of a job on this machine `sweep/test_sweep.py`.
+@pytest.mark.long
 def test_ctrl_c(marked, cloud):
     launcher = marked.start()
     launcher.send_signal(signal.SIGINT)

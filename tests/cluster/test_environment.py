@@ -162,13 +162,13 @@ NAMELESS = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"]
 NAMELESS += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
 
 
-def alone(folder, *command, prefix=()):
+def alone(home, *command, prefix=()):
     """Run flowerexp in a folder, without HOME and without any name of the user in the environment."""
-    variables = {**Home(folder, new=True).environment, "TMPDIR": str(folder)}
+    variables = {**home.environment, "TMPDIR": str(home.path)}
     for name in ("HOME", "USER", "LOGNAME"):
         variables.pop(name, None)
     whole = [*prefix, sys.executable, "-m", "flowerexp", *command]
-    return subprocess.run(whole, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(whole, cwd=home.path, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.long
@@ -178,7 +178,7 @@ def test_a_user_without_a_name_can_run_an_experiment(tmp_path):
     os.chown(tmp_path, 54321, 54321)
     small = ["dataset=synthetic", "dataset.images=40", "preprocess.target_size=[16,16]", "grid.batch_size=[2]"]
     small += ["grid.batch_number=[2]", "measure.repetitions=2", "grid.reader=tfrecords_native"]
-    done = alone(tmp_path, *small, prefix=NAMELESS)
+    done = alone(Home(tmp_path, new=True), *small, prefix=NAMELESS)
     assert done.returncode == 0, done.stderr
     assert "MLflow    run" in done.stdout
     assert (tmp_path / "mlruns" / "mlflow.db").stat().st_uid == 54321
@@ -196,6 +196,6 @@ def test_executors_need_a_user_with_a_name(monkeypatch):
 
 @pytest.mark.spark
 def test_a_run_without_home(tmp_path):
-    done = alone(tmp_path, "dataset=synthetic", "dataset.images=40", "entrypoint=write_shards")
+    done = alone(Home(tmp_path), "dataset=synthetic", "dataset.images=40", "entrypoint=write_shards")
     assert done.returncode == 0, done.stderr
     assert "MLflow    run" in done.stdout

@@ -91,7 +91,7 @@ class TestNames:
 def test_a_job_in_a_folder_of_the_oddest_name(own, tmp_path, kind):
     """All of `ODD` at once; and a property that needs every kind of escape arrives as it is."""
     odd = "\u0436 = : # ! \\ \n\t'\"$ end"
-    nodes = {"nodes": 2, "executor_memory": "512m"} if kind == "local_nodes" else {}
+    nodes = {"nodes": 1, "executor_memory": "512m"} if kind == "local_nodes" else {}
     given = {"kind": kind, "cores": 1, "memory": "512m", "spark": {"spark.executorEnv.odd": odd}}
     (tmp_path / "told.py").write_text(TOLD.replace('"odd"]', '"spark.executorEnv.odd"]') + "main(run)")
     folder = tmp_path / "".join(ODD).replace("/", "")

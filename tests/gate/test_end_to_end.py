@@ -36,7 +36,7 @@ FEW = ("gate.repeats=2", "--json", "home/gate.json")
 
 def test_what_counts_nothing_exits_with_three(home):
     change(home.path, '"steps": distance', '"steps": 0')
-    answer = home("gate", "main", *OWN, *FEW)
+    answer = home("gate", "main", *OWN, "gate.repeats=1", "--json", "home/gate.json")
     assert answer.code == 3, answer.err
     assert "have no steps" in answer.out
     assert report(home)["verdict"] == "nothing measured"

@@ -44,8 +44,9 @@ def test_same_seed_same_sequence_and_another_seed_another(candidates, rule):
     def sequence(seed):
         return names(live(Search(candidates, SearchSettings(rule=rule, seed=seed, max_runs=5))))
 
-    assert sequence(3) == sequence(3)
-    assert len({tuple(sequence(seed)) for seed in range(3)}) > 1 or rule is Rule.EXHAUSTIVE
+    once = sequence(3)
+    assert sequence(3) == once
+    assert any(sequence(seed) != once for seed in range(3)) or rule is Rule.EXHAUSTIVE
 
 
 def test_suggest_without_news_changes_nothing(search):
@@ -218,7 +219,7 @@ def test_a_failed_run_makes_its_neighbours_less_likely(candidates):
     assert after > before
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2, 3))])
 @pytest.mark.parametrize("rule", [Rule.SAVING, Rule.CHERRYPICK])
 @pytest.mark.slow
 def test_the_winner_keeps_to_max_seconds(candidates, seed, rule):

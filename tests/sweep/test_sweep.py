@@ -19,8 +19,8 @@ from tests.command import SMALL_GRID, Home
 
 pytestmark = pytest.mark.spark
 
-RUNS = 12
-HELD = 5  # the run in which the kill comes
+RUNS = 8
+HELD = 3  # the run in which the kill comes
 
 SCRIPT = '''
 """Marks its start, and in one run waits until it is let go."""
@@ -162,7 +162,8 @@ def check_complete(home: Marked, before: dict[str, bytes]) -> None:
     assert len(summaries) == 1
 
 
-@pytest.mark.parametrize("noted", [1, 0])
+# That a job is found by the intent alone, `cluster/local/test_backend.py` shows too.
+@pytest.mark.parametrize("noted", [1, pytest.param(0, marks=pytest.mark.long)])
 def test_launcher_killed_and_its_job_found_again(home, noted):
     """Also by the intent alone: as if it was killed in the call that submits."""
     launcher = home.start()
@@ -209,7 +210,7 @@ def test_spark_driver_killed_loses_one_run_which_resume_runs_again(home):
     assert launcher.returncode == 1, errors
     assert home.finished() == {"FINISHED": RUNS - 1, "FAILED": 1}
     assert "flowerexp resume" in errors
-    assert "1 of 12 runs failed" in errors
+    assert f"1 of {RUNS} runs failed" in errors
     home.release()
     answer = home("resume", home.sweep)
     assert answer.code == 0, answer.err
@@ -217,9 +218,12 @@ def test_spark_driver_killed_loses_one_run_which_resume_runs_again(home):
     check_complete(home, before)
 
 
-def test_ctrl_c_stops_cleanly_and_names_the_command_that_goes_on(home):
+def test_a_sweep_that_runs_is_not_resumed_and_ctrl_c_stops_it_cleanly_and_names_the_command_that_goes_on(home):
     launcher = home.start()
     before = home.measured()
+    refused = home("resume", home.sweep)
+    assert refused.code == 1
+    assert f"still running (process {launcher.pid})" in refused.err
     launcher.send_signal(signal.SIGINT)
     _, errors = launcher.communicate(timeout=180)
     assert launcher.returncode == 130
@@ -232,22 +236,12 @@ def test_ctrl_c_stops_cleanly_and_names_the_command_that_goes_on(home):
     check_complete(home, before)
 
 
-def test_a_sweep_that_runs_is_not_resumed(home):
-    launcher = home.start()
-    answer = home("resume", home.sweep)
-    home.release()
-    launcher.communicate(timeout=180)
-    assert answer.code == 1
-    assert f"still running (process {launcher.pid})" in answer.err
-    assert launcher.returncode == 0
-
-
 @pytest.mark.long
 def test_failures_stop_nothing_and_are_all_listed(home):
     home.release()
     answer = home(*home.arguments, "entrypoint.settings.bad='2 7'")
     assert answer.code == 1
-    assert "2 of 12 runs failed" in answer.errors[-1]
+    assert f"2 of {RUNS} runs failed" in answer.errors[-1]
     assert answer.err.count("made to fail") >= 2
     assert home.finished() == {"FINISHED": RUNS - 2, "FAILED": 2}
     failed = [run for run in home.logged() if run.info.status == "FAILED" and "run_key" in run.data.tags]
@@ -260,6 +254,7 @@ def test_failures_stop_nothing_and_are_all_listed(home):
     assert len(home.marks) == RUNS
 
 
+@pytest.mark.long  # `orchestrate/test_batch.py` shows it of a sweep whose jobs are pretended
 def test_max_failures_ends_the_sweep(home):
     answer = home(*home.arguments, "entrypoint.settings.bad='0 1'", "hydra.launcher.max_failures=2")
     assert answer.code == 1

@@ -251,7 +251,7 @@ def test_a_run_of_its_experiment_on_its_cluster(home):
 @pytest.mark.spark
 def test_a_run_on_its_data_set_which_is_known_again(home, photos):
     data = ("dataset=attic", f"dataset.boxes={photos.parent}", f"dataset.box={photos.name}")
-    run = ("--config-dir", "conf", *data, *SMALL_GRID, "grid.reader=[image_files]")
+    run = ("--config-dir", "conf", *data, *SMALL_GRID, "grid.reader=[image_files_native]")
     answer = home(*run)
     assert answer.code == 0, answer.err
     (done,) = json.loads(home("plan", *run, "--json").out)["runs"]

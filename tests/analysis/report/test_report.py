@@ -24,6 +24,7 @@ from tests.analysis.sweeps import SECRET, config, write_partitions, write_run, w
 from tests.tracking.browser import MISSING, browser
 
 pytestmark = pytest.mark.slow
+blank = pytest.mark.usefixtures("blank_pictures")
 
 CLUSTERS = {
     "single_node": {"cost/usd": 0.031, "limit/network_mb_s": 250.0, "limit/vcpus": 8, "limit/decode_images_s": 900.0},
@@ -117,6 +118,7 @@ class TestFindings:
             "Which cluster reads fastest, and at what price, and does caching make a run faster?" in page.text["head"]
         )
 
+    @blank
     def test_the_question_of_an_experiment_stands_in_its_file(self, tmp_path):
         page = Page(make_report(write_partitions(tmp_path)).paths[0])
         assert "Into how many TFRecord files should a data set be written?" in page.text["head"]
@@ -186,6 +188,7 @@ class TestTables:
         assert sum("---" in line for line in lines) == page.tags["table"]
 
 
+@blank
 def test_what_company_on_a_host_costs_has_its_section_and_its_line(tmp_path):
     folder = write_sweep(tmp_path, {"repeat": [1, 2, 3], "measure.concurrency": [1, 2]})
     for name in ("1", "3", "5"):
@@ -246,6 +249,7 @@ def test_of_many_settings_the_fastest_are_drawn(tmp_path):
     assert drawn[0] == "30"
 
 
+@blank
 def test_a_report_says_that_models_are_fitted_to_a_sample(tmp_path, monkeypatch):
     folder, said = write_run(tmp_path / "one", config({})), "are fitted to a sample of these: 40 of 54."
     assert said not in Page(make_report(folder).paths[0]).text["models"]
@@ -271,6 +275,7 @@ class TestWhatElseMayLieInAFolder:
         assert ("img", "src", "data:image/jpeg;base64,/9hwaWN0dXJl") in page.attributes
         assert "Nine of the images" in page.text["written"]
 
+    @blank
     def test_failed_and_missing_runs_are_listed_with_their_reasons(self, tmp_path):
         folder = write_sweep(tmp_path, {"caching": [True, False], "repeat": [1, 2]})
         record = json.loads((folder / "1" / "run.json").read_text())
@@ -360,6 +365,7 @@ class TestWhatElseMayLieInAFolder:
                 window.shows(*values)
                 assert window.run("return window.hit || document.querySelectorAll('img, script').length") == 0
 
+    @blank
     def test_what_hosts_did_during_measurements_is_told_where_it_is_known(self, tmp_path):
         load = {"cpu_percent": 61.0, "net_bytes_s": 125e6, "load_before": 0.5}
         rows = [one | load for one in grid()] + [row(repetition=9, cpu_percent=61.0)]
@@ -388,6 +394,7 @@ class TestWhatElseMayLieInAFolder:
         assert "TFRecords this machine 61" in page.text["executors"]
         assert "java 17" in page.text["settings"]
 
+    @blank
     def test_an_event_log_that_cannot_be_read_costs_its_section_only(self, tmp_path):
         folder = write_partitions(tmp_path)
         for path in folder.glob("jobs/*/events/*"):
@@ -442,6 +449,7 @@ def searched(folder: Path, winner: str | None = "single_node") -> dict[str, Any]
     return account
 
 
+@blank
 def test_a_search_for_a_cluster(tmp_path):
     folder = write_sweep(tmp_path, {"cluster": list(CLUSTERS)}, CLUSTERS)
     assert "search" not in Page(make_report(folder).paths[0]).sections

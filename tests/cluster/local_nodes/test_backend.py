@@ -78,9 +78,9 @@ def measured(tmp_path_factory, photos):
     """A job that measured reading speed on two nodes of two cores."""
     home = tmp_path_factory.mktemp("home")
     config = app.composed(
-        [f"home={home}", "dataset=folder", f"dataset.path={photos}", *SMALL, "grid.reader=image_files"]
+        [f"home={home}", "dataset=folder", f"dataset.path={photos}", *SMALL, "grid.reader=image_files_native"]
     )
-    requires = {"json": "any", "tensorflow": "any"}
+    requires = {"json": "any", "cv2": "any"}
     files = job_files(home / "a job", "spark_entry/read_speed.py", [plain(config)], requires)
     assert not IN_PACKAGE.exists()
     return run_job(nodes(), files)

@@ -119,6 +119,7 @@ def test_the_slowest_task_is_of_the_stage_with_most_task_time(spark, count, midd
         return number
 
     context = spark.sparkContext
+    pairs(context).count()  # else its Python workers may start within the other stage, for longer than these sleep
     with recorded(context, f"skewed-{count}") as numbers:
         context.parallelize(range(count), count).map(work).collect()
         pairs(context).count()

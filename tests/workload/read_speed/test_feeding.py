@@ -1,5 +1,6 @@
 """An accelerator that is fed is as busy as can be predicted by hand, and the reader works while it computes."""
 
+import itertools
 import threading
 import time
 from types import SimpleNamespace
@@ -79,29 +80,27 @@ class TestFeed:
         # What else a busy machine does makes the reader later: so the truth is rather below.
         assert np.mean(measured) - reach - 0.01 <= predicted <= np.mean(measured) + reach + 0.15 * predicted
 
-    def test_the_reader_works_while_the_accelerator_computes(self):
-        """With a reader and an accelerator that take turns, the utilisation would be a half."""
-        found = feed(delayed(12, 0.05), 12, 0.05 / 10).columns["accelerator_utilisation"]
-        assert found > 0.6
-
-    def test_no_more_batches_are_ready_than_asked_for(self, monkeypatch):
-        given, most = [], []
+    def test_the_reader_works_while_the_accelerator_computes_and_no_further_ahead_than_asked(self, monkeypatch):
+        """Each step lasts until two batches are ready and the thread holds one more."""
+        number, ahead = 8, 2
+        given, more, steps, further = [], threading.Condition(), itertools.count(1), []
 
         def batches():
-            for number in range(8):
-                given.append(number)
+            for one in range(number):
+                with more:
+                    given.append(one)
+                    more.notify()
                 yield pictures(1), None
 
-        real = time.sleep
-        taken = iter(range(8))
+        def compute(seconds):
+            wanted = min(number, next(steps) + ahead + 1)
+            with more:
+                assert more.wait_for(lambda: len(given) >= wanted, 60), "it waits for the accelerator"
+                further.append(len(given) - wanted)
 
-        def sleep(seconds):
-            real(seconds)
-            most.append(len(given) - next(taken) - 1)
-
-        monkeypatch.setattr(time, "sleep", sleep)
-        feed(batches(), 8, 0.02, ahead=2)
-        assert 2 <= max(most) <= 2 + 1, "two are ready, and the thread holds one more"
+        monkeypatch.setattr(time, "sleep", compute)
+        feed(batches(), number, 1000.0, ahead=ahead)
+        assert further == [0] * (number - 1)
 
     def test_an_error_of_the_reader_is_raised(self):
         def broken():
