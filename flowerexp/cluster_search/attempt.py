@@ -111,7 +111,8 @@ class Attempts:
         if sum(name in job.runs for job in state.jobs) == before:
             return Ended(Status.REFUSED, None, error)
         now = time.time()
-        return Ended(Status.FAILED, now - state.started.get(name, now), error)
+        # The journal's times are rounded, and a clock may be set back.
+        return Ended(Status.FAILED, max(0.0, now - state.started.get(name, now)), error)
 
     def _afford(self, run: PlannedRun, deliver: Callable[[Result], None]) -> None:
         """Refuse a run that what is left of the budget does not pay for; no cluster is left then.

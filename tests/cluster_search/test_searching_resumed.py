@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flowerexp.cluster_search import attempt
 from flowerexp.cluster_search.candidates import make_search
 from flowerexp.errors import BudgetError, ConfigError, JobError
 from flowerexp.journal.events import RunEnded
@@ -82,6 +85,13 @@ def test_clusters_that_cannot_be_had_are_left_out_and_of_none_nothing_is_recomme
 
 
 def test_failures_end_a_search_where_that_is_asked(search):
+    with pytest.raises(JobError, match="2 runs of the search failed"):
+        search(lambda _: "lost", max_failures=2)
+
+
+def test_a_clock_that_is_set_back_does_not_end_a_search(search, monkeypatch):
+    clock = SimpleNamespace(time=lambda: time.time() - 5)
+    monkeypatch.setattr(attempt, "time", clock)
     with pytest.raises(JobError, match="2 runs of the search failed"):
         search(lambda _: "lost", max_failures=2)
 
