@@ -110,16 +110,18 @@ def replaced(page: str, parts: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Run all, and write the page."""
+    """Run all, and write the page; of a benchmark that fails, the page keeps its section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", help="a folder of CLASS/*.jpg")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything works")
     parser.add_argument("--page", type=Path, default=PAGE)
-    parser.add_argument("--only", nargs="+", metavar="TITLE", help="measure these sections again; the others stay")
+    again = "measure these sections again; the others stay"
+    parser.add_argument("--only", nargs="+", metavar="TITLE", choices=[*commands("", quick=False)], help=again)
     options = parser.parse_args()
     reasons: dict[str, str] = json.loads(REASONS.read_text()) if REASONS.exists() else {}
     start, load = time.monotonic(), os.getloadavg()[0]
-    parts, everything = [], []
+    parts: dict[str, str] = {}
+    everything: list[Target] = []
     images = str(Path(options.images).absolute())
     chosen = {
         title: command
@@ -128,18 +130,22 @@ def main() -> None:
     }
     for title, command in chosen.items():
         print(f"{title} ...", flush=True)
-        printed, measured = run(command)
+        try:
+            printed, measured = run(command)
+        except SystemExit as failure:
+            print(failure, file=sys.stderr, flush=True)
+            continue
         targets = [Target(**target) for target in measured["targets"]]
         everything += targets
         shown = " ".join(["python", f"benchmarks/{command[0]}", *command[1:]]).replace(images, "IMAGES")
-        print(printed, flush=True)  # what was measured stays, should a later one fail
+        print(printed, flush=True)
         when = f"{datetime.date.today():%Y-%m-%d}"
-        parts.append(f"## {title}\n\n`{shown}`, {when}\n\n```text\n{printed}\n```\n\n{table(targets, reasons)}\n")
-    if options.only:
-        page = replaced(options.page.read_text(), dict(zip(chosen, parts, strict=True)))
-        options.page.write_text(page)
+        parts[title] = f"## {title}\n\n`{shown}`, {when}\n\n```text\n{printed}\n```\n\n{table(targets, reasons)}\n"
+    failed = [title for title in chosen if title not in parts]
+    if options.only or failed:
+        options.page.write_text(replaced(options.page.read_text(), parts))
         print(f"{len(parts)} sections of {options.page} are new")
-        return
+        raise SystemExit(f"failed: {', '.join(failed)}" if failed else 0)
     minutes = (time.monotonic() - start) / 60
     reached = sum(target.reached for target in everything)
     head = [
@@ -148,7 +154,7 @@ def main() -> None:
         f"Load average before it began: {load:.2f}. {reached} of {len(everything)} bounds are reached.",
         "Programs alternate (A B A B); figures are medians, and ratios are taken pair by pair.\n",
     ]
-    options.page.write_text("\n".join([*head, *parts]))
+    options.page.write_text("\n".join([*head, *parts.values()]))
     print(f"{reached} of {len(everything)} bounds reached; written to {options.page}")
 
 

@@ -270,6 +270,14 @@ def growth(curve: dict[int, dict[str, float]], key: str) -> float:
     return math.log(above / below) / math.log(large / middle)
 
 
+def is_judged(curve: dict[int, dict[str, float]]) -> bool:
+    """Whether the order of growth can be judged: of three sizes, the middle one takes more than the smallest."""
+    if len(curve) < 3:
+        return False
+    least, middle, *_ = sorted(curve)
+    return curve[middle]["seconds"] > _SHOWS * curve[least]["seconds"]
+
+
 def main() -> None:
     """Measure all curves, and print a table and JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -308,8 +316,7 @@ def main() -> None:
             Target(f"{what}: MB more of the driver for {max(curve):,} files than {min(curve):,}", more, most)
         )
     for what, curve in curves.items():
-        least, middle, *_ = sorted(curve)
-        if len(curve) > 2 and curve[middle]["seconds"] > _SHOWS * curve[least]["seconds"]:
+        if is_judged(curve):
             targets.append(Target(f"{what}: order of growth of the time", growth(curve, "seconds"), 1.15))
     most = max(options.rows)
     for parts in (("rows", "report"), ("log",), ("sweep",)):
