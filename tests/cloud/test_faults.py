@@ -250,7 +250,8 @@ def test_the_terminal_is_closed(marked, cloud):
     assert marked.marks.count("0") == 1
 
 
-# Of pretended clusters, `orchestrate/test_batch.py` shows the same, and of a job on this machine `sweep/test_sweep.py`.
+# `orchestrate/test_stopped.py` shows the same with pretended clusters, and `sweep/test_sweep.py` with a job on this
+# machine.
 @pytest.mark.long
 def test_ctrl_c(marked, cloud):
     launcher = marked.start()

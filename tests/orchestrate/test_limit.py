@@ -33,3 +33,16 @@ def test_a_phase_that_others_share_is_not_limited_however_long_it_is():
     limit.hear({"phase": "measure"}, 1000.0)
     assert not limit.passes(1010.0)
     assert limit.passes(1010.5)
+
+
+def test_a_limit_begins_after_what_later_runs_share():
+    limit = TimeLimit(10, ("generate", "prepare"))
+    limit.start(100.0)
+    limit.hear({"phase": "prepare", "done": 1, "total": 2}, 150.0)
+    assert not limit.passes(1000.0)
+    limit.hear({"phase": "measure", "done": 0, "total": 0}, 1005.0)
+    limit.hear({"phase": "measure", "done": 1, "total": 2}, 1010.0)
+    assert not limit.passes(1014.0)
+    assert limit.passes(1016.0)
+    assert not limit.passes(1017.0), "once is enough"
+    assert limit.taken == 11.0

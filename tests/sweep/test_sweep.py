@@ -254,7 +254,7 @@ def test_failures_stop_nothing_and_are_all_listed(home):
     assert len(home.marks) == RUNS
 
 
-@pytest.mark.long  # `orchestrate/test_batch.py` shows it of a sweep whose jobs are pretended
+@pytest.mark.long  # `orchestrate/test_lost_runs.py` shows it of a sweep whose jobs are pretended
 def test_max_failures_ends_the_sweep(home):
     answer = home(*home.arguments, "entrypoint.settings.bad='0 1'", "hydra.launcher.max_failures=2")
     assert answer.code == 1
