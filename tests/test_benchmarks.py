@@ -61,6 +61,7 @@ def test_a_section_that_does_not_exist_is_refused(page):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)  # it starts some twenty programs, one after the other
 def test_cost_against_size_is_measured(page):
     done = report(ROOT / "benchmarks", page, "Cost against size")
     assert done.returncode == 0, done.stderr
