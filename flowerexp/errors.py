@@ -131,7 +131,7 @@ def require(what: str, modules: Iterable[str]) -> None:
     if missing:
         extras = ",".join(sorted({*missing.values()}))
         names = ", ".join(missing)
-        hint = f"pip install 'flowerexp[{extras}]'"
+        hint = f"in the clone of flowerexp, run: pip install '.[{extras}]'"  # no package index has flowerexp yet
         raise MissingError(f"{what} needs {names}, not installed in {sys.prefix}", hint=hint)
 
 

@@ -74,7 +74,7 @@ class TestWhatNeedsOne:
         assert str(caught.value).startswith(
             "entrypoint=read_speed needs cv2, simplejpeg, PIL, google_crc32c, tensorflow"
         )
-        assert caught.value.hint == "pip install 'flowerexp[images,tensorflow]'"
+        assert caught.value.hint == "in the clone of flowerexp, run: pip install '.[images,tensorflow]'"
         preflight(config("entrypoint=aggregate"))
 
     def test_only_readers_of_tf_data_need_tensorflow(self, config, lack):
@@ -87,7 +87,7 @@ class TestWhatNeedsOne:
         lack("gcp")
         cloud = ("cluster=single_node", "gcp.project=p", "gcp.bucket=b-b", "gcp.region=us-central1", "storage=bucket")
         wanted = "google.cloud.dataproc_v1, google.cloud.storage, gcsfs"
-        with pytest.raises(MachineError, match=f"cluster=single_node needs {wanted}, .*'flowerexp\\[gcp\\]'"):
+        with pytest.raises(MachineError, match=f"cluster=single_node needs {wanted}, .*'\\.\\[gcp\\]'"):
             preflight(config(*cloud))
         with pytest.raises(MachineError, match="gs://some/file needs gcsfs"):
             storage.read_bytes("gs://some/file")
@@ -96,13 +96,13 @@ class TestWhatNeedsOne:
         from flowerexp.commands.clusters import leftovers
 
         lack("gcp")
-        with pytest.raises(MachineError, match=r"pip install 'flowerexp\[gcp\]'"):
+        with pytest.raises(MachineError, match=r"pip install '\.\[gcp\]'"):
             leftovers(config("gcp.project=p", "gcp.bucket=b-b", "gcp.region=us-central1"))
 
     def test_a_sweeper(self, lack):
         lack("search")
         missing = MissingConfigException("", "hydra/sweeper/optuna", ["basic"])
-        with pytest.raises(MachineError, match=r"hydra/sweeper=optuna needs .*'flowerexp\[search\]'"):
+        with pytest.raises(MachineError, match=r"hydra/sweeper=optuna needs .*'\.\[search\]'"):
             explain(missing, ["hydra/sweeper=optuna"], None)  # type: ignore[arg-type]
 
 
@@ -120,8 +120,8 @@ cli.main(sys.argv[1:])
     [
         (("plan", "--json", "-m", "experiment=caching"), 0, ""),
         (("dataset.images=100",), 1, "needs cv2, simplejpeg, PIL, google_crc32c, tensorflow, not installed in"),
-        (("rehearse", "cluster=single_node", "dataset.images=100"), 1, "'flowerexp[gcp,rehearsal]'"),
-        (("cleanup", "gcp.project=p", "gcp.bucket=b-b", "gcp.region=us-central1"), 1, "'flowerexp[gcp]'"),
+        (("rehearse", "cluster=single_node", "dataset.images=100"), 1, "'.[gcp,rehearsal]'"),
+        (("cleanup", "gcp.project=p", "gcp.bucket=b-b", "gcp.region=us-central1"), 1, "'.[gcp]'"),
     ],
 )
 def test_without_any_of_them(tmp_path, arguments, code, said):

@@ -61,4 +61,4 @@ def test_the_main_job_runs_in_any_folder_without_the_other_extras(installed, tmp
     where = [installed.with_name("python"), "-c", "import flowerexp; print(flowerexp.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert Path(found.stdout.strip()).is_relative_to(installed.parents[1])
-    assert "flowerexp[gcp]" in call("clusters", "gcp.project=p", "gcp.bucket=b-b", "gcp.region=us-central1").stderr
+    assert "'.[gcp]'" in call("clusters", "gcp.project=p", "gcp.bucket=b-b", "gcp.region=us-central1").stderr

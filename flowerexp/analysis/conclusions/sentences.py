@@ -56,7 +56,11 @@ class Conclusions:
                 for name, value in self.values.items()
             ]
         text = "; ".join(clauses)
-        return f"{text[:1].upper()}{text[1:]}." if text else "No answer: nothing was measured."
+        return f"{text[:1].upper()}{text[1:]}." if text else self._no_answer()
+
+    def _no_answer(self) -> str:
+        found = f"; {self.experiment.name} finds what an earlier run has written, and does not write it again"
+        return f"No answer: nothing was measured{'' if self.experiment.repeatable else found}."
 
     def _clauses(self, effects: Sequence[Effect]) -> Iterator[str]:
         """A clause for each effect; one for all contexts in which a factor makes no difference."""

@@ -151,6 +151,12 @@ def concluded(evidence, margin=0.05, **more):
     return Conclusions(evidence.experiment, effects, {"tfrecords": Interval(1.0)}, **more)
 
 
+@pytest.mark.parametrize(("repeatable", "more"), [(True, "."), (False, "; sort finds what an earlier run has written")])
+def test_without_a_value_the_answer_says_why_there_is_none(repeatable, more):
+    answer = Conclusions(replace(SORT, repeatable=repeatable), [], {}).answer
+    assert answer.startswith(f"No answer: nothing was measured{more}")
+
+
 class TestSweeps:
     def test_the_best_level_is_chosen_with_those_that_are_not_shown_to_be_worse(self):
         found = concluded(swept([100, 150, 151], levels=("2", "8", "16"), blocks=6, noise=0.01))
