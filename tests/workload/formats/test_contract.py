@@ -159,7 +159,7 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(monkeypatch, t
     if not form.modules:
         return
     for call in (lambda: form.write(str(tmp_path / "a"), [], None), lambda: form.open(str(tmp_path / "a"), {})):
-        with pytest.raises(MissingError, match=f"preprocess.format={form.name} needs .*pip install 'flowerexp"):
+        with pytest.raises(MissingError, match=f"preprocess.format={form.name} needs .*pip install '\\."):
             call()
 
 
